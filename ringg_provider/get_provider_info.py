@@ -1,0 +1,72 @@
+"""What Airflow reads about this provider at every start; it imports nothing, so that reading it costs nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_RINGG = "Ringg AI"
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Describe the provider to Airflow's `ProvidersManager`.
+
+    Returns:
+        A dict of the shape of Airflow's `provider_info.schema.json`; the connection forms follow its
+        `provider.yaml.schema.json`. `package-name` equals the distribution's name, from which Airflow derives the module.
+    """
+    return {
+        "package-name": "ringg-provider",
+        "name": "Ringg",
+        "description": "Scheduled bulk calling with voice agents: a warehouse query in, the calls' outcomes out.",
+        "integrations": [
+            {
+                "integration-name": _RINGG,
+                "external-doc-url": "https://docs.ringg.ai/",
+                "tags": ["ai", "service"],
+            },
+        ],
+        "operators": [{"integration-name": _RINGG, "python-modules": ["ringg_provider.operators.ringg"]}],
+        "sensors": [{"integration-name": _RINGG, "python-modules": ["ringg_provider.sensors.ringg"]}],
+        "hooks": [{"integration-name": _RINGG, "python-modules": ["ringg_provider.hooks.ringg"]}],
+        "triggers": [{"integration-name": _RINGG, "python-modules": ["ringg_provider.triggers.ringg"]}],
+        "transfers": [
+            {
+                "source-integration-name": "Common SQL",
+                "target-integration-name": _RINGG,
+                "python-module": "ringg_provider.transfers.sql_to_ringg",
+            },
+            {
+                "source-integration-name": _RINGG,
+                "target-integration-name": "Common SQL",
+                "python-module": "ringg_provider.transfers.ringg_to_sql",
+            },
+        ],
+        "connection-types": [
+            {
+                "connection-type": "ringg",
+                "hook-class-name": "ringg_provider.hooks.ringg.RinggHook",
+                "hook-name": _RINGG,
+                "ui-field-behaviour": {
+                    "hidden-fields": ["login", "schema", "port", "extra"],
+                    "relabeling": {"password": "API key", "host": "Base URL"},
+                    "placeholders": {
+                        "password": "the workspace's API key",
+                        "host": "empty: production; http://127.0.0.1:8090/ca/api/v0: the sandbox",
+                    },
+                },
+                "conn-fields": {
+                    "timeout": {
+                        "label": "Timeout",
+                        "description": "Seconds that one request may wait for the server.",
+                        "schema": {"type": ["number", "null"], "default": 30, "minimum": 1},
+                    },
+                    "max_attempts": {
+                        "label": "Attempts",
+                        "description": "How often a request that is safe to repeat is sent before its error is raised.",
+                        "schema": {"type": ["integer", "null"], "default": 5, "minimum": 1},
+                    },
+                },
+            },
+        ],
+        "extra-links": ["ringg_provider.links.ringg.RinggCampaignLink"],
+    }
