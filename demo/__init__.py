@@ -1,1 +1,1 @@
-"""The whole path on one machine: a warehouse, a calling platform, a real Airflow, and two campaigns run through them."""
+"""The whole path on one machine: a warehouse, a calling platform, an Airflow, and two campaigns."""

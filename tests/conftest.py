@@ -1,0 +1,100 @@
+"""Fixtures for all tests. Airflow is pointed at a folder of its own here, before any test imports it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.environment import isolate_airflow, migrate
+
+_HOME = Path(tempfile.mkdtemp(prefix="ringg-provider-airflow-"))
+isolate_airflow(_HOME)
+
+from demo.postgres import EmbeddedPostgres  # noqa: E402
+from tests.support.dags import DagRunner  # noqa: E402
+from tests.support.databases import Warehouse  # noqa: E402
+
+
+def pytest_unconfigure() -> None:
+    """Take Airflow's folder away again."""
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A real PostgreSQL for the whole session; `warehouse` makes a fresh database in it."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "data") as server:
+        yield server
+
+
+_databases = itertools.count(1)
+
+
+@pytest.fixture
+def warehouse(postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
+    """An empty PostgreSQL database, known to Airflow as the connection `warehouse`."""
+    name = f"warehouse_{next(_databases)}"
+    database = Warehouse(postgres.create_database(name), postgres.airflow_connection(name))
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", database.connection)
+    yield database
+    database.engine.dispose()
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def sqlite_warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
+    """An empty SQLite database, known to Airflow as the connection `warehouse`."""
+    file = tmp_path / "warehouse.db"
+    database = Warehouse(f"sqlite:///{file}", json.dumps({"conn_type": "sqlite", "host": str(file)}))
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", database.connection)
+    yield database
+    database.engine.dispose()
+
+
+@pytest.fixture
+def sandbox_factory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """Start sandboxes on free ports: `sandbox_factory("g2", speed=60)`.
+
+    The last one started is what the Airflow connection `ringg_sandbox` points at.
+    """
+    from tests.support.sandbox import Sandbox
+
+    running: list[Sandbox] = []
+
+    def start(generation: str = "g3", **options: Any) -> Sandbox:
+        sandbox = Sandbox(generation, options).start()
+        running.append(sandbox)
+        monkeypatch.setenv("AIRFLOW_CONN_RINGG_SANDBOX", sandbox.connection)
+        return sandbox
+
+    yield start
+    for sandbox in running:
+        sandbox.stop()
+
+
+@pytest.fixture
+def sandbox(request: pytest.FixtureRequest, sandbox_factory: Callable[..., Any]) -> Any:
+    """A sandbox of generation 3; `parametrize("sandbox", ["g2", "g3"], indirect=True)` chooses."""
+    return sandbox_factory(getattr(request, "param", "g3"))
+
+
+@pytest.fixture(scope="session")
+def airflow_home() -> Path:
+    """AIRFLOW_HOME with a migrated SQLite metadata database; its `dags` folder is Airflow's DAGs folder."""
+    migrate(_HOME)
+    return _HOME
+
+
+@pytest.fixture
+def run_dag(airflow_home: Path) -> Iterator[DagRunner]:
+    """Run a DAG from a path, an example's id or source text: `run_dag(...)` tells how it ended."""
+    runner = DagRunner(airflow_home / "dags")
+    yield runner
+    runner.clean()

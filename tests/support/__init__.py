@@ -1,0 +1,1 @@
+"""What several tests share: databases, the sandbox on a socket, and Airflow."""
