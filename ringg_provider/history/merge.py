@@ -1,0 +1,232 @@
+"""Merge rows into a table by key: a staging table, then one transaction that never moves a row backwards.
+
+The statements are portable (no `MERGE`, no upsert), so that one code path serves every SQL database. What is
+merged may be read ten times and in any order: the table ends the same.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
+
+from ringg_provider.exceptions import RinggProviderError
+
+Columns = Mapping[str, sa.ColumnElement[Any]]
+"""Column name -> SQL expression: a stored row, a staged row, or the row as it will stand."""
+
+_COLLISIONS = 5  # how often a merge that collided with another one is begun again
+
+
+class MergeFailed(RinggProviderError):  # noqa: N818 - named like the errors of exceptions.py
+    """The database refused the rows. The text names the table and the kind of error, never a value."""
+
+
+@dataclass(frozen=True)
+class MergeCounts:
+    """What a merge did.
+
+    :param inserted: rows whose key was not in the table.
+    :param updated: rows that replaced a stored one.
+    :param kept: rows left out, because the stored one is further on.
+    """
+
+    inserted: int = 0
+    updated: int = 0
+    kept: int = 0
+
+    def __add__(self, other: MergeCounts) -> MergeCounts:
+        return MergeCounts(
+            self.inserted + other.inserted, self.updated + other.updated, self.kept + other.kept
+        )
+
+
+def merge_rows(
+    engine: sa.Engine,
+    table: sa.Table,
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    keys: Sequence[str],
+    supersedes: Callable[[Columns, Columns], sa.ColumnElement[bool]] | None = None,
+    carry_over: Iterable[str] = (),
+    derive: Callable[[Columns, Columns, Columns], Columns] | None = None,
+    batch_size: int = 2_000,
+) -> MergeCounts:
+    """Insert new rows and replace stored ones that have the same key, all or none.
+
+    Rows are first copied into a temporary staging table, batch by batch, in constant memory and without a lock
+    on `table`. Then one transaction replaces. Two merges at once end like one after the other.
+
+    :param engine: where the table lives; one connection of it is used.
+    :param table: must exist. Columns that a row does not give are NULL.
+    :param rows: one mapping of column name to value per row. When a key comes twice, its last row wins.
+    :param keys: the columns that identify a row; never NULL.
+    :param supersedes: `supersedes(stored, staged)` says in SQL whether a staged row may replace the stored one
+        with its key; NULL counts as no. Left out: always. This is what "never backwards" is made of.
+    :param carry_over: columns that keep their stored value where the staged row has NULL.
+    :param derive: `derive(stored, staged, merged)` gives columns that are computed from the others; `stored` is
+        all NULL for a new row, `merged` is what will stand after `carry_over`.
+    :param batch_size: rows per round trip while staging.
+    :return: how many rows were inserted, replaced, and left out.
+    :raises MergeFailed: the database refused. The error carries no value of any row.
+    """
+    merge = _Merge(engine, table, tuple(keys), supersedes, frozenset(carry_over), derive)
+    try:
+        return merge.run(rows, batch_size)
+    except SQLAlchemyError as error:
+        failure = _without_values(table, error)
+    # Raised out here, so that the original error, which quotes the row, is not even its context.
+    raise failure
+
+
+_POSITION = "staging_position"
+_NEWEST = "staging_newest"
+
+
+@dataclass(frozen=True)
+class _Merge:
+    engine: sa.Engine
+    table: sa.Table
+    keys: tuple[str, ...]
+    supersedes: Callable[[Columns, Columns], sa.ColumnElement[bool]] | None
+    carry_over: frozenset[str]
+    derive: Callable[[Columns, Columns, Columns], Columns] | None
+
+    def run(self, rows: Iterable[Mapping[str, Any]], batch_size: int) -> MergeCounts:
+        """Stage, replace, and leave no temporary table behind on a pooled connection."""
+        suffix = secrets.token_hex(4)
+        staging = self.like(f"{self.table.name}_staging_{suffix}", sa.Column(_POSITION, sa.BigInteger))
+        merged = self.like(f"{self.table.name}_merged_{suffix}", sa.PrimaryKeyConstraint(*self.keys))
+        with self.engine.connect() as connection:
+            # Made and filled outside the transaction: some databases commit at every CREATE, and a slow source
+            # of rows must not hold a lock on the target.
+            with connection.begin():
+                staging.create(connection, checkfirst=False)
+                merged.create(connection, checkfirst=False)
+            try:
+                staged = 0
+                for batch in _batches(rows, batch_size):
+                    with connection.begin():
+                        self.stage(connection, staging, batch, staged)
+                    staged += len(batch)
+                return self.replace(connection, staging, merged) if staged else MergeCounts()
+            finally:
+                connection.rollback()
+                with connection.begin():
+                    merged.drop(connection, checkfirst=False)
+                    staging.drop(connection, checkfirst=False)
+
+    def like(self, name: str, *more: sa.schema.SchemaItem) -> sa.Table:
+        """A temporary table with the columns of the target; its rules are the target's to enforce."""
+        columns = [sa.Column(column.name, column.type) for column in self.table.columns]
+        return sa.Table(name, sa.MetaData(), *columns, *more, prefixes=["TEMPORARY"])
+
+    def stage(
+        self, connection: sa.Connection, staging: sa.Table, batch: Sequence[Mapping[str, Any]], first: int
+    ) -> None:
+        """Copy a batch of rows into the staging table, numbered in the order in which they came."""
+        names = [column.name for column in self.table.columns]
+        connection.execute(
+            sa.insert(staging),
+            [
+                {**{name: row.get(name) for name in names}, _POSITION: position}
+                for position, row in enumerate(batch, start=first)
+            ],
+        )
+
+    def replace(self, connection: sa.Connection, staging: sa.Table, merged: sa.Table) -> MergeCounts:
+        """Put the staged rows in place, in one transaction; begin again when another merge got in between."""
+        for attempt in range(_COLLISIONS):
+            try:
+                with connection.begin():
+                    return self.replace_once(connection, staging, merged)
+            except (IntegrityError, OperationalError):
+                if attempt == _COLLISIONS - 1:
+                    raise
+            time.sleep(0.1 * 2**attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+    def replace_once(self, connection: sa.Connection, staging: sa.Table, merged: sa.Table) -> MergeCounts:
+        """Compute the rows as they will stand, delete what they replace, insert them."""
+        table = self.table
+        names = [column.name for column in table.columns]
+        _lock(connection, table)
+        distinct = sa.select(*(staging.c[key] for key in self.keys)).distinct().subquery()
+        offered = connection.execute(sa.select(sa.func.count()).select_from(distinct)).scalar_one()
+        connection.execute(sa.insert(merged).from_select(names, self.standing(staging)))
+        standing = connection.execute(sa.select(sa.func.count()).select_from(merged)).scalar_one()
+        same = sa.and_(*(merged.c[key] == table.c[key] for key in self.keys))
+        replaced = connection.execute(sa.delete(table).where(sa.exists().where(same))).rowcount
+        rows = sa.select(*(merged.c[name] for name in names))
+        connection.execute(sa.insert(table).from_select(names, rows))
+        return MergeCounts(inserted=standing - replaced, updated=replaced, kept=offered - standing)
+
+    def standing(self, staging: sa.Table) -> sa.Select[Any]:
+        """Select the staged rows that may stand, with what they carry over from the stored ones."""
+        newest_first = sa.func.row_number().over(
+            partition_by=[staging.c[key] for key in self.keys], order_by=staging.c[_POSITION].desc()
+        )
+        staged = sa.select(staging, newest_first.label(_NEWEST)).subquery("staged")
+        stored = self.table.alias("stored")
+        same = sa.and_(*(staged.c[key] == stored.c[key] for key in self.keys))
+        merged: dict[str, sa.ColumnElement[Any]] = {
+            column.name: sa.func.coalesce(staged.c[column.name], stored.c[column.name])
+            if column.name in self.carry_over
+            else staged.c[column.name]
+            for column in self.table.columns
+        }
+        if self.derive is not None:
+            merged |= self.derive(dict(stored.c.items()), dict(staged.c.items()), dict(merged))
+        query = (
+            sa.select(*(expression.label(name) for name, expression in merged.items()))
+            .select_from(staged.outerjoin(stored, same))
+            .where(staged.c[_NEWEST] == 1)
+        )
+        if self.supersedes is None:
+            return query
+        allowed = self.supersedes(dict(stored.c.items()), dict(staged.c.items()))
+        return query.where(sa.or_(stored.c[self.keys[0]].is_(None), allowed))
+
+
+def _batches(rows: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
+    iterator = iter(rows)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch
+
+
+def _lock(connection: sa.Connection, table: sa.Table) -> None:
+    """Let one merge into a table at a time, readers unhindered; elsewhere a collision is begun again."""
+    dialect = connection.dialect
+    if dialect.name == "postgresql":
+        name = dialect.identifier_preparer.format_table(table)
+        connection.exec_driver_sql(f"LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE")
+    elif dialect.name == "redshift":
+        connection.exec_driver_sql(f"LOCK {dialect.identifier_preparer.format_table(table)}")
+    elif dialect.name == "sqlite":
+        # A transaction that reads first and writes later would fail at once when another one does the same.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _without_values(table: sa.Table, error: SQLAlchemyError) -> MergeFailed:
+    """Describe a database error without its text: that quotes rows, and in two places."""
+    original = getattr(error, "orig", None) or error
+    details = getattr(original, "diag", None)
+    code = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
+    column = getattr(details, "column_name", None)
+    constraint = getattr(details, "constraint_name", None)
+    known = ", ".join(
+        [type(original).__name__]
+        + ([f"SQLSTATE {code}"] if code else [])
+        + ([f"column {column}"] if column else [])
+        + ([f"constraint {constraint}"] if constraint else [])
+    )
+    return MergeFailed(
+        f"The database refused rows for table {table.fullname!r} ({known}); none of this merge was written. "
+        "Compare the table's columns with docs/tables.md, and see the database's own log for the row."
+    )

@@ -1,0 +1,130 @@
+# ruff: noqa: E501 - a line per column reads better than a screen per column
+"""The tables of the history, column by column, with the field that each column comes from.
+
+`docs/tables.md` is checked against this module. `ringg_contacts` belongs to the contacts package.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import sqlalchemy as sa
+
+from ringg_provider.history.types import Json, Key, Money, Seconds, UtcDateTime
+
+CALLS = "ringg_calls"
+CAMPAIGNS = "ringg_campaigns"
+
+
+class HistoryState(enum.StrEnum):
+    """Whether a call, or a campaign, is all there in the table.
+
+    OPEN: something is missing and will be read again. COMPLETE: nothing is missing. INCOMPLETE: something is
+    missing and was given up; `history_reason` says what.
+    """
+
+    OPEN = "open"
+    COMPLETE = "complete"
+    INCOMPLETE = "incomplete"
+
+
+def _column(name: str, type_: Any, source: str, meaning: str, **more: Any) -> sa.Column[Any]:
+    return sa.Column(name, type_, info={"source": source, "meaning": meaning}, **more)
+
+
+def calls_table(
+    name: str = CALLS, *, schema: str | None = None, metadata: sa.MetaData | None = None
+) -> sa.Table:
+    """Describe the table of calls: one row per call id; a retry keeps its id, a callback has its own.
+
+    :param name: of the table.
+    :param schema: where it lives; the connection's default when left out.
+    :param metadata: to add it to; its own when left out.
+    :return: a SQLAlchemy table; nothing is created.
+    """
+    # fmt: off
+    columns = [
+        _column("call_id", Key, "history `id`", "the call; a retry keeps it", primary_key=True),
+        _column("bulk_list_id", Key, "the filter it was read with", "the list, which is the campaign; NULL for single calls and callbacks", index=True),
+        _column("agent_id", Key, "history `agent.id`, details `agent_id`", "the agent that called"),
+        _column("agent_name", sa.Text, "history `agent.agent_name`", "its name then"),
+        _column("call_type", Key, "history `call_type`, details `call_direction`", "outbound, inbound, webcall, callback, voicemail"),
+        _column("to_number", Key, "history and details `to_number`", "who was called, as the platform writes it; personal"),
+        _column("to_number_e164", Key, "`to_number`", "the same as `+` and digits, which joins contacts; personal", index=True),
+        _column("from_number", Key, "history `from_numbers[0]`, details `from_number`", "the caller number"),
+        _column("callee_name", sa.Text, "history `name`, details `callee_name`", "personal"),
+        _column("status", Key, "history `status`, details `call_status`", "registered, ongoing, retry, completed, failed, error, cancelled, forwarded, or a new one"),
+        _column("sub_status", sa.Text, "history `sub_status`, details `call_sub_status`", "why; an open set"),
+        _column("is_final", sa.Boolean, "`status`", "no other status is to come"),
+        _column("created_at", UtcDateTime, "history `created_at`", "when the platform registered the call", index=True),
+        _column("attempted_at", UtcDateTime, "history `call_attempt_time`, details `initiation_time`", "the last attempt"),
+        _column("duration_seconds", Seconds, "history `call_duration`", "seconds"),
+        _column("cost", Money, "history `call_cost`", "in credits, or in `currency`"),
+        _column("currency", Key, "history `currency`", "only newer answers give it"),
+        _column("cost_final", sa.Boolean, "history `credits_processed`", "false while the platform still computes the cost"),
+        _column("voicemail_detected", sa.Boolean, "history `voicemail_detected`", "an answering machine took the call"),
+        _column("summary", sa.Text, "details `platform_analysis.summary`", "what was said; personal"),
+        _column("classification", sa.Text, "details `platform_analysis.classification`", "the disposition"),
+        _column("sentiment", sa.Text, "details `platform_analysis.sentiment`", "positive, neutral, negative"),
+        _column("callback_requested", sa.Boolean, "details `platform_analysis.callback_requested`", "the callee asked to be called back"),
+        _column("callback_requested_time", sa.Text, "details `platform_analysis.callback_requested_time`", "when; as the platform writes it, since its format is not documented"),
+        _column("disconnect_reason", sa.Text, "details `platform_analysis.call_disconnect_reason`", "agent_hangup, user_hangup"),
+        _column("platform_analysis", Json, "details `platform_analysis`", "the whole block; personal"),
+        _column("client_analysis", Json, "details `client_analysis`", "the agent's own analysis; personal"),
+        _column("transcript", Json, "history `transcript`, details `transcription_url`", '`[{"speaker": "bot" or "user", "text": "..."}]`; personal'),
+        _column("recording_url", sa.Text, "history `audio_recording`, details `recording_url`", "a link that dies after 24 hours"),
+        _column("recording_path", sa.Text, "`recordings_path`", "where the recording was stored"),
+        _column("recording_bytes", sa.BigInteger, "the recording", "its size"),
+        _column("raw", Json, "history", "the whole row, unknown fields too, without transcript and recording; personal"),
+        _column("status_since", UtcDateTime, "this provider", "when the present status was first read"),
+        _column("history_state", Key, "this provider", "open (will be read again), complete, incomplete (given up)", index=True),
+        _column("history_reason", sa.Text, "this provider", "what is missing; NULL when complete"),
+        _column("watermark", sa.Boolean, "this provider", "true: a pass by date has read everything up to this call"),
+        _column("first_read_at", UtcDateTime, "this provider", "when the row was first written"),
+        _column("read_at", UtcDateTime, "this provider", "when the platform was last asked for it"),
+    ]
+    # fmt: on
+    return sa.Table(name, metadata if metadata is not None else sa.MetaData(), *columns, schema=schema)
+
+
+def campaigns_table(
+    name: str = CAMPAIGNS, *, schema: str | None = None, metadata: sa.MetaData | None = None
+) -> sa.Table:
+    """Describe the table of campaigns: one row per list that was ever seen, with what became of its calls.
+
+    :param name: of the table.
+    :param schema: where it lives; the connection's default when left out.
+    :param metadata: to add it to; its own when left out.
+    :return: a SQLAlchemy table; nothing is created.
+    """
+    # fmt: off
+    columns = [
+        _column("campaign_id", Key, "`id`", "the same value as `list_id` and `bulk_list_id`", primary_key=True),
+        _column("name", sa.Text, "`name`", "the campaign's name"),
+        _column("agent_id", Key, "`agent_id`", "only newer answers give it"),
+        _column("status", Key, "`campaign_status`", "as the platform writes it"),
+        _column("state", Key, "`campaign_status`", "preparing, draft, insufficient_balance, scheduled, running, paused, completed, terminated, failed, not_a_campaign, unknown"),
+        _column("created_at", UtcDateTime, "`created_at`", "when the list was uploaded"),
+        _column("updated_at", UtcDateTime, "`updated_at`", "when the platform last touched it"),
+        _column("campaign_start_time", UtcDateTime, "`campaign_start_time`", "planned"),
+        _column("campaign_end_time", UtcDateTime, "`campaign_end_time`", "planned"),
+        _column("total_count", sa.BigInteger, "`total_count`", "the platform's own count of its calls"),
+        _column("registered_count", sa.BigInteger, "`registered_count`", "of them, not dialled yet"),
+        _column("completed_count", sa.BigInteger, "`completed_count`", "of them, completed"),
+        _column("calls", sa.BigInteger, "`ringg_calls`", "calls in the table"),
+        _column("calls_open", sa.BigInteger, "`ringg_calls`", "of them, still open"),
+        _column("calls_incomplete", sa.BigInteger, "`ringg_calls`", "of them, given up"),
+        _column("calls_completed", sa.BigInteger, "`ringg_calls`", "of them, with status completed"),
+        _column("cost", Money, "`ringg_calls`", "the sum over its calls"),
+        _column("first_call_at", UtcDateTime, "`ringg_calls`", "the earliest attempt"),
+        _column("last_call_at", UtcDateTime, "`ringg_calls`", "the latest attempt"),
+        _column("raw", Json, "`/campaign/all`", "the whole row, unknown fields too"),
+        _column("history_state", Key, "this provider", "open (will be read again), complete, incomplete (closed, calls given up)", index=True),
+        _column("history_reason", sa.Text, "this provider", "what is missing; NULL when complete"),
+        _column("calls_read_at", UtcDateTime, "this provider", "when its calls were last read to the end"),
+        _column("first_read_at", UtcDateTime, "this provider", "when the row was first written"),
+        _column("read_at", UtcDateTime, "this provider", "when the platform was last asked for it"),
+    ]
+    # fmt: on
+    return sa.Table(name, metadata if metadata is not None else sa.MetaData(), *columns, schema=schema)
