@@ -1,0 +1,127 @@
+"""The errors of this package, arranged by what the caller should do about them.
+
+`TransientError`: trying again can help. `PermanentError`: it cannot, until a person changes something. The rest say how
+a launch or a campaign ended. The text of an error names the field and the rule, and never holds personal data.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+
+class RinggProviderError(Exception):
+    """The root of every error that this package raises.
+
+    :param message: one or two sentences: what is wrong, and the next step.
+    :param status_code: the HTTP status that the platform answered with, or None when there was no answer.
+    """
+
+    def __init__(self, message: str, *, status_code: int | None = None) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+
+
+class TransientError(RinggProviderError):
+    """Trying again later can help; Airflow's own retries are the right answer.
+
+    :param retry_after: seconds that the platform asked to wait, or None when it did not say.
+    """
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, status_code: int | None = None
+    ) -> None:
+        super().__init__(message, status_code=status_code)
+        self.retry_after = retry_after
+
+
+class RateLimited(TransientError):
+    """The platform refused the request because of its rate limit (429); it was not acted upon."""
+
+
+class ServerError(TransientError):
+    """The platform failed (5xx). A request that changes something may have been acted upon all the same."""
+
+
+class NetworkError(TransientError):
+    """No answer arrived.
+
+    :param sent: False when the request certainly never reached the platform (no connection was made), else True.
+    """
+
+    def __init__(self, message: str, *, sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+class PermanentError(RinggProviderError):
+    """Trying again cannot help until a person changes something."""
+
+
+class AuthenticationError(PermanentError):
+    """The API key is missing, wrong or was rotated (401)."""
+
+
+class PermissionDenied(PermanentError):
+    """The key or its workspace may not do this (403)."""
+
+
+class NotFound(PermanentError):
+    """There is no such thing in this workspace (404)."""
+
+
+class InvalidRequest(PermanentError):
+    """A request that breaks a rule, found here before sending or by the platform (400, 422 and other 4xx).
+
+    :param field: the field that breaks the rule, with dots into nested ones, or None when it is not known.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None, status_code: int | None = None) -> None:
+        super().__init__(message, status_code=status_code)
+        self.field = field
+
+
+class WrongState(PermanentError):
+    """The thing exists, but what was asked does not fit its present state (409, or a 400 that says so)."""
+
+
+class InsufficientBalance(PermanentError):
+    """Credits, or the workspace's row allowance, do not suffice (402, or a 400 that says so).
+
+    :param required_credits: credits that the campaign needs, where the platform said so.
+    :param available_credits: credits that the workspace has, where the platform said so.
+    :param additional_balance_required: credits that are missing, where the platform said so.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        required_credits: Decimal | None = None,
+        available_credits: Decimal | None = None,
+        additional_balance_required: Decimal | None = None,
+        status_code: int | None = None,
+    ) -> None:
+        super().__init__(message, status_code=status_code)
+        self.required_credits = required_credits
+        self.available_credits = available_credits
+        self.additional_balance_required = additional_balance_required
+
+
+class LaunchOutcomeUnknown(RinggProviderError):
+    """It could not be settled whether a list was started; the message says what to check before anything is sent again."""
+
+
+class CampaignFailed(RinggProviderError):
+    """The platform reports that the campaign failed."""
+
+
+class CampaignTerminated(RinggProviderError):
+    """The campaign was stopped before it had ended by itself."""
+
+
+class InvalidContacts(RinggProviderError):
+    """The contacts cannot be called as given: none is valid, or too many are not."""
+
+
+class UnexpectedResponse(RinggProviderError):
+    """The platform answered something that cannot be read; whether it acted is not known."""

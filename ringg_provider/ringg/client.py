@@ -1,0 +1,459 @@
+"""Clients for Ringg AI: `RinggClient`, and `AsyncRinggClient` with what waiting needs.
+
+Both are thin shells over one description of the endpoints (`endpoints.py`). Nothing that rings a phone or makes a list
+is ever sent twice by them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.http import AsyncTransport, Timeouts, Transport, check_api_key
+from ringg_provider.ringg import endpoints
+from ringg_provider.ringg.endpoints import Endpoint
+from ringg_provider.ringg.requests import (
+    MAX_CALLS_PER_PAGE,
+    AnalyticsKind,
+    AnalyticsQuery,
+    CallQuery,
+    CampaignSpec,
+    EventSubscription,
+    EventSubscriptions,
+    MakeCallAsync,
+    SingleCall,
+    StartCampaign,
+    Terminate,
+)
+from ringg_provider.ringg.responses import (
+    Agent,
+    Balance,
+    Call,
+    CallDetails,
+    CallerNumber,
+    CallPage,
+    Campaign,
+    CampaignPage,
+    SavedCampaign,
+    StartedCall,
+    StartResult,
+    UploadedCsv,
+    UploadStatus,
+    User,
+    Workspace,
+)
+
+#: Where Ringg AI answers; https://docs.ringg.ai/api-reference/quick-start/api-overview
+PRODUCTION = "https://prod-api.ringg.ai/ca/api/v0"
+
+_MAX_LISTED = 100
+_MAX_CAMPAIGNS = 1000
+
+
+class _Identified(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+T = TypeVar("T")
+I = TypeVar("I", bound=_Identified)
+
+
+class _Pages(Generic[I]):
+    """Goes through a list page by page, whatever page size the server prefers, and gives each item once.
+
+    The end is a page without anything new: totals can be wrong, a short page can be a server's cap, and a server that
+    ignores the offset must not be asked for ever.
+    """
+
+    def __init__(self) -> None:
+        self.offset = 0
+        self.done = False
+        self._seen: set[str] = set()
+
+    def take(self, items: list[I]) -> list[I]:
+        """The items of a page that are new."""
+        fresh: list[I] = []
+        for item in items:
+            if item.id not in self._seen:
+                self._seen.add(item.id)
+                fresh.append(item)
+        self.offset += len(items)
+        self.done = not fresh
+        return fresh
+
+
+def _ends_history(page: CallPage, asked: int, offset: int) -> bool:
+    """Whether a page of calls is the last one by all that it says; each page costs one of ten requests a minute."""
+    size = min(asked, page.limit or asked)
+    more = page.total is not None and offset < page.total
+    return len(page.calls) < size and not more
+
+
+def _options(api_key: str) -> dict[str, Any]:
+    key = check_api_key(api_key)
+    return {"headers": {"X-API-KEY": key}, "secrets": (key,)}
+
+
+class RinggClient:
+    """Ringg AI, synchronously. Safe to share between threads; close it, or use it in a `with` block.
+
+    :param api_key: key of a workspace.
+    :param base_url: default the vendor's; plain http is allowed to this very machine only.
+    :param timeout: seconds for each stage of a request.
+    :param max_attempts: how often a request that is safe to repeat is sent at most; default 5.
+    :param max_wait: seconds to spend waiting between those attempts in all; default 120.
+    :param sleep: waits for seconds; replaced in tests.
+
+    Every method raises a `RinggProviderError`: `InvalidRequest` for input that breaks a rule, before anything is sent;
+    `TransientError` or `PermanentError` by what the platform answered. Answers are models of `responses.py`.
+    https://docs.ringg.ai/api-reference/quick-start/api-overview
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        base_url: str = PRODUCTION,
+        *,
+        timeout: Timeouts = Timeouts(),
+        max_attempts: int = 5,
+        max_wait: float = 120.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._transport = Transport(
+            base_url,
+            timeouts=timeout,
+            max_attempts=max_attempts,
+            max_wait=max_wait,
+            sleep=sleep,
+            **_options(api_key),
+        )
+
+    def _do(self, endpoint: Endpoint[T]) -> T:
+        return endpoint.read(self._transport.send(endpoint.request))
+
+    # --- workspace ---
+
+    def get_workspace(self) -> Workspace:
+        """The workspace of the key and what it can spend; the cheapest way to check a key.
+
+        https://docs.ringg.ai/api-reference/endpoint/workspace/get-workspace-info
+        """
+        return self._do(endpoints.workspace())
+
+    def list_numbers(self) -> list[CallerNumber]:
+        """All caller numbers of the workspace.
+
+        https://docs.ringg.ai/api-reference/endpoint/numbers/get-workspace-numbers
+        """
+        return self._all(endpoints.numbers_page)
+
+    def list_users(self) -> list[User]:
+        """All members of the workspace.
+
+        https://docs.ringg.ai/api-reference/endpoint/workspace/get-workspace-users
+        """
+        return self._all(endpoints.users_page)
+
+    def _all(self, page: Callable[[int, int], Endpoint[list[I]]]) -> list[I]:
+        pages: _Pages[I] = _Pages()
+        found: list[I] = []
+        while not pages.done:
+            found += pages.take(self._do(page(_MAX_LISTED, pages.offset)))
+        return found
+
+    # --- agents ---
+
+    def list_agents(self, search: str | None = None) -> list[Agent]:
+        """All agents of the workspace.
+
+        :param search: only those whose name contains it; default all.
+
+        https://docs.ringg.ai/api-reference/endpoint/assistant/get-assistants
+        """
+        return self._all(lambda limit, offset: endpoints.agents_page(search, limit, offset))
+
+    def get_agent(self, agent_id: str) -> Agent:
+        """One agent with the variables that a list must fill. Raises `NotFound`.
+
+        https://docs.ringg.ai/api-reference/endpoint/assistant/get-assistant-by-id
+        """
+        return self._do(endpoints.agent(agent_id))
+
+    def set_event_subscriptions(
+        self, agent_id: str, subscriptions: Sequence[EventSubscription | dict[str, Any]]
+    ) -> None:
+        """Replace all event subscriptions of an agent; none clears them.
+
+        To add one, start from `get_agent(agent_id).event_subscriptions`.
+
+        https://docs.ringg.ai/webhooks/initial-setup
+        """
+        request = EventSubscriptions.model_validate(
+            {"agent_id": agent_id, "event_subscriptions": list(subscriptions)}
+        )
+        self._do(endpoints.event_subscriptions(request))
+
+    # --- standard flow ---
+
+    def save_campaign(self, spec: CampaignSpec, csv: Path) -> SavedCampaign:
+        """Upload a contact list with its settings; nobody is called before `start_campaign`.
+
+        :param csv: a file of at most 20 MB, streamed from disk.
+
+        Sent once: each upload makes a new list.
+        https://docs.ringg.ai/api-reference/endpoint/campaign/upload-campaign-contact-list
+        """
+        return self._do(endpoints.save(spec, csv))
+
+    def start_campaign(self, start: StartCampaign) -> StartResult:
+        """Start a saved list. Sent once: after any answer but a success, look before sending it again.
+
+        https://docs.ringg.ai/api-reference/endpoint/campaign/start-campaign
+        https://docs.ringg.ai/api-reference/endpoint/campaign/start-campaign-v2
+        """
+        return self._do(endpoints.start(start))
+
+    # --- large flow ---
+
+    def upload_csv(self, spec: CampaignSpec, csv: Path) -> UploadedCsv:
+        """Upload a contact list that the platform then checks in the background; see `get_upload_status`.
+
+        :param csv: a file of at most 20 MB, streamed from disk.
+
+        Sent once: each upload makes a new list.
+        https://docs.ringg.ai/api-reference/endpoint/campaign/upload-large-campaign-csv
+        """
+        return self._do(endpoints.upload(spec, csv))
+
+    def get_upload_status(self, bulk_list_id: str) -> UploadStatus:
+        """How far the platform is with an uploaded list. Raises `NotFound`.
+
+        https://docs.ringg.ai/api-reference/endpoint/campaign/get-large-campaign-upload-status
+        """
+        return self._do(endpoints.upload_status(bulk_list_id))
+
+    def check_balance(self, bulk_list_id: str) -> Balance:
+        """Whether the workspace can pay for an uploaded list.
+
+        One generation of the API refuses (400) to check a list that is not waiting for money; that is answered with
+        `sufficient=None, basis="not_short"`.
+
+        https://docs.ringg.ai/api-reference/endpoint/campaign/check-large-campaign-balance
+        """
+        return self._do(endpoints.check_balance(bulk_list_id))
+
+    def make_call_async(self, start: MakeCallAsync) -> StartResult:
+        """Start an uploaded list. Sent once: after any answer but a success, look before sending it again.
+
+        https://docs.ringg.ai/api-reference/endpoint/campaign/make-large-campaign-calls-async
+        """
+        return self._do(endpoints.make_call_async(start))
+
+    # --- campaigns ---
+
+    def list_campaigns_page(self, limit: int = _MAX_CAMPAIGNS, offset: int = 0) -> CampaignPage:
+        """One page of the workspace's campaigns, newest first.
+
+        :param limit: 1 to 1000; the server may give fewer.
+        :param offset: how many to leave out.
+
+        https://docs.ringg.ai/api-reference/endpoint/campaign/get-all-campaigns
+        """
+        return self._do(endpoints.campaigns_page(_page_size(limit), offset))
+
+    def iter_campaigns(self, page_size: int = _MAX_CAMPAIGNS) -> Iterator[Campaign]:
+        """All campaigns, each once, whatever page size the server allows."""
+        pages: _Pages[Campaign] = _Pages()
+        while not pages.done:
+            yield from pages.take(self.list_campaigns_page(page_size, pages.offset).campaigns)
+
+    def find_campaign(self, campaign_id: str) -> Campaign | None:
+        """The campaign with this id, or None when a complete pass over the list did not show it."""
+        return next((campaign for campaign in self.iter_campaigns() if campaign.id == campaign_id), None)
+
+    def terminate(self, request: Terminate) -> bool:
+        """Stop calls for good; live calls end by themselves.
+
+        Returns False when the platform says that there was nothing to stop.
+        https://docs.ringg.ai/api-reference/endpoint/terminate/campaign
+        """
+        outcome = self._do(endpoints.terminate(request))
+        while outcome.again is not None:
+            outcome = self._do(endpoints.terminate(outcome.again))
+        return outcome.stopped
+
+    # --- calls ---
+
+    def list_calls_page(
+        self, query: CallQuery, limit: int = MAX_CALLS_PER_PAGE, offset: int = 0
+    ) -> CallPage:
+        """One page of the call history.
+
+        :param limit: 1 to 200.
+        :param offset: how many to leave out.
+
+        The platform allows ten of these requests a minute.
+        https://docs.ringg.ai/api-reference/endpoint/history/get-call-history
+        """
+        return self._do(endpoints.calls_page(query, limit, offset))
+
+    def iter_calls(self, query: CallQuery) -> Iterator[Call]:
+        """All calls of a query, each once."""
+        pages: _Pages[Call] = _Pages()
+        while not pages.done:
+            page = self.list_calls_page(query, MAX_CALLS_PER_PAGE, pages.offset)
+            yield from pages.take(page.calls)
+            if _ends_history(page, MAX_CALLS_PER_PAGE, pages.offset):
+                return
+
+    def get_call(self, call_id: str, send_analysis: bool = True) -> CallDetails:
+        """One call with its transcript. Raises `NotFound`.
+
+        :param send_analysis: with its analyses, once they are ready; default True.
+
+        https://docs.ringg.ai/api-reference/endpoint/history/get-call-details
+        """
+        return self._do(endpoints.call_details(call_id, send_analysis))
+
+    def initiate_call(self, call: SingleCall) -> StartedCall:
+        """Call one person now. Sent once.
+
+        https://docs.ringg.ai/api-reference/endpoint/calling/initiate-individual-call
+        """
+        return self._do(endpoints.single_call(call))
+
+    def get_analytics(
+        self,
+        kind: AnalyticsKind,
+        *,
+        start_date: date | str | None = None,
+        end_date: date | str | None = None,
+        agent_id: str | None = None,
+        bulk_list_id: str | None = None,
+        voicemail: bool | None = None,
+    ) -> dict[str, Any]:
+        """One of the vendor's five reports as it comes; parameters as in `AnalyticsQuery`.
+
+        https://docs.ringg.ai/api-reference/endpoint/analytics/get-platform-analytics
+        """
+        query = AnalyticsQuery.model_validate(
+            {
+                "kind": kind,
+                "start_date": start_date,
+                "end_date": end_date,
+                "agent_id": agent_id,
+                "bulk_list_id": bulk_list_id,
+                "voicemail": voicemail,
+            }
+        )
+        return self._do(endpoints.analytics(query))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._transport.base_url!r})"
+
+
+class AsyncRinggClient:
+    """Ringg AI for asyncio: what waiting for campaigns and stopping them needs.
+
+    The parameters are those of `RinggClient`, except that `sleep` is awaited; so are methods and errors.
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        base_url: str = PRODUCTION,
+        *,
+        timeout: Timeouts = Timeouts(),
+        max_attempts: int = 5,
+        max_wait: float = 120.0,
+        sleep: Callable[[float], Awaitable[None]] | None = None,
+    ) -> None:
+        self._transport = AsyncTransport(
+            base_url,
+            timeouts=timeout,
+            max_attempts=max_attempts,
+            max_wait=max_wait,
+            sleep=sleep,
+            **_options(api_key),
+        )
+
+    async def _do(self, endpoint: Endpoint[T]) -> T:
+        return endpoint.read(await self._transport.send(endpoint.request))
+
+    async def get_workspace(self) -> Workspace:
+        """See `RinggClient.get_workspace`."""
+        return await self._do(endpoints.workspace())
+
+    async def get_upload_status(self, bulk_list_id: str) -> UploadStatus:
+        """See `RinggClient.get_upload_status`."""
+        return await self._do(endpoints.upload_status(bulk_list_id))
+
+    async def list_campaigns_page(self, limit: int = _MAX_CAMPAIGNS, offset: int = 0) -> CampaignPage:
+        """See `RinggClient.list_campaigns_page`."""
+        return await self._do(endpoints.campaigns_page(_page_size(limit), offset))
+
+    async def iter_campaigns(self, page_size: int = _MAX_CAMPAIGNS) -> AsyncIterator[Campaign]:
+        """See `RinggClient.iter_campaigns`."""
+        pages: _Pages[Campaign] = _Pages()
+        while not pages.done:
+            page = await self.list_campaigns_page(page_size, pages.offset)
+            for campaign in pages.take(page.campaigns):
+                yield campaign
+
+    async def find_campaign(self, campaign_id: str) -> Campaign | None:
+        """See `RinggClient.find_campaign`."""
+        async for campaign in self.iter_campaigns():
+            if campaign.id == campaign_id:
+                return campaign
+        return None
+
+    async def terminate(self, request: Terminate) -> bool:
+        """See `RinggClient.terminate`."""
+        outcome = await self._do(endpoints.terminate(request))
+        while outcome.again is not None:
+            outcome = await self._do(endpoints.terminate(outcome.again))
+        return outcome.stopped
+
+    async def list_calls_page(
+        self, query: CallQuery, limit: int = MAX_CALLS_PER_PAGE, offset: int = 0
+    ) -> CallPage:
+        """See `RinggClient.list_calls_page`."""
+        return await self._do(endpoints.calls_page(query, limit, offset))
+
+    async def get_call(self, call_id: str, send_analysis: bool = True) -> CallDetails:
+        """See `RinggClient.get_call`."""
+        return await self._do(endpoints.call_details(call_id, send_analysis))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._transport.base_url!r})"
+
+
+def _page_size(limit: int) -> int:
+    if not 1 <= limit <= _MAX_CAMPAIGNS:
+        raise InvalidRequest(f"limit must be from 1 to {_MAX_CAMPAIGNS}.", field="limit")
+    return limit

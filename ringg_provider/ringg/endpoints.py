@@ -1,0 +1,262 @@
+"""Each endpoint of Ringg AI once: the request it takes and how its answer is read. Sending is left to the clients."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.http import Request, Response, quoted
+from ringg_provider.ringg.requests import (
+    MAX_CALLS_PER_PAGE,
+    AnalyticsQuery,
+    CallQuery,
+    CampaignSpec,
+    EventSubscriptions,
+    MakeCallAsync,
+    SingleCall,
+    StartCampaign,
+    Terminate,
+)
+from ringg_provider.ringg.responses import (
+    NOT_SHORT,
+    Agent,
+    Balance,
+    CallDetails,
+    CallerNumber,
+    CallPage,
+    CampaignPage,
+    ResponseModel,
+    SavedCampaign,
+    StartedCall,
+    StartResult,
+    UploadedCsv,
+    UploadStatus,
+    User,
+    Workspace,
+    read_list,
+)
+
+MAX_CSV_BYTES = 20 * 1024 * 1024
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Endpoint(Generic[T]):
+    """A request together with the way to read its answer."""
+
+    request: Request
+    read: Callable[[Response], T]
+
+
+def _as(model: type[M]) -> Callable[[Response], M]:
+    return lambda response: model.read(response.body())
+
+
+M = TypeVar("M", bound=ResponseModel)
+
+
+def _get(path: str, **params: Any) -> Request:
+    """A GET; a parameter that is None is left out, a list is sent as the same name several times."""
+    pairs = [
+        (name, _query_value(value))
+        for name, values in params.items()
+        for value in (values if isinstance(values, list) else [values])
+        if value is not None
+    ]
+    return Request("GET", path, params=pairs, repeatable=True)
+
+
+def _query_value(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _id(value: str, field: str) -> str:
+    if not isinstance(value, str) or not value or re.search(r"[\s/]", value):
+        raise InvalidRequest(f"{field} must be an id as the platform gave it.", field=field)
+    return quoted(value)
+
+
+# --- workspace ------------------------------------------------------------------------------------------------------
+
+
+def workspace() -> Endpoint[Workspace]:
+    return Endpoint(_get("/workspace"), _as(Workspace))
+
+
+def numbers_page(limit: int, offset: int) -> Endpoint[list[CallerNumber]]:
+    return Endpoint(
+        _get("/workspace/numbers", limit=limit, offset=offset),
+        lambda response: read_list(response.body(), "workspace_numbers", model=CallerNumber),
+    )
+
+
+def users_page(limit: int, offset: int) -> Endpoint[list[User]]:
+    return Endpoint(
+        _get("/workspace/users", limit=limit, offset=offset),
+        lambda response: read_list(response.body(), "workspace_users", model=User),
+    )
+
+
+# --- agents ---------------------------------------------------------------------------------------------------------
+
+
+def agents_page(search: str | None, limit: int, offset: int) -> Endpoint[list[Agent]]:
+    return Endpoint(
+        _get("/agent/all", search=search, limit=limit, offset=offset),
+        lambda response: read_list(response.body(), "data", "agents", model=Agent),
+    )
+
+
+def agent(agent_id: str) -> Endpoint[Agent]:
+    return Endpoint(_get(f"/agent/{_id(agent_id, 'agent_id')}"), _as(Agent))
+
+
+def event_subscriptions(subscriptions: EventSubscriptions) -> Endpoint[None]:
+    # The whole list is replaced, so that sending it twice is the same as once.
+    body = {"operation": "edit_event_subscriptions", **subscriptions.wire()}
+    return Endpoint(Request("PATCH", "/agent/v1", json=body, repeatable=True), _nothing)
+
+
+def _nothing(response: Response) -> None:
+    response.body()
+
+
+# --- campaigns ------------------------------------------------------------------------------------------------------
+
+
+def save(spec: CampaignSpec, csv: Path) -> Endpoint[SavedCampaign]:
+    return Endpoint(
+        Request("POST", "/campaign/save", form=spec.form(), file=_checked(csv)), _as(SavedCampaign)
+    )
+
+
+def upload(spec: CampaignSpec, csv: Path) -> Endpoint[UploadedCsv]:
+    return Endpoint(
+        Request("POST", "/campaign/upload-csv", form=spec.form(), file=_checked(csv)), _as(UploadedCsv)
+    )
+
+
+def _checked(csv: Path) -> Path:
+    """The file, if the platform could take it at all; what is in it is checked by `contacts.csv_check`."""
+    if csv.suffix.lower() != ".csv":
+        raise InvalidRequest("file must be a CSV whose name ends in .csv.", field="file")
+    if not csv.is_file():
+        raise InvalidRequest("file must exist.", field="file")
+    size = csv.stat().st_size
+    if size == 0:
+        raise InvalidRequest("file must not be empty.", field="file")
+    if size > MAX_CSV_BYTES:
+        raise InvalidRequest("file must not be larger than 20 MB; split the list.", field="file")
+    return csv
+
+
+def start(request: StartCampaign) -> Endpoint[StartResult]:
+    path = "/campaign/start" if request.number_pool_id is None else "/campaign/v2/start"
+    return Endpoint(Request("POST", path, json=request.wire()), _as(StartResult))
+
+
+def make_call_async(request: MakeCallAsync) -> Endpoint[StartResult]:
+    return Endpoint(Request("POST", "/campaign/make-call-async", json=request.wire()), _as(StartResult))
+
+
+def upload_status(bulk_list_id: str) -> Endpoint[UploadStatus]:
+    return Endpoint(
+        _get(f"/campaign/upload-status/{_id(bulk_list_id, 'bulk_list_id')}"), _as(UploadStatus)
+    )
+
+
+def check_balance(bulk_list_id: str) -> Endpoint[Balance]:
+    # Repeatable: it only compares again, and a positive answer moves the list to where it would move anyway.
+    path = f"/campaign/check-balance/{_id(bulk_list_id, 'bulk_list_id')}"
+    return Endpoint(Request("POST", path, repeatable=True, expects=frozenset({400})), _read_balance)
+
+
+# One generation of the API refuses to check a list that is not waiting for money.
+_NOT_WAITING_FOR_MONEY = re.compile(r"insufficient[_ ]balance", re.IGNORECASE)
+_NOT_CHECKABLE = re.compile(r"\b(contacts?|agent|assistant)\b", re.IGNORECASE)
+
+
+def _read_balance(response: Response) -> Balance:
+    if response.is_success:
+        return Balance.read(response.body())
+    text = response.raw_text()
+    if _NOT_WAITING_FOR_MONEY.search(text) and not _NOT_CHECKABLE.search(text):
+        return Balance(message=response.text(), basis=NOT_SHORT)
+    raise response.error()
+
+
+def campaigns_page(limit: int, offset: int) -> Endpoint[CampaignPage]:
+    return Endpoint(_get("/campaign/all", call_count=True, limit=limit, offset=offset), _as(CampaignPage))
+
+
+@dataclass(frozen=True)
+class Terminated:
+    """What came of a request to stop calls.
+
+    :param stopped: whether anything was there to stop.
+    :param again: the request without the numbers that the platform did not know, if it refused all because of those.
+    """
+
+    stopped: bool
+    again: Terminate | None = None
+
+
+_NOTHING_TO_STOP = re.compile(
+    r"not found|\bno\b.*\b(calls?|terminable|matching)\b|nothing to|already (terminated|completed|cancelled|failed|ended)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def terminate(request: Terminate) -> Endpoint[Terminated]:
+    # Repeatable: what is stopped stays stopped, and a stop that was lost is worse than one that is said twice.
+    def read(response: Response) -> Terminated:
+        if response.is_success:
+            response.body()
+            return Terminated(stopped=True)
+        text = response.raw_text()
+        if not _NOTHING_TO_STOP.search(text):
+            raise response.error()
+        # One unknown number can make the platform refuse the whole request; the others must be stopped all the same.
+        unknown = set(re.findall(r"\+\d+", text))
+        known = [number for number in request.mobile_numbers or () if number not in unknown]
+        if known and len(known) < len(request.mobile_numbers or ()):
+            return Terminated(False, Terminate(campaign_id=request.campaign_id, mobile_numbers=known))
+        return Terminated(stopped=False)
+
+    return Endpoint(
+        Request(
+            "PATCH", "/campaign/terminate", json=request.wire(), repeatable=True, expects=frozenset({400})
+        ),
+        read,
+    )
+
+
+# --- calls ----------------------------------------------------------------------------------------------------------
+
+
+def calls_page(query: CallQuery, limit: int, offset: int) -> Endpoint[CallPage]:
+    if not 1 <= limit <= MAX_CALLS_PER_PAGE:
+        raise InvalidRequest(f"limit must be from 1 to {MAX_CALLS_PER_PAGE}.", field="limit")
+    return Endpoint(_get("/calling/history", **query.wire(), limit=limit, offset=offset), _as(CallPage))
+
+
+def call_details(call_id: str, send_analysis: bool) -> Endpoint[CallDetails]:
+    _id(call_id, "call_id")
+    return Endpoint(_get("/calling/call-details", id=call_id, send_analysis=send_analysis), _as(CallDetails))
+
+
+def single_call(call: SingleCall) -> Endpoint[StartedCall]:
+    v2 = call.number_pool_id is not None or call.voice_id is not None
+    path = "/calling/v2/outbound/individual" if v2 else "/calling/outbound/individual"
+    return Endpoint(Request("POST", path, json=call.wire()), _as(StartedCall))
+
+
+def analytics(query: AnalyticsQuery) -> Endpoint[dict[str, Any]]:
+    params = query.wire()
+    kind = params.pop("kind")
+    return Endpoint(_get(f"/analytics/{kind}", **params), lambda response: ResponseModel.read(response.body()).raw)

@@ -1,0 +1,684 @@
+"""What comes back from Ringg AI: tolerant models that read every documented shape into one normal form.
+
+Fields that some generation of the API does not send are optional, and one that cannot be read is None; only what a
+thing cannot do without is required. Statuses are open: the raw word is always kept, and an unknown one never counts as
+success. `.raw` keeps the body. Personal data is in no `repr`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from ringg_provider.exceptions import UnexpectedResponse
+
+
+
+M = TypeVar("M", bound="ResponseModel")
+
+
+def _or_none(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return handler(value)
+    except ValidationError:
+        return None
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """A time without an offset is read as UTC, which is what the platform's examples mean by it."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def _as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int | float | Decimal) and not isinstance(value, bool) else value
+
+
+_Lenient = WrapValidator(_or_none)
+_Text = Annotated[str | None, BeforeValidator(_as_text), _Lenient]
+_Count = Annotated[int | None, _Lenient]
+_Flag = Annotated[bool | None, _Lenient]
+_Money = Annotated[Annotated[Decimal, Field(allow_inf_nan=False)] | None, _Lenient]
+_Number = Annotated[Annotated[float, Field(allow_inf_nan=False)] | None, _Lenient]
+_Moment = Annotated[Annotated[datetime, AfterValidator(_in_utc)] | None, _Lenient]
+_Object = Annotated[dict[str, Any] | None, _Lenient]
+_Id = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
+
+
+def _named(*names: str, default: Any = None, shown: bool = True) -> Any:
+    """A field that goes by several names on the wire, the first that is there and not null wins."""
+    return Field(default=default, validation_alias=AliasChoices(*names), repr=shown)
+
+
+def without(body: Any, *names: str) -> Any:
+    """A copy of a body without the keys of these names, at any depth."""
+    if isinstance(body, Mapping):
+        return {key: without(value, *names) for key, value in body.items() if key not in names}
+    if isinstance(body, list):
+        return [without(value, *names) for value in body]
+    return body
+
+
+class ResponseModel(BaseModel):
+    """The base of every response: unknown fields are ignored here and kept in `.raw`."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, hide_input_in_errors=True)
+
+    #: Keys that are left out of `.raw`.
+    stripped: ClassVar[tuple[str, ...]] = ("api_key",)
+
+    raw: dict[str, Any] = Field(default_factory=dict, repr=False)
+
+    @classmethod
+    def read(cls, body: Any) -> Self:
+        """The model of a decoded JSON body.
+
+        Raises `UnexpectedResponse` when the body is not an object or lacks what the model cannot do without.
+        """
+        if not isinstance(body, Mapping):
+            raise UnexpectedResponse(f"The platform's answer is not the expected object ({cls.__name__}).")
+        problem: ValidationError | None = None
+        try:
+            # A null counts as absent, so that the next of a field's names is tried.
+            present = {key: value for key, value in body.items() if value is not None}
+            return cls.model_validate(cls._arrange(present) | {"raw": without(body, *cls.stripped)})
+        except ValidationError as error:
+            problem = error
+        fields = ", ".join(sorted({".".join(map(str, found["loc"])) for found in problem.errors()}))
+        raise UnexpectedResponse(
+            f"The platform's answer cannot be read as {cls.__name__}: missing or unreadable {fields}."
+        )
+
+    @classmethod
+    def _arrange(cls, body: dict[str, Any]) -> dict[str, Any]:
+        """Bring a shape that is not flat into one that is; the hook for subclasses."""
+        return body
+
+
+def read_list(body: Any, *path: str, model: type[M]) -> list[M]:
+    """The models of the list at `path` in a body, or of the body itself when it is a list."""
+    found = body
+    for name in path:
+        if isinstance(found, list):
+            break
+        found = found.get(name) if isinstance(found, Mapping) else None
+    if not isinstance(found, list):
+        raise UnexpectedResponse(f"The platform's answer has no list {'.'.join(path)}.")
+    return [model.read(item) for item in found]
+
+
+# --- states -------------------------------------------------------------------------------------------------------
+
+
+class CampaignState(StrEnum):
+    """Where a campaign is, in one vocabulary for all generations of the API; the raw word is kept beside it."""
+
+    PREPARING = "preparing"
+    DRAFT = "draft"
+    INSUFFICIENT_BALANCE = "insufficient_balance"
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    TERMINATED = "terminated"
+    FAILED = "failed"
+    NOT_A_CAMPAIGN = "not_a_campaign"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def of(cls, raw: str | None) -> CampaignState:
+        """The state that a raw status means; null is a contact list, and an unknown word is `UNKNOWN`."""
+        if raw is None:
+            return cls.NOT_A_CAMPAIGN
+        return _STATES.get(raw.strip().lower(), cls.UNKNOWN)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the campaign has ended, one way or another."""
+        return self in (CampaignState.COMPLETED, CampaignState.TERMINATED, CampaignState.FAILED)
+
+
+_STATES: dict[str, CampaignState] = {
+    word: state
+    for state, words in {
+        CampaignState.PREPARING: "uploaded processing verifying preparing in_db",
+        CampaignState.DRAFT: "draft ready",
+        CampaignState.INSUFFICIENT_BALANCE: "insufficient_balance",
+        CampaignState.SCHEDULED: "pending registered scheduled",
+        CampaignState.RUNNING: "running ongoing",
+        CampaignState.PAUSED: "paused",
+        CampaignState.COMPLETED: "completed",
+        CampaignState.TERMINATED: "terminated cancelled",
+        CampaignState.FAILED: "failed no_valid_contacts",
+    }.items()
+    for word in words.split()
+}
+
+
+class CallStatus(str):
+    """A call's status as the platform wrote it; any word is possible."""
+
+    __slots__ = ()
+
+    FINAL: ClassVar[frozenset[str]] = frozenset({"completed", "failed", "error", "cancelled", "forwarded"})
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the platform will not change it any more; False for a word that is not known."""
+        return self.lower() in self.FINAL
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
+
+
+# --- workspace ----------------------------------------------------------------------------------------------------
+
+
+class Workspace(ResponseModel):
+    """The workspace of an API key, and what it can spend. `.raw` is without the key."""
+
+    id: _Text = None
+    name: _Text = None
+    spendable_credits: Decimal | None = None
+
+    @classmethod
+    def _arrange(cls, body: dict[str, Any]) -> dict[str, Any]:
+        info = body.get("workspace_info", body)
+        if not isinstance(info, Mapping):
+            raise UnexpectedResponse("The platform's answer holds no workspace_info.")
+        return {"id": info.get("id"), "name": info.get("name"), "spendable_credits": _spendable(info)}
+
+
+def _spendable(info: Mapping[str, Any]) -> Decimal | None:
+    """Prepaid credits, or what is left of a postpaid limit, or credits that are not locked; None if unreadable."""
+    if info.get("total_available_credits") is not None:
+        return to_decimal(info["total_available_credits"])
+    if info.get("credit_limit") is not None:
+        limit, used = to_decimal(info["credit_limit"]), to_decimal(info.get("utilized_limit"))
+        return None if limit is None or used is None else limit - used
+    available, locked = to_decimal(info.get("credits")), to_decimal(info.get("locked_credits", 0))
+    return None if available is None or locked is None else available - locked
+
+
+def to_decimal(value: Any) -> Decimal | None:
+    """A number of any JSON form as a Decimal, or None when it is not a finite number."""
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        number = Decimal(str(value).strip())
+    except ArithmeticError:
+        return None
+    return number if number.is_finite() else None
+
+
+class User(ResponseModel):
+    """A member of the workspace; the id is what `email_completion_user_ids` takes."""
+
+    id: _Id
+    username: _Text = Field(default=None, repr=False)
+    email: _Text = Field(default=None, repr=False)
+    role: _Text = None
+    invite_status: _Text = None
+
+
+class CallerNumber(ResponseModel):
+    """A number of the workspace that calls can be made from; a test number cannot make any."""
+
+    id: _Id
+    number: _Text = Field(default=None, repr=False)
+    display_name: _Text = None
+    provider: _Text = None
+    owner: _Text = Field(default=None, repr=False)
+    is_test_number: bool = False
+    is_spam: bool = False
+    is_relay: bool = False
+    is_inbound_enabled: _Flag = None
+    telephony_id: _Text = None
+    number_pool_id: _Text = None
+    tags: Annotated[list[Any] | None, _Lenient] = None
+    created_at: _Moment = None
+
+
+# --- agents -------------------------------------------------------------------------------------------------------
+
+_PERMANENT_VARIABLES = frozenset({"callee_name", "mobile_number"})
+_PLACEHOLDER = re.compile(r"@?\{\{\s*([A-Za-z_]\w*)\s*\}\}")
+
+
+class Agent(ResponseModel):
+    """A voice agent and the variables that a contact list must fill for it.
+
+    `.variables` is None when they could not be read; `.event_subscriptions` is what the agent has at present.
+    """
+
+    id: _Id
+    name: _Text = _named("agent_display_name", "agent_name", "name")
+    agent_type: _Text = None
+    orchestration_mode: _Text = None
+    is_archived: bool = False
+    active_version_id: _Text = _named("active_agent_version_id")
+    variables: frozenset[str] | None = None
+    event_subscriptions: list[dict[str, Any]] | None = Field(default=None, repr=False)
+
+    @property
+    def is_outbound(self) -> bool:
+        """Whether the agent can make calls."""
+        return (self.agent_type or "").lower() in {"outbound", "outbound_inbound"}
+
+    @classmethod
+    def _arrange(cls, body: dict[str, Any]) -> dict[str, Any]:
+        agent = body.get("agents") or body.get("agent") or body.get("data") or body
+        if isinstance(agent, Mapping) and not agent.get("id"):
+            agent = agent.get("agents") or agent.get("agent") or agent
+        if isinstance(agent, list):
+            agent = agent[0] if len(agent) == 1 else None
+        if not isinstance(agent, Mapping):
+            raise UnexpectedResponse("The platform's answer holds no single agent.")
+        versions = _versions(agent)
+        return {key: value for key, value in agent.items() if value is not None} | {
+            "variables": _variables_of(versions),
+            "event_subscriptions": _subscriptions_of(versions),
+        }
+
+
+def _versions(agent: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The parts of an agent that say how it now speaks: the version in use, or all when it cannot be told."""
+    details = agent.get("version_details")
+    versions = (
+        {key: version for key, version in details.items() if isinstance(version, Mapping)}
+        if isinstance(details, Mapping)
+        else {}
+    )
+    if not versions:
+        return [agent]
+    chosen = agent.get("active_agent_version_id") or _busiest(agent.get("ab_versions"))
+    for key in (chosen, "latest"):
+        if key in versions:
+            return [versions[key]]
+    return list(versions.values())
+
+
+def _busiest(ab_versions: Any) -> str | None:
+    """The id of the version that gets most calls while an A/B test is running."""
+    found: list[tuple[Decimal, str]] = []
+    if isinstance(ab_versions, Mapping):
+        entries: Iterable[tuple[Any, Any]] = ab_versions.items()
+    elif isinstance(ab_versions, list):
+        entries = [(e.get("version_id") or e.get("id"), e) for e in ab_versions if isinstance(e, Mapping)]
+    else:
+        entries = ()
+    for key, entry in entries:
+        traffic = to_decimal(entry.get("call_traffic")) if isinstance(entry, Mapping) else None
+        if isinstance(key, str) and traffic is not None:
+            found.append((traffic, key))
+    return max(found)[1] if found else None
+
+
+def _variables_of(versions: list[Mapping[str, Any]]) -> frozenset[str] | None:
+    """The union over the given versions; None when no version says."""
+    read = [names for names in map(_variables, versions) if names is not None]
+    return frozenset().union(*read) if read else None
+
+
+def _variables(version: Mapping[str, Any]) -> frozenset[str] | None:
+    config = version.get("agent_config")
+    for holder in (config, version):
+        declared = holder.get("custom_variables") if isinstance(holder, Mapping) else None
+        if declared is not None:
+            return _variable_names(declared)
+    return _placeholders(config) if isinstance(config, Mapping) else None
+
+
+def _variable_names(declared: Any) -> frozenset[str] | None:
+    """Names from an array of strings, an array of objects, or an object whose keys are the names."""
+    if isinstance(declared, Mapping):
+        return frozenset(map(str, declared))
+    if not isinstance(declared, list):
+        return None
+    names: set[str] = set()
+    for entry in declared:
+        name = entry
+        if isinstance(entry, Mapping):
+            name = entry.get("key") or entry.get("name") or entry.get("variable_name")
+        if not isinstance(name, str):
+            return None
+        names.add(name)
+    return frozenset(names)
+
+
+def _placeholders(config: Mapping[str, Any]) -> frozenset[str] | None:
+    """Names from the prompt's `@{{...}}`, for an agent that declares none."""
+    prompt = config.get("agent_prompt")
+    sections = prompt.get("prompt_sections") if isinstance(prompt, Mapping) else None
+    texts = [s.get("section_content") for s in sections if isinstance(s, Mapping)] if isinstance(sections, list) else []
+    texts += [prompt, config.get("intro_message")]
+    spoken = [text for text in texts if isinstance(text, str)]
+    if not spoken:
+        return None
+    names = {name for text in spoken for name in _PLACEHOLDER.findall(text)}
+    # The platform itself provides original_<field> for each field that it transliterates.
+    return frozenset(name for name in names if not name.startswith("original_")) | _PERMANENT_VARIABLES
+
+
+def _subscriptions_of(versions: list[Mapping[str, Any]]) -> list[dict[str, Any]] | None:
+    found = versions[0].get("event_subscriptions") if len(versions) == 1 else None
+    return [dict(entry) for entry in found if isinstance(entry, Mapping)] if isinstance(found, list) else None
+
+
+# --- campaigns ----------------------------------------------------------------------------------------------------
+
+
+class SavedCampaign(ResponseModel):
+    """What `campaign/save` made. `.raw` is without the contacts."""
+
+    stripped: ClassVar[tuple[str, ...]] = ("api_key", "custom_args_values")
+
+    list_id: _Id = Field(validation_alias=AliasChoices("list_id", "bulk_list_id", "campaign_id", "id"))
+    message: _Text = None
+    total_rows: _Count = None
+    successful_rows: _Count = None
+    failed_rows: _Count = None
+
+
+class UploadedCsv(ResponseModel):
+    """What `campaign/upload-csv` made; only the id is certain."""
+
+    bulk_list_id: _Id = Field(validation_alias=AliasChoices("bulk_list_id", "list_id", "campaign_id", "id"))
+    message: _Text = None
+    status: _Text = None
+    total_rows: _Count = None
+    campaign_name: _Text = None
+
+    @property
+    def state(self) -> CampaignState:
+        """The state that the status means."""
+        return CampaignState.UNKNOWN if self.status is None else CampaignState.of(self.status)
+
+
+class UploadStatus(ResponseModel):
+    """How far the platform is with an uploaded list.
+
+    `completed` is ambiguous: one generation means "the file is processed", the other "the campaign has ended". Only who
+    knows whether a start was sent can tell.
+    """
+
+    bulk_list_id: _Text = _named("bulk_list_id", "list_id", "campaign_id", "id")
+    status: str
+    campaign_name: _Text = None
+    valid_rows: _Count = _named("total_callees", "successful_rows", "total_contacts")
+    invalid_rows: _Count = _named("invalidated_rows_count", "failed_rows")
+    total_rows: _Count = None
+    processed_rows: _Count = None
+    invalid_rows_csv_url: _Text = _named("invalidated_rows_csv_url", "invalid_entries_file", shown=False)
+
+    @classmethod
+    def _arrange(cls, body: dict[str, Any]) -> dict[str, Any]:
+        return body["data"] if isinstance(body.get("data"), dict) and "status" in body["data"] else body
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        if self.total_rows is None and self.valid_rows is not None and self.invalid_rows is not None:
+            object.__setattr__(self, "total_rows", self.valid_rows + self.invalid_rows)
+        return self
+
+    @property
+    def state(self) -> CampaignState:
+        """The state that the status means."""
+        return CampaignState.of(self.status)
+
+
+class Balance(ResponseModel):
+    """Whether the workspace can pay for a list.
+
+    `.sufficient` is None when the answer does not settle it, and `.basis` names the field that it was read from:
+    `sufficient_balance`, `status`, `additional_balance_required`, `available_credits`; `not_short` when the platform
+    refused to check because the list is not waiting for money; `unknown` otherwise.
+    """
+
+    bulk_list_id: _Text = None
+    status: _Text = None
+    message: _Text = None
+    required_credits: _Money = None
+    available_credits: _Money = None
+    additional_balance_required: _Money = None
+    sufficient: bool | None = None
+    basis: str = "unknown"
+
+    @classmethod
+    def _arrange(cls, body: dict[str, Any]) -> dict[str, Any]:
+        sufficient, basis = _sufficiency(body)
+        return body | {"sufficient": sufficient, "basis": basis}
+
+
+#: What `Balance.basis` says when the list is not waiting for money.
+NOT_SHORT = "not_short"
+
+
+def _sufficiency(body: Mapping[str, Any]) -> tuple[bool | None, str]:
+    missing = to_decimal(body.get("additional_balance_required"))
+    verdict, basis = _stated_sufficiency(body, missing)
+    # A stated shortfall outweighs a kind word elsewhere in the same answer.
+    if verdict and missing is not None and missing > 0:
+        return False, "additional_balance_required"
+    return verdict, basis
+
+
+def _stated_sufficiency(body: Mapping[str, Any], missing: Decimal | None) -> tuple[bool | None, str]:
+    if "sufficient_balance" in body:
+        stated = body["sufficient_balance"]
+        word = stated.strip().lower() if isinstance(stated, str) else stated
+        readable = {True: True, False: False, "true": True, "false": False}
+        return (readable.get(word), "sufficient_balance") if isinstance(word, bool | str) else (None, "unknown")
+    match CampaignState.of(status) if isinstance(status := body.get("status"), str) else CampaignState.UNKNOWN:
+        case CampaignState.DRAFT:
+            return True, "status"
+        case CampaignState.INSUFFICIENT_BALANCE:
+            return False, "status"
+    if missing is not None:
+        return missing <= 0, "additional_balance_required"
+    required, available = to_decimal(body.get("required_credits")), to_decimal(body.get("available_credits"))
+    if required is not None and available is not None:
+        return available >= required, "available_credits"
+    return None, "unknown"
+
+
+class StartResult(ResponseModel):
+    """The platform accepted a start. There is no new id in it: the list's id is the campaign's."""
+
+    message: _Text = None
+    status: _Text = None
+    bulk_list_id: _Text = None
+    has_ongoing_calls: _Flag = None
+
+
+class Campaign(ResponseModel):
+    """One row of the campaign list; all counters are optional."""
+
+    id: _Id
+    name: _Text = None
+    status: _Text = _named("campaign_status", "status")
+    agent_id: _Text = None
+    created_at: _Moment = None
+    updated_at: _Moment = None
+    campaign_start_time: _Moment = None
+    campaign_end_time: _Moment = None
+    total_count: _Count = None
+    registered_count: _Count = None
+    completed_count: _Count = None
+    total_calls: _Count = None
+    total_contacts: _Count = None
+    invalid_rows: _Count = _named("invalidated_rows_count", "failed_rows")
+    additional_balance_required: _Money = None
+
+    @property
+    def state(self) -> CampaignState:
+        """The state that the status means."""
+        return CampaignState.of(self.status)
+
+
+class CampaignPage(ResponseModel):
+    """One page of the campaign list; `.total` is what the platform says there is in all, if it does."""
+
+    campaigns: list[Campaign]
+    total: _Count = None
+    limit: _Count = None
+    offset: _Count = None
+
+    @classmethod
+    def _arrange(cls, body: dict[str, Any]) -> dict[str, Any]:
+        data = body["data"] if isinstance(body.get("data"), Mapping) else body
+        pagination = data.get("pagination")
+        place = pagination if isinstance(pagination, Mapping) else data
+        return {
+            "campaigns": read_list(data, "campaigns", model=Campaign),
+            **{name: place.get(name) for name in ("total", "limit", "offset")},
+        }
+
+
+# --- calls --------------------------------------------------------------------------------------------------------
+
+
+def _turns(value: Any) -> Any:
+    """A transcript that arrives as a list, or as the JSON text of one."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return [{"text": value}] if value.strip() else None
+    return value
+
+
+_Transcript = Annotated[list[dict[str, Any]] | None, BeforeValidator(_turns), _Lenient]
+
+
+class Call(ResponseModel):
+    """One row of the call history.
+
+    `call_duration` is in seconds, `call_cost` in the platform's credits. `audio_recording` is a link that expires, and
+    a row does not say which campaign it belongs to unless the platform sends `bulk_list_id`.
+    """
+
+    id: _Id
+    status: CallStatus
+    sub_status: _Text = None
+    to_number: _Text = Field(default=None, repr=False)
+    name: _Text = Field(default=None, repr=False)
+    from_numbers: Annotated[list[str] | None, _Lenient] = Field(default=None, repr=False)
+    transcript: _Transcript = Field(default=None, repr=False)
+    audio_recording: _Text = Field(default=None, repr=False)
+    call_type: _Text = None
+    created_at: _Moment = None
+    call_attempt_time: _Moment = None
+    call_duration: _Number = None
+    call_cost: _Money = None
+    currency: _Text = None
+    retry_count: _Count = None
+    voicemail_detected: _Flag = None
+    credits_processed: _Flag = None
+    bulk_list_id: _Text = None
+    agent_id: _Text = None
+    agent_name: _Text = None
+    agent_version_id: _Text = None
+
+    @classmethod
+    def _arrange(cls, body: dict[str, Any]) -> dict[str, Any]:
+        agent = body.get("agent")
+        if not isinstance(agent, Mapping):
+            return body
+        version = agent.get("version")
+        known = version.get("version_id") if isinstance(version, Mapping) else None
+        return {
+            "agent_id": agent.get("id"),
+            "agent_name": agent.get("agent_name") or agent.get("agent_display_name"),
+            "agent_version_id": agent.get("agent_version_id") or known,
+        } | body
+
+
+class CallPage(ResponseModel):
+    """One page of the call history; `.total` is None when the platform only says "many"."""
+
+    calls: list[Call] = Field(repr=False)
+    count: _Count = None
+    total: _Count = None
+    limit: _Count = None
+    offset: _Count = None
+
+    @classmethod
+    def _arrange(cls, body: dict[str, Any]) -> dict[str, Any]:
+        data = body["data"] if isinstance(body.get("data"), Mapping) else body
+        return {**data, "calls": read_list(data, "calls", model=Call)}
+
+
+class CallDetails(ResponseModel):
+    """One call with its transcript and, once they are ready, its analyses."""
+
+    id: _Id = Field(validation_alias=AliasChoices("id", "call_id"))
+    status: CallStatus = Field(validation_alias=AliasChoices("call_status", "status"))
+    sub_status: _Text = _named("call_sub_status", "sub_status")
+    call_direction: _Text = None
+    from_number: _Text = Field(default=None, repr=False)
+    to_number: _Text = Field(default=None, repr=False)
+    callee_name: _Text = Field(default=None, repr=False)
+    agent_id: _Text = None
+    initiation_time: _Moment = None
+    recording_url: _Text = Field(default=None, repr=False)
+    transcript: _Transcript = _named("transcription_url", "transcript", shown=False)
+    platform_analysis: _Object = Field(default=None, repr=False)
+    client_analysis: _Object = Field(default=None, repr=False)
+    metrics: Annotated[list[dict[str, Any]] | None, _Lenient] = Field(default=None, repr=False)
+
+    @classmethod
+    def _arrange(cls, body: dict[str, Any]) -> dict[str, Any]:
+        data = body.get("data", body)
+        if not isinstance(data, Mapping):
+            raise UnexpectedResponse("The platform's answer holds no call.")
+        return {key: value for key, value in data.items() if value is not None}
+
+
+class StartedCall(ResponseModel):
+    """A single call that the platform took on."""
+
+    stripped: ClassVar[tuple[str, ...]] = ("api_key", "custom_args_values")
+
+    call_id: _Id
+    status: _Text = None
+    initiated_at: _Moment = None
+    agent_id: _Text = None
+
+    @classmethod
+    def _arrange(cls, body: dict[str, Any]) -> dict[str, Any]:
+        data = body.get("data", body)
+        if not isinstance(data, Mapping):
+            raise UnexpectedResponse("The platform's answer holds no call.")
+        # The second name of each is that of the older shape.
+        names = {
+            "call_id": ("call_id", "Unique Call ID"),
+            "status": ("call_status", "Call Status"),
+            "initiated_at": ("initiated_at", "Initiated at"),
+            "agent_id": ("agent_id", "Agent ID"),
+        }
+        return {
+            field: next(data[name] for name in wire if data.get(name) is not None)
+            for field, wire in names.items()
+            if any(data.get(name) is not None for name in wire)
+        }
