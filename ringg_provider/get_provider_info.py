@@ -47,23 +47,23 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": "ringg_provider.hooks.ringg.RinggHook",
                 "hook-name": _RINGG,
                 "ui-field-behaviour": {
-                    "hidden-fields": ["login", "schema", "port", "extra"],
+                    "hidden-fields": ["schema", "login", "port", "extra"],
                     "relabeling": {"password": "API key", "host": "Base URL"},
                     "placeholders": {
-                        "password": "the workspace's API key",
-                        "host": "empty: production; http://127.0.0.1:8090/ca/api/v0: the sandbox",
+                        "password": "rg_live_...",
+                        "host": "https://prod-api.ringg.ai/ca/api/v0",
                     },
                 },
                 "conn-fields": {
                     "timeout": {
-                        "label": "Timeout",
-                        "description": "Seconds that one request may wait for the server.",
-                        "schema": {"type": ["number", "null"], "default": 30, "minimum": 1},
+                        "label": "Timeout in seconds",
+                        "description": "How long one request may wait for the platform.",
+                        "schema": {"type": ["number", "null"], "minimum": 1},
                     },
-                    "max_attempts": {
-                        "label": "Attempts",
-                        "description": "How often a request that is safe to repeat is sent before its error is raised.",
-                        "schema": {"type": ["integer", "null"], "default": 5, "minimum": 1},
+                    "dashboard_url": {
+                        "label": "Campaign page",
+                        "description": "Where a person sees a campaign; {campaign_id} is replaced.",
+                        "schema": {"type": ["string", "null"], "format": "url"},
                     },
                 },
             },
