@@ -1,0 +1,160 @@
+"""The sandbox's own endpoints under `/_sandbox`: settings, faults, what happened, and bulk data for benchmarks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field, ValidationError
+
+from . import wire
+from .bulk import seed_calls, seed_campaigns
+from .calls import Call
+from .errors import ApiError
+from .faults import Fault
+from .state import SandboxDep
+
+router = APIRouter(prefix="/_sandbox", tags=["Sandbox"])
+
+
+@router.post("/reset", summary="Forget everything since the start")
+async def reset(sandbox: SandboxDep) -> dict[str, str]:
+    sandbox.reset()
+    return {"message": "reset"}
+
+
+@router.get("/settings", summary="All settings")
+async def get_settings(sandbox: SandboxDep) -> dict[str, Any]:
+    return sandbox.settings.model_dump(mode="json", exclude={"api_key"})
+
+
+@router.patch("/settings", summary="Change settings while running")
+async def change_settings(sandbox: SandboxDep, changes: dict[str, Any]) -> dict[str, Any]:
+    unknown = sorted(set(changes) - set(type(sandbox.settings).model_fields))
+    if unknown:
+        raise ApiError(422, f"Unknown settings: {', '.join(unknown)}")
+    try:
+        sandbox.world.change(changes)
+    except ValidationError as refused:
+        first = refused.errors(include_url=False, include_input=False)[0]
+        raise ApiError(422, f"{first['loc'][0]}: {first['msg']}") from None
+    return sandbox.settings.model_dump(mode="json", exclude={"api_key"})
+
+
+@router.post("/faults", summary="Add one fault, or a list of them")
+async def add_faults(sandbox: SandboxDep, faults: Fault | list[Fault]) -> dict[str, int]:
+    for fault in faults if isinstance(faults, list) else [faults]:
+        sandbox.faults.add(fault)
+    return {"pending": len(sandbox.faults.pending())}
+
+
+@router.get("/faults", summary="Faults that have not happened yet")
+async def get_faults(sandbox: SandboxDep) -> list[Fault]:
+    return sandbox.faults.pending()
+
+
+@router.delete("/faults", summary="Drop all faults")
+async def clear_faults(sandbox: SandboxDep) -> dict[str, int]:
+    sandbox.faults.clear()
+    return {"pending": 0}
+
+
+@router.get("/requests", summary="Requests to the API so far: no bodies, no filters")
+async def get_requests(sandbox: SandboxDep) -> list[dict[str, Any]]:
+    return list(sandbox.requests)
+
+
+@router.get("/state", summary="Campaigns and calls as they really are, whatever the listing hides")
+async def get_state(sandbox: SandboxDep, calls: bool = True) -> dict[str, Any]:
+    world = sandbox.world
+    return {
+        "generation": sandbox.settings.generation,
+        "balance": str(world.balance),
+        "campaigns": [
+            {
+                "id": campaign.id,
+                "name": campaign.name,
+                "flow": campaign.flow,
+                "state": campaign.state,
+                "states": [{"at": wire.instant(at), "state": state} for at, state in campaign.states],
+                "agent_id": campaign.agent_id,
+                "launches": campaign.launches,
+                "contacts": len(campaign.contacts),
+                "invalid_rows": campaign.invalid_rows,
+                "calls": {status: count for status, count in campaign.counts.items() if count},
+            }
+            for campaign in world.campaign_order
+        ],
+        "calls": [_call(call) for call in world.calls] if calls else [],
+        "call_counts": dict(Counter(call.status for call in world.calls)),
+    }
+
+
+def _call(call: Call) -> dict[str, Any]:
+    return {
+        "id": call.id,
+        "list_id": call.list_id,
+        "launch": call.launch,
+        "to_number": call.to_number,
+        "status": call.status,
+        "sub_status": call.sub_status,
+        "created_at": wire.instant(call.created_at),
+        "ended_at": wire.instant(call.ended_at),
+        "duration": call.duration,
+        "cost": str(call.cost),
+        "attempts": wire.attempts(call),
+    }
+
+
+@router.get("/dials", summary="How often each number was called: what tests of at-most-once count")
+async def get_dials(sandbox: SandboxDep) -> dict[str, Any]:
+    """`calls` counts the calls that starts created (retries by the platform are `attempts` of the same call)."""
+    numbers: dict[str, Any] = {}
+    lists: dict[str, Any] = {}
+    for campaign in sandbox.world.campaign_order:
+        per_number = Counter(call.to_number for call in campaign.calls)
+        lists[campaign.id] = {
+            "name": campaign.name,
+            "launches": campaign.launches,
+            "calls": len(campaign.calls),
+            "attempts": sum(len(call.attempts) for call in campaign.calls),
+            "max_calls_per_number": max(per_number.values(), default=0),
+        }
+    for number, calls in sandbox.world.calls_by_number.items():
+        numbers[number] = {
+            "calls": len(calls),
+            "dialled_calls": sum(bool(call.attempts) for call in calls),
+            "attempts": sum(len(call.attempts) for call in calls),
+            "lists": dict(Counter(str(call.list_id) for call in calls)),
+        }
+    return {
+        "numbers": numbers,
+        "lists": lists,
+        "max_calls_per_number": max((entry["calls"] for entry in numbers.values()), default=0),
+    }
+
+
+class CampaignSeed(BaseModel):
+    """How many campaigns to make up, and in which states (in turn)."""
+
+    count: int = Field(ge=1, le=1_000_000)
+    states: list[str | None] = ["completed", "ongoing", "scheduled", "draft", "terminated"]
+
+
+class CallSeed(BaseModel):
+    """How many finished calls to make up in one campaign, spread over the `hours` up to now."""
+
+    count: int = Field(ge=1, le=2_000_000)
+    hours: float = Field(24.0, gt=0)
+    campaign_name: str = "Seeded calls"
+
+
+@router.post("/seed/campaigns", summary="Make up campaigns, oldest first, without calls")
+async def post_campaigns(sandbox: SandboxDep, seed: CampaignSeed) -> dict[str, list[str]]:
+    return {"ids": seed_campaigns(sandbox.world, seed.count, seed.states)}
+
+
+@router.post("/seed/calls", summary="Make up a finished campaign with its calls")
+async def post_calls(sandbox: SandboxDep, seed: CallSeed) -> dict[str, str]:
+    return {"id": seed_calls(sandbox.world, seed.count, seed.hours, seed.campaign_name)}

@@ -1,0 +1,106 @@
+"""Puts the application together: routes, error bodies, the fault layer and the clockwork that lets calls happen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException
+
+from . import admin, page
+from .docs_page import docs
+from .errors import BASE_PATH, ApiError, error_response, server_error_text
+from .faults import FaultLayer, Message, Receive, Scope, Send
+from .routes import agents, analytics, calls, campaigns, files, workspace
+from .settings import Settings
+from .state import Sandbox, SandboxDep, authenticate
+
+_TICK_SECONDS = 0.05
+_TICK_BUDGET_SECONDS = 0.02
+
+
+def create_app(settings: Settings | None = None) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    """A sandbox as an ASGI application, to be served by uvicorn (cutting connections needs its transport).
+
+    :param settings: what it does and how it words it; the defaults are those of :class:`Settings`.
+    """
+    sandbox = Sandbox(settings or Settings())
+    api = FastAPI(
+        title="Ringg sandbox",
+        version="0",
+        description=f"Behaves as the Ringg AI API does, under {BASE_PATH}. No phone rings.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_clockwork,
+    )
+    api.state.sandbox = sandbox
+    api.state.tasks = set()
+    for area in (workspace, agents, campaigns, calls, analytics):
+        api.include_router(area.router, prefix=BASE_PATH, dependencies=[Depends(authenticate)])
+    api.include_router(files.router)
+    api.include_router(admin.router)
+    _add_pages(api)
+    _add_errors(api)
+    layer = FaultLayer(api, sandbox)
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        await layer(scope, receive, send)
+
+    return application
+
+
+@asynccontextmanager
+async def _clockwork(api: FastAPI) -> AsyncIterator[None]:
+    """Lets the world go on between requests, in small bites, so that no request waits for hours of calls."""
+
+    async def tick() -> None:
+        while True:
+            api.state.sandbox.world.advance(_TICK_BUDGET_SECONDS)
+            await asyncio.sleep(_TICK_SECONDS)
+
+    ticking = asyncio.create_task(tick())
+    try:
+        yield
+    finally:
+        ticking.cancel()
+        with suppress(asyncio.CancelledError):
+            await ticking
+
+
+def _add_pages(api: FastAPI) -> None:
+    @api.get("/", response_class=HTMLResponse, include_in_schema=False)
+    async def overview(sandbox: SandboxDep) -> str:
+        return page.overview(sandbox.world)
+
+    @api.get("/docs", response_class=HTMLResponse, include_in_schema=False)
+    async def documentation() -> str:
+        return docs(api.openapi())
+
+
+def _add_errors(api: FastAPI) -> None:
+    def answer(request: Request, status: int, text: str, headers: Any = None) -> JSONResponse:
+        sandbox: Sandbox = request.app.state.sandbox
+        return error_response(sandbox.settings, request.url.path, status, text, headers)
+
+    @api.exception_handler(ApiError)
+    async def refused(request: Request, error: ApiError) -> JSONResponse:
+        return answer(request, error.status, error.text, error.headers)
+
+    @api.exception_handler(RequestValidationError)
+    async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+        return answer(request, 422, f"{name}: {first['msg']}")
+
+    @api.exception_handler(HTTPException)
+    async def not_served(request: Request, error: HTTPException) -> JSONResponse:
+        return answer(request, error.status_code, str(error.detail), error.headers)
+
+    @api.exception_handler(Exception)
+    async def broken(request: Request, error: Exception) -> JSONResponse:
+        return answer(request, 500, server_error_text(request.app.state.sandbox.settings, request.url.path))

@@ -1,0 +1,74 @@
+"""Makes up campaigns and finished calls in bulk, for benchmarks that need more than anybody would dial."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from .calls import UNANSWERED, Call, cost_of, simulate
+from .workspace import SURVEY
+from .world import Campaign, World
+
+
+def seed_campaigns(world: World, count: int, states: Sequence[str | None]) -> list[str]:
+    """Add `count` campaigns without calls, one second apart, the newest now; their states take turns."""
+    now = world.clock.wall()
+    ids = []
+    for index in range(count):
+        campaign = Campaign(
+            name=f"Seeded campaign {index + 1}",
+            agent_id=SURVEY,
+            country_code="+91",
+            flow="upload",
+            created_at=now - (count - index),
+            total_rows=0,
+        )
+        state = states[index % len(states)]
+        campaign.starts_at, campaign.ends_at = campaign.created_at, campaign.created_at + 86_400
+        campaign.launches = int(state not in (None, "draft", "verifying", "insufficient_balance"))
+        world.add_campaign(campaign, state)
+        campaign.states[0] = (campaign.created_at, state)
+        ids.append(campaign.id)
+    world.campaign_order.sort(key=lambda campaign: campaign.created_at)
+    return ids
+
+
+def seed_calls(world: World, count: int, hours: float, name: str) -> str:
+    """Add one completed campaign of `count` finished calls, spread evenly over the last `hours`; returns its id."""
+    now = world.clock.wall()
+    first, step = now - hours * 3600, hours * 3600 / count
+    campaign = Campaign(
+        name=name, agent_id=SURVEY, country_code="+91", flow="upload", created_at=first, total_rows=count
+    )
+    campaign.launches = 1
+    campaign.starts_at, campaign.ends_at = first, now
+    world.add_campaign(campaign, "completed")
+    campaign.states[0] = (first, "completed")
+    calls = [_finished_call(world, campaign, index, first + index * step) for index in range(count)]
+    world.add_calls(calls, campaign)
+    campaign.counts = Counter(call.status for call in calls)
+    world.campaign_order.sort(key=lambda one: one.created_at)
+    return campaign.id
+
+
+def _finished_call(world: World, campaign: Campaign, index: int, created: float) -> Call:
+    number = f"+9198{index % 100_000_000:08d}"
+    name = f"Contact {index + 1}"
+    call = Call(
+        to_number=number,
+        name=name,
+        variables={"callee_name": name, "mobile_number": number},
+        agent_id=campaign.agent_id,
+        list_id=campaign.id,
+        launch=1,
+        created_at=created,
+    )
+    attempt = simulate(call, 1, world.settings, 240)
+    attempt.started_at, attempt.from_number = created, world.workspace.numbers[0].number
+    call.attempts.append(attempt)
+    call.duration, call.cost = attempt.talk_seconds, cost_of(attempt.talk_seconds, world.settings)
+    call.status = "failed" if attempt.outcome in UNANSWERED else "completed"
+    call.sub_status = attempt.sub_status
+    call.ended_at = min(created + attempt.ring_seconds + attempt.talk_seconds, world.clock.wall())
+    call.costed_at = call.analysed_at = world.events.now()
+    return call

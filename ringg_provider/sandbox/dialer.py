@@ -1,0 +1,214 @@
+"""Dials: lines, queues, retries, opening hours, money. Knows no vendor; a platform hands it jobs and is told of ends.
+
+A *job* is one campaign's calls with the spans in which they may be made. Everything is planned in simulated time.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+
+from .calls import UNANSWERED, Attempt, Call, analysis_delay, cost_of, simulate
+from .clock import EventQueue
+from .settings import Settings
+from .windows import Openings, RetryPolicy, Span
+
+
+class Job:
+    """Calls to be made between `spans`, at latest by `end` (simulated time), with one retry policy."""
+
+    def __init__(
+        self,
+        job_id: str,
+        *,
+        spans: Sequence[Span],
+        end: float,
+        retry: RetryPolicy,
+        max_call_length: int,
+        from_numbers: Sequence[str],
+        share_percent: int = 0,
+        on_begin: Callable[[], None] = lambda: None,
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.id = job_id
+        self.openings = Openings(spans)
+        self.end = end
+        self.retry = retry
+        self.max_call_length = max_call_length
+        self.from_numbers = from_numbers
+        self.share_percent = share_percent
+        self.on_begin = on_begin
+        self.on_end = on_end
+        self.queue: deque[Call] = deque()
+        self.retries: list[tuple[float, int, Call]] = []
+        self.live = 0
+        self.begun = False
+        self.over = False
+        self.paused = False
+        self.wakes_at: float | None = None
+
+
+class Dialer:
+    """All lines of one workspace. `balance` is live: it sinks with every call and may end below zero."""
+
+    def __init__(
+        self, events: EventQueue, settings: Settings, on_change: Callable[[Call, str], None]
+    ) -> None:
+        self.events = events
+        self.settings = settings
+        self.balance: Decimal = settings.balance
+        self.jobs: dict[str, Job] = {}
+        self._on_change = on_change
+        self._order = itertools.count()
+
+    # -- what a platform calls
+
+    def add(self, job: Job, calls: Iterable[Call]) -> None:
+        """Take a job on. Its calls must be `registered`."""
+        job.queue.extend(calls)
+        self.jobs[job.id] = job
+        self.events.at(job.end, self._expire, job)
+        self._pump(job)
+
+    def top_up(self, balance: Decimal) -> None:
+        """Set the balance; calls that waited for money go on."""
+        self.balance = balance
+        self.pump_all()
+
+    def pump_all(self) -> None:
+        for job in list(self.jobs.values()):
+            self._pump(job)
+
+    def cancel(self, call: Call) -> bool:
+        """Cancel a call that waits (`registered` or `retry`); a live one is not touched. True if it was cancelled."""
+        if call.status not in ("registered", "retry"):
+            return False
+        self._set(call, "cancelled", "USER_TERMINATED")
+        self._finish(call)
+        return True
+
+    def stop(self, job: Job) -> None:
+        """Dial nothing more for this job. Live calls end by themselves and are not tried again."""
+        job.over = True
+        self.jobs.pop(job.id, None)
+
+    def settle(self, job: Job) -> None:
+        """Look again whether anything is left to do, after calls were cancelled from outside."""
+        self._pump(job)
+
+    # -- how it works
+
+    def _set(self, call: Call, status: str, sub_status: str) -> None:
+        before, call.status, call.sub_status = call.status, status, sub_status
+        if before != status:
+            self._on_change(call, before)
+
+    def _finish(self, call: Call) -> None:
+        call.ended_at = self.events.wall()
+        call.costed_at = self.events.now() + self.settings.cost_delay_seconds
+        call.analysed_at = self.events.now() + analysis_delay(call, self.settings)
+
+    def _lines(self, job: Job) -> int:
+        if job.share_percent:
+            return max(1, self.settings.lines * job.share_percent // 100)
+        taken = sum(other.share_percent for other in self.jobs.values())
+        equal = sum(1 for other in self.jobs.values() if not other.share_percent and other.begun) or 1
+        return max(1, self.settings.lines * max(0, 100 - taken) // 100 // equal)
+
+    def _pump(self, job: Job) -> None:
+        if job.over or job.paused:
+            return
+        now = self.events.now()
+        self._drop_cancelled(job)
+        if not (job.queue or job.retries or job.live):
+            return self._complete(job)
+        if not job.openings.is_open(now):
+            return self._wake(job, job.openings.next_opening(now))
+        if not job.begun:
+            job.begun = True
+            job.on_begin()
+        lines = self._lines(job)
+        while job.live < lines and self.balance > 0:
+            call = self._next(job, now)
+            if call is None:
+                break
+            self._dial(job, call)
+        if not job.queue and job.retries and job.retries[0][0] > now:
+            self._wake(job, job.retries[0][0])
+
+    def _drop_cancelled(self, job: Job) -> None:
+        while job.queue and job.queue[0].status != "registered":
+            job.queue.popleft()
+        while job.retries and job.retries[0][2].status != "retry":
+            heapq.heappop(job.retries)
+        if not job.queue and job.retries and all(call.status != "retry" for _, _, call in job.retries):
+            job.retries.clear()
+
+    def _next(self, job: Job, now: float) -> Call | None:
+        self._drop_cancelled(job)
+        if job.retries and job.retries[0][0] <= now:
+            return heapq.heappop(job.retries)[2]
+        return job.queue.popleft() if job.queue else None
+
+    def _wake(self, job: Job, when: float | None) -> None:
+        if when is None or (job.wakes_at is not None and self.events.now() < job.wakes_at <= when):
+            return
+        job.wakes_at = when
+        self.events.at(when, self._woken, job, when)
+
+    def _woken(self, job: Job, when: float) -> None:
+        if job.wakes_at == when:
+            job.wakes_at = None
+        self._pump(job)
+
+    def _dial(self, job: Job, call: Call) -> None:
+        number = len(call.attempts) + 1
+        attempt = simulate(call, number, self.settings, job.max_call_length)
+        attempt.started_at = self.events.wall()
+        attempt.from_number = job.from_numbers[(number - 1) % len(job.from_numbers)]
+        call.attempts.append(attempt)
+        self._set(call, "ongoing", "QUEUED")
+        job.live += 1
+        self.events.after(attempt.ring_seconds + attempt.talk_seconds, self._hang_up, job, call, attempt)
+
+    def _hang_up(self, job: Job, call: Call, attempt: Attempt) -> None:
+        job.live -= 1
+        if attempt.outcome in UNANSWERED:
+            self._not_reached(job, call, attempt)
+        else:
+            call.duration = attempt.talk_seconds
+            call.cost = cost_of(attempt.talk_seconds, self.settings)
+            self.balance -= call.cost
+            self._set(call, "completed", attempt.sub_status)
+            self._finish(call)
+        self._pump(job)
+
+    def _not_reached(self, job: Job, call: Call, attempt: Attempt) -> None:
+        if not job.over and len(call.attempts) <= job.retry.count:
+            self._set(call, "retry", "RETRY_SCHEDULED")
+            due = self.events.now() + job.retry.wait_seconds(attempt.outcome)
+            heapq.heappush(job.retries, (due, next(self._order), call))
+            return
+        self._set(
+            call, "failed", "RETRY_LIMIT_REACHED" if job.retry.count and not job.over else attempt.sub_status
+        )
+        self._finish(call)
+
+    def _expire(self, job: Job) -> None:
+        if job.over:
+            return
+        for call in itertools.chain(job.queue, (call for _, _, call in job.retries)):
+            if call.status in ("registered", "retry"):
+                self._set(call, "failed", "CAMPAIGN_TIME_EXCEEDED")
+                self._finish(call)
+        job.queue.clear()
+        job.retries.clear()
+        self._complete(job)
+
+    def _complete(self, job: Job) -> None:
+        self.stop(job)
+        job.on_end()
+        self.pump_all()

@@ -1,0 +1,241 @@
+"""Misbehaviour on demand: an ASGI layer around the API that delays, refuses, cuts or bends chosen requests."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from .errors import BASE_PATH, error_body, server_error_text
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Row = TypeVar("Row")
+
+Kind = Literal["latency", "status", "cut", "late_effect", "wrong_total", "repeat_page", "empty_page"]
+
+
+class Fault(BaseModel):
+    """One misbehaviour, for the next `times` requests that match; then it is gone.
+
+    `path` is a template or a prefix without the base path: `/campaign/start`, `/campaign/upload-status/{id}`,
+    `/campaign` for everything below it. `skip` lets that many matching requests pass first.
+
+    | kind | what happens |
+    |---|---|
+    | latency | waits `seconds` before acting, or acts and answers `seconds` later (`when: after`) |
+    | status | answers `status` (with `headers`, `body`) without acting, or after having acted (`when: after`) |
+    | cut | closes the connection before acting, after acting, or in the middle of the answer (`when: during`) |
+    | late_effect | a start is accepted but acts `seconds` later; `answer` says what the caller sees meanwhile |
+    | wrong_total | a page says `total` where the number of matches belongs |
+    | repeat_page | a page shows the rows of the page before it |
+    | empty_page | a page has no rows, whatever its total says |
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    method: str = "*"
+    path: str = "/"
+    kind: Kind
+    when: Literal["before", "during", "after"] = "before"
+    times: int = Field(1, ge=1)
+    skip: int = Field(0, ge=0)
+    status: int = Field(503, ge=400, le=599)
+    headers: dict[str, str] = Field(default_factory=dict)
+    body: JsonValue = None
+    seconds: float = Field(1.0, ge=0)
+    answer: Literal["normal", "cut", "status"] = "normal"
+    total: int | str = 0
+
+    @model_validator(mode="after")
+    def _only_a_cut_happens_during(self) -> Fault:
+        if self.when == "during" and self.kind != "cut":
+            raise ValueError("when: during is for kind: cut")
+        return self
+
+    def matches(self, method: str, path: str) -> bool:
+        if self.method not in ("*", method):
+            return False
+        wanted = [part for part in self.path.removeprefix(BASE_PATH).split("/") if part]
+        given = [part for part in path.removeprefix(BASE_PATH).split("/") if part]
+        return len(wanted) <= len(given) and all(
+            w == g or (w.startswith("{") and w.endswith("}")) for w, g in zip(wanted, given, strict=False)
+        )
+
+    def bend_page(
+        self, page: list[Row], total: Any, page_at: Callable[[int], list[Row]], offset: int, limit: int
+    ) -> tuple[list[Row], Any]:
+        """What a page of rows and its total become under this fault."""
+        match self.kind:
+            case "wrong_total":
+                return page, self.total
+            case "repeat_page":
+                return page_at(max(0, offset - limit)), total
+            case "empty_page":
+                return [], total
+            case _:
+                return page, total
+
+
+class FaultBook:
+    """The faults still to come, in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        self._faults.append(fault)
+
+    def clear(self) -> None:
+        self._faults.clear()
+
+    def pending(self) -> list[Fault]:
+        return list(self._faults)
+
+    def take(self, method: str, path: str) -> Fault | None:
+        """The first fault for this request, counted down."""
+        for fault in self._faults:
+            if not fault.matches(method, path):
+                continue
+            if fault.skip:
+                fault.skip -= 1
+                continue
+            fault.times -= 1
+            if not fault.times:
+                self._faults.remove(fault)
+            return fault
+        return None
+
+
+class FaultLayer:
+    """Wraps the API: lets the world catch up, applies at most one fault per request, logs the request."""
+
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], sandbox: Any) -> None:
+        self.app = app
+        self.sandbox = sandbox
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        self.sandbox.world.advance()
+        if not scope["path"].startswith(BASE_PATH):
+            return await self.app(scope, receive, send)
+        fault = self.sandbox.faults.take(scope["method"], scope["path"])
+        entry = {
+            "at": self.sandbox.world.clock.wall(),
+            "method": scope["method"],
+            "path": scope["path"].removeprefix(BASE_PATH),
+            "page": _page_of(scope),
+            "fault": fault and fault.kind,
+            "status": None,
+        }
+        self.sandbox.requests.append(entry)
+        began = time.monotonic()
+
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                entry["status"] = message["status"]
+            await send(message)
+
+        try:
+            await self._serve(scope, receive, noting, send, fault)
+        finally:
+            entry["seconds"] = round(time.monotonic() - began, 4)
+        return None
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, send: Send, raw_send: Send, fault: Fault | None
+    ) -> None:
+        if fault is None:
+            return await self.app(scope, receive, send)
+        scope["sandbox.fault"] = fault
+        match fault.kind, fault.when:
+            case "latency", "before":
+                await asyncio.sleep(fault.seconds)
+                self.sandbox.world.advance()
+                await self.app(scope, receive, send)
+            case "latency", _:
+                answer = await self._act(scope, receive)
+                await asyncio.sleep(fault.seconds)
+                for message in answer:
+                    await send(message)
+            case "status", when:
+                if when == "after":
+                    await self._act(scope, receive)
+                else:
+                    await _read_all(receive)
+                await self._refuse(scope, send, fault)
+            case "cut", "before":
+                await _cut(receive, raw_send)
+            case "cut", "after":
+                await self._act(scope, receive)
+                await _cut(receive, raw_send)
+            case "cut", _:
+                await self._cut_in_the_middle(scope, receive, send, raw_send)
+            case "late_effect", _ if fault.answer != "normal":
+                await self._act(scope, receive)
+                if fault.answer == "cut":
+                    await _cut(receive, raw_send)
+                else:
+                    await self._refuse(scope, send, fault)
+            case _:
+                await self.app(scope, receive, send)
+
+    async def _act(self, scope: Scope, receive: Receive) -> list[Message]:
+        """Let the API do its work and keep what it would have answered."""
+        answer: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            answer.append(message)
+
+        await self.app(scope, receive, keep)
+        return answer
+
+    async def _refuse(self, scope: Scope, send: Send, fault: Fault) -> None:
+        settings = self.sandbox.settings
+        body: Any = fault.body
+        if body is None:
+            text = {401: "Invalid credentials", 429: "Too many requests."}.get(
+                fault.status, server_error_text(settings, scope["path"])
+            )
+            body = error_body(settings, scope["path"], fault.status, text)
+        content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        headers = {"content-type": "application/json", "content-length": str(len(content)), **fault.headers}
+        raw_headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": fault.status, "headers": raw_headers})
+        await send({"type": "http.response.body", "body": content})
+
+    async def _cut_in_the_middle(self, scope: Scope, receive: Receive, send: Send, raw_send: Send) -> None:
+        start, *rest = await self._act(scope, receive)
+        body = b"".join(message.get("body", b"") for message in rest)
+        await send(start)
+        await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+        await asyncio.sleep(0.02)
+        await _cut(receive, raw_send)
+
+
+def _page_of(scope: Scope) -> str | None:
+    """`limit` and `offset` of the query; the rest of a query can hold phone numbers and is not logged."""
+    pairs = scope["query_string"].decode(errors="replace").split("&")
+    return "&".join(pair for pair in pairs if pair.startswith(("limit=", "offset="))) or None
+
+
+async def _read_all(receive: Receive) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect" or not message.get("more_body"):
+            return
+
+
+async def _cut(receive: Receive, send: Send) -> None:
+    """Close the socket under the request, without an answer: ASGI has no word for it, the server's cycle has."""
+    transport = send.__self__.transport  # type: ignore[attr-defined]
+    transport.abort()
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,3 @@
+"""The vendor's endpoints, one module per area of its documentation."""
+
+from __future__ import annotations

@@ -1,0 +1,98 @@
+"""Everything about the sandbox that a user or a test may choose, with its default."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+Generation = Literal["g2", "g3"]
+ErrorShape = Literal["auto", "message", "detail", "detail_list", "error_object", "error_string"]
+Shape = Literal["auto", "g3", "g2_openapi", "g2_guide", "fx"]
+
+
+class Settings(BaseModel):
+    """What the sandbox does, and how it words it. ``PATCH /_sandbox/settings`` changes any of these while it runs.
+
+    ``generation`` chooses which of the vendor's two documentation generations is spoken; every ``*_shape`` that is
+    ``auto`` follows it, any other value picks one of the documented shapes whatever the generation.
+    """
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+    generation: Generation = "g3"
+    seed: int = 7
+    speed: float = Field(1.0, gt=0, description="Simulated seconds per real second.")
+    api_key: str = Field("sandbox-key", min_length=1)
+
+    # Money and allowance
+    balance: Decimal = Field(
+        Decimal("1000000"), description="Credits; a patch is a top-up (or the opposite)."
+    )
+    cost_per_minute: Decimal = Field(Decimal("1.00"), ge=0)
+    estimated_cost_per_contact: Decimal = Field(
+        Decimal("0.50"), ge=0, description="What the check before a start expects one contact to cost."
+    )
+    row_allowance: int = Field(100_000, ge=0, description="More rows than this in one upload: 402.")
+    max_upload_bytes: int = Field(20 * 1024 * 1024, gt=0)
+
+    # Dialling
+    lines: int = Field(100, gt=0, description="Calls that the workspace can hold at the same time.")
+    busy_rate: float = Field(0.10, ge=0, le=1)
+    not_picked_rate: float = Field(0.22, ge=0, le=1)
+    failed_rate: float = Field(0.05, ge=0, le=1)
+    voicemail_rate: float = Field(0.05, ge=0, le=1, description="Share of all calls; they end `completed`.")
+    forced_outcomes: dict[str, list[Literal["completed", "voicemail", "busy", "not_picked", "failed"]]] = (
+        Field(
+            default_factory=dict,
+            description="Number in E.164 -> outcome of each attempt; the last one repeats.",
+        )
+    )
+    refuse_second_start: bool = Field(True, description="False: a second start dials everybody again.")
+
+    # How long things take, in simulated seconds
+    verify_seconds: float = Field(5.0, ge=0)
+    verify_rows_per_second: float = Field(200.0, gt=0)
+    preparing_seconds: float = Field(10.0, ge=0, description="make-call-async accepted -> calls exist.")
+    cost_delay_seconds: float = Field(20.0, ge=0, description="End of a call -> its cost is on the row.")
+    analysis_min_seconds: float = Field(60.0, ge=0)
+    analysis_max_seconds: float = Field(900.0, ge=0)
+    export_seconds: float = Field(60.0, ge=0)
+
+    # In real seconds, whatever the speed
+    recording_ttl_seconds: float = Field(86_400.0, gt=0)
+    history_rate_limit: int = Field(10, gt=0, description="List requests per window.")
+    history_rate_window_seconds: float = Field(60.0, ge=0, description="0 switches the limit off.")
+    history_retry_after: bool = Field(False, description="Whether that 429 carries Retry-After.")
+    listing_lag_seconds: float = Field(0.0, ge=0, description="/campaign/all shows states this late.")
+    upload_status_lag_seconds: float = Field(0.0, ge=0)
+    listing_hides: Literal["nothing", "unstarted", "all"] | list[str] = Field(
+        "nothing", description="Campaigns that /campaign/all never shows; a list holds ids."
+    )
+
+    # Wording
+    error_shape: ErrorShape = "auto"
+    upload_shape: Shape = "auto"
+    upload_status_shape: Shape = "auto"
+    upload_ready_word: Literal["auto", "completed", "ready", "draft"] = "auto"
+    upload_status_for_saved_lists: bool | None = Field(None, description="None: yes in g3, 404 in g2.")
+    check_balance_shape: Shape = "auto"
+    check_balance_only_when_short: bool | None = Field(
+        None, description="None: yes in g3 (else 400), no in g2."
+    )
+    make_call_shape: Shape = "auto"
+    make_call_body: Literal["full", "minimal"] = "full"
+    start_answer: Literal["full", "status_only"] = "full"
+    single_call_shape: Literal["new", "old"] = "new"
+    save_echoes_rows: bool | None = Field(None, description="None: yes in g3, no in g2.")
+    history_total: Literal["exact", "many"] = "exact"
+    transcript_as: Literal["auto", "string", "array"] = "auto"
+    variables_as: Literal["auto", "names", "objects", "map"] = "auto"
+    forced_statuses: dict[str, JsonValue] = Field(
+        default_factory=dict, description="Campaign id -> status word shown whatever the real state is."
+    )
+
+    @property
+    def is_g3(self) -> bool:
+        return self.generation == "g3"

@@ -1,0 +1,84 @@
+"""What one sandbox process holds, and how a route gets at it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import Depends, Request
+
+from .call_log import CallLog
+from .errors import ApiError
+from .faults import Fault, FaultBook
+from .settings import Settings
+from .world import World
+
+_LOGGED_REQUESTS = 100_000
+
+
+class Sandbox:
+    """The settings, the world they make, the faults to come and a log of requests (never of bodies)."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.initial = settings.model_copy(deep=True)
+        self.faults = FaultBook()
+        self.requests: deque[dict[str, Any]] = deque(maxlen=_LOGGED_REQUESTS)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything that happened since the start, changed settings and faults included."""
+        self.settings = self.initial.model_copy(deep=True)
+        self.world = World(self.settings)
+        self.call_log = CallLog(self.world)
+        self.faults.clear()
+        self.requests.clear()
+
+
+def get_sandbox(request: Request) -> Sandbox:
+    sandbox: Sandbox = request.app.state.sandbox
+    return sandbox
+
+
+def get_fault(request: Request) -> Fault | None:
+    """The fault that was chosen for this request, for the parts that only a route can carry out."""
+    return request.scope.get("sandbox.fault")
+
+
+def act(request: Request, effect: Callable[[], None]) -> None:
+    """Carry out what a start does: at once, or as late as a `late_effect` fault says."""
+    fault = get_fault(request)
+    if fault is None or fault.kind != "late_effect":
+        return effect()
+    world = get_sandbox(request).world
+
+    def later() -> None:
+        world.advance()
+        try:
+            effect()
+        except ApiError:
+            pass  # somebody else started it meanwhile, and the platform refuses a second start
+
+    asyncio.get_running_loop().call_later(fault.seconds, later)
+    return None
+
+
+def authenticate(request: Request) -> None:
+    """`X-API-KEY` must hold the key; generation 3 also refuses a request that carries `Authorization` as well."""
+    settings = get_sandbox(request).settings
+    key = request.headers.get("x-api-key")
+    if settings.is_g3 and key is not None and "authorization" in request.headers:
+        raise ApiError(400, "Provide either Authorization or X-API-KEY, not both.")
+    if key != settings.api_key:
+        raise ApiError(401, "Invalid credentials")
+
+
+def file_url(request: Request, kind: str, name: str, until: float | None = None) -> str:
+    """A link under this server that needs no key, as the vendor's storage links do."""
+    query = f"?{urlencode({'expires': f'{until:.3f}'})}" if until is not None else ""
+    return f"{request.base_url}files/{kind}/{name}{query}"
+
+
+SandboxDep = Annotated[Sandbox, Depends(get_sandbox)]

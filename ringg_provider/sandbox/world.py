@@ -1,0 +1,337 @@
+"""The platform behind the wire: lists, campaigns and their states, and what starting or stopping them does.
+
+States carry the words of the vendor's newest documentation: verifying, draft, insufficient_balance,
+no_valid_contacts, preparing, in_db, scheduled, ongoing, completed, terminated, failed; None is a contact list that is
+no campaign. How they are worded on the wire is the business of `wire`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from .calls import Call
+from .clock import Clock, EventQueue
+from .csv_rules import CallingList, Contact
+from .dialer import Dialer, Job
+from .errors import NO_CREDITS, NOT_FOUND, ApiError
+from .settings import Settings
+from .windows import CallPlan, Span, daily_spans
+from .workspace import Number, Workspace, new_workspace
+
+STARTED = frozenset({"preparing", "in_db", "scheduled", "ongoing", "completed", "terminated", "failed"})
+_ROWS_PER_INSERT = 100
+
+
+@dataclass(slots=True, eq=False)
+class Campaign:
+    """A calling list and what became of it. `flow` is `save` or `upload`; times are Unix time of the wall."""
+
+    name: str
+    agent_id: str
+    country_code: str
+    flow: str
+    created_at: float
+    total_rows: int
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    contacts: list[Contact] = field(default_factory=list)
+    invalid_rows: int = 0
+    invalid_report: str | None = None
+    file_name: str = "contacts.csv"
+    plan: CallPlan | None = None
+    starts_at: float | None = None
+    ends_at: float | None = None
+    states: list[tuple[float, str | None]] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    launches: int = 0
+    jobs: list[Job] = field(default_factory=list)
+    verify_from: float = 0.0
+    verify_until: float = 0.0
+
+    @property
+    def state(self) -> str | None:
+        return self.states[-1][1]
+
+    @property
+    def updated_at(self) -> float:
+        return self.states[-1][0]
+
+    @property
+    def launched(self) -> bool:
+        return self.launches > 0
+
+    def state_at(self, wall: float) -> tuple[bool, str | None]:
+        """Whether the campaign existed at that moment, and the state it had."""
+        for since, state in reversed(self.states):
+            if since <= wall:
+                return True, state
+        return False, None
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What a start asks for: caller numbers, the plan and the spans in which it may dial (Unix time)."""
+
+    numbers: Sequence[Number]
+    plan: CallPlan
+    spans: Sequence[Span]
+    starts_at: float
+    ends_at: float
+    share_percent: int = 0
+    flaw: str | None = None
+
+
+class World:
+    """One workspace and all that happens in it. Not thread-safe: everything runs in the server's event loop."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or Clock(settings.speed)
+        self.events = EventQueue(self.clock)
+        self.workspace: Workspace = new_workspace()
+        self.dialer = Dialer(self.events, settings, self._call_changed)
+        self.campaigns: dict[str, Campaign] = {}
+        self.campaign_order: list[Campaign] = []
+        self.calls: list[Call] = []
+        self.calls_by_id: dict[str, Call] = {}
+        self.calls_by_number: defaultdict[str, list[Call]] = defaultdict(list)
+        self.history_requests: deque[float] = deque()
+        self.exports: dict[str, float] = {}
+        self.version = 0
+        self._short: set[str] = set()
+
+    @property
+    def balance(self) -> Decimal:
+        return self.dialer.balance
+
+    def advance(self, budget_seconds: float | None = None) -> None:
+        """Let everything happen that is due by now."""
+        self.events.run_due(budget_seconds)
+
+    # -- lists
+
+    def find(self, campaign_id: str) -> Campaign:
+        campaign = self.campaigns.get(campaign_id)
+        if campaign is None:
+            raise ApiError(404, NOT_FOUND)
+        return campaign
+
+    def add_campaign(self, campaign: Campaign, state: str | None) -> None:
+        self.campaigns[campaign.id] = campaign
+        self.campaign_order.append(campaign)
+        self.set_state(campaign, state)
+
+    def set_state(self, campaign: Campaign, state: str | None) -> None:
+        if not campaign.states or campaign.state != state:
+            campaign.states.append((self.events.wall(), state))
+            if state == "insufficient_balance":
+                self._short.add(campaign.id)
+            else:
+                self._short.discard(campaign.id)
+
+    def fill(self, campaign: Campaign, rows: CallingList) -> None:
+        campaign.contacts = rows.contacts
+        campaign.invalid_rows = len(rows.invalid)
+        campaign.invalid_report = rows.invalid_report() if rows.invalid else None
+
+    def verify(self, campaign: Campaign) -> None:
+        """Begin to verify an upload; its rows must be filled in by `verified` afterwards."""
+        seconds = self.settings.verify_seconds + campaign.total_rows / self.settings.verify_rows_per_second
+        campaign.verify_from = self.events.now()
+        campaign.verify_until = campaign.verify_from + seconds
+
+    def verified(self, campaign: Campaign, rows: CallingList | None) -> None:
+        """The rows are known (None: the file could not be read): end the verification when its time has come."""
+        self.events.at(max(campaign.verify_until, self.events.now()), self._end_verification, campaign, rows)
+
+    def _end_verification(self, campaign: Campaign, rows: CallingList | None) -> None:
+        if campaign.state != "verifying":
+            return
+        if rows is None:
+            return self.set_state(campaign, "failed")
+        self.fill(campaign, rows)
+        if not campaign.contacts:
+            self.set_state(campaign, "no_valid_contacts")
+        else:
+            self.set_state(campaign, "draft" if self.can_afford(campaign) else "insufficient_balance")
+
+    # -- money
+
+    def required_credits(self, campaign: Campaign) -> Decimal:
+        return self.settings.estimated_cost_per_contact * len(campaign.contacts)
+
+    def shortfall(self, campaign: Campaign) -> Decimal:
+        return max(Decimal(0), self.required_credits(campaign) - self.balance)
+
+    def can_afford(self, campaign: Campaign) -> bool:
+        return self.balance > 0 and not self.shortfall(campaign)
+
+    def short_of_money(self) -> list[Campaign]:
+        return [self.campaigns[campaign_id] for campaign_id in self._short]
+
+    def recheck_balance(self, campaign: Campaign) -> None:
+        """A list that could not be paid and now can becomes a draft again."""
+        if campaign.state == "insufficient_balance" and self.can_afford(campaign):
+            self.set_state(campaign, "draft")
+
+    # -- starting
+
+    def check_startable(self, campaign: Campaign, not_ready: str, no_credits: str = NO_CREDITS) -> None:
+        """Refuse a start that the platform refuses: started already, not a draft, or not paid for."""
+        if campaign.launched:
+            if self.settings.refuse_second_start:
+                raise ApiError(400, not_ready)
+        elif campaign.state not in ("draft", "insufficient_balance"):
+            raise ApiError(400, not_ready)
+        if not self.can_afford(campaign):
+            if campaign.flow == "upload" and not campaign.launched:
+                self.set_state(campaign, "insufficient_balance")
+            raise ApiError(402, no_credits)
+
+    def launch(self, campaign: Campaign, launch: Launch) -> None:
+        """Start dialling a list: this is what rings every phone on it, once per launch."""
+        campaign.launches += 1
+        campaign.plan, campaign.starts_at, campaign.ends_at = launch.plan, launch.starts_at, launch.ends_at
+        if campaign.flow == "save":
+            return self._register(campaign, launch, campaign.launches)
+        self.set_state(campaign, "preparing")
+        half = self.settings.preparing_seconds / 2
+        if launch.flaw:
+            return self.events.after(half, self._fail_launch, campaign)
+        self.events.after(half, self._move_on, campaign, "preparing", "in_db")
+        return self.events.after(2 * half, self._register, campaign, launch, campaign.launches)
+
+    def _move_on(self, campaign: Campaign, before: str, after: str) -> None:
+        if campaign.state == before:
+            self.set_state(campaign, after)
+
+    def _fail_launch(self, campaign: Campaign) -> None:
+        if campaign.state != "terminated":
+            self.set_state(campaign, "failed")
+
+    def _register(self, campaign: Campaign, launch: Launch, number: int) -> None:
+        if campaign.state == "terminated" and number == 1:
+            return
+        ahead = self.events.now() - self.events.wall()
+        job = Job(
+            f"{campaign.id}/{number}",
+            spans=[(opens + ahead, closes + ahead) for opens, closes in launch.spans],
+            end=launch.ends_at + ahead,
+            retry=launch.plan.retry,
+            max_call_length=launch.plan.max_call_length,
+            from_numbers=[n.number for n in launch.numbers],
+            share_percent=launch.share_percent,
+            on_begin=lambda: self._move_on(campaign, "scheduled", "ongoing"),
+            on_end=lambda: self._job_ended(campaign),
+        )
+        dialable = any(n.provider == "twilio" for n in launch.numbers) or campaign.country_code == "+91"
+        calls = self._create_calls(campaign, number, dialable)
+        campaign.jobs.append(job)
+        self.set_state(campaign, "scheduled")
+        self.dialer.add(job, calls)
+
+    def _create_calls(self, campaign: Campaign, launch: int, dialable: bool) -> list[Call]:
+        # Rows are written in bulk, so that a hundred of them share one created_at, as they would in a real database.
+        now, total = self.events.wall(), len(campaign.contacts)
+        calls = []
+        for index, contact in enumerate(campaign.contacts):
+            created = now - (total - 1 - index) // _ROWS_PER_INSERT * 1e-6
+            calls.append(
+                Call(
+                    to_number=contact.number,
+                    name=contact.name,
+                    variables=contact.variables,
+                    agent_id=campaign.agent_id,
+                    list_id=campaign.id,
+                    launch=launch,
+                    created_at=created,
+                    sub_status="QUEUED",
+                    dialable=dialable,
+                )
+            )
+        self.add_calls(calls, campaign)
+        return calls
+
+    def add_calls(self, calls: Sequence[Call], campaign: Campaign | None) -> None:
+        self.version += 1
+        in_order = not (self.calls and calls) or self.calls[-1].created_at <= calls[0].created_at
+        self.calls.extend(calls)
+        if not in_order:
+            self.calls.sort(key=lambda call: call.created_at)
+        for call in calls:
+            self.calls_by_id[call.id] = call
+            self.calls_by_number[call.to_number].append(call)
+        if campaign is not None:
+            campaign.calls.extend(calls)
+            campaign.counts.update(call.status for call in calls)
+
+    def start_single(self, call: Call, plan: CallPlan, from_numbers: Sequence[str], deadline: float) -> None:
+        """One call outside any campaign, inside its own daily window."""
+        self.add_calls([call], None)
+        ahead = self.events.now() - self.events.wall()
+        spans = daily_spans(plan, self.events.wall(), deadline)
+        job = Job(
+            call.id,
+            spans=[(opens + ahead, closes + ahead) for opens, closes in spans],
+            end=deadline + ahead,
+            retry=plan.retry,
+            max_call_length=plan.max_call_length,
+            from_numbers=from_numbers,
+        )
+        self.dialer.add(job, [call])
+
+    def _call_changed(self, call: Call, before: str) -> None:
+        self.version += 1
+        if call.list_id is not None:
+            counts = self.campaigns[call.list_id].counts
+            counts[before] -= 1
+            counts[call.status] += 1
+
+    def _job_ended(self, campaign: Campaign) -> None:
+        if campaign.state != "terminated" and all(job.over for job in campaign.jobs):
+            self.set_state(campaign, "completed")
+
+    # -- stopping
+
+    def cancel_calls(self, calls: Iterable[Call]) -> int:
+        """Cancel the calls that wait; returns how many. Campaigns with nothing left to do end."""
+        cancelled = [call for call in calls if self.dialer.cancel(call)]
+        for campaign_id in {call.list_id for call in cancelled if call.list_id}:
+            for job in self.campaigns[campaign_id].jobs:
+                self.dialer.settle(job)
+        return len(cancelled)
+
+    def terminate(self, campaign: Campaign) -> int:
+        """Stop a campaign for good; returns how many calls were cancelled."""
+        ended = campaign.state in ("completed", "terminated", "failed", "no_valid_contacts")
+        for job in campaign.jobs:
+            self.dialer.stop(job)
+        cancelled = sum(self.dialer.cancel(call) for call in campaign.calls)
+        if not ended:
+            self.set_state(campaign, "terminated")
+        return cancelled
+
+    # -- knobs
+
+    def change(self, changes: dict[str, object]) -> None:
+        """Apply changed settings to what is running."""
+        self.advance()
+        before = self.settings.model_dump()
+        try:
+            for name, value in changes.items():
+                setattr(self.settings, name, value)
+        except ValueError:
+            for name in changes:
+                setattr(self.settings, name, before[name])
+            raise
+        if "speed" in changes:
+            self.clock.set_speed(self.settings.speed)
+        if "balance" in changes:
+            self.dialer.top_up(self.settings.balance)
+
+
+DEFAULT_PLAN_WINDOW: dict[str, tuple[str, str]] = {"g2": ("08:00", "20:00"), "g3": ("09:00", "21:00")}
