@@ -1,0 +1,310 @@
+"""Estimates before a campaign starts: do the retries fit, will all be reached, do the credits suffice.
+
+All of them are arithmetic on numbers the caller has. Where a number is missing the answer is None, "cannot
+say", which is a warning and never a yes. Spans of time come from :mod:`.calling_hours`
+(``WindowPlan.callable_spans``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any, Literal
+
+from ringg_provider.exceptions import InvalidRequest
+
+#: Minutes the platform waits before a retry when ``call_retry_config`` does not say.
+DEFAULT_RETRY_MINUTES = 30
+
+TimeSpan = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True)
+class RetryFit:
+    """Whether a contact that is first called at the opening can get all its retries.
+
+    :param fits: the last retry falls inside the callable time.
+    :param attempts: calls asked for: one and the retries.
+    :param attempts_that_fit: how many of them fall inside it, if every one but the last goes wrong in the
+        slowest way.
+    :param latest_first_call: the last moment for a first call whose retries still fit; None when there is
+        none.
+    :param message: what to say when they do not fit; else empty.
+    """
+
+    fits: bool
+    attempts: int
+    attempts_that_fit: int
+    latest_first_call: datetime | None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class ListLoad:
+    """One list that has to be called.
+
+    :param contacts: how many people are on it.
+    :param spans: when they may be called: aware, half-open, in order.
+    """
+
+    contacts: int
+    spans: Sequence[TimeSpan]
+
+
+@dataclass(frozen=True)
+class Feasibility:
+    """Whether the lines can reach everybody in the time there is.
+
+    :param fits: True or False; None without ``concurrent_lines``.
+    :param needed_minutes: minutes of talking and ringing on all lines together.
+    :param available_minutes: minutes of the callable time (overlaps once) times the lines; None without
+        lines.
+    :param expected_end: when the last call ends; None when it does not fit or cannot be said.
+    :param unreached: how many contacts would not be reached; None without lines.
+    :param message: the finding in one sentence.
+    """
+
+    fits: bool | None
+    needed_minutes: float
+    available_minutes: float | None
+    expected_end: datetime | None
+    unreached: int | None
+    message: str
+
+
+@dataclass(frozen=True)
+class CostEstimate:
+    """Whether the credits suffice.
+
+    :param sufficient: True or False; None when cost or credits are not known.
+    :param basis: where the cost of a call comes from.
+    :param estimated_credits: for all rows; None without a cost per call.
+    :param shortfall: how many credits are missing, at least 0; None when it cannot be said.
+    :param message: the finding in one sentence.
+    """
+
+    sufficient: bool | None
+    basis: Literal["credits_per_call", "history", "none"]
+    estimated_credits: Decimal | None
+    shortfall: Decimal | None
+    message: str
+
+
+def check_retries(spans: Sequence[TimeSpan], call_retry_config: Mapping[str, Any] | None) -> RetryFit:
+    """Check that the last retry falls before the campaign's time is over.
+
+    Counts the slowest way: every attempt fails in the way with the longest wait, and a retry that falls
+    outside the callable time waits for the next opening. At the campaign's end the platform gives up who
+    still waits for a retry.
+
+    :param spans: when contacts may be called: aware, half-open, in order.
+    :param call_retry_config: ``retry_count`` and the minutes ``retry_busy``, ``retry_not_picked``,
+        ``retry_failed`` (default 30 each); None means no retries.
+    """
+    spans = _in_utc(spans)
+    config = call_retry_config or {}
+    retries = int(config.get("retry_count") or 0)
+    waits = (config.get(name) for name in ("retry_busy", "retry_not_picked", "retry_failed"))
+    wait = timedelta(minutes=max(DEFAULT_RETRY_MINUTES if minutes is None else int(minutes) for minutes in waits))
+    fit = _attempts_from(spans[0][0], spans, wait, retries) if spans else 0
+    fits = fit == retries + 1
+    return RetryFit(
+        fits=fits,
+        attempts=retries + 1,
+        attempts_that_fit=fit,
+        latest_first_call=_latest_first_call(spans, wait, retries) if fits else None,
+        message=""
+        if fits
+        else f"Only {fit} of {retries + 1} attempts fit before the last calling window closes, with up to"
+        f" {wait // timedelta(minutes=1)} minutes between attempts: take fewer retries, shorter waits or more"
+        " days.",
+    )
+
+
+def expected_attempts(retry_count: int, answer_rate: float | None = None) -> float:
+    """How many calls a contact costs on average.
+
+    :param retry_count: retries after the first call.
+    :param answer_rate: share of calls that end the matter, 0 to 1; None counts every retry, the most it can
+        be.
+    :raises InvalidRequest: the rate is not between 0 and 1.
+    """
+    if answer_rate is None:
+        return float(retry_count + 1)
+    if not 0 <= answer_rate <= 1:
+        raise InvalidRequest("answer_rate must be between 0 and 1.", field="answer_rate")
+    return sum((1 - answer_rate) ** attempt for attempt in range(retry_count + 1))
+
+
+def estimate_feasibility(
+    lists: Sequence[ListLoad],
+    *,
+    attempts: float,
+    average_seconds: float,
+    concurrent_lines: int | None,
+    now: datetime | None = None,
+) -> Feasibility:
+    """Estimate whether all lists can be called in their windows over shared lines.
+
+    Lines serve whichever open list closes first, which is the best that can be done: a "does not fit" is
+    certain under the given averages, a "fits" assumes that the platform keeps its lines busy.
+
+    :param lists: how many contacts, and when.
+    :param attempts: average calls per contact, see :func:`expected_attempts`.
+    :param average_seconds: average length of a call, ringing included.
+    :param concurrent_lines: calls at the same time; None when not known.
+    :param now: time before it is over (aware); None counts all spans.
+    :raises InvalidRequest: ``attempts``, ``average_seconds`` or ``concurrent_lines`` is not positive.
+    """
+    _positive("attempts", attempts)
+    _positive("average_seconds", average_seconds)
+    per_contact = attempts * average_seconds / 60
+    contacts = sum(load.contacts for load in lists)
+    needed = contacts * per_contact
+    if concurrent_lines is None:
+        return Feasibility(
+            None,
+            needed,
+            None,
+            None,
+            None,
+            "Give concurrent_lines to learn whether all contacts can be reached in time.",
+        )
+    _positive("concurrent_lines", concurrent_lines)
+    waiting = [(load.contacts * per_contact, _after(load.spans, now)) for load in lists]
+    left, available, end = _serve(waiting, concurrent_lines)
+    unreached = min(contacts, sum(math.ceil(round(minutes / per_contact, 6)) for minutes in left))
+    if unreached:
+        message = f"About {unreached} of {contacts} contacts would not be reached before their windows close."
+    elif end is None:
+        message = "There is nobody to call."
+    else:
+        message = f"All {contacts} contacts can be reached by {end.isoformat(timespec='minutes')}."
+    return Feasibility(unreached == 0, needed, available, None if unreached else end, unreached, message)
+
+
+def estimate_cost(
+    rows: int,
+    *,
+    spendable_credits: Decimal | None,
+    credits_per_call: Decimal | None = None,
+    average_credits: Decimal | None = None,
+) -> CostEstimate:
+    """Compare what a list will cost with the credits there are.
+
+    :param rows: contacts on the list; each counts as one call.
+    :param spendable_credits: of the workspace; None when it could not be read.
+    :param credits_per_call: as the user states it.
+    :param average_credits: average cost per contact in the history table; used when the former is None.
+    """
+    cost = credits_per_call if credits_per_call is not None else average_credits
+    basis: Literal["credits_per_call", "history", "none"] = "none"
+    if cost is not None:
+        basis = "credits_per_call" if credits_per_call is not None else "history"
+    if cost is None:
+        return CostEstimate(
+            None,
+            basis,
+            None,
+            None,
+            "The cost cannot be estimated: give credits_per_call, or load the call history.",
+        )
+    if not (cost.is_finite() and cost >= 0):
+        raise InvalidRequest("credits_per_call must be a number of at least 0.", field="credits_per_call")
+    total = rows * cost
+    if spendable_credits is None:
+        return CostEstimate(
+            None,
+            basis,
+            total,
+            None,
+            f"About {total} credits are needed; the workspace's credits could not be read.",
+        )
+    shortfall = max(Decimal(0), total - spendable_credits)
+    message = f"About {total} credits are needed, and {spendable_credits} can be spent"
+    return CostEstimate(
+        shortfall == 0,
+        basis,
+        total,
+        shortfall,
+        f"{message}: top up {shortfall}." if shortfall else f"{message}.",
+    )
+
+
+def _attempts_from(first: datetime, spans: Sequence[TimeSpan], wait: timedelta, retries: int) -> int:
+    """How many attempts happen when the first is at ``first``, inside a span."""
+    moment: datetime | None = first
+    for done in range(retries + 1):
+        moment = _next_callable(moment, spans) if moment is not None else None
+        if moment is None:
+            return done
+        moment += wait
+    return retries + 1
+
+
+def _next_callable(moment: datetime, spans: Sequence[TimeSpan]) -> datetime | None:
+    return next((max(begin, moment) for begin, end in spans if moment < end), None)
+
+
+def _latest_first_call(spans: Sequence[TimeSpan], wait: timedelta, retries: int) -> datetime:
+    minute = timedelta(minutes=1)
+    begin, end = next(
+        (begin, end) for begin, end in reversed(spans) if _attempts_from(begin, spans, wait, retries) == retries + 1
+    )
+    low, high = 0, (end - begin) // minute
+    while high - low > 1:  # the later the first call, the fewer attempts fit
+        middle = (low + high) // 2
+        fits = _attempts_from(begin + middle * minute, spans, wait, retries) == retries + 1
+        low, high = (middle, high) if fits else (low, middle)
+    return begin + low * minute
+
+
+def _in_utc(spans: Sequence[TimeSpan]) -> list[TimeSpan]:
+    """Adding minutes to a local time goes wrong where clocks change; in UTC it does not."""
+    return [(_utc(begin), _utc(end)) for begin, end in spans]
+
+
+def _utc(moment: datetime) -> datetime:
+    return datetime.fromtimestamp(moment.timestamp(), UTC)
+
+
+def _after(spans: Sequence[TimeSpan], now: datetime | None) -> list[TimeSpan]:
+    spans = _in_utc(spans)
+    if now is None:
+        return spans
+    present = _utc(now)
+    return [(max(begin, present), end) for begin, end in spans if end > present]
+
+
+def _serve(waiting: Sequence[tuple[float, list[TimeSpan]]], lines: int) -> tuple[list[float], float, datetime | None]:
+    """Let the lines work, first on what closes first: minutes left per list, minutes there were, the end."""
+    left = [minutes for minutes, _ in waiting]
+    edges = sorted({edge for _, spans in waiting for span in spans for edge in span})
+    available, end = 0.0, None
+    for begin, until in pairwise(edges):
+        opened = [
+            index
+            for index, (_, spans) in enumerate(waiting)
+            if any(first <= begin and until <= last for first, last in spans)
+        ]
+        if not opened:
+            continue
+        capacity = lines * ((until - begin) / timedelta(minutes=1))
+        available += capacity
+        used = 0.0
+        for index in sorted(opened, key=lambda index: waiting[index][1][-1][1]):
+            served = min(left[index], capacity - used)
+            left[index] -= served
+            used += served
+        if used > 0:
+            end = begin + timedelta(minutes=used / lines)
+    return left, available, end
+
+
+def _positive(field: str, value: float) -> None:
+    if not (math.isfinite(value) and value > 0):
+        raise InvalidRequest(f"{field} must be greater than 0.", field=field)

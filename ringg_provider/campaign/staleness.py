@@ -1,0 +1,88 @@
+"""Whether it is too late to start a campaign that was meant for an earlier time.
+
+A scheduler catches up, retries and backfills; people must not be rung for last week's run. Pure: the operator
+passes the clock and what it knows about its run, and refuses on a verdict that is not fresh.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+#: How late after its planned start a campaign may still be started.
+MAX_DELAY = timedelta(hours=2)
+#: How old the run may be that starts it.
+MAX_AGE = timedelta(days=1)
+
+
+class Freshness(StrEnum):
+    """The verdict; everything but ``fresh`` means: do not start."""
+
+    FRESH = "fresh"
+    LATE = "late"
+    BACKFILL = "backfill"
+    OLD_RUN = "old_run"
+
+
+@dataclass(frozen=True)
+class StalenessVerdict:
+    """What :func:`check_staleness` found.
+
+    :param freshness: the verdict.
+    :param message: one or two sentences with the next step; empty when fresh.
+    """
+
+    freshness: Freshness
+    message: str = ""
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the campaign must not be started."""
+        return self.freshness is not Freshness.FRESH
+
+
+def check_staleness(
+    *,
+    now: datetime,
+    planned_start: datetime | None = None,
+    max_delay: timedelta = MAX_DELAY,
+    run_date: datetime | None = None,
+    max_age: timedelta = MAX_AGE,
+    is_backfill: bool = False,
+    allow_backfill: bool = False,
+) -> StalenessVerdict:
+    """Say whether a campaign may still be started now.
+
+    :param now: the present, aware.
+    :param planned_start: when it should have started, aware; None when nothing was planned.
+    :param max_delay: how much later than that is still fine; default two hours. ``allow_backfill`` does not
+        widen it.
+    :param run_date: when the run was due, aware: ``dag_run.run_after``, not the start of its data interval,
+        which is a whole interval earlier. None when the run has no date.
+    :param max_age: how long ago that may be; default one day.
+    :param is_backfill: the run is part of a backfill.
+    :param allow_backfill: start even in a backfill or for an old run; default False.
+    """
+    if planned_start is not None and now - planned_start > max_delay:
+        return StalenessVerdict(
+            Freshness.LATE,
+            f"The start was planned for {planned_start.isoformat()}, and it is {_hours(now - planned_start)}"
+            f" later; at most {_hours(max_delay)} are allowed (max_delay). Build a new list for a new time.",
+        )
+    if is_backfill and not allow_backfill:
+        return StalenessVerdict(
+            Freshness.BACKFILL,
+            "This run is part of a backfill, and a backfill does not call people unless allow_backfill=True.",
+        )
+    if run_date is not None and now - run_date > max_age and not allow_backfill:
+        return StalenessVerdict(
+            Freshness.OLD_RUN,
+            f"This run was due {_hours(now - run_date)} ago; at most {_hours(max_age)} are allowed (max_age)."
+            " Start a new run, or say allow_backfill=True.",
+        )
+    return StalenessVerdict(Freshness.FRESH)
+
+
+def _hours(span: timedelta) -> str:
+    return f"{span.total_seconds() / 3600:.1f} h"
