@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import aclosing
-from typing import cast
+from typing import Any, Literal, cast
 
 from ringg_provider.campaign.launch import Evidence, ListState
 from ringg_provider.campaign.progress import Progress, Stage
@@ -12,6 +12,8 @@ from ringg_provider.exceptions import NotFound
 from ringg_provider.ringg.client import AsyncRinggClient, RinggClient
 from ringg_provider.ringg.requests import CallQuery, MakeCallAsync, StartCampaign
 from ringg_provider.ringg.responses import Call, Campaign, CampaignState, UploadStatus
+
+Flow = Literal["standard", "large"]
 
 _LIST_STATES = {
     CampaignState.PREPARING: ListState.PREPARING,
@@ -40,19 +42,19 @@ _PENDING = "pending"
 
 
 class RinggLists:
-    """The :class:`~ringg_provider.campaign.launch.Platform` of the launch protocol, for one start request.
+    """The :class:`~ringg_provider.campaign.launch.Platform` of the launch protocol.
 
     :param client: reaches the workspace.
-    :param request: what :meth:`start` sends; its kind tells the flow.
+    :param flow: ``standard`` (lists from ``campaign/save``) or ``large`` (from ``campaign/upload-csv``).
     """
 
-    def __init__(self, client: RinggClient, request: StartCampaign | MakeCallAsync) -> None:
+    def __init__(self, client: RinggClient, flow: Flow) -> None:
         self._client = client
-        self._request = request
+        self._flow = flow
 
     def look(self, list_id: str) -> ListState:
         """The list's state: from the upload status in the large flow, from the campaign list in the standard one."""
-        if isinstance(self._request, MakeCallAsync):
+        if self._flow == "large":
             return self._look_at_upload(list_id)
         campaign = self._client.find_campaign(list_id)
         if campaign is None:
@@ -67,12 +69,12 @@ class RinggLists:
         listed = None if campaign is None else _listed_state(campaign)
         return Evidence(None if listed is ListState.AMBIGUOUS else listed, bool(page.calls))
 
-    def start(self) -> None:
-        """Send the start, once."""
-        if isinstance(self._request, MakeCallAsync):
-            self._client.make_call_async(self._request)
+    def start(self, request: Mapping[str, Any]) -> None:
+        """Send the start, once: a ``MakeCallAsync`` in the large flow, a ``StartCampaign`` in the standard one."""
+        if self._flow == "large":
+            self._client.make_call_async(MakeCallAsync(**request))
         else:
-            self._client.start_campaign(self._request)
+            self._client.start_campaign(StartCampaign(**request))
 
     def _look_at_upload(self, list_id: str) -> ListState:
         try:
@@ -109,7 +111,7 @@ def _search_unlisted(campaign_id: str, status: UploadStatus | None) -> _Search:
 
     ``completed`` as an upload status is no end here, because one generation means "the file is processed" by it.
     """
-    word = status and status.status
+    word = None if status is None else status.status
     if status is not None and status.state is not CampaignState.COMPLETED:
         return Progress(_STAGES.get(status.state, Stage.WAITING), word, status.valid_rows)
     for open_status in ("ongoing", "registered", "retry"):
@@ -137,7 +139,7 @@ def read_progress(client: RinggClient, campaign_id: str) -> Progress:
         while True:
             query = search.send(client.list_calls_page(query, limit=1).calls)
     except StopIteration as found:
-        return cast(Progress, found.value)
+        return cast("Progress", found.value)
 
 
 class RinggListing:
@@ -174,7 +176,7 @@ class RinggListing:
             while True:
                 query = search.send((await self._client.list_calls_page(query, limit=1)).calls)
         except StopIteration as found:
-            return cast(Progress, found.value)
+            return cast("Progress", found.value)
 
     async def aclose(self) -> None:
         """Close the client."""

@@ -1,0 +1,1 @@
+"""Links from a task to its campaign on the platform's own pages."""

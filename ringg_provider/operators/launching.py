@@ -1,0 +1,382 @@
+"""What every operator that starts a campaign shares: where intents are kept, waiting, and stopping when told.
+
+Neutral to the platform: a subclass says how its platform is looked at, started, waited for and terminated.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowTaskTimeout,
+    BaseHook,
+    BaseOperator,
+    conf,
+)
+
+from ringg_provider.campaign.launch import (
+    Intent,
+    IntentStore,
+    Launched,
+    LaunchInterrupted,
+    Platform,
+    launch,
+)
+from ringg_provider.campaign.ledger import LaunchLedger
+from ringg_provider.campaign.progress import Progress, ProgressReporter, Stage
+from ringg_provider.exceptions import (
+    CampaignFailed,
+    CampaignTerminated,
+    InvalidRequest,
+    RateLimited,
+    RinggProviderError,
+    TransientError,
+    UnexpectedResponse,
+)
+from ringg_provider.triggers.tasks import task_state
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+    from airflow.triggers.base import BaseTrigger
+
+#: Long enough for a retry that comes late, or for a task that is cleared after a long weekend.
+INTENT_RETENTION = timedelta(days=30)
+#: How long, in seconds, a sync wait tolerates a platform that cannot be read.
+UNREADABLE_FOR = 1800.0
+
+
+@contextmanager
+def failing_without_retry() -> Iterator[None]:
+    """Turn errors that trying again cannot help into AirflowFailException; let transient ones through."""
+    try:
+        yield
+    except (TransientError, LaunchInterrupted):
+        raise
+    except RinggProviderError as error:
+        raise AirflowFailException(f"{type(error).__name__}: {error}") from error
+
+
+class TaskStateIntents:
+    """Tier 1: intents in Airflow's task state store (3.3+), which survives retries, deferral and clearing."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def find(self, list_id: str) -> Intent | None:
+        """The intent of this task for the list; keyed by list because map indexes are positional."""
+        stored = self._store.get(self._key(list_id))
+        if stored is None:
+            return None
+        return Intent(list_id, stored["fingerprint"], stored["request"])
+
+    def claim(self, intent: Intent) -> Intent | None:
+        """Store the intent. One task instance runs once at a time, so nobody claims beside it."""
+        self._store.set(
+            self._key(intent.list_id),
+            {"fingerprint": intent.fingerprint, "request": dict(intent.request)},
+            retention=INTENT_RETENTION,
+        )
+        return None
+
+    def forget(self, intent: Intent) -> None:
+        """Remove the intent."""
+        self._store.delete(self._key(intent.list_id))
+
+    def confirm(self, list_id: str) -> None:
+        """Nothing to note: the platform shows the list as started, and the intent stays."""
+
+    @staticmethod
+    def _key(list_id: str) -> str:
+        return f"launch:{list_id}"
+
+
+class NoIntents:
+    """No store (``durable=False``, or Airflow below 3.3 without a ledger): the platform's own refusal is relied on."""
+
+    def find(self, list_id: str) -> Intent | None:
+        """Nothing was kept."""
+        return None
+
+    def claim(self, intent: Intent) -> Intent | None:
+        """Nothing is kept."""
+        return None
+
+    def forget(self, intent: Intent) -> None:
+        """Nothing was kept."""
+
+    def confirm(self, list_id: str) -> None:
+        """Nothing is kept."""
+
+
+class LaunchOperator(BaseOperator):
+    """Base of the operators that start a campaign and may wait for its end.
+
+    :param wait_for_completion: wait until the campaign has ended. Default False.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param poll_interval: seconds between two looks at the campaign. Default 60.
+    :param timeout: seconds for which is waited; the campaign goes on after it. Default None: no bound.
+        ``execution_timeout`` also terminates the campaign, when ``cancel_on_kill`` is on.
+    :param launch_key: what is dialled at most once under this name, whatever is retried, cleared or raced. Needs
+        ``ledger_conn_id``. Default None.
+    :param ledger_conn_id: connection to the SQL database that holds the launch ledger. Default None.
+    :param durable: keep what was about to be sent in the task state store (Airflow 3.3+). Default True.
+    :param cancel_on_kill: terminate the campaign, which is final, when a person marks the task failed or on
+        ``execution_timeout``. Default True. An evicted worker or a cleared task leaves it running.
+    """
+
+    launching_template_fields: ClassVar[Sequence[str]] = ("launch_key", "ledger_conn_id")
+
+    def __init__(
+        self,
+        *,
+        wait_for_completion: bool = False,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float = 60,
+        timeout: float | None = None,
+        launch_key: str | None = None,
+        ledger_conn_id: str | None = None,
+        durable: bool = True,
+        cancel_on_kill: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = deferrable
+        self.poll_interval = poll_interval
+        self.timeout = timeout
+        self.launch_key = launch_key
+        self.ledger_conn_id = ledger_conn_id
+        self.durable = durable
+        self.cancel_on_kill = cancel_on_kill
+
+    # What a platform says about itself.
+
+    @abstractmethod
+    def campaign_url(self, campaign_id: str) -> str:
+        """Where a person sees the campaign."""
+
+    @abstractmethod
+    def read_progress(self, campaign_id: str) -> Progress:
+        """Look at the campaign once."""
+
+    @abstractmethod
+    def cancel_campaign(self, campaign_id: str) -> None:
+        """Stop it for good."""
+
+    @abstractmethod
+    def completion_trigger(self, campaign_id: str, deadline: float | None, kill_deadline: float | None) -> BaseTrigger:
+        """The trigger that waits for its end; deadlines are seconds since the epoch."""
+
+    # Launching.
+
+    def launch_and_wait(
+        self,
+        context: Context,
+        list_id: str,
+        asked: Mapping[str, Any],
+        prepare: Callable[[], Mapping[str, Any]],
+        platform: Platform,
+    ) -> str:
+        """Start the list at most once, make its page reachable, and wait if asked to.
+
+        See :func:`ringg_provider.campaign.launch.launch` for the arguments.
+
+        :return: the id that was started or adopted.
+        """
+        with failing_without_retry():
+            try:
+                launched = launch(
+                    list_id,
+                    asked,
+                    prepare,
+                    platform,
+                    self._intents(context),
+                    sleep=time.sleep,
+                    monotonic=time.monotonic,
+                    interrupted=lambda: self._told_to_stop,
+                )
+            except AirflowTaskTimeout:
+                self._cancel_if_started(platform, list_id)
+                raise
+            self._show(context, launched)
+            if self._told_to_stop:
+                self._stop_as_told(context, launched.list_id)
+        if not self.wait_for_completion:
+            return launched.list_id
+        return self._wait(context, launched.list_id)
+
+    def _intents(self, context: Context) -> IntentStore:
+        if bool(self.launch_key) != bool(self.ledger_conn_id):
+            raise InvalidRequest(
+                "launch_key, ledger_conn_id: give both or neither; the ledger is where the key is looked up.",
+                field="launch_key" if self.ledger_conn_id else "ledger_conn_id",
+            )
+        if self.launch_key and self.ledger_conn_id:
+            return open_ledger(self.ledger_conn_id).for_key(self.launch_key)
+        store = context.get("task_state_store") if self.durable else None
+        if store is None:
+            self.log.info("No launch ledger and no task state store: a worker that dies while it sends is not covered.")
+            return NoIntents()
+        return TaskStateIntents(store)
+
+    def _show(self, context: Context, launched: Launched) -> None:
+        context["ti"].xcom_push(key="campaign_url", value=self.campaign_url(launched.list_id))
+        how = "was started before and is adopted" if launched.adopted else "is started"
+        self.log.info("Campaign %s %s.", launched.list_id, how)
+
+    # Waiting.
+
+    def _wait(self, context: Context, campaign_id: str) -> str:
+        now = time.time()
+        deadline = None if self.timeout is None else now + self.timeout
+        if self.deferrable:
+            limit = self.execution_timeout
+            kill_deadline = None if limit is None else now + limit.total_seconds()
+            self.defer(
+                trigger=self.completion_trigger(campaign_id, deadline, kill_deadline),
+                method_name="execute_complete",
+                kwargs={"campaign_id": campaign_id},
+                timeout=None,
+            )
+        with failing_without_retry():
+            return self._wait_here(context, campaign_id, deadline)
+
+    def _wait_here(self, context: Context, campaign_id: str, deadline: float | None) -> str:
+        reporter = ProgressReporter(campaign_id)
+        readable_at = time.monotonic()
+        try:
+            while True:
+                pause = self.poll_interval
+                try:
+                    progress = self.read_progress(campaign_id)
+                    readable_at = time.monotonic()
+                    if line := reporter.line(progress):
+                        self.log.info("%s", line)
+                    if progress.stage.is_final:
+                        return ended(campaign_id, progress.stage, progress.status)
+                except TransientError as error:
+                    if time.monotonic() - readable_at > UNREADABLE_FOR:
+                        raise
+                    self.log.info("The campaign could not be read (%s); trying again.", type(error).__name__)
+                    if isinstance(error, RateLimited) and error.retry_after is not None:
+                        pause = max(pause, error.retry_after)
+                if deadline is not None and time.time() >= deadline:
+                    raise waited_too_long(campaign_id)
+                self._rest(pause if deadline is None else min(pause, max(deadline - time.time(), 0.0)))
+                if self._told_to_stop:
+                    self._stop_as_told(context, campaign_id)
+        except AirflowTaskTimeout:
+            self._cancel(campaign_id)
+            raise
+
+    def _rest(self, seconds: float) -> None:
+        """Sleep in short pieces, because a signal handler only raises a flag."""
+        until = time.monotonic() + seconds
+        while not self._told_to_stop and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, 1.0))
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None, campaign_id: str) -> str:
+        """Resume after the trigger: believe its event only when it is about our campaign and of a known kind."""
+        with failing_without_retry():
+            if not isinstance(event, Mapping) or event.get("id") != campaign_id:
+                raise UnexpectedResponse(f"The trigger that waited for campaign {campaign_id} sent no usable event.")
+            status, message = event.get("status"), str(event.get("message", ""))
+            self.log.info("%s", message)
+            if status == "timeout":
+                raise waited_too_long(campaign_id)
+            if status == "execution_timeout":
+                self._cancel(campaign_id)
+                raise AirflowTaskTimeout(message)
+            if status == "error":
+                raise UnexpectedResponse(message)
+            return ended_by_event(campaign_id, event)
+
+    # Stopping.
+
+    @property
+    def _told_to_stop(self) -> bool:
+        return getattr(self, "_stop_flag", False)
+
+    def on_kill(self) -> None:
+        """Raise a flag and nothing else: this runs in a signal handler, and ``execute`` goes on after it."""
+        self._stop_flag = True
+
+    def _stop_as_told(self, context: Context, campaign_id: str) -> None:
+        """SIGTERM came: terminate the campaign only if a person marked the task failed; stop the task in any case."""
+        if own_state(context) == "failed":
+            self._cancel(campaign_id)
+        raise LaunchInterrupted(
+            f"The task was told to stop; campaign {campaign_id} can be adopted by its next attempt."
+        )
+
+    def _cancel_if_started(self, platform: Platform, list_id: str) -> None:
+        try:
+            started = platform.look(list_id).was_started
+        except RinggProviderError:
+            started = True
+        if started:
+            self._cancel(list_id)
+
+    def _cancel(self, campaign_id: str) -> None:
+        """Terminate if allowed to; never raises, because another error is on its way."""
+        if not self.cancel_on_kill:
+            self.log.info("Campaign %s goes on: cancel_on_kill is off.", campaign_id)
+            return
+        try:
+            self.cancel_campaign(campaign_id)
+            self.log.info("Campaign %s was terminated: no new calls; live ones end by themselves.", campaign_id)
+        except RinggProviderError as error:
+            self.log.error("Campaign %s could not be terminated (%s). Stop it by hand.", campaign_id, error)
+
+
+def ended(campaign_id: str, stage: Stage, status: str | None) -> str:
+    """The id of a campaign that completed; one that did not is an error.
+
+    :raises CampaignFailed: it failed.
+    :raises CampaignTerminated: it was stopped.
+    """
+    if stage is Stage.FAILED:
+        raise CampaignFailed(f"Campaign {campaign_id} failed on the platform (status {status}).")
+    if stage is Stage.TERMINATED:
+        raise CampaignTerminated(f"Campaign {campaign_id} was terminated before it had called everybody.")
+    return campaign_id
+
+
+def ended_by_event(campaign_id: str, event: Mapping[str, Any]) -> str:
+    """The same, from a trigger's event, which counts only when its status is an end that we know."""
+    status = event.get("status")
+    if status not in (Stage.COMPLETED, Stage.FAILED, Stage.TERMINATED):
+        raise UnexpectedResponse(f"The trigger that waited for campaign {campaign_id} sent an unknown status.")
+    return ended(campaign_id, Stage(status), status)
+
+
+def waited_too_long(campaign_id: str) -> TimeoutError:
+    """What is raised when ``timeout`` is over: the next attempt adopts the campaign and waits on."""
+    return TimeoutError(f"Campaign {campaign_id} has not ended within the time that was given; it goes on.")
+
+
+def open_ledger(ledger_conn_id: str) -> LaunchLedger:
+    """The launch ledger in the database of an Airflow connection."""
+    hook = BaseHook.get_hook(ledger_conn_id)
+    engine_of = getattr(hook, "get_sqlalchemy_engine", None)
+    if engine_of is None:
+        raise InvalidRequest(
+            f"ledger_conn_id: connection {ledger_conn_id!r} is not a SQL database.", field="ledger_conn_id"
+        )
+    return LaunchLedger(engine_of())
+
+
+def own_state(context: Context) -> str | None:
+    """What the scheduler holds to be this task's state; None when it cannot be asked."""
+    ti = context["ti"]
+    try:
+        return task_state(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
+    except Exception:  # noqa: BLE001
+        # A worker that is being killed may have lost its supervisor; then nobody has marked anything.
+        return None

@@ -1,0 +1,1 @@
+"""Triggers: the same waiting as the sensors', in the triggerer."""
