@@ -1,7 +1,8 @@
 """The errors of this package, arranged by what the caller should do about them.
 
-`TransientError`: trying again can help. `PermanentError`: it cannot, until a person changes something. The rest say how
-a launch or a campaign ended. The text of an error names the field and the rule, and never holds personal data.
+`TransientError`: trying again can help. `PermanentError`: it cannot, until a person changes something. The
+rest say how a launch or a campaign ended. The text of an error names the field and the rule, and never holds
+personal data.
 """
 
 from __future__ import annotations
@@ -27,9 +28,7 @@ class TransientError(RinggProviderError):
     :param retry_after: seconds that the platform asked to wait, or None when it did not say.
     """
 
-    def __init__(
-        self, message: str, *, retry_after: float | None = None, status_code: int | None = None
-    ) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, status_code: int | None = None) -> None:
         super().__init__(message, status_code=status_code)
         self.retry_after = retry_after
 
@@ -45,7 +44,8 @@ class ServerError(TransientError):
 class NetworkError(TransientError):
     """No answer arrived.
 
-    :param sent: False when the request certainly never reached the platform (no connection was made), else True.
+    :param sent: False when the request certainly never reached the platform (no connection was made), else
+        True.
     """
 
     def __init__(self, message: str, *, sent: bool = True) -> None:
@@ -108,7 +108,10 @@ class InsufficientBalance(PermanentError):
 
 
 class LaunchOutcomeUnknown(RinggProviderError):
-    """It could not be settled whether a list was started; the message says what to check before anything is sent again."""
+    """It could not be settled whether a list was started.
+
+    The message says what to check before anything is sent again.
+    """
 
 
 class CampaignFailed(RinggProviderError):

@@ -1,8 +1,8 @@
 """HTTP for both platforms, and the one module that imports httpx: timeouts, retries, errors and redaction.
 
-`Transport` and `AsyncTransport` are two thin shells over one set of rules. A request says whether it may be repeated;
-one that may not is sent again only when no connection was made, so that nobody is called twice because an answer was
-lost. What a request means is left to the platform packages.
+`Transport` and `AsyncTransport` are two thin shells over one set of rules. A request says whether it may be
+repeated; one that may not is sent again only when no connection was made, so that nobody is called twice
+because an answer was lost. What a request means is left to the platform packages.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Self
+from urllib.parse import quote
 
 import httpx
 import tenacity
@@ -60,7 +61,8 @@ class Timeouts:
     :param read: for the next bytes of an answer.
     :param write: for the next bytes of a request to be taken.
     :param pool: for a free connection of the pool.
-    :param upload: replaces `read` and `write` when a file is sent; the platform answers after it has read the file.
+    :param upload: replaces `read` and `write` when a file is sent; the platform answers after it has read the
+        file.
     """
 
     connect: float = 10.0
@@ -68,6 +70,9 @@ class Timeouts:
     write: float = 60.0
     pool: float = 60.0
     upload: float = 600.0
+
+
+DEFAULT_TIMEOUTS = Timeouts()
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,7 @@ class Response:
             )
         if isinstance(decoded, Mapping) and (decoded.get("success") is False or decoded.get("status") == "error"):
             raise UnexpectedResponse(
-                f"{self.request} was answered {self.status_code}, but the body reports an error: {self.text()}",
+                f"{self.request} was answered {self.status_code}, but reports an error: {self.text()}",
                 status_code=self.status_code,
             )
         return decoded
@@ -139,7 +144,7 @@ class Response:
             return None
 
     def raw_text(self) -> str:
-        """What the platform says, from any of its error bodies, NOT redacted: for decisions only, never to be shown."""
+        """What the platform says, in any of its error bodies; not redacted, so for decisions only."""
         decoded = self._decoded()
         if decoded is None:
             return " ".join(self.content.decode("utf-8", "replace").split())
@@ -164,7 +169,8 @@ class Response:
                 return AuthenticationError(f"{said} Check the API key of the connection.", status_code=status)
             case 403:
                 return PermissionDenied(
-                    f"{said} Ask an owner of the workspace to allow it, or use another key.", status_code=status
+                    f"{said} Ask an owner of the workspace to allow it, or use another key.",
+                    status_code=status,
                 )
             case 404:
                 return NotFound(f"{said} Check the id, and that the key belongs to its workspace.", status_code=status)
@@ -195,11 +201,16 @@ class Response:
                 )
             case _ if 400 <= status < 500:
                 return InvalidRequest(said, field=_field_in(body), status_code=status)
-        hint = "Try again later." if self.request.repeatable else "It may have been acted upon: look before sending it again."
+        hint = (
+            "Try again later."
+            if self.request.repeatable
+            else "It may have been acted upon: look before sending it again."
+        )
         return ServerError(f"{said} {hint}", retry_after=self.retry_after, status_code=status)
 
 
-# --- what error bodies say ------------------------------------------------------------------------------------------
+# --- what error bodies say
+# ------------------------------------------------------------------------------------------
 
 # "balance" and "credit" as words; the state insufficient_balance is one word to a regular expression.
 _ABOUT_MONEY = re.compile(r"\b(balance|credits?)\b", re.IGNORECASE)
@@ -269,7 +280,8 @@ def _insufficient(said: str, body: Any, status: int) -> InsufficientBalance:
     )
 
 
-# --- redaction ------------------------------------------------------------------------------------------------------
+# --- redaction
+# ------------------------------------------------------------------------------------------------------
 
 # Ids and dates are digits too, and are what makes a message useful: they are matched first and kept.
 _PHONE_LIKE = re.compile(
@@ -296,39 +308,39 @@ _sending: ContextVar[bool] = ContextVar("ringg_provider_sending", default=False)
 
 
 class _OursAreQuiet(logging.Filter):
-    """Drops httpx's own line for each of our requests: it prints the URL, and a query can hold a phone number."""
+    """Drops httpx's own line for each of our requests: it prints the URL, and a query may hold a number."""
 
-    def filter(self, record: logging.LogRecord) -> bool:
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002
         return not _sending.get()
 
 
 logging.getLogger("httpx").addFilter(_OursAreQuiet())
 
 
-# --- addresses and keys ---------------------------------------------------------------------------------------------
+# --- addresses and keys
+# ---------------------------------------------------------------------------------------------
 
 
 def quoted(segment: str) -> str:
     """One segment of a path, with everything escaped that would end it."""
-    return "".join(c if c.isascii() and (c.isalnum() or c in "-_.~") else "".join(f"%{b:02X}" for b in c.encode()) for c in segment)
+    return quote(segment, safe="")
 
 
 def check_base_url(base_url: str) -> str:
     """The base URL without a trailing slash.
 
-    Raises `InvalidRequest` unless it is https, or plain http to this very machine: a key is never sent in clear text.
+    Raises `InvalidRequest` unless it is https, or plain http to this very machine: a key is never sent in
+    clear text.
     """
     try:
         url = httpx.URL(base_url)
     except (httpx.InvalidURL, TypeError):
         raise InvalidRequest("base_url must be a URL such as https://host/path.", field="base_url") from None
     if url.scheme not in ("https", "http") or not url.host or url.userinfo or url.query or url.fragment:
-        raise InvalidRequest(
-            "base_url must be https://host/path, without user, query or fragment.", field="base_url"
-        )
+        raise InvalidRequest("base_url must be https://host/path, without user, query or fragment.", field="base_url")
     if url.scheme == "http" and not is_loopback(url.host):
         raise InvalidRequest(
-            "base_url must be https; plain http is allowed to this machine only (localhost, 127.0.0.0/8, ::1).",
+            "base_url must be https; plain http is only for this machine (localhost, 127.0.0.0/8, ::1).",
             field="base_url",
         )
     return str(url).rstrip("/")
@@ -344,9 +356,9 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check_api_key(api_key: str) -> str:
+def check_api_key(api_key: str | None) -> str:
     """The key. Raises `InvalidRequest` unless it is non-empty printable ASCII without spaces."""
-    if not isinstance(api_key, str) or not re.fullmatch(r"[!-~]+", api_key):
+    if not api_key or not re.fullmatch(r"[!-~]+", api_key):
         raise InvalidRequest("api_key must not be empty nor contain spaces or line breaks.", field="api_key")
     return api_key
 
@@ -368,7 +380,8 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
     return max(0.0, moment.timestamp() - now)
 
 
-# --- the rules ------------------------------------------------------------------------------------------------------
+# --- the rules
+# ------------------------------------------------------------------------------------------------------
 
 
 class _Rules:
@@ -386,14 +399,18 @@ class _Rules:
     ) -> None:
         self.base_url = check_base_url(base_url)
         self.max_attempts = max_attempts
-        self._headers = {"Accept": "application/json", "User-Agent": f"ringg-provider/{__version__}", **headers}
+        self._headers = {
+            "Accept": "application/json",
+            "User-Agent": f"ringg-provider/{__version__}",
+            **headers,
+        }
         self._secrets = tuple(secrets)
         self._timeouts = timeouts
         self._max_wait = max_wait
         self._clock = clock
-        self._brief = tenacity.wait_exponential_jitter(initial=0.5, max=30, jitter=0.5)
+        self._brief = tenacity.wait_exponential(multiplier=0.5, max=30) + tenacity.wait_random(0, 0.5)
         # The one published limit is ten requests a minute, so these waits add up to more than a minute.
-        self._patient = tenacity.wait_exponential_jitter(initial=5, max=60, jitter=1)
+        self._patient = tenacity.wait_exponential(multiplier=5, max=60) + tenacity.wait_random(0, 1)
 
     def client_options(self) -> dict[str, Any]:
         timeouts = self._timeouts
@@ -407,9 +424,7 @@ class _Rules:
             "trust_env": not is_loopback(httpx.URL(self.base_url).host),
         }
 
-    def build(
-        self, client: httpx.Client | httpx.AsyncClient, request: Request, file: BinaryIO | None
-    ) -> httpx.Request:
+    def build(self, client: httpx.Client | httpx.AsyncClient, request: Request, file: BinaryIO | None) -> httpx.Request:
         options: dict[str, Any] = {"params": list(request.params)} if request.params else {}
         if request.json is not None:
             options["json"] = request.json
@@ -462,7 +477,8 @@ class _Rules:
     def _no_answer(self, request: Request, error: httpx.TransportError, sent: bool) -> str:
         kind = type(error).__name__
         if not sent:
-            return f"{request} was not sent: no connection to {httpx.URL(self.base_url).host} ({kind}). Check the network."
+            host = httpx.URL(self.base_url).host
+            return f"{request} was not sent: no connection to {host} ({kind}). Check the network."
         hint = "" if request.repeatable else " It may have been acted upon: look before sending it again."
         return f"{request} got no answer ({kind}).{hint}"
 
@@ -471,7 +487,7 @@ class _Rules:
         return {
             "retry": tenacity.retry_if_exception(lambda error: _may_repeat(request, error)),
             "wait": self._wait,
-            "stop": tenacity.stop_any(tenacity.stop_after_attempt(self.max_attempts), self._out_of_patience),
+            "stop": tenacity.stop_after_attempt(self.max_attempts) | _Patience(self._max_wait),
             "before_sleep": lambda state: self._announce(request, state),
             "reraise": True,
         }
@@ -482,9 +498,6 @@ class _Rules:
             # Not everybody who was told the same should come back in the same instant.
             return error.retry_after + random.uniform(0, 1)
         return (self._patient if isinstance(error, RateLimited) else self._brief)(state)
-
-    def _out_of_patience(self, state: tenacity.RetryCallState) -> bool:
-        return state.idle_for + state.upcoming_sleep > self._max_wait
 
     def _announce(self, request: Request, state: tenacity.RetryCallState) -> None:
         error = _failure(state)
@@ -497,6 +510,16 @@ class _Rules:
             self.max_attempts,
             state.upcoming_sleep,
         )
+
+
+class _Patience(tenacity.stop.stop_base):
+    """Stops when the next wait would make all waits together longer than `max_wait` seconds."""
+
+    def __init__(self, max_wait: float) -> None:
+        self.max_wait = max_wait
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
+        return retry_state.idle_for + retry_state.upcoming_sleep > self.max_wait
 
 
 def _failure(state: tenacity.RetryCallState) -> BaseException | None:
@@ -523,7 +546,8 @@ def _opened(path: Path | None) -> Iterator[BinaryIO | None]:
             yield file
 
 
-# --- the two shells -------------------------------------------------------------------------------------------------
+# --- the two shells
+# -------------------------------------------------------------------------------------------------
 
 
 class _Shell:
@@ -556,7 +580,8 @@ class Transport(_Shell):
     :param secrets: values that are removed from every message, such as the key.
     :param timeouts: seconds for each stage of a request.
     :param max_attempts: how often a repeatable request is sent at most; default 5.
-    :param max_wait: seconds to spend waiting between attempts in all; default 120. A longer `Retry-After` is raised at once.
+    :param max_wait: seconds to spend waiting between attempts in all; default 120. A longer `Retry-After` is
+        raised at once.
     :param sleep: waits for seconds; replaced in tests.
     :param clock: seconds since the epoch; replaced in tests.
     """
@@ -567,7 +592,7 @@ class Transport(_Shell):
         *,
         headers: Mapping[str, str],
         secrets: Sequence[str] = (),
-        timeouts: Timeouts = Timeouts(),
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
         max_attempts: int = 5,
         max_wait: float = 120.0,
         sleep: Callable[[float], None] = time.sleep,
@@ -613,7 +638,7 @@ class AsyncTransport(_Shell):
         *,
         headers: Mapping[str, str],
         secrets: Sequence[str] = (),
-        timeouts: Timeouts = Timeouts(),
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
         max_attempts: int = 5,
         max_wait: float = 120.0,
         sleep: Callable[[float], Awaitable[None]] | None = None,

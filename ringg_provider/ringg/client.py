@@ -1,19 +1,19 @@
 """Clients for Ringg AI: `RinggClient`, and `AsyncRinggClient` with what waiting needs.
 
-Both are thin shells over one description of the endpoints (`endpoints.py`). Nothing that rings a phone or makes a list
-is ever sent twice by them.
+Both are thin shells over one description of the endpoints (`endpoints.py`). Nothing that rings a phone or
+makes a list is ever sent twice by them.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from ringg_provider.exceptions import InvalidRequest
-from ringg_provider.http import AsyncTransport, Timeouts, Transport, check_api_key
+from ringg_provider.http import DEFAULT_TIMEOUTS, AsyncTransport, Timeouts, Transport, check_api_key
 from ringg_provider.ringg import endpoints
 from ringg_provider.ringg.endpoints import Endpoint
 from ringg_provider.ringg.requests import (
@@ -60,14 +60,14 @@ class _Identified(Protocol):
 
 
 T = TypeVar("T")
-I = TypeVar("I", bound=_Identified)
+Item = TypeVar("Item", bound=_Identified)
 
 
-class _Pages(Generic[I]):
+class _Pages(Generic[Item]):
     """Goes through a list page by page, whatever page size the server prefers, and gives each item once.
 
-    The end is a page without anything new: totals can be wrong, a short page can be a server's cap, and a server that
-    ignores the offset must not be asked for ever.
+    The end is a page without anything new: totals can be wrong, a short page can be a server's cap, and a
+    server that ignores the offset must not be asked for ever.
     """
 
     def __init__(self) -> None:
@@ -75,9 +75,9 @@ class _Pages(Generic[I]):
         self.done = False
         self._seen: set[str] = set()
 
-    def take(self, items: list[I]) -> list[I]:
+    def take(self, items: list[Item]) -> list[Item]:
         """The items of a page that are new."""
-        fresh: list[I] = []
+        fresh: list[Item] = []
         for item in items:
             if item.id not in self._seen:
                 self._seen.add(item.id)
@@ -88,7 +88,7 @@ class _Pages(Generic[I]):
 
 
 def _ends_history(page: CallPage, asked: int, offset: int) -> bool:
-    """Whether a page of calls is the last one by all that it says; each page costs one of ten requests a minute."""
+    """Whether a page of calls is the last by all that it says; a page costs one of ten requests a minute."""
     size = min(asked, page.limit or asked)
     more = page.total is not None and offset < page.total
     return len(page.calls) < size and not more
@@ -109,8 +109,9 @@ class RinggClient:
     :param max_wait: seconds to spend waiting between those attempts in all; default 120.
     :param sleep: waits for seconds; replaced in tests.
 
-    Every method raises a `RinggProviderError`: `InvalidRequest` for input that breaks a rule, before anything is sent;
-    `TransientError` or `PermanentError` by what the platform answered. Answers are models of `responses.py`.
+    Every method raises a `RinggProviderError`: `InvalidRequest` for input that breaks a rule, before anything
+    is sent; `TransientError` or `PermanentError` by what the platform answered. Answers are models of
+    `responses.py`.
     https://docs.ringg.ai/api-reference/quick-start/api-overview
     """
 
@@ -119,7 +120,7 @@ class RinggClient:
         api_key: str,
         base_url: str = PRODUCTION,
         *,
-        timeout: Timeouts = Timeouts(),
+        timeout: Timeouts = DEFAULT_TIMEOUTS,
         max_attempts: int = 5,
         max_wait: float = 120.0,
         sleep: Callable[[float], None] = time.sleep,
@@ -159,9 +160,9 @@ class RinggClient:
         """
         return self._all(endpoints.users_page)
 
-    def _all(self, page: Callable[[int, int], Endpoint[list[I]]]) -> list[I]:
-        pages: _Pages[I] = _Pages()
-        found: list[I] = []
+    def _all(self, page: Callable[[int, int], Endpoint[list[Item]]]) -> list[Item]:
+        pages: _Pages[Item] = _Pages()
+        found: list[Item] = []
         while not pages.done:
             found += pages.take(self._do(page(_MAX_LISTED, pages.offset)))
         return found
@@ -193,9 +194,7 @@ class RinggClient:
 
         https://docs.ringg.ai/webhooks/initial-setup
         """
-        request = EventSubscriptions.model_validate(
-            {"agent_id": agent_id, "event_subscriptions": list(subscriptions)}
-        )
+        request = EventSubscriptions.model_validate({"agent_id": agent_id, "event_subscriptions": list(subscriptions)})
         self._do(endpoints.event_subscriptions(request))
 
     # --- standard flow ---
@@ -240,8 +239,8 @@ class RinggClient:
     def check_balance(self, bulk_list_id: str) -> Balance:
         """Whether the workspace can pay for an uploaded list.
 
-        One generation of the API refuses (400) to check a list that is not waiting for money; that is answered with
-        `sufficient=None, basis="not_short"`.
+        One generation of the API refuses (400) to check a list that is not waiting for money; that is
+        answered with `sufficient=None, basis="not_short"`.
 
         https://docs.ringg.ai/api-reference/endpoint/campaign/check-large-campaign-balance
         """
@@ -290,17 +289,20 @@ class RinggClient:
     # --- calls ---
 
     def list_calls_page(
-        self, query: CallQuery, limit: int = MAX_CALLS_PER_PAGE, offset: int = 0
+        self, query: CallQuery, limit: int = MAX_CALLS_PER_PAGE, offset: int = 0, *, retry: bool = True
     ) -> CallPage:
         """One page of the call history.
 
         :param limit: 1 to 200.
         :param offset: how many to leave out.
+        :param retry: whether to send it again by itself when that may help; a caller that keeps to the rate
+            limit on its own says no. Default True.
 
         The platform allows ten of these requests a minute.
         https://docs.ringg.ai/api-reference/endpoint/history/get-call-history
         """
-        return self._do(endpoints.calls_page(query, limit, offset))
+        endpoint = endpoints.calls_page(query, limit, offset)
+        return self._do(endpoint if retry else endpoint.unrepeated())
 
     def iter_calls(self, query: CallQuery) -> Iterator[Call]:
         """All calls of a query, each once."""
@@ -378,7 +380,7 @@ class AsyncRinggClient:
         api_key: str,
         base_url: str = PRODUCTION,
         *,
-        timeout: Timeouts = Timeouts(),
+        timeout: Timeouts = DEFAULT_TIMEOUTS,
         max_attempts: int = 5,
         max_wait: float = 120.0,
         sleep: Callable[[float], Awaitable[None]] | None = None,
@@ -403,11 +405,15 @@ class AsyncRinggClient:
         """See `RinggClient.get_upload_status`."""
         return await self._do(endpoints.upload_status(bulk_list_id))
 
+    async def check_balance(self, bulk_list_id: str) -> Balance:
+        """See `RinggClient.check_balance`."""
+        return await self._do(endpoints.check_balance(bulk_list_id))
+
     async def list_campaigns_page(self, limit: int = _MAX_CAMPAIGNS, offset: int = 0) -> CampaignPage:
         """See `RinggClient.list_campaigns_page`."""
         return await self._do(endpoints.campaigns_page(_page_size(limit), offset))
 
-    async def iter_campaigns(self, page_size: int = _MAX_CAMPAIGNS) -> AsyncIterator[Campaign]:
+    async def iter_campaigns(self, page_size: int = _MAX_CAMPAIGNS) -> AsyncGenerator[Campaign]:
         """See `RinggClient.iter_campaigns`."""
         pages: _Pages[Campaign] = _Pages()
         while not pages.done:
@@ -429,9 +435,7 @@ class AsyncRinggClient:
             outcome = await self._do(endpoints.terminate(outcome.again))
         return outcome.stopped
 
-    async def list_calls_page(
-        self, query: CallQuery, limit: int = MAX_CALLS_PER_PAGE, offset: int = 0
-    ) -> CallPage:
+    async def list_calls_page(self, query: CallQuery, limit: int = MAX_CALLS_PER_PAGE, offset: int = 0) -> CallPage:
         """See `RinggClient.list_calls_page`."""
         return await self._do(endpoints.calls_page(query, limit, offset))
 

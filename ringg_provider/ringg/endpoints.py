@@ -1,10 +1,13 @@
-"""Each endpoint of Ringg AI once: the request it takes and how its answer is read. Sending is left to the clients."""
+"""Each endpoint of Ringg AI once: the request it takes and how its answer is read.
+
+Sending is left to the clients.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -52,6 +55,10 @@ class Endpoint(Generic[T]):
     request: Request
     read: Callable[[Response], T]
 
+    def unrepeated(self) -> Endpoint[T]:
+        """The same, sent once by the transport: the caller does its own pacing."""
+        return replace(self, request=replace(self.request, repeatable=False))
+
 
 def _as(model: type[M]) -> Callable[[Response], M]:
     return lambda response: model.read(response.body())
@@ -76,12 +83,13 @@ def _query_value(value: Any) -> str:
 
 
 def _id(value: str, field: str) -> str:
-    if not isinstance(value, str) or not value or re.search(r"[\s/]", value):
+    if not value or re.search(r"[\s/]", value):
         raise InvalidRequest(f"{field} must be an id as the platform gave it.", field=field)
     return quoted(value)
 
 
-# --- workspace ------------------------------------------------------------------------------------------------------
+# --- workspace
+# ------------------------------------------------------------------------------------------------------
 
 
 def workspace() -> Endpoint[Workspace]:
@@ -102,7 +110,8 @@ def users_page(limit: int, offset: int) -> Endpoint[list[User]]:
     )
 
 
-# --- agents ---------------------------------------------------------------------------------------------------------
+# --- agents
+# ---------------------------------------------------------------------------------------------------------
 
 
 def agents_page(search: str | None, limit: int, offset: int) -> Endpoint[list[Agent]]:
@@ -126,19 +135,16 @@ def _nothing(response: Response) -> None:
     response.body()
 
 
-# --- campaigns ------------------------------------------------------------------------------------------------------
+# --- campaigns
+# ------------------------------------------------------------------------------------------------------
 
 
 def save(spec: CampaignSpec, csv: Path) -> Endpoint[SavedCampaign]:
-    return Endpoint(
-        Request("POST", "/campaign/save", form=spec.form(), file=_checked(csv)), _as(SavedCampaign)
-    )
+    return Endpoint(Request("POST", "/campaign/save", form=spec.form(), file=_checked(csv)), _as(SavedCampaign))
 
 
 def upload(spec: CampaignSpec, csv: Path) -> Endpoint[UploadedCsv]:
-    return Endpoint(
-        Request("POST", "/campaign/upload-csv", form=spec.form(), file=_checked(csv)), _as(UploadedCsv)
-    )
+    return Endpoint(Request("POST", "/campaign/upload-csv", form=spec.form(), file=_checked(csv)), _as(UploadedCsv))
 
 
 def _checked(csv: Path) -> Path:
@@ -165,9 +171,7 @@ def make_call_async(request: MakeCallAsync) -> Endpoint[StartResult]:
 
 
 def upload_status(bulk_list_id: str) -> Endpoint[UploadStatus]:
-    return Endpoint(
-        _get(f"/campaign/upload-status/{_id(bulk_list_id, 'bulk_list_id')}"), _as(UploadStatus)
-    )
+    return Endpoint(_get(f"/campaign/upload-status/{_id(bulk_list_id, 'bulk_list_id')}"), _as(UploadStatus))
 
 
 def check_balance(bulk_list_id: str) -> Endpoint[Balance]:
@@ -199,7 +203,7 @@ class Terminated:
     """What came of a request to stop calls.
 
     :param stopped: whether anything was there to stop.
-    :param again: the request without the numbers that the platform did not know, if it refused all because of those.
+    :param again: the request without the numbers that made the platform refuse all of them, if any.
     """
 
     stopped: bool
@@ -207,13 +211,14 @@ class Terminated:
 
 
 _NOTHING_TO_STOP = re.compile(
-    r"not found|\bno\b.*\b(calls?|terminable|matching)\b|nothing to|already (terminated|completed|cancelled|failed|ended)",
+    r"not found|\bno\b.*\b(calls?|terminable|matching)\b|nothing to"
+    r"|already (terminated|completed|cancelled|failed|ended)",
     re.IGNORECASE | re.DOTALL,
 )
 
 
 def terminate(request: Terminate) -> Endpoint[Terminated]:
-    # Repeatable: what is stopped stays stopped, and a stop that was lost is worse than one that is said twice.
+    # Repeatable: what is stopped stays stopped, and a stop that is lost is worse than one said twice.
     def read(response: Response) -> Terminated:
         if response.is_success:
             response.body()
@@ -221,22 +226,22 @@ def terminate(request: Terminate) -> Endpoint[Terminated]:
         text = response.raw_text()
         if not _NOTHING_TO_STOP.search(text):
             raise response.error()
-        # One unknown number can make the platform refuse the whole request; the others must be stopped all the same.
-        unknown = set(re.findall(r"\+\d+", text))
-        known = [number for number in request.mobile_numbers or () if number not in unknown]
+        # One unknown number can make the platform refuse the whole request; the others must be stopped all
+        # the same.
+        unknown = set(re.findall(r"\d{7,15}", text))
+        known = [number for number in request.mobile_numbers or () if number.removeprefix("+") not in unknown]
         if known and len(known) < len(request.mobile_numbers or ()):
             return Terminated(False, Terminate(campaign_id=request.campaign_id, mobile_numbers=known))
         return Terminated(stopped=False)
 
     return Endpoint(
-        Request(
-            "PATCH", "/campaign/terminate", json=request.wire(), repeatable=True, expects=frozenset({400})
-        ),
+        Request("PATCH", "/campaign/terminate", json=request.wire(), repeatable=True, expects=frozenset({400})),
         read,
     )
 
 
-# --- calls ----------------------------------------------------------------------------------------------------------
+# --- calls
+# ----------------------------------------------------------------------------------------------------------
 
 
 def calls_page(query: CallQuery, limit: int, offset: int) -> Endpoint[CallPage]:

@@ -1,39 +1,38 @@
-"""What is sent to Ringg AI: strict models that enforce, before anything leaves, every rule that needs no server.
+"""What is sent to Ringg AI: strict models that enforce, before anything leaves, every rule that needs no
+server.
 
-A broken rule raises `InvalidRequest`, which names the field and the rule and never repeats the value. Rules that need
-the clock or the workspace (a start in the future, an agent that exists) are checked by whoever knows those.
+A broken rule raises `InvalidRequest`, which names the field and the rule and never repeats the value. Rules
+that need the clock or the workspace (a start in the future, an agent that exists) are checked by whoever
+knows those.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable
-from contextvars import ContextVar
-from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
+from datetime import datetime, time, timedelta
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictInt,
-    StrictStr,
-    ValidationError,
-    model_validator,
+from pydantic import Field, StrictBool, StrictInt, StrictStr, model_validator
+
+from ringg_provider.ringg.fields import (
+    AwareTime,
+    CampaignTime,
+    Clock,
+    CountryCode,
+    Distinct,
+    HttpsUrl,
+    Identifier,
+    LocalTime,
+    OneOrMany,
+    PhoneNumber,
+    PlainDate,
+    RequestModel,
+    Text,
+    ZoneName,
+    parse_campaign_time,
 )
-
-from ringg_provider.exceptions import InvalidRequest
-
-#: Campaign times on the wire; 24 hours, zero-padded, read in `call_config.call_time.timezone`.
-CAMPAIGN_TIME_FORMAT = "%d/%m/%Y, %H:%M"
 
 MAX_NUMBERS_PER_TERMINATE = 100
 MAX_CALLS_PER_PAGE = 200
@@ -44,209 +43,6 @@ _MAX_SLOTS_AFTER_MERGING = 100
 _MAX_SLOT_SPAN = timedelta(days=90)
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MAX_SUBSCRIPTIONS_PER_EVENT = 4
-
-# True while an outer model is being built, so that only the outermost one turns pydantic's error into ours and the
-# field is named with its whole path.
-_nested: ContextVar[bool] = ContextVar("ringg_request_nested", default=False)
-
-
-class RequestModel(BaseModel):
-    """The base of every request: unknown fields are refused, and what breaks a rule raises `InvalidRequest`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    def __init__(self, **data: Any) -> None:
-        token = _nested.set(True)
-        problem: ValidationError | None = None
-        try:
-            super().__init__(**data)
-        except ValidationError as error:
-            problem = error
-        finally:
-            _nested.reset(token)
-        # Raised outside the except block: pydantic's error holds the input, and must not travel along as context.
-        if problem is not None:
-            raise problem if _nested.get() else _invalid_request(type(self).__name__, problem)
-
-    def wire(self) -> dict[str, Any]:
-        """The JSON object that is sent: the vendor's field names, what was left out is not sent."""
-        return self.model_dump(mode="json", exclude_none=True)
-
-
-def _invalid_request(model: str, error: ValidationError) -> InvalidRequest:
-    """One `InvalidRequest` for everything that pydantic found, without any of the values."""
-    problems: list[tuple[str, str]] = []
-    for found in error.errors(include_url=False, include_input=False):
-        field = ".".join(str(part) for part in found["loc"])
-        context = found.get("ctx", {})
-        match found["type"]:
-            case "value_error":
-                rule = str(context["error"])
-                named, separator, rest = rule.partition(": ")
-                if not field or (separator and re.fullmatch(r"[\w.]+", named)):
-                    field, rule = ".".join(part for part in (field, named) if part), rest
-            case "missing":
-                rule = "is required"
-            case "extra_forbidden":
-                rule = "is not a field of this request"
-            case "int_type" | "int_parsing" | "int_from_float":
-                rule = "must be a whole number"
-            case "bool_type":
-                rule = "must be true or false"
-            case "string_type":
-                rule = "must be text"
-            case "greater_than_equal":
-                rule = f"must be at least {context['ge']}"
-            case "greater_than":
-                rule = f"must be greater than {context['gt']}"
-            case "less_than_equal":
-                rule = f"must be at most {context['le']}"
-            case "too_short":
-                rule = f"must have at least {context['min_length']} entries"
-            case "too_long":
-                rule = f"must have at most {context['max_length']} entries"
-            case "literal_error":
-                rule = f"must be one of {context['expected']}"
-            case _:
-                rule = found["msg"][:1].lower() + found["msg"][1:]
-        problems.append((field, rule))
-    text = "; ".join(f"{field} {rule}" for field, rule in problems)
-    return InvalidRequest(f"{model}: {text}.", field=problems[0][0] or None)
-
-
-# --- the kinds of values ------------------------------------------------------------------------------------------
-
-
-def _identifier(value: str) -> str:
-    if not value or re.search(r"[\s/]", value):
-        raise ValueError("must be an id as the platform gave it: not empty, without spaces or slashes")
-    return value
-
-
-def _text(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must not be empty")
-    return value
-
-
-def _clock(value: str) -> str:
-    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value, re.ASCII):
-        raise ValueError("must be a time of day as HH:MM, 24 hours, zero-padded, from 00:00 to 23:59")
-    return value
-
-
-def _zone(value: str) -> str:
-    if value not in _zones():
-        raise ValueError("must be the name of an IANA time zone, such as Asia/Kolkata")
-    return value
-
-
-@lru_cache(maxsize=1)
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
-def _campaign_time(value: str) -> str:
-    rule = "must be a time as DD/MM/YYYY, HH:MM (24 hours, zero-padded, one space after the comma)"
-    try:
-        moment = datetime.strptime(value, CAMPAIGN_TIME_FORMAT)
-    except ValueError:
-        raise ValueError(rule) from None
-    if moment.strftime(CAMPAIGN_TIME_FORMAT) != value:
-        raise ValueError(rule)
-    return value
-
-
-def _country_code(value: str) -> str:
-    if not re.fullmatch(r"\+[1-9]\d{0,3}", value, re.ASCII):
-        raise ValueError("must be a dial prefix: + and one to four digits, such as +91")
-    return value
-
-
-def _phone_number(value: str) -> str:
-    if not re.fullmatch(r"\+[1-9]\d{6,14}", value, re.ASCII):
-        raise ValueError("must be a phone number with + and country code, digits only")
-    return value
-
-
-def _https_url(value: str) -> str:
-    try:
-        url = urlsplit(value)
-        valid = url.scheme == "https" and bool(url.hostname)
-    except ValueError:
-        valid = False
-    if not valid or re.search(r"\s", value):
-        raise ValueError("must be an https:// URL")
-    return value
-
-
-def _without_duplicates(values: list[str]) -> list[str]:
-    if len(set(values)) != len(values):
-        raise ValueError("must not name the same entry twice")
-    return values
-
-
-def _listed(value: Any) -> Any:
-    """One value or several, as a list."""
-    if isinstance(value, str):
-        return [value]
-    return list(value) if isinstance(value, tuple | set | frozenset) else value
-
-
-def _plain_date(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date) and not isinstance(value, datetime) else value
-
-
-def _iso_date(value: str) -> str:
-    try:
-        valid = date.fromisoformat(value).isoformat() == value
-    except ValueError:
-        valid = False
-    if not valid:
-        raise ValueError("must be a date as YYYY-MM-DD")
-    return value
-
-
-def _moment(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
-
-
-def _aware_iso(value: str) -> str:
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        moment = None
-    if moment is None or moment.utcoffset() is None:
-        raise ValueError("must be a time with its offset from UTC: an aware datetime or an ISO 8601 string")
-    return value
-
-
-def _local_iso(value: str) -> str:
-    if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", value, re.ASCII):
-        raise ValueError("must be a local time as YYYY-MM-DDTHH:MM:SS, without an offset")
-    try:
-        datetime.fromisoformat(value)
-    except ValueError:
-        raise ValueError("must be a time that exists") from None
-    return value
-
-
-Identifier = Annotated[StrictStr, AfterValidator(_identifier)]
-Text = Annotated[StrictStr, AfterValidator(_text)]
-Clock = Annotated[StrictStr, AfterValidator(_clock)]
-CampaignTime = Annotated[StrictStr, AfterValidator(_campaign_time)]
-CountryCode = Annotated[StrictStr, AfterValidator(_country_code)]
-PhoneNumber = Annotated[StrictStr, AfterValidator(_phone_number)]
-HttpsUrl = Annotated[StrictStr, AfterValidator(_https_url)]
-AwareTime = Annotated[StrictStr, BeforeValidator(_moment), AfterValidator(_aware_iso)]
-PlainDate = Annotated[StrictStr, BeforeValidator(_plain_date), AfterValidator(_iso_date)]
-Distinct = AfterValidator(_without_duplicates)
-OneOrMany = BeforeValidator(_listed)
-
-
-def parse_campaign_time(value: str) -> datetime:
-    """A time as `DD/MM/YYYY, HH:MM`, without a zone: it is local to `call_config.call_time.timezone`."""
-    return datetime.strptime(value, CAMPAIGN_TIME_FORMAT)
 
 
 def _in_order(start: str, end: str) -> None:
@@ -260,25 +56,28 @@ def _one_number_source(from_numbers: list[str] | None, number_pool_id: str | Non
         raise ValueError(f"from_numbers: or number_pool_id must be given, exactly one of the two; {found}")
 
 
-# --- how calls are made -------------------------------------------------------------------------------------------
+# --- how calls are made
+# -------------------------------------------------------------------------------------------
 
 
 class CallTime(RequestModel):
     """The daily calling window, local to the audience.
 
     :param call_start_time: when the window opens each day, `HH:MM`.
-    :param call_end_time: when it closes, `HH:MM`, later the same day; a window across midnight takes `CallSlots`.
+    :param call_end_time: when it closes, `HH:MM`, later the same day; a window across midnight takes
+        `CallSlots`.
     :param timezone: IANA name. Campaign times and slots are read in this zone too.
     :param scheduled_at: a local time as `YYYY-MM-DDTHH:MM:SS`, before which no call is made; default none.
 
-    All three of window and zone are required because the vendor's pages contradict each other on the defaults.
+    All three of window and zone are required because the vendor's pages contradict each other on the
+    defaults.
     https://docs.ringg.ai/api-reference/endpoint/campaign/upload-campaign-contact-list
     """
 
     call_start_time: Clock
     call_end_time: Clock
-    timezone: Annotated[StrictStr, AfterValidator(_zone)]
-    scheduled_at: Annotated[StrictStr, AfterValidator(_local_iso)] | None = None
+    timezone: ZoneName
+    scheduled_at: LocalTime | None = None
 
     @model_validator(mode="after")
     def _opens_before_it_closes(self) -> Self:
@@ -303,11 +102,13 @@ class CallRetryConfig(RequestModel):
 
 
 class CallConfig(RequestModel):
-    """How each call of a campaign is made. What is left as None is not sent, and the agent's own setting holds.
+    """How each call of a campaign is made. What is left as None is not sent, and the agent's own setting
+    holds.
 
     :param call_time: the daily window and its zone; always required.
     :param call_retry_config: retries; None means no retries.
-    :param idle_timeout_warning: seconds of silence before the agent speaks up; 0 disables it; the vendor's default is 5.
+    :param idle_timeout_warning: seconds of silence before the agent speaks up; 0 disables it; the vendor's
+        default is 5.
     :param idle_timeout_end: seconds of silence before the call ends; the vendor's default is 10.
     :param max_call_length: seconds after which a call is ended, 10 to 3600; the vendor's default is 240.
 
@@ -326,14 +127,17 @@ class CallConfig(RequestModel):
         end = 10 if self.idle_timeout_end is None else self.idle_timeout_end
         if end <= warning:
             raise ValueError(
-                "idle_timeout_end: must be greater than idle_timeout_warning"
-                " (left out, they are 10 and 5 seconds)"
+                "idle_timeout_end: must be greater than idle_timeout_warning (left out, they are 10 and 5 seconds)"
             )
         return self
 
 
 class SlotInterval(RequestModel):
-    """One stretch of time in which calls may be made: `start` and `end` as `DD/MM/YYYY, HH:MM`, 1 minute to 24 hours."""
+    """One stretch of time in which calls may be made, 1 minute to 24 hours.
+
+    :param start: `DD/MM/YYYY, HH:MM`.
+    :param end: the same, later.
+    """
 
     start: CampaignTime
     end: CampaignTime
@@ -351,9 +155,9 @@ class SlotWindow(RequestModel):
 
     days: Annotated[
         list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]],
-        BeforeValidator(_listed),
+        OneOrMany,
         Field(min_length=1),
-        AfterValidator(_without_duplicates),
+        Distinct,
     ]
     start: Clock
     end: Clock
@@ -392,19 +196,20 @@ class CallSlots(RequestModel):
             if not given and field in wanted:
                 raise ValueError(f"{field}: is required in mode {self.mode}")
         if absolute:
-            spans = self.spans(datetime.min)
+            spans = self.spans()
             if spans[-1][1] - spans[0][0] > _MAX_SLOT_SPAN:
                 raise ValueError("intervals: must lie within 90 days of each other")
             if len(spans) > _MAX_SLOTS_AFTER_MERGING:
                 raise ValueError("intervals: must be at most 100 after overlapping ones are merged")
         return self
 
-    def spans(self, since: datetime) -> list[tuple[datetime, datetime]]:
+    def spans(self, since: datetime | None = None) -> list[tuple[datetime, datetime]]:
         """The stretches of time in order, overlapping ones merged.
 
-        :param since: local time without a zone from which weekly windows are repeated; ignored for absolute ones.
+        :param since: local time without a zone from which weekly windows are repeated; absolute ones need
+            none.
         """
-        if self.mode == "absolute":
+        if since is None:
             found = [(parse_campaign_time(i.start), parse_campaign_time(i.end)) for i in self.intervals or ()]
         else:
             found = list(self._weekly(since))
@@ -428,7 +233,8 @@ class CallSlots(RequestModel):
                         yield start, end
 
 
-# --- campaigns ----------------------------------------------------------------------------------------------------
+# --- campaigns
+# ----------------------------------------------------------------------------------------------------
 
 
 class CampaignSpec(RequestModel):
@@ -479,7 +285,7 @@ class CampaignSpec(RequestModel):
         return self
 
     def form(self) -> dict[str, str]:
-        """The form fields of the multipart request: nested values as JSON text, booleans as `true` or `false`."""
+        """The fields of the multipart form: nested values as JSON text, booleans as `true` or `false`."""
         return {
             name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             for name, value in self.wire().items()
@@ -494,7 +300,8 @@ class StartCampaign(RequestModel):
     :param from_numbers: ids of caller numbers, in the order of use. Give these or a pool, not both.
     :param number_pool_id: a number pool, which rotates its numbers.
     :param email_completion_user_ids: users to mail when the campaign is complete; only with a pool.
-    :param callback_url: dropped from the vendor's reference and not dependable; event subscriptions replace it.
+    :param callback_url: dropped from the vendor's reference and not dependable; event subscriptions replace
+        it.
 
     https://docs.ringg.ai/api-reference/endpoint/campaign/start-campaign
     https://docs.ringg.ai/api-reference/endpoint/campaign/start-campaign-v2
@@ -524,14 +331,17 @@ class MakeCallAsync(RequestModel):
     :param agent_id: the same agent as at the upload.
     :param country_code: the same as at the upload.
     :param call_config: window, zone, retries; a dict or a `CallConfig`.
-    :param campaign_start_time: `DD/MM/YYYY, HH:MM` in the call config's zone; together with the end, or neither with slots.
+    :param campaign_start_time: `DD/MM/YYYY, HH:MM` in the call config's zone; together with the end, or
+        neither with slots.
     :param campaign_end_time: the same, later.
     :param call_slots: several windows instead of one.
     :param from_numbers: ids of caller numbers, in the order of use. Give these or a pool, not both.
     :param number_pool_id: a number pool, which rotates its numbers.
-    :param concurrency_percentage: share of the workspace's capacity, 0 to 100; 0 is an equal share of what is left.
+    :param concurrency_percentage: share of the workspace's capacity, 0 to 100; 0 is an equal share of what is
+        left.
     :param email_completion_user_ids: users to mail when the campaign is complete.
-    :param callback_url: dropped from the vendor's reference and not dependable; event subscriptions replace it.
+    :param callback_url: dropped from the vendor's reference and not dependable; event subscriptions replace
+        it.
 
     https://docs.ringg.ai/api-reference/endpoint/campaign/make-large-campaign-calls-async
     """
@@ -629,7 +439,8 @@ class Terminate(RequestModel):
         return self
 
 
-# --- calls --------------------------------------------------------------------------------------------------------
+# --- calls
+# --------------------------------------------------------------------------------------------------------
 
 
 class CallQuery(RequestModel):
@@ -656,11 +467,7 @@ class CallQuery(RequestModel):
     agent_id: Annotated[list[Identifier], OneOrMany] | None = None
     status: (
         Annotated[
-            list[
-                Literal[
-                    "registered", "ongoing", "retry", "error", "completed", "failed", "cancelled", "forwarded"
-                ]
-            ],
+            list[Literal["registered", "ongoing", "retry", "error", "completed", "failed", "cancelled", "forwarded"]],
             OneOrMany,
         ]
         | None
@@ -678,9 +485,9 @@ class CallQuery(RequestModel):
 
     @model_validator(mode="after")
     def _starts_before_it_ends(self) -> Self:
-        if self.start_date and self.end_date:
-            if datetime.fromisoformat(self.start_date) > datetime.fromisoformat(self.end_date):
-                raise ValueError("end_date: must not be before start_date")
+        start, end = self.start_date, self.end_date
+        if start and end and datetime.fromisoformat(start) > datetime.fromisoformat(end):
+            raise ValueError("end_date: must not be before start_date")
         return self
 
 
@@ -705,8 +512,8 @@ class SingleCall(RequestModel):
     :param name: the callee's name.
     :param mobile_number: the callee's number with + and country code.
     :param agent_id: the outbound agent that speaks.
-    :param from_number_id: one id of a caller number or several. At most one of this, `from_number`, `number_pool_id`;
-        none only for an agent that has its own outbound numbers.
+    :param from_number_id: one id of a caller number or several. At most one of this, `from_number`,
+        `number_pool_id`; none only for an agent that has its own outbound numbers.
     :param from_number: one caller number or several, as the workspace lists them.
     :param number_pool_id: a number pool.
     :param custom_args_values: a value for each variable of the agent.
@@ -755,7 +562,8 @@ class SingleCall(RequestModel):
         return self
 
 
-# --- agents and analytics -----------------------------------------------------------------------------------------
+# --- agents and analytics
+# -----------------------------------------------------------------------------------------
 
 
 class EventSubscription(RequestModel):

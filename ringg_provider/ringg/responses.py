@@ -1,8 +1,8 @@
 """What comes back from Ringg AI: tolerant models that read every documented shape into one normal form.
 
-Fields that some generation of the API does not send are optional, and one that cannot be read is None; only what a
-thing cannot do without is required. Statuses are open: the raw word is always kept, and an unknown one never counts as
-success. `.raw` keeps the body. Personal data is in no `repr`.
+Fields that some generation of the API does not send are optional, and one that cannot be read is None; only
+what a thing cannot do without is required. Statuses are open: the raw word is always kept, and an unknown one
+never counts as success. `.raw` keeps the body. Personal data is in no `repr`.
 """
 
 from __future__ import annotations
@@ -31,8 +31,6 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from ringg_provider.exceptions import UnexpectedResponse
-
-
 
 M = TypeVar("M", bound="ResponseModel")
 
@@ -126,11 +124,12 @@ def read_list(body: Any, *path: str, model: type[M]) -> list[M]:
     return [model.read(item) for item in found]
 
 
-# --- states -------------------------------------------------------------------------------------------------------
+# --- states
+# -------------------------------------------------------------------------------------------------------
 
 
 class CampaignState(StrEnum):
-    """Where a campaign is, in one vocabulary for all generations of the API; the raw word is kept beside it."""
+    """Where a campaign is, in one vocabulary for all generations of the API."""
 
     PREPARING = "preparing"
     DRAFT = "draft"
@@ -191,7 +190,8 @@ class CallStatus(str):
         return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
 
 
-# --- workspace ----------------------------------------------------------------------------------------------------
+# --- workspace
+# ----------------------------------------------------------------------------------------------------
 
 
 class Workspace(ResponseModel):
@@ -210,7 +210,7 @@ class Workspace(ResponseModel):
 
 
 def _spendable(info: Mapping[str, Any]) -> Decimal | None:
-    """Prepaid credits, or what is left of a postpaid limit, or credits that are not locked; None if unreadable."""
+    """Prepaid credits, else what is left of a postpaid limit, else unlocked credits; None if unreadable."""
     if info.get("total_available_credits") is not None:
         return to_decimal(info["total_available_credits"])
     if info.get("credit_limit") is not None:
@@ -259,7 +259,8 @@ class CallerNumber(ResponseModel):
     created_at: _Moment = None
 
 
-# --- agents -------------------------------------------------------------------------------------------------------
+# --- agents
+# -------------------------------------------------------------------------------------------------------
 
 _PERMANENT_VARIABLES = frozenset({"callee_name", "mobile_number"})
 _PLACEHOLDER = re.compile(r"@?\{\{\s*([A-Za-z_]\w*)\s*\}\}")
@@ -385,7 +386,8 @@ def _subscriptions_of(versions: list[Mapping[str, Any]]) -> list[dict[str, Any]]
     return [dict(entry) for entry in found if isinstance(entry, Mapping)] if isinstance(found, list) else None
 
 
-# --- campaigns ----------------------------------------------------------------------------------------------------
+# --- campaigns
+# ----------------------------------------------------------------------------------------------------
 
 
 class SavedCampaign(ResponseModel):
@@ -418,8 +420,8 @@ class UploadedCsv(ResponseModel):
 class UploadStatus(ResponseModel):
     """How far the platform is with an uploaded list.
 
-    `completed` is ambiguous: one generation means "the file is processed", the other "the campaign has ended". Only who
-    knows whether a start was sent can tell.
+    `completed` is ambiguous: one generation means "the file is processed", the other "the campaign has
+    ended". Only who knows whether a start was sent can tell.
     """
 
     bulk_list_id: _Text = _named("bulk_list_id", "list_id", "campaign_id", "id")
@@ -450,9 +452,9 @@ class UploadStatus(ResponseModel):
 class Balance(ResponseModel):
     """Whether the workspace can pay for a list.
 
-    `.sufficient` is None when the answer does not settle it, and `.basis` names the field that it was read from:
-    `sufficient_balance`, `status`, `additional_balance_required`, `available_credits`; `not_short` when the platform
-    refused to check because the list is not waiting for money; `unknown` otherwise.
+    `.sufficient` is None when the answer does not settle it, and `.basis` names the field that it was read
+    from: `sufficient_balance`, `status`, `additional_balance_required`, `available_credits`; `not_short` when
+    the platform refused to check because the list is not waiting for money; `unknown` otherwise.
     """
 
     bulk_list_id: _Text = None
@@ -555,7 +557,8 @@ class CampaignPage(ResponseModel):
         }
 
 
-# --- calls --------------------------------------------------------------------------------------------------------
+# --- calls
+# --------------------------------------------------------------------------------------------------------
 
 
 def _turns(value: Any) -> Any:
@@ -574,8 +577,8 @@ _Transcript = Annotated[list[dict[str, Any]] | None, BeforeValidator(_turns), _L
 class Call(ResponseModel):
     """One row of the call history.
 
-    `call_duration` is in seconds, `call_cost` in the platform's credits. `audio_recording` is a link that expires, and
-    a row does not say which campaign it belongs to unless the platform sends `bulk_list_id`.
+    `call_duration` is in seconds, `call_cost` in the platform's credits. `audio_recording` is a link that
+    expires, and a row does not say which campaign it belongs to unless the platform sends `bulk_list_id`.
     """
 
     id: _Id

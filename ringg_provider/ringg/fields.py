@@ -1,0 +1,236 @@
+"""The kinds of values that requests are made of, each with its rule, and the base that reports a broken one.
+
+A rule is checked before anything leaves; breaking it raises `InvalidRequest`, which names the field and never
+repeats the value.
+"""
+
+from __future__ import annotations
+
+import re
+from contextvars import ContextVar
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StrictStr,
+    ValidationError,
+)
+
+from ringg_provider.exceptions import InvalidRequest
+
+#: Campaign times on the wire; 24 hours, zero-padded, read in `call_config.call_time.timezone`.
+CAMPAIGN_TIME_FORMAT = "%d/%m/%Y, %H:%M"
+
+# True while an outer model is being built, so that only the outermost one turns pydantic's error into ours
+# and the field is named with its whole path.
+_nested: ContextVar[bool] = ContextVar("ringg_request_nested", default=False)
+
+
+class RequestModel(BaseModel):
+    """The base of every request: an unknown field or a broken rule raises `InvalidRequest`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    def __init__(self, **data: Any) -> None:
+        token = _nested.set(True)
+        problem: ValidationError | None = None
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            problem = error
+        finally:
+            _nested.reset(token)
+        # Raised outside the except block: pydantic's error holds the input, and must not travel along as
+        # context.
+        if problem is not None:
+            raise problem if _nested.get() else _invalid_request(type(self).__name__, problem)
+
+    def wire(self) -> dict[str, Any]:
+        """The JSON object that is sent: the vendor's field names, what was left out is not sent."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def _invalid_request(model: str, error: ValidationError) -> InvalidRequest:
+    """One `InvalidRequest` for everything that pydantic found, without any of the values."""
+    problems: list[tuple[str, str]] = []
+    for found in error.errors(include_url=False, include_input=False):
+        field = ".".join(str(part) for part in found["loc"])
+        context = found.get("ctx", {})
+        match found["type"]:
+            case "value_error":
+                rule = str(context["error"])
+                named, separator, rest = rule.partition(": ")
+                if not field or (separator and re.fullmatch(r"[\w.]+", named)):
+                    field, rule = ".".join(part for part in (field, named) if part), rest
+            case "missing":
+                rule = "is required"
+            case "extra_forbidden":
+                rule = "is not a field of this request"
+            case "int_type" | "int_parsing" | "int_from_float":
+                rule = "must be a whole number"
+            case "bool_type":
+                rule = "must be true or false"
+            case "string_type":
+                rule = "must be text"
+            case "greater_than_equal":
+                rule = f"must be at least {context['ge']}"
+            case "greater_than":
+                rule = f"must be greater than {context['gt']}"
+            case "less_than_equal":
+                rule = f"must be at most {context['le']}"
+            case "too_short":
+                rule = f"must have at least {context['min_length']} entries"
+            case "too_long":
+                rule = f"must have at most {context['max_length']} entries"
+            case "literal_error":
+                rule = f"must be one of {context['expected']}"
+            case _:
+                rule = found["msg"][:1].lower() + found["msg"][1:]
+        problems.append((field, rule))
+    text = "; ".join(f"{field} {rule}" for field, rule in problems)
+    return InvalidRequest(f"{model}: {text}.", field=problems[0][0] or None)
+
+
+# --- the kinds of values
+# ------------------------------------------------------------------------------------------
+
+
+def _identifier(value: str) -> str:
+    if not value or re.search(r"[\s/]", value):
+        raise ValueError("must be an id as the platform gave it: not empty, without spaces or slashes")
+    return value
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return value
+
+
+def _clock(value: str) -> str:
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value, re.ASCII):
+        raise ValueError("must be a time of day as HH:MM, 24 hours, zero-padded, from 00:00 to 23:59")
+    return value
+
+
+def _zone(value: str) -> str:
+    if value not in _zones():
+        raise ValueError("must be the name of an IANA time zone, such as Asia/Kolkata")
+    return value
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _campaign_time(value: str) -> str:
+    rule = "must be a time as DD/MM/YYYY, HH:MM (24 hours, zero-padded, one space after the comma)"
+    try:
+        moment = parse_campaign_time(value)
+    except ValueError:
+        raise ValueError(rule) from None
+    if moment.strftime(CAMPAIGN_TIME_FORMAT) != value:
+        raise ValueError(rule)
+    return value
+
+
+def _country_code(value: str) -> str:
+    if not re.fullmatch(r"\+[1-9]\d{0,3}", value, re.ASCII):
+        raise ValueError("must be a dial prefix: + and one to four digits, such as +91")
+    return value
+
+
+def _phone_number(value: str) -> str:
+    if not re.fullmatch(r"\+[1-9]\d{6,14}", value, re.ASCII):
+        raise ValueError("must be a phone number with + and country code, digits only")
+    return value
+
+
+def _https_url(value: str) -> str:
+    try:
+        url = urlsplit(value)
+        valid = url.scheme == "https" and bool(url.hostname)
+    except ValueError:
+        valid = False
+    if not valid or re.search(r"\s", value):
+        raise ValueError("must be an https:// URL")
+    return value
+
+
+def without_duplicates(values: list[str]) -> list[str]:
+    if len(set(values)) != len(values):
+        raise ValueError("must not name the same entry twice")
+    return values
+
+
+def as_list(value: Any) -> Any:
+    """One value or several, as a list."""
+    if isinstance(value, str):
+        return [value]
+    return list(value) if isinstance(value, tuple | set | frozenset) else value
+
+
+def _plain_date(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) and not isinstance(value, datetime) else value
+
+
+def _iso_date(value: str) -> str:
+    try:
+        valid = date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ValueError("must be a date as YYYY-MM-DD")
+    return value
+
+
+def _moment(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _aware_iso(value: str) -> str:
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        moment = None
+    if moment is None or moment.utcoffset() is None:
+        raise ValueError("must be a time with its offset from UTC: an aware datetime or an ISO 8601 string")
+    return value
+
+
+def _local_iso(value: str) -> str:
+    if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", value, re.ASCII):
+        raise ValueError("must be a local time as YYYY-MM-DDTHH:MM:SS, without an offset")
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError("must be a time that exists") from None
+    return value
+
+
+Identifier = Annotated[StrictStr, AfterValidator(_identifier)]
+Text = Annotated[StrictStr, AfterValidator(_text)]
+Clock = Annotated[StrictStr, AfterValidator(_clock)]
+ZoneName = Annotated[StrictStr, AfterValidator(_zone)]
+CampaignTime = Annotated[StrictStr, AfterValidator(_campaign_time)]
+CountryCode = Annotated[StrictStr, AfterValidator(_country_code)]
+PhoneNumber = Annotated[StrictStr, AfterValidator(_phone_number)]
+HttpsUrl = Annotated[StrictStr, AfterValidator(_https_url)]
+AwareTime = Annotated[StrictStr, BeforeValidator(_moment), AfterValidator(_aware_iso)]
+LocalTime = Annotated[StrictStr, AfterValidator(_local_iso)]
+PlainDate = Annotated[StrictStr, BeforeValidator(_plain_date), AfterValidator(_iso_date)]
+Distinct = AfterValidator(without_duplicates)
+OneOrMany = BeforeValidator(as_list)
+
+
+def parse_campaign_time(value: str) -> datetime:
+    """A time as `DD/MM/YYYY, HH:MM`, without a zone: it is local to `call_config.call_time.timezone`."""
+    return datetime.strptime(value, CAMPAIGN_TIME_FORMAT)  # noqa: DTZ007

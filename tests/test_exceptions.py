@@ -1,0 +1,65 @@
+"""The errors say by their class whether trying again helps, and survive the journey between processes."""
+
+from __future__ import annotations
+
+import pickle
+from decimal import Decimal
+
+import pytest
+
+from ringg_provider import exceptions
+from ringg_provider.exceptions import (
+    InsufficientBalance,
+    InvalidRequest,
+    NetworkError,
+    PermanentError,
+    RateLimited,
+    RinggProviderError,
+    TransientError,
+)
+
+TRANSIENT = {"RateLimited", "ServerError", "NetworkError"}
+PERMANENT = {
+    "AuthenticationError",
+    "PermissionDenied",
+    "NotFound",
+    "InvalidRequest",
+    "WrongState",
+    "InsufficientBalance",
+}
+NEITHER = {
+    "LaunchOutcomeUnknown",
+    "CampaignFailed",
+    "CampaignTerminated",
+    "InvalidContacts",
+    "UnexpectedResponse",
+}
+
+
+def children(parent: type) -> set[str]:
+    return {name for name, value in vars(exceptions).items() if isinstance(value, type) and parent in value.__bases__}
+
+
+def test_every_error_says_by_its_base_whether_trying_again_helps() -> None:
+    assert children(TransientError) == TRANSIENT
+    assert children(PermanentError) == PERMANENT
+    assert children(RinggProviderError) == NEITHER | {"TransientError", "PermanentError"}
+
+
+@pytest.mark.parametrize("name", sorted(TRANSIENT | PERMANENT | NEITHER))
+def test_an_error_keeps_its_text_and_details_when_it_is_pickled(name: str) -> None:
+    error = getattr(exceptions, name)("what, and what to do.")
+    error.status_code = 418
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert str(copy) == "what, and what to do."
+    assert vars(copy) == vars(error)
+
+
+def test_details_are_where_the_caller_looks_for_them() -> None:
+    assert RateLimited("r", retry_after=3.0).retry_after == 3.0
+    assert InvalidRequest("i", field="agent_id", status_code=422).field == "agent_id"
+    assert InsufficientBalance("b", required_credits=Decimal(5)).required_credits == 5
+    # A network error is taken for one that may have reached the platform unless it certainly did not.
+    assert NetworkError("n").sent is True
+    assert NetworkError("n", sent=False).sent is False
