@@ -1,7 +1,7 @@
 """6,000 policy holders as a warehouse really has them: most are fine, some cannot or must not be called.
 
-The same seed makes the same people. Nobody here exists; the numbers only have the shape of real ones, and nothing
-in this project dials.
+The same seed makes the same people. Nobody here exists; the numbers only have the shape of real ones, and
+nothing in this project dials.
 """
 
 from __future__ import annotations
@@ -24,9 +24,7 @@ contacts = sa.Table(
     sa.Column("city", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("timezone", sa.Text, nullable=False),
-    sa.Column(
-        "segment", sa.String(16), nullable=False
-    ),  # "renewal": a policy falls due; "survey": the others
+    sa.Column("segment", sa.String(16), nullable=False),  # "renewal": a policy falls due; "survey": the others
     sa.Column("policy_id", sa.String(16), nullable=False),
     sa.Column("due_date", sa.Date, nullable=False),
     sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -42,17 +40,17 @@ do_not_call = sa.Table(
     comment="Numbers that asked not to be called",
 )
 
-_FIRST = (
+_FIRST = str.split(
     "Aarav Aditi Ajay Akash Amit Ananya Anil Anjali Arjun Asha Bhavna Chetan Deepa Deepak Divya Farhan "
     "Fatima Gaurav Geeta Harish Imran Isha Jaya Karan Kavita Kiran Lakshmi Madhav Manish Meera Mohan "
     "Nandini Naveen Neha Nikhil Nisha Pooja Pradeep Priya Rahul Rajesh Ramesh Rekha Ritu Rohan Sadia "
     "Sanjay Sarita Shreya Sneha Sunil Suresh Tanvi Uma Varun Vijay"
-).split()
-_LAST = (
+)
+_LAST = str.split(
     "Agarwal Ahmed Bansal Bhat Chopra Das Deshmukh Dutta Fernandes Ghosh Gowda Gupta Iyer Jain Joshi "
     "Kapoor Khan Kulkarni Kumar Mehta Mishra Nair Naidu Patel Patil Pillai Rao Reddy Saxena Shah Sharma "
     "Shetty Singh Srinivasan Thakur Verma Yadav"
-).split()
+)
 _PLACES = [
     ("Bengaluru", "KA"),
     ("Mumbai", "MH"),

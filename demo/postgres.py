@@ -130,9 +130,7 @@ class EmbeddedPostgres:
     def drop_database(self, name: str) -> None:
         """Drop a database, throwing out whoever is still connected to it."""
         with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
-            connection.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-            )
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def url(self, database: str, driver: str = "postgresql+psycopg") -> str:
         """The SQLAlchemy URL of one of its databases."""

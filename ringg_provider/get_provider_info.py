@@ -1,4 +1,4 @@
-"""What Airflow reads about this provider at every start; it imports nothing, so that reading it costs nothing."""
+"""What Airflow reads about this provider at every start; it imports nothing, so reading is free."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ def get_provider_info() -> dict[str, Any]:
 
     Returns:
         A dict of the shape of Airflow's `provider_info.schema.json`; the connection forms follow its
-        `provider.yaml.schema.json`. `package-name` equals the distribution's name, from which Airflow derives the module.
+        `provider.yaml.schema.json`. Airflow derives the module from `package-name`, the distribution's name.
     """
     return {
         "package-name": "ringg-provider",
         "name": "Ringg",
-        "description": "Scheduled bulk calling with voice agents: a warehouse query in, the calls' outcomes out.",
+        "description": "Scheduled bulk calling with voice agents: a warehouse query in, outcomes out.",
         "integrations": [
             {
                 "integration-name": _RINGG,

@@ -7,6 +7,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ isolate_airflow(_HOME)
 from demo.postgres import EmbeddedPostgres  # noqa: E402
 from tests.support.dags import DagRunner  # noqa: E402
 from tests.support.databases import Warehouse  # noqa: E402
+from tests.support.sandbox import Sandbox, running_sandbox  # noqa: E402
 
 
 def pytest_unconfigure() -> None:
@@ -59,28 +61,23 @@ def sqlite_warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 @pytest.fixture
-def sandbox_factory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+def sandbox_factory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Sandbox]]:
     """Start sandboxes on free ports: `sandbox_factory("g2", speed=60)`.
 
     The last one started is what the Airflow connection `ringg_sandbox` points at.
     """
-    from tests.support.sandbox import Sandbox
+    with ExitStack() as running:
 
-    running: list[Sandbox] = []
+        def start(generation: str = "g3", **options: Any) -> Sandbox:
+            sandbox = running.enter_context(running_sandbox(generation, **options))
+            monkeypatch.setenv("AIRFLOW_CONN_RINGG_SANDBOX", sandbox.connection)
+            return sandbox
 
-    def start(generation: str = "g3", **options: Any) -> Sandbox:
-        sandbox = Sandbox(generation, options).start()
-        running.append(sandbox)
-        monkeypatch.setenv("AIRFLOW_CONN_RINGG_SANDBOX", sandbox.connection)
-        return sandbox
-
-    yield start
-    for sandbox in running:
-        sandbox.stop()
+        yield start
 
 
 @pytest.fixture
-def sandbox(request: pytest.FixtureRequest, sandbox_factory: Callable[..., Any]) -> Any:
+def sandbox(request: pytest.FixtureRequest, sandbox_factory: Callable[..., Sandbox]) -> Sandbox:
     """A sandbox of generation 3; `parametrize("sandbox", ["g2", "g3"], indirect=True)` chooses."""
     return sandbox_factory(getattr(request, "param", "g3"))
 

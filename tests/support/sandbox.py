@@ -1,76 +1,34 @@
-"""The sandbox on a real socket, served by a thread of the test process."""
+"""A sandbox on a real socket, and its admin endpoints as methods."""
 
 from __future__ import annotations
 
-import socket
-import threading
-import time
-from dataclasses import dataclass, field
-from typing import Any, Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 import httpx
-import uvicorn
 
-from ringg_provider.sandbox import Settings, create_app
-
-API_PATH = "/ca/api/v0"
+from ringg_provider.sandbox import Settings, running
 
 
-@dataclass
+@dataclass(frozen=True)
 class Sandbox:
-    """One running sandbox: where it is, and what its admin endpoints tell and take.
+    """A running sandbox.
 
     Attributes:
-        generation: "g2" or "g3".
-        options: further fields of the sandbox's `Settings`.
+        url: its origin.
+        base_url: what a connection's host takes.
+        api_key: the key it accepts.
         conn_id: the Airflow connection that points at it.
     """
 
-    generation: str = "g3"
-    options: dict[str, Any] = field(default_factory=dict)
+    url: str
+    base_url: str
+    api_key: str
+    admin: httpx.Client
     conn_id: str = "ringg_sandbox"
-    api_key: str = "sandbox-key"
-    url: str = field(init=False, default="")
-
-    def start(self) -> Self:
-        """Serve on a free loopback port and return once it answers."""
-        settings = Settings(generation=self.generation, **{"seed": 7, "speed": 3600, **self.options})
-        config = uvicorn.Config(
-            create_app(settings),
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=2,
-            ws="none",
-        )
-        self._server = uvicorn.Server(config)
-        self._socket = socket.socket()
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [self._socket]}, name="sandbox", daemon=True
-        )
-        self._thread.start()
-        deadline = time.monotonic() + 15
-        while not self._server.started:
-            if time.monotonic() > deadline or not self._thread.is_alive():
-                raise RuntimeError("the sandbox did not start")
-            time.sleep(0.01)
-        self._admin = httpx.Client(base_url=f"{self.url}/_sandbox", timeout=15)
-        return self
-
-    def stop(self) -> None:
-        """Stop serving and wait for the thread."""
-        self._admin.close()
-        self._server.should_exit = True
-        self._thread.join(10)
-        self._socket.close()
-
-    @property
-    def base_url(self) -> str:
-        """What a connection's host field takes."""
-        return self.url + API_PATH
 
     @property
     def connection(self) -> str:
@@ -78,12 +36,12 @@ class Sandbox:
         return f"ringg://:{quote(self.api_key, safe='')}@{quote(self.base_url, safe='')}"
 
     def settings(self, **changes: Any) -> dict[str, Any]:
-        """Change settings of the running sandbox."""
-        return self._call("PATCH", "settings", changes)
+        """Change settings of the running sandbox; returns all of them."""
+        return dict(self._call("PATCH", "settings", changes))
 
-    def fault(self, **fault: Any) -> dict[str, Any]:
-        """Let a coming request fail; see the sandbox's documentation for the fields."""
-        return self._call("POST", "faults", fault)
+    def fault(self, **fault: Any) -> None:
+        """Let a coming request fail; the fields are those of the sandbox's `Fault`."""
+        self._call("POST", "faults", fault)
 
     def clear_faults(self) -> None:
         """Forget every fault that has not happened yet."""
@@ -94,18 +52,31 @@ class Sandbox:
         self._call("POST", "reset")
 
     def state(self) -> dict[str, Any]:
-        """Its campaigns and calls."""
-        return self._call("GET", "state")
+        """Its campaigns and calls, as they really are."""
+        return dict(self._call("GET", "state"))
 
     def dials(self) -> dict[str, Any]:
-        """How often each number was dialled, in all and per list."""
-        return self._call("GET", "dials")
+        """How often each number was called: `numbers`, `lists` and `max_calls_per_number`."""
+        return dict(self._call("GET", "dials"))
 
     def requests(self) -> list[dict[str, Any]]:
-        """Method, path and status of every request so far."""
-        return self._call("GET", "requests")
+        """Method, path and status of every request to the API so far."""
+        return list(self._call("GET", "requests"))
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        answer = self._admin.request(method, f"/{path}", json=body)
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
+        answer = self.admin.request(method, f"/_sandbox/{path}", json=body)
+        assert answer.is_success, f"the sandbox refused {method} {path}: {answer.text}"
+        return answer.json()
+
+
+@contextmanager
+def running_sandbox(generation: str = "g3", **options: Any) -> Iterator[Sandbox]:
+    """A sandbox in a thread of this process; an hour passes in it with every second.
+
+    Args:
+        generation: "g2" or "g3".
+        options: further fields of the sandbox's `Settings`.
+    """
+    settings = Settings(generation=generation, **{"speed": 3600, **options})
+    with running(settings) as served, httpx.Client(base_url=served.url, timeout=30) as admin:
+        yield Sandbox(served.url, served.base_url, served.api_key, admin)

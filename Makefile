@@ -1,0 +1,75 @@
+# Everything here works on a machine that has Python 3.11 or newer, git and make, and nothing else of ours.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+AIRFLOW ?= 3.3
+# The newest supported Airflow lives in .venv, the others beside it.
+VENV := $(if $(filter 3.3,$(AIRFLOW)),.venv,.venv-$(AIRFLOW))
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help demo airflow test test-matrix faults-full lint format constraints build clean install
+
+help: ## show this list
+	@echo "ringg-provider: what make can do (GENERATION=g2 and AIRFLOW=3.1 are the two switches)"
+	grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
+
+demo: install ## run two campaigns end to end in a real Airflow, about two minutes
+	@exec $(BIN)/python -m demo run --generation $(or $(GENERATION),g3)
+
+airflow: install ## the same wiring under the Airflow UI, until Ctrl-C
+	@exec $(BIN)/python -m demo serve --generation $(or $(GENERATION),g3)
+
+test: install ## the whole suite: PostgreSQL, sandbox and Airflow included
+	@EXPECTED_AIRFLOW=$(AIRFLOW) $(BIN)/python -m pytest $(ARGS)
+
+test-matrix: ## the suite on every supported Airflow; then the next pre-release, which may fail
+	@for minor in 3.1 3.2 3.3; do echo "== Airflow $$minor"; $(MAKE) test AIRFLOW=$$minor; done
+	echo "== the next Airflow, if there is one"
+	$(MAKE) test-next || echo "The pre-release does not work yet; this does not count."
+
+.PHONY: test-next
+test-next:
+	@rm -rf .venv-next
+	$(PYTHON) -m venv .venv-next
+	.venv-next/bin/python -m pip install -qq "apache-airflow>=3.4.0a0,<3.5" -e ".[dev]"
+	EXPECTED_AIRFLOW=3.4 .venv-next/bin/python -m pytest $(ARGS)
+
+faults-full: install ## every crash and fault schedule, not only the chosen ones; takes hours
+	@RINGG_FAULTS=full $(BIN)/python -m pytest tests/faults --timeout 0 $(ARGS)
+
+lint: install ## ruff, import-linter and mypy
+	@$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/mypy
+
+format: install ## let ruff put the code in order
+	@$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+constraints: install ## resolve the versions for every Airflow minor again
+	@$(BIN)/python tools/constraints.py
+
+build: install ## the wheel and the source distribution, into dist/
+	@rm -rf dist
+	$(BIN)/python -m build -q
+
+clean: ## remove what the other targets made
+	@rm -rf .venv .venv-* .demo build dist .coverage .coverage.* htmlcov .*_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints/airflow-$(AIRFLOW).txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; say which: make PYTHON=/path/to/python"; exit 1; }
+	echo "Installing Airflow $(AIRFLOW) and the provider into $(VENV); the first time takes a few minutes."
+	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -qq -e ".[dev]" -c constraints/airflow-$(AIRFLOW).txt
+	touch $@
