@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .app import create_app
-from .server import RunningSandbox, running
-from .settings import Settings
+from ringg_provider.sandbox.app import create_app
+from ringg_provider.sandbox.server import RunningSandbox, running
+from ringg_provider.sandbox.settings import Settings
 
 __all__ = ["RunningSandbox", "Settings", "create_app", "running"]

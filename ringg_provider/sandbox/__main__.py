@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 from decimal import Decimal
 
-from .server import serve
-from .settings import Settings
+from ringg_provider.sandbox.server import serve
+from ringg_provider.sandbox.settings import Settings
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -28,9 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seed", type=int, default=default.seed, help="the same seed gives every number the same outcomes"
     )
-    parser.add_argument(
-        "--speed", type=float, default=default.speed, help="simulated seconds per real second"
-    )
+    parser.add_argument("--speed", type=float, default=default.speed, help="simulated seconds per real second")
     parser.add_argument("--api-key", default=default.api_key)
     parser.add_argument("--balance", type=Decimal, default=default.balance, help="credits in the workspace")
     parser.add_argument("--cost-per-minute", type=Decimal, default=default.cost_per_minute)

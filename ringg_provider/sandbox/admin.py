@@ -8,12 +8,12 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, ValidationError
 
-from . import wire
-from .bulk import seed_calls, seed_campaigns
-from .calls import Call
-from .errors import ApiError
-from .faults import Fault
-from .state import SandboxDep
+from ringg_provider.sandbox import wire
+from ringg_provider.sandbox.bulk import seed_calls, seed_campaigns
+from ringg_provider.sandbox.calls import Call
+from ringg_provider.sandbox.errors import ApiError
+from ringg_provider.sandbox.faults import Fault
+from ringg_provider.sandbox.state import SandboxDep
 
 router = APIRouter(prefix="/_sandbox", tags=["Sandbox"])
 
@@ -133,6 +133,20 @@ async def get_dials(sandbox: SandboxDep) -> dict[str, Any]:
         "lists": lists,
         "max_calls_per_number": max((entry["calls"] for entry in numbers.values()), default=0),
     }
+
+
+@router.post("/campaigns/{campaign_id}/pause", summary="Pause as a person could in the dashboard; no API can")
+async def pause(sandbox: SandboxDep, campaign_id: str) -> dict[str, str | None]:
+    campaign = sandbox.world.find(campaign_id)
+    sandbox.world.pause(campaign)
+    return {"state": campaign.state}
+
+
+@router.post("/campaigns/{campaign_id}/resume", summary="Go on with a paused campaign")
+async def resume(sandbox: SandboxDep, campaign_id: str) -> dict[str, str | None]:
+    campaign = sandbox.world.find(campaign_id)
+    sandbox.world.resume(campaign)
+    return {"state": campaign.state}
 
 
 class CampaignSeed(BaseModel):

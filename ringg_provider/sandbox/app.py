@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -12,19 +12,19 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
-from . import admin, page
-from .docs_page import docs
-from .errors import BASE_PATH, ApiError, error_response, server_error_text
-from .faults import FaultLayer, Message, Receive, Scope, Send
-from .routes import agents, analytics, calls, campaigns, files, workspace
-from .settings import Settings
-from .state import Sandbox, SandboxDep, authenticate
+from ringg_provider.sandbox import admin, page
+from ringg_provider.sandbox.docs_page import docs
+from ringg_provider.sandbox.errors import BASE_PATH, ApiError, error_response, server_error_text
+from ringg_provider.sandbox.faults import FaultLayer
+from ringg_provider.sandbox.routes import agents, analytics, calls, campaigns, files, starts, uploads, workspace
+from ringg_provider.sandbox.settings import Settings
+from ringg_provider.sandbox.state import Sandbox, SandboxDep, authenticate
 
 _TICK_SECONDS = 0.05
 _TICK_BUDGET_SECONDS = 0.02
 
 
-def create_app(settings: Settings | None = None) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+def create_app(settings: Settings | None = None) -> FaultLayer:
     """A sandbox as an ASGI application, to be served by uvicorn (cutting connections needs its transport).
 
     :param settings: what it does and how it words it; the defaults are those of :class:`Settings`.
@@ -40,18 +40,13 @@ def create_app(settings: Settings | None = None) -> Callable[[Scope, Receive, Se
     )
     api.state.sandbox = sandbox
     api.state.tasks = set()
-    for area in (workspace, agents, campaigns, calls, analytics):
+    for area in (workspace, agents, uploads, starts, campaigns, calls, analytics):
         api.include_router(area.router, prefix=BASE_PATH, dependencies=[Depends(authenticate)])
     api.include_router(files.router)
     api.include_router(admin.router)
     _add_pages(api)
     _add_errors(api)
-    layer = FaultLayer(api, sandbox)
-
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        await layer(scope, receive, send)
-
-    return application
+    return FaultLayer(api, sandbox)
 
 
 @asynccontextmanager
@@ -102,5 +97,5 @@ def _add_errors(api: FastAPI) -> None:
         return answer(request, error.status_code, str(error.detail), error.headers)
 
     @api.exception_handler(Exception)
-    async def broken(request: Request, error: Exception) -> JSONResponse:
+    async def broken(request: Request, _: Exception) -> JSONResponse:
         return answer(request, 500, server_error_text(request.app.state.sandbox.settings, request.url.path))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from .calls import UNANSWERED, Call, cost_of, simulate
-from .workspace import SURVEY
-from .world import Campaign, World
+from ringg_provider.sandbox.calls import UNANSWERED, Call, cost_of, simulate
+from ringg_provider.sandbox.workspace import SURVEY
+from ringg_provider.sandbox.world import Campaign, World
 
 
 def seed_campaigns(world: World, count: int, states: Sequence[str | None]) -> list[str]:

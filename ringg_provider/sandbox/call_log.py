@@ -7,10 +7,12 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from .calls import Call
-from .world import World
+from ringg_provider.sandbox.calls import Call
+from ringg_provider.sandbox.world import World
+
+Row = TypeVar("Row")
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 STATUSES = ("registered", "ongoing", "retry", "error", "completed", "failed", "cancelled", "forwarded")
@@ -38,11 +40,7 @@ def read_date(text: str | None, name: str) -> float | None:
         parsed = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(f"Invalid date format for {name}.") from None
-    return (
-        parsed.timestamp()
-        if parsed.tzinfo
-        else datetime.fromisoformat(f"{parsed.isoformat()}+00:00").timestamp()
-    )
+    return parsed.timestamp() if parsed.tzinfo else datetime.fromisoformat(f"{parsed.isoformat()}+00:00").timestamp()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +61,12 @@ class CallFilter:
     descending: bool = True
 
 
+def newest_first(rows: Sequence[Row], limit: int, offset: int) -> list[Row]:
+    """A page of ascending rows, read from their end."""
+    last = max(0, len(rows) - offset)
+    return list(reversed(rows[max(0, last - limit) : last]))
+
+
 class CallLog:
     """Answers filters over one world; remembers the last result while nothing has changed."""
 
@@ -70,14 +74,11 @@ class CallLog:
         self.world = world
         self._last: tuple[CallFilter, int, Sequence[Call]] | None = None
 
-    def page(self, wanted: CallFilter, limit: int, offset: int) -> tuple[list[Call], int]:
-        """One page and the number of all matches."""
+    def page(self, wanted: CallFilter, limit: int, offset: int) -> list[Call]:
         matches = self._matches(wanted)
-        total = len(matches)
         if wanted.descending:
-            first, last = max(0, total - offset - limit), max(0, total - offset)
-            return list(reversed(matches[first:last])), total
-        return list(matches[offset : offset + limit]), total
+            return newest_first(matches, limit, offset)
+        return list(matches[offset : offset + limit])
 
     def all(self, wanted: CallFilter) -> Sequence[Call]:
         return self._matches(wanted)

@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from hashlib import blake2b
 from typing import Any, Literal
 
-from .settings import Settings
+from ringg_provider.sandbox.settings import Settings
 
 Outcome = Literal["completed", "voicemail", "busy", "not_picked", "failed"]
 UNANSWERED = frozenset({"busy", "not_picked", "failed"})
@@ -87,9 +87,7 @@ def simulate(call: Call, attempt: int, settings: Settings, max_call_length: int)
     ring = {"busy": 3.0, "not_picked": 30.0, "failed": 2.0}.get(outcome, 0.0) or round(dice.uniform(4, 25), 2)
     talk, sub_status = (
         0.0,
-        {"busy": "FAILED", "not_picked": "USER_DID_NOT_JOIN", "failed": "NOT_ABLE_TO_CALL"}.get(
-            outcome, "ACCEPTED"
-        ),
+        {"busy": "FAILED", "not_picked": "USER_DID_NOT_JOIN", "failed": "NOT_ABLE_TO_CALL"}.get(outcome, "ACCEPTED"),
     )
     if outcome == "voicemail":
         talk, sub_status = round(dice.uniform(6, 20), 2), "VOICEMAIL_DETECTED"

@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import phonenumbers
@@ -94,11 +94,7 @@ def open_list(data: bytes, filename: str | None, mapping: dict[str, str], max_by
     if len(data) > max_bytes:
         raise ValueError(f"File exceeds {max_bytes // (1024 * 1024)}MB limit")
     try:
-        lines = [
-            cells
-            for cells in csv.reader(io.StringIO(data.decode(), newline=""))
-            if any(map(str.strip, cells))
-        ]
+        lines = [cells for cells in csv.reader(io.StringIO(data.decode(), newline="")) if any(map(str.strip, cells))]
     except (UnicodeDecodeError, csv.Error):
         raise ValueError("Invalid file format.") from None
     if not lines:
@@ -139,25 +135,33 @@ def _valid(number: str) -> str | None:
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
 
 
-def check_rows(
-    lines: list[list[str]], mapping: dict[str, str], country_code: str, transliterate: Sequence[str] = ()
-) -> CallingList:
-    """Sort the rows of an opened list into contacts and bad rows. Pure and slow: run it in a thread."""
-    header, rows = lines[0], lines[1:]
-    position = {variable: header.index(column) for variable, column in mapping.items()}
-    result = CallingList(header)
-    for cells in rows:
-        values = {name: cells[at] if at < len(cells) else "" for name, at in position.items()}
-        phone = values["mobile_number"].strip()
-        number = normalise(phone, country_code) if phone else None
-        if number is None:
-            reason = "Invalid mobile number" if phone else "Missing mobile number"
-        elif any(not any(map(str.isalpha, values[name])) for name in transliterate):
-            reason = "Name cannot be transliterated"
-        else:
-            for name in transliterate:
-                values[f"original_{name}"] = values[name]
-            result.contacts.append(Contact(number, values["callee_name"], values))
-            continue
-        result.invalid.append((cells, reason))
-    return result
+@dataclass(frozen=True, slots=True)
+class OpenedList:
+    """The lines of an upload, header first, and how they are to be read."""
+
+    lines: list[list[str]]
+    mapping: dict[str, str]
+    country_code: str
+    transliterate: list[str] = field(default_factory=list)
+
+    @property
+    def total_rows(self) -> int:
+        return len(self.lines) - 1
+
+    def check(self) -> CallingList:
+        """Sort the rows into contacts and bad rows. Pure and slow: run it in a thread."""
+        header, *rows = self.lines
+        position = {variable: header.index(column) for variable, column in self.mapping.items()}
+        result = CallingList(header)
+        for cells in rows:
+            values = {name: cells[at] if at < len(cells) else "" for name, at in position.items()}
+            phone = values["mobile_number"].strip()
+            number = normalise(phone, self.country_code) if phone else None
+            if number is None:
+                result.invalid.append((cells, "Invalid mobile number" if phone else "Missing mobile number"))
+            elif any(not any(map(str.isalpha, values[name])) for name in self.transliterate):
+                result.invalid.append((cells, "Name cannot be transliterated"))
+            else:
+                originals = {f"original_{name}": values[name] for name in self.transliterate}
+                result.contacts.append(Contact(number, values["callee_name"], values | originals))
+        return result

@@ -11,10 +11,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
-from .calls import UNANSWERED, Attempt, Call, analysis_delay, cost_of, simulate
-from .clock import EventQueue
-from .settings import Settings
-from .windows import Openings, RetryPolicy, Span
+from ringg_provider.sandbox.calls import UNANSWERED, Attempt, Call, analysis_delay, cost_of, simulate
+from ringg_provider.sandbox.clock import EventQueue
+from ringg_provider.sandbox.settings import Settings
+from ringg_provider.sandbox.windows import Openings, RetryPolicy, Span
 
 
 class Job:
@@ -29,6 +29,7 @@ class Job:
         retry: RetryPolicy,
         max_call_length: int,
         from_numbers: Sequence[str],
+        rotates: bool = False,
         share_percent: int = 0,
         on_begin: Callable[[], None] = lambda: None,
         on_end: Callable[[], None] = lambda: None,
@@ -39,6 +40,8 @@ class Job:
         self.retry = retry
         self.max_call_length = max_call_length
         self.from_numbers = from_numbers
+        self.rotates = rotates
+        self.rotation = 0
         self.share_percent = share_percent
         self.on_begin = on_begin
         self.on_end = on_end
@@ -54,15 +57,14 @@ class Job:
 class Dialer:
     """All lines of one workspace. `balance` is live: it sinks with every call and may end below zero."""
 
-    def __init__(
-        self, events: EventQueue, settings: Settings, on_change: Callable[[Call, str], None]
-    ) -> None:
+    def __init__(self, events: EventQueue, settings: Settings, on_change: Callable[[Call, str], None]) -> None:
         self.events = events
         self.settings = settings
         self.balance: Decimal = settings.balance
         self.jobs: dict[str, Job] = {}
         self._on_change = on_change
         self._order = itertools.count()
+        self._shared_out = self._equals = 0
 
     # -- what a platform calls
 
@@ -70,6 +72,7 @@ class Dialer:
         """Take a job on. Its calls must be `registered`."""
         job.queue.extend(calls)
         self.jobs[job.id] = job
+        self._share_out()
         self.events.at(job.end, self._expire, job)
         self._pump(job)
 
@@ -93,7 +96,16 @@ class Dialer:
     def stop(self, job: Job) -> None:
         """Dial nothing more for this job. Live calls end by themselves and are not tried again."""
         job.over = True
-        self.jobs.pop(job.id, None)
+        if self.jobs.pop(job.id, None):
+            self._share_out()
+
+    def pause(self, job: Job) -> None:
+        """Dial nothing until `resume`; live calls go on, and the job's end still comes."""
+        job.paused = True
+
+    def resume(self, job: Job) -> None:
+        job.paused = False
+        self._pump(job)
 
     def settle(self, job: Job) -> None:
         """Look again whether anything is left to do, after calls were cancelled from outside."""
@@ -114,22 +126,34 @@ class Dialer:
     def _lines(self, job: Job) -> int:
         if job.share_percent:
             return max(1, self.settings.lines * job.share_percent // 100)
-        taken = sum(other.share_percent for other in self.jobs.values())
-        equal = sum(1 for other in self.jobs.values() if not other.share_percent and other.begun) or 1
-        return max(1, self.settings.lines * max(0, 100 - taken) // 100 // equal)
+        return max(1, self.settings.lines * max(0, 100 - self._shared_out) // 100 // max(1, self._equals))
+
+    def _share_out(self) -> None:
+        """Which part of the lines fixed shares take, and how many begun jobs share the rest equally."""
+        self._shared_out = sum(job.share_percent for job in self.jobs.values())
+        self._equals = sum(1 for job in self.jobs.values() if job.begun and not job.share_percent)
 
     def _pump(self, job: Job) -> None:
+        """Dial as many calls of a job as lines, hours and money allow; plan when to look again."""
         if job.over or job.paused:
             return
         now = self.events.now()
         self._drop_cancelled(job)
         if not (job.queue or job.retries or job.live):
-            return self._complete(job)
-        if not job.openings.is_open(now):
-            return self._wake(job, job.openings.next_opening(now))
+            self._complete(job)
+        elif job.openings.is_open(now):
+            self._begin(job)
+            self._dial_queued(job, now)
+        else:
+            self._wake(job, job.openings.next_opening(now))
+
+    def _begin(self, job: Job) -> None:
         if not job.begun:
             job.begun = True
+            self._share_out()
             job.on_begin()
+
+    def _dial_queued(self, job: Job, now: float) -> None:
         lines = self._lines(job)
         while job.live < lines and self.balance > 0:
             call = self._next(job, now)
@@ -168,7 +192,8 @@ class Dialer:
         number = len(call.attempts) + 1
         attempt = simulate(call, number, self.settings, job.max_call_length)
         attempt.started_at = self.events.wall()
-        attempt.from_number = job.from_numbers[(number - 1) % len(job.from_numbers)]
+        attempt.from_number = job.from_numbers[(job.rotation + number - 1) % len(job.from_numbers)]
+        job.rotation += job.rotates
         call.attempts.append(attempt)
         self._set(call, "ongoing", "QUEUED")
         job.live += 1
@@ -192,9 +217,7 @@ class Dialer:
             due = self.events.now() + job.retry.wait_seconds(attempt.outcome)
             heapq.heappush(job.retries, (due, next(self._order), call))
             return
-        self._set(
-            call, "failed", "RETRY_LIMIT_REACHED" if job.retry.count and not job.over else attempt.sub_status
-        )
+        self._set(call, "failed", "RETRY_LIMIT_REACHED" if job.retry.count and not job.over else attempt.sub_status)
         self._finish(call)
 
     def _expire(self, job: Job) -> None:

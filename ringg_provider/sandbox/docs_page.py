@@ -6,7 +6,7 @@ import json
 from html import escape
 from typing import Any
 
-from .page import document
+from ringg_provider.sandbox.page import document
 
 
 def docs(openapi: dict[str, Any]) -> str:
@@ -30,9 +30,7 @@ def _operation(path: str, method: str, operation: dict[str, Any], openapi: dict[
         parts.append(f"<table><tbody>{rows}</tbody></table>")
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
         schema = _resolve(content["schema"], openapi)
-        parts.append(
-            f"<p>{escape(kind)}</p><pre>{escape(json.dumps(schema, indent=1, ensure_ascii=False))}</pre>"
-        )
+        parts.append(f"<p>{escape(kind)}</p><pre>{escape(json.dumps(schema, indent=1, ensure_ascii=False))}</pre>")
     title = f"<code>{method.upper()} {escape(path)}</code> {escape(operation.get('summary', ''))}"
     return f"<details><summary>{title}</summary>{''.join(parts)}</details>"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi.responses import JSONResponse
 
-from .settings import Settings
+from ringg_provider.sandbox.settings import Settings
 
 BASE_PATH = "/ca/api/v0"
 NO_CREDITS = "your current balance is insufficient to complete this action"

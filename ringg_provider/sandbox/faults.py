@@ -6,17 +6,19 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from .errors import BASE_PATH, error_body, server_error_text
+from ringg_provider.sandbox.errors import BASE_PATH, error_body, server_error_text
+
+if TYPE_CHECKING:
+    from ringg_provider.sandbox.state import Sandbox
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Row = TypeVar("Row")
 
 Kind = Literal["latency", "status", "cut", "late_effect", "wrong_total", "repeat_page", "empty_page"]
 
@@ -68,20 +70,6 @@ class Fault(BaseModel):
             w == g or (w.startswith("{") and w.endswith("}")) for w, g in zip(wanted, given, strict=False)
         )
 
-    def bend_page(
-        self, page: list[Row], total: Any, page_at: Callable[[int], list[Row]], offset: int, limit: int
-    ) -> tuple[list[Row], Any]:
-        """What a page of rows and its total become under this fault."""
-        match self.kind:
-            case "wrong_total":
-                return page, self.total
-            case "repeat_page":
-                return page_at(max(0, offset - limit)), total
-            case "empty_page":
-                return [], total
-            case _:
-                return page, total
-
 
 class FaultBook:
     """The faults still to come, in the order in which they were added."""
@@ -116,16 +104,16 @@ class FaultBook:
 class FaultLayer:
     """Wraps the API: lets the world catch up, applies at most one fault per request, logs the request."""
 
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], sandbox: Any) -> None:
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], sandbox: Sandbox) -> None:
         self.app = app
         self.sandbox = sandbox
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        self.sandbox.world.advance()
-        if not scope["path"].startswith(BASE_PATH):
-            return await self.app(scope, receive, send)
+        if scope["type"] == "http":
+            self.sandbox.world.advance()
+        if scope["type"] != "http" or not scope["path"].startswith(BASE_PATH):
+            await self.app(scope, receive, send)
+            return
         fault = self.sandbox.faults.take(scope["method"], scope["path"])
         entry = {
             "at": self.sandbox.world.clock.wall(),
@@ -147,13 +135,11 @@ class FaultLayer:
             await self._serve(scope, receive, noting, send, fault)
         finally:
             entry["seconds"] = round(time.monotonic() - began, 4)
-        return None
 
-    async def _serve(
-        self, scope: Scope, receive: Receive, send: Send, raw_send: Send, fault: Fault | None
-    ) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, raw_send: Send, fault: Fault | None) -> None:
         if fault is None:
-            return await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
+            return
         scope["sandbox.fault"] = fault
         match fault.kind, fault.when:
             case "latency", "before":
@@ -234,7 +220,10 @@ async def _read_all(receive: Receive) -> None:
 
 
 async def _cut(receive: Receive, send: Send) -> None:
-    """Close the socket under the request, without an answer: ASGI has no word for it, the server's cycle has."""
+    """Close the socket under the request, without an answer.
+
+    ASGI has no word for that. Uvicorn hands out `send` as a method of its request cycle, which knows the transport.
+    """
     transport = send.__self__.transport  # type: ignore[attr-defined]
     transport.abort()
     while (await receive())["type"] != "http.disconnect":

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from html import escape
 
-from .calls import Call
-from .world import Campaign, World
+from ringg_provider.sandbox.calls import Call
+from ringg_provider.sandbox.world import Campaign, World
 
 _ROWS = 50
 
@@ -54,8 +54,7 @@ def _table(head: list[str], rows: list[list[str]], nothing: str) -> str:
     classes = [' class="n"' if title.endswith(".") else "" for title in head]
     titles = "".join(f"<th{c}>{escape(t.rstrip('.'))}</th>" for t, c in zip(head, classes, strict=True))
     lines = "".join(
-        "<tr>" + "".join(f"<td{c}>{cell}</td>" for cell, c in zip(row, classes, strict=True)) + "</tr>"
-        for row in rows
+        "<tr>" + "".join(f"<td{c}>{cell}</td>" for cell, c in zip(row, classes, strict=True)) + "</tr>" for row in rows
     )
     return f"<table><thead><tr>{titles}</tr></thead><tbody>{lines}</tbody></table>"
 
@@ -101,7 +100,7 @@ def overview(world: World) -> str:
             "Starts.", "Changed (UTC)"]  # fmt: skip
     body = (
         "<h1>Ringg sandbox</h1>"
-        f"<p>Generation {settings.generation} · seed {settings.seed} · speed {settings.speed:g}× · "
+        f"<p>Generation {settings.generation} · seed {settings.seed} · speed {settings.speed:g} · "
         f"balance {world.balance:,.2f} · no phone rings · <a href='/docs'>API</a></p>"
         f"<h2>Campaigns ({len(world.campaign_order):,})</h2>{_table(head, campaigns, 'No list was uploaded yet.')}"
         f"<h2>Calls ({len(world.calls):,})</h2>"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import uvicorn
 
-from .app import create_app
-from .errors import BASE_PATH
-from .settings import Settings
+from ringg_provider.sandbox.app import create_app
+from ringg_provider.sandbox.errors import BASE_PATH
+from ringg_provider.sandbox.settings import Settings
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -45,10 +45,8 @@ def serve(settings: Settings, host: str, port: int) -> None:
     # From here on the kernel queues connections, so whoever reads the line may connect.
     listener.listen(128)
     print(f"sandbox listening on {_origin(listener)}", flush=True)
-    try:
+    with suppress(KeyboardInterrupt):
         _server(settings).run(sockets=[listener])
-    except KeyboardInterrupt:
-        pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +63,7 @@ class RunningSandbox:
 
 
 @contextmanager
-def running(
-    settings: Settings | None = None, *, host: str = "127.0.0.1", port: int = 0
-) -> Iterator[RunningSandbox]:
+def running(settings: Settings | None = None, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[RunningSandbox]:
     """A sandbox in a thread of this process for as long as the block lasts.
 
     :param settings: see :class:`Settings`.
@@ -77,9 +73,7 @@ def running(
     listener = _listen(host, port)
     listener.listen(128)
     server = _server(settings)
-    thread = threading.Thread(
-        target=server.run, kwargs={"sockets": [listener]}, name="ringg-sandbox", daemon=True
-    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="ringg-sandbox", daemon=True)
     thread.start()
     try:
         yield RunningSandbox(_origin(listener), settings.api_key)

@@ -27,9 +27,7 @@ class Settings(BaseModel):
     api_key: str = Field("sandbox-key", min_length=1)
 
     # Money and allowance
-    balance: Decimal = Field(
-        Decimal("1000000"), description="Credits; a patch is a top-up (or the opposite)."
-    )
+    balance: Decimal = Field(Decimal(1000000), description="Credits; a patch is a top-up (or the opposite).")
     cost_per_minute: Decimal = Field(Decimal("1.00"), ge=0)
     estimated_cost_per_contact: Decimal = Field(
         Decimal("0.50"), ge=0, description="What the check before a start expects one contact to cost."
@@ -43,11 +41,9 @@ class Settings(BaseModel):
     not_picked_rate: float = Field(0.22, ge=0, le=1)
     failed_rate: float = Field(0.05, ge=0, le=1)
     voicemail_rate: float = Field(0.05, ge=0, le=1, description="Share of all calls; they end `completed`.")
-    forced_outcomes: dict[str, list[Literal["completed", "voicemail", "busy", "not_picked", "failed"]]] = (
-        Field(
-            default_factory=dict,
-            description="Number in E.164 -> outcome of each attempt; the last one repeats.",
-        )
+    forced_outcomes: dict[str, list[Literal["completed", "voicemail", "busy", "not_picked", "failed"]]] = Field(
+        default_factory=dict,
+        description="Number in E.164 -> outcome of each attempt; the last one repeats.",
     )
     refuse_second_start: bool = Field(True, description="False: a second start dials everybody again.")
 
@@ -78,9 +74,7 @@ class Settings(BaseModel):
     upload_ready_word: Literal["auto", "completed", "ready", "draft"] = "auto"
     upload_status_for_saved_lists: bool | None = Field(None, description="None: yes in g3, 404 in g2.")
     check_balance_shape: Shape = "auto"
-    check_balance_only_when_short: bool | None = Field(
-        None, description="None: yes in g3 (else 400), no in g2."
-    )
+    check_balance_only_when_short: bool | None = Field(None, description="None: yes in g3 (else 400), no in g2.")
     make_call_shape: Shape = "auto"
     make_call_body: Literal["full", "minimal"] = "full"
     start_answer: Literal["full", "status_only"] = "full"
@@ -96,3 +90,7 @@ class Settings(BaseModel):
     @property
     def is_g3(self) -> bool:
         return self.generation == "g3"
+
+    def choose(self, chosen: bool | None) -> bool:
+        """A switch that is on in generation 3 and off in generation 2 unless it was set."""
+        return self.is_g3 if chosen is None else chosen

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Annotated, Any
+from contextlib import suppress
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Depends, Request
 
-from .call_log import CallLog
-from .errors import ApiError
-from .faults import Fault, FaultBook
-from .settings import Settings
-from .world import World
+from ringg_provider.sandbox.call_log import CallLog
+from ringg_provider.sandbox.errors import ApiError
+from ringg_provider.sandbox.faults import Fault, FaultBook
+from ringg_provider.sandbox.settings import Settings
+from ringg_provider.sandbox.world import World
 
+Row = TypeVar("Row")
 _LOGGED_REQUESTS = 100_000
 
 
@@ -47,22 +49,36 @@ def get_fault(request: Request) -> Fault | None:
     return request.scope.get("sandbox.fault")
 
 
+def bent_page(
+    request: Request, page_at: Callable[[int], list[Row]], total: Any, limit: int, offset: int
+) -> tuple[list[Row], Any]:
+    """The page at `offset` and the total, or what a fault chosen for this request makes of them."""
+    fault = get_fault(request)
+    match fault and fault.kind:
+        case "wrong_total":
+            return page_at(offset), fault and fault.total
+        case "repeat_page":
+            return page_at(max(0, offset - limit)), total
+        case "empty_page":
+            return [], total
+        case _:
+            return page_at(offset), total
+
+
 def act(request: Request, effect: Callable[[], None]) -> None:
     """Carry out what a start does: at once, or as late as a `late_effect` fault says."""
     fault = get_fault(request)
     if fault is None or fault.kind != "late_effect":
-        return effect()
+        effect()
+        return
     world = get_sandbox(request).world
 
     def later() -> None:
         world.advance()
-        try:
+        with suppress(ApiError):  # started by somebody else meanwhile, and the platform refuses a second start
             effect()
-        except ApiError:
-            pass  # somebody else started it meanwhile, and the platform refuses a second start
 
     asyncio.get_running_loop().call_later(fault.seconds, later)
-    return None
 
 
 def authenticate(request: Request) -> None:

@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -102,7 +102,7 @@ def campaign_time(text: Any, zone: ZoneInfo, name: str) -> float:
 
 
 def _local(day: date, hhmm: str, zone: ZoneInfo) -> float:
-    return datetime.combine(day, datetime.strptime(hhmm, "%H:%M").time(), zone).timestamp()
+    return datetime.combine(day, time.fromisoformat(hhmm), zone).timestamp()
 
 
 def daily_spans(plan: CallPlan, start: float, end: float) -> list[Span]:
@@ -183,9 +183,7 @@ def slot_spans(slots: Any, plan: CallPlan, now: float, campaign: Span | None) ->
     shapes = {"absolute": {"mode", "intervals"}, "weekly": {"mode", "until", "windows"}}
     mode = slots.get("mode")
     if mode not in shapes or not set(slots) <= shapes[mode]:
-        raise ValueError(
-            "call_slots must be either absolute (intervals) or weekly (until, windows), not a mix."
-        )
+        raise ValueError("call_slots must be either absolute (intervals) or weekly (until, windows), not a mix.")
     start = campaign[0] if campaign else now
     spans = _absolute(slots, plan) if mode == "absolute" else _weekly(slots, plan, start)
     if not spans:

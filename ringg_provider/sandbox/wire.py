@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from types import ModuleType
 from typing import Any
 
-from . import wire_g2, wire_g3
-from .calls import ATTEMPT_WORDS, Call, platform_analysis, transcript
-from .settings import Settings
-from .workspace import POOL, SINCE, WORKSPACE_ID, Agent, Number
-from .world import STARTED, Campaign, World
+from ringg_provider.sandbox import wire_g2, wire_g3
+from ringg_provider.sandbox.calls import ATTEMPT_WORDS, Call, platform_analysis, transcript
+from ringg_provider.sandbox.settings import Settings
+from ringg_provider.sandbox.views import UploadView
+from ringg_provider.sandbox.workspace import POOL, SINCE, WORKSPACE_ID, Agent, Number
+from ringg_provider.sandbox.world import STARTED, Campaign, World
 
 _UPLOAD_ACCEPTED = {
     "g3": wire_g3.upload_accepted,
@@ -28,18 +28,14 @@ _BALANCE = {
     "g3": wire_g3.balance,
     "fx": wire_g3.balance,
     "g2_guide": wire_g2.balance_guide,
-    "g2_openapi": wire_g2.balance_minimal,
+    "g2_openapi": wire_g2.balance_openapi,
 }
-_MAKE_CALL = {
-    "g3": wire_g3.make_call_accepted,
-    "fx": wire_g3.make_call_accepted_fx,
-    "g2_guide": wire_g2.make_call_accepted_guide,
-    "g2_openapi": wire_g2.make_call_accepted_page,
+_MAKE_CALL_MESSAGES = {
+    "g3": "Campaign calls scheduled",
+    "fx": "Campaign scheduled successfully",
+    "g2_guide": "Large campaign calls queued",
+    "g2_openapi": "Campaign calls scheduled",
 }
-
-
-def _generation(settings: Settings) -> ModuleType:
-    return wire_g3 if settings.is_g3 else wire_g2
 
 
 def _shape(chosen: str, settings: Settings) -> str:
@@ -51,17 +47,16 @@ def _shape(chosen: str, settings: Settings) -> str:
 
 def workspace(world: World) -> dict[str, Any]:
     info = {"id": WORKSPACE_ID, "name": "Sandbox", "created_at": SINCE}
-    return {"workspace_info": _generation(world.settings).workspace_info(world, info)}
+    return {"workspace_info": {**info, **(wire_g3 if world.settings.is_g3 else wire_g2).workspace_fields(world)}}
 
 
 def workspaces(world: World) -> dict[str, Any]:
-    credits = float(world.balance)
     row = {"id": WORKSPACE_ID, "name": "Sandbox", "created_at": SINCE, "role": "owner"}
-    return {"workspaces": [{**row, "credits": credits, "locked_credits": 0}]}
+    return {"workspaces": [{**row, "credits": float(world.balance), "locked_credits": 0}]}
 
 
 def number_row(number: Number, settings: Settings) -> dict[str, Any]:
-    row = {
+    return {
         "id": number.id,
         "number": number.number,
         "created_at": SINCE,
@@ -77,9 +72,8 @@ def number_row(number: Number, settings: Settings) -> dict[str, Any]:
         "is_custom_number": False,
         "telephony_id": None,
         "number_pool_id": number.pool_id,
+        **(wire_g3 if settings.is_g3 else wire_g2).NUMBER_FIELDS,
     }
-    result: dict[str, Any] = _generation(settings).number_row(number, row)
-    return result
 
 
 def pools(world: World) -> dict[str, Any]:
@@ -102,7 +96,7 @@ def pools(world: World) -> dict[str, Any]:
     return {"status": "success", "data": {"pools": [pool], "limit": 100, "offset": 0, "count": 1}}
 
 
-def _agent_base(agent: Agent) -> dict[str, Any]:
+def _agent(agent: Agent) -> dict[str, Any]:
     return {
         "id": agent.id,
         "agent_display_name": agent.name,
@@ -115,11 +109,12 @@ def _agent_base(agent: Agent) -> dict[str, Any]:
 
 
 def agent_row(agent: Agent, settings: Settings) -> dict[str, Any]:
-    row: dict[str, Any] = _generation(settings).agent_row(agent, _agent_base(agent))
-    return row
+    words = wire_g3 if settings.is_g3 else wire_g2
+    return {**_agent(agent), **words.agent_row_fields(agent)}
 
 
 def agent_detail(agent: Agent, settings: Settings) -> dict[str, Any]:
+    """One agent under the key `agents`, plural, as the vendor has it."""
     how = settings.variables_as
     if how == "auto":
         how = "names" if settings.is_g3 else "map"
@@ -128,40 +123,47 @@ def agent_detail(agent: Agent, settings: Settings) -> dict[str, Any]:
         variables = dict.fromkeys(agent.variables, "string")
     elif how == "objects":
         variables = [{"name": name} for name in agent.variables]
-    return {"agents": _generation(settings).agent_detail(agent, _agent_base(agent), variables)}
+    words = wire_g3 if settings.is_g3 else wire_g2
+    return {"agents": {**_agent(agent), **words.agent_fields(agent, variables)}}
 
 
 # -- campaigns
 
 
-def _lagged(campaign: Campaign, world: World, lag: float) -> tuple[bool, str | None]:
-    return campaign.state_at(world.clock.wall() - lag) if lag else (True, campaign.state)
+def _seen(campaign: Campaign, world: World, lag: float) -> tuple[float, str | None]:
+    """Since when, and in which state, somebody sees the campaign whose view is `lag` seconds old."""
+    return campaign.seen_at(world.clock.wall() - lag) if lag else campaign.states[-1]
 
 
 def is_listed(campaign: Campaign, world: World) -> bool:
     """Whether `/campaign/all` shows this campaign at all, given the settings that hide or delay."""
-    hides = world.settings.listing_hides
+    hides, lag = world.settings.listing_hides, world.settings.listing_lag_seconds
     if hides == "all" or (isinstance(hides, list) and campaign.id in hides):
         return False
-    exists, state = _lagged(campaign, world, world.settings.listing_lag_seconds)
-    return exists and not (hides == "unstarted" and state not in STARTED)
+    if campaign.states[0][0] > world.clock.wall() - lag:
+        return False
+    return not (hides == "unstarted" and _seen(campaign, world, lag)[1] not in STARTED)
 
 
-def campaign_row(campaign: Campaign, world: World, counted: bool) -> dict[str, Any]:
-    settings, words = world.settings, _generation(world.settings)
-    state = _lagged(campaign, world, settings.listing_lag_seconds)[1]
+def campaign_row(campaign: Campaign, world: World, *, counted: bool) -> dict[str, Any]:
+    settings = world.settings
+    since, state = _seen(campaign, world, settings.listing_lag_seconds)
+    word = state if settings.is_g3 else wire_g2.STATUS_WORDS.get(state, state)
     row: dict[str, Any] = {
         "id": campaign.id,
         "name": campaign.name,
-        "campaign_status": settings.forced_statuses.get(campaign.id, words.STATUS_WORDS.get(state, state)),
+        "campaign_status": settings.forced_statuses.get(campaign.id, word),
         "created_at": wire_g2.instant(campaign.created_at),
-        "updated_at": wire_g2.instant(campaign.updated_at),
+        "updated_at": wire_g2.instant(since),
         "campaign_start_time": wire_g2.instant(campaign.starts_at),
         "campaign_end_time": wire_g2.instant(campaign.ends_at),
     }
-    row = words.campaign_row(campaign, row, counted, state in STARTED)
-    if state == "insufficient_balance" and settings.is_g3:
-        row["additional_balance_required"] = f"{world.shortfall(campaign):.2f}"
+    if settings.is_g3:
+        row |= wire_g3.campaign_fields(campaign)
+        if state == "insufficient_balance":
+            row["additional_balance_required"] = f"{world.shortfall(campaign):.2f}"
+    elif counted:
+        row |= wire_g2.call_counters(campaign, started=state in STARTED)
     return row
 
 
@@ -172,12 +174,13 @@ def upload_accepted(campaign: Campaign, settings: Settings) -> dict[str, Any]:
 def upload_status(campaign: Campaign, world: World, report_url: str | None) -> dict[str, Any]:
     settings = world.settings
     shape = _shape(settings.upload_status_shape, settings)
-    state = _lagged(campaign, world, settings.upload_status_lag_seconds)[1]
-    word = (wire_g2 if shape == "g2_guide" else wire_g3).upload_word(state, campaign, world)
+    state = _seen(campaign, world, settings.upload_status_lag_seconds)[1]
+    progress = world.verification_progress(campaign)
+    word = wire_g2.upload_word(state, progress) if shape == "g2_guide" else str(state)
     if state == "draft" and settings.upload_ready_word != "auto":
         word = settings.upload_ready_word
-    forced = settings.forced_statuses.get(campaign.id)
-    return _UPLOAD_STATUS[shape](campaign, str(forced or word), world, report_url)
+    word = str(settings.forced_statuses.get(campaign.id) or word)
+    return _UPLOAD_STATUS[shape](UploadView(campaign, word, progress, report_url))
 
 
 def balance(campaign: Campaign, world: World) -> dict[str, Any]:
@@ -185,7 +188,9 @@ def balance(campaign: Campaign, world: World) -> dict[str, Any]:
 
 
 def make_call_accepted(campaign: Campaign, settings: Settings) -> dict[str, Any]:
-    return _MAKE_CALL[_shape(settings.make_call_shape, settings)](campaign)
+    shape = _shape(settings.make_call_shape, settings)
+    message = {"message": _MAKE_CALL_MESSAGES[shape]}
+    return message if shape == "fx" else {**message, "bulk_list_id": campaign.id, "status": "scheduled"}
 
 
 # -- calls
@@ -196,9 +201,7 @@ def _transcript(call: Call, world: World, as_string: bool) -> Any:
         return None
     turns = transcript(call, world.settings)
     how = world.settings.transcript_as
-    return (
-        json.dumps(turns, ensure_ascii=False) if how == "string" or (how == "auto" and as_string) else turns
-    )
+    return json.dumps(turns, ensure_ascii=False) if how == "string" or (how == "auto" and as_string) else turns
 
 
 def has_recording(call: Call) -> bool:
@@ -297,6 +300,5 @@ def instant(when: float | None) -> str | None:
 
 def attempts(call: Call) -> list[dict[str, Any]]:
     return [
-        {"status": ATTEMPT_WORDS[a.outcome], "called_on_time": wire_g3.instant(a.started_at)}
-        for a in call.attempts
+        {"status": ATTEMPT_WORDS[a.outcome], "called_on_time": wire_g3.instant(a.started_at)} for a in call.attempts
     ]

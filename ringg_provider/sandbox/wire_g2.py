@@ -1,15 +1,16 @@
-"""Answers as the vendor's second documentation generation (May to August 2026) shows them."""
+"""What generation 2 of the vendor's documentation (May to August 2026) words differently from generation 3."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
 
-from .workspace import Agent, Number
-from .world import Campaign, World
+from ringg_provider.sandbox.views import UploadView
+from ringg_provider.sandbox.workspace import Agent
+from ringg_provider.sandbox.world import Campaign, World
 
 # The listing's words. Verification is "processing" here and not the enum's "pending", which reads like a start.
-STATUS_WORDS: dict[str | None, str | None] = {
+STATUS_WORDS: dict[str | None, str] = {
     "verifying": "processing",
     "no_valid_contacts": "failed",
     "preparing": "registered",
@@ -18,24 +19,21 @@ STATUS_WORDS: dict[str | None, str | None] = {
     "ongoing": "running",
 }
 
+NUMBER_FIELDS = {"owner": "owner@example.com"}
+
 
 def instant(when: float | None) -> str | None:
     """`2024-01-15T14:30:00Z`, rounded down to whole seconds."""
     return None if when is None else f"{datetime.fromtimestamp(int(when), UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def workspace_info(world: World, base: dict[str, Any]) -> dict[str, Any]:
+def workspace_fields(world: World) -> dict[str, Any]:
     # Early answers of this generation carried the key itself; clients must drop it.
-    return {**base, "credits": int(world.balance), "locked_credits": 0, "api_key": world.settings.api_key}
+    return {"credits": int(world.balance), "locked_credits": 0, "api_key": world.settings.api_key}
 
 
-def number_row(number: Number, base: dict[str, Any]) -> dict[str, Any]:
-    return {**base, "owner": "owner@example.com"}
-
-
-def agent_row(agent: Agent, base: dict[str, Any]) -> dict[str, Any]:
+def agent_row_fields(agent: Agent) -> dict[str, Any]:
     return {
-        **base,
         "call_count": 0,
         "custom_variables": dict.fromkeys(agent.variables, "string"),
         "tools": [],
@@ -45,9 +43,8 @@ def agent_row(agent: Agent, base: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def agent_detail(agent: Agent, base: dict[str, Any], variables: Any) -> dict[str, Any]:
+def agent_fields(agent: Agent, variables: Any) -> dict[str, Any]:
     return {
-        **base,
         "language": "en-IN",
         "voice": {"id": "voice-1", "name": "Asha", "voice_preview": "https://example.com/voice.mp3"},
         "form_fields": [{"key": "company_name", "value": "Example"}],
@@ -61,40 +58,25 @@ def agent_detail(agent: Agent, base: dict[str, Any], variables: Any) -> dict[str
     }
 
 
-def campaign_row(
-    campaign: Campaign, base: dict[str, Any], counted: bool, shown_as_started: bool
-) -> dict[str, Any]:
-    if not counted:
-        return base
-    counts = campaign.counts if shown_as_started else {}
+def call_counters(campaign: Campaign, *, started: bool) -> dict[str, int]:
+    """The counters that `call_count=true` adds; all zero for a campaign that does not look started."""
+    counts = campaign.counts if started else {}
     return {
-        **base,
-        "total_count": len(campaign.calls) if shown_as_started else 0,
+        "total_count": sum(counts.values()),
         "registered_count": counts.get("registered", 0),
         "completed_count": counts.get("completed", 0),
     }
 
 
-def _progress(campaign: Campaign, world: World) -> float:
-    span = campaign.verify_until - campaign.verify_from
-    return min(1.0, max(0.0, (world.events.now() - campaign.verify_from) / span)) if span > 0 else 1.0
-
-
-def upload_word(state: str | None, campaign: Campaign, world: World) -> str:
+def upload_word(state: str | None, progress: float) -> str:
     """`uploaded`, `processing`, then `completed` for good: this vocabulary speaks of the upload alone."""
     if state == "verifying":
-        return "uploaded" if _progress(campaign, world) < 0.25 else "processing"
-    if state == "no_valid_contacts" or state == "failed":
-        return "failed"
-    return "completed"
+        return "uploaded" if progress < 0.25 else "processing"
+    return "failed" if state in ("no_valid_contacts", "failed") else "completed"
 
 
 def upload_accepted_guide(campaign: Campaign) -> dict[str, Any]:
-    return {
-        "bulk_list_id": campaign.id,
-        "status": "uploaded",
-        "message": "CSV upload accepted for processing",
-    }
+    return {"bulk_list_id": campaign.id, "status": "uploaded", "message": "CSV upload accepted for processing"}
 
 
 def upload_accepted_openapi(campaign: Campaign) -> dict[str, Any]:
@@ -108,32 +90,25 @@ def upload_accepted_openapi(campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def upload_status_guide(
-    campaign: Campaign, word: str, world: World, report_url: str | None
-) -> dict[str, Any]:
-    verifying = campaign.state == "verifying"
+def upload_status_guide(view: UploadView) -> dict[str, Any]:
     return {
-        "bulk_list_id": campaign.id,
-        "status": word,
-        "total_rows": campaign.total_rows,
-        "processed_rows": int(campaign.total_rows * _progress(campaign, world))
-        if verifying
-        else campaign.total_rows,
-        "successful_rows": len(campaign.contacts),
-        "failed_rows": campaign.invalid_rows,
+        "bulk_list_id": view.campaign.id,
+        "status": view.word,
+        "total_rows": view.campaign.total_rows,
+        "processed_rows": int(view.campaign.total_rows * view.progress),
+        "successful_rows": len(view.campaign.contacts),
+        "failed_rows": view.campaign.invalid_rows,
     }
 
 
-def upload_status_openapi(
-    campaign: Campaign, word: str, world: World, report_url: str | None
-) -> dict[str, Any]:
+def upload_status_openapi(view: UploadView) -> dict[str, Any]:
     return {
-        "bulk_list_id": campaign.id,
-        "status": word,
-        "campaign_name": campaign.name,
-        "total_callees": len(campaign.contacts),
-        "invalidated_rows_count": campaign.invalid_rows,
-        "invalidated_rows_csv_url": report_url,
+        "bulk_list_id": view.campaign.id,
+        "status": view.word,
+        "campaign_name": view.campaign.name,
+        "total_callees": len(view.campaign.contacts),
+        "invalidated_rows_count": view.campaign.invalid_rows,
+        "invalidated_rows_csv_url": view.report_url,
     }
 
 
@@ -146,18 +121,10 @@ def balance_guide(campaign: Campaign, world: World) -> dict[str, Any]:
     }
 
 
-def balance_minimal(campaign: Campaign, world: World) -> dict[str, Any]:
+def balance_openapi(campaign: Campaign, world: World) -> dict[str, Any]:
     enough = world.can_afford(campaign)
     return {
         "status": "draft" if enough else "insufficient_balance",
         "bulk_list_id": campaign.id,
         "message": "Balance is sufficient." if enough else "Insufficient balance to start this campaign.",
     }
-
-
-def make_call_accepted_page(campaign: Campaign) -> dict[str, Any]:
-    return {"message": "Campaign calls scheduled", "bulk_list_id": campaign.id, "status": "scheduled"}
-
-
-def make_call_accepted_guide(campaign: Campaign) -> dict[str, Any]:
-    return {"bulk_list_id": campaign.id, "status": "scheduled", "message": "Large campaign calls queued"}

@@ -1,8 +1,8 @@
 """The platform behind the wire: lists, campaigns and their states, and what starting or stopping them does.
 
 States carry the words of the vendor's newest documentation: verifying, draft, insufficient_balance,
-no_valid_contacts, preparing, in_db, scheduled, ongoing, completed, terminated, failed; None is a contact list that is
-no campaign. How they are worded on the wire is the business of `wire`.
+no_valid_contacts, preparing, in_db, scheduled, ongoing, completed, terminated, failed, and `paused` of the older one;
+None is a contact list that is no campaign. How they are worded on the wire is the business of `wire`.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from .calls import Call
-from .clock import Clock, EventQueue
-from .csv_rules import CallingList, Contact
-from .dialer import Dialer, Job
-from .errors import NO_CREDITS, NOT_FOUND, ApiError
-from .settings import Settings
-from .windows import CallPlan, Span, daily_spans
-from .workspace import Number, Workspace, new_workspace
+from ringg_provider.sandbox.calls import Call
+from ringg_provider.sandbox.clock import Clock, EventQueue
+from ringg_provider.sandbox.csv_rules import CallingList, Contact
+from ringg_provider.sandbox.dialer import Dialer, Job
+from ringg_provider.sandbox.errors import NO_CREDITS, NOT_FOUND, ApiError
+from ringg_provider.sandbox.settings import Settings
+from ringg_provider.sandbox.windows import CallPlan, Span, daily_spans
+from ringg_provider.sandbox.workspace import Number, Workspace, new_workspace
 
-STARTED = frozenset({"preparing", "in_db", "scheduled", "ongoing", "completed", "terminated", "failed"})
+STARTED = frozenset({"preparing", "in_db", "scheduled", "ongoing", "paused", "completed", "terminated", "failed"})
 _ROWS_PER_INSERT = 100
 
 
@@ -40,7 +40,6 @@ class Campaign:
     contacts: list[Contact] = field(default_factory=list)
     invalid_rows: int = 0
     invalid_report: str | None = None
-    file_name: str = "contacts.csv"
     plan: CallPlan | None = None
     starts_at: float | None = None
     ends_at: float | None = None
@@ -48,6 +47,8 @@ class Campaign:
     calls: list[Call] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     launches: int = 0
+    stopped_launches: int = 0
+    paused_from: str = "ongoing"
     jobs: list[Job] = field(default_factory=list)
     verify_from: float = 0.0
     verify_until: float = 0.0
@@ -64,12 +65,9 @@ class Campaign:
     def launched(self) -> bool:
         return self.launches > 0
 
-    def state_at(self, wall: float) -> tuple[bool, str | None]:
-        """Whether the campaign existed at that moment, and the state it had."""
-        for since, state in reversed(self.states):
-            if since <= wall:
-                return True, state
-        return False, None
+    def seen_at(self, wall: float) -> tuple[float, str | None]:
+        """The state it had at that moment, and since when; before its time, its first one."""
+        return next((entry for entry in reversed(self.states) if entry[0] <= wall), self.states[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +79,7 @@ class Launch:
     spans: Sequence[Span]
     starts_at: float
     ends_at: float
+    rotates: bool = False
     share_percent: int = 0
     flaw: str | None = None
 
@@ -151,13 +150,21 @@ class World:
     def _end_verification(self, campaign: Campaign, rows: CallingList | None) -> None:
         if campaign.state != "verifying":
             return
+        if rows is not None:
+            self.fill(campaign, rows)
         if rows is None:
-            return self.set_state(campaign, "failed")
-        self.fill(campaign, rows)
-        if not campaign.contacts:
+            self.set_state(campaign, "failed")
+        elif not campaign.contacts:
             self.set_state(campaign, "no_valid_contacts")
         else:
             self.set_state(campaign, "draft" if self.can_afford(campaign) else "insufficient_balance")
+
+    def verification_progress(self, campaign: Campaign) -> float:
+        """How much of an upload is verified, from 0 to 1."""
+        span = campaign.verify_until - campaign.verify_from
+        if campaign.state != "verifying" or span <= 0:
+            return 1.0
+        return min(1.0, (self.events.now() - campaign.verify_from) / span)
 
     # -- money
 
@@ -197,24 +204,22 @@ class World:
         campaign.launches += 1
         campaign.plan, campaign.starts_at, campaign.ends_at = launch.plan, launch.starts_at, launch.ends_at
         if campaign.flow == "save":
-            return self._register(campaign, launch, campaign.launches)
+            self._register(campaign, launch, campaign.launches)
+            return
         self.set_state(campaign, "preparing")
         half = self.settings.preparing_seconds / 2
         if launch.flaw:
-            return self.events.after(half, self._fail_launch, campaign)
+            self.events.after(half, self._move_on, campaign, "preparing", "failed")
+            return
         self.events.after(half, self._move_on, campaign, "preparing", "in_db")
-        return self.events.after(2 * half, self._register, campaign, launch, campaign.launches)
+        self.events.after(2 * half, self._register, campaign, launch, campaign.launches)
 
     def _move_on(self, campaign: Campaign, before: str, after: str) -> None:
         if campaign.state == before:
             self.set_state(campaign, after)
 
-    def _fail_launch(self, campaign: Campaign) -> None:
-        if campaign.state != "terminated":
-            self.set_state(campaign, "failed")
-
     def _register(self, campaign: Campaign, launch: Launch, number: int) -> None:
-        if campaign.state == "terminated" and number == 1:
+        if number <= campaign.stopped_launches:
             return
         ahead = self.events.now() - self.events.wall()
         job = Job(
@@ -224,6 +229,7 @@ class World:
             retry=launch.plan.retry,
             max_call_length=launch.plan.max_call_length,
             from_numbers=[n.number for n in launch.numbers],
+            rotates=launch.rotates,
             share_percent=launch.share_percent,
             on_begin=lambda: self._move_on(campaign, "scheduled", "ongoing"),
             on_end=lambda: self._job_ended(campaign),
@@ -311,27 +317,34 @@ class World:
         for job in campaign.jobs:
             self.dialer.stop(job)
         cancelled = sum(self.dialer.cancel(call) for call in campaign.calls)
+        campaign.stopped_launches = campaign.launches
         if not ended:
             self.set_state(campaign, "terminated")
         return cancelled
+
+    def pause(self, campaign: Campaign) -> None:
+        """What a person can do in the dashboard of generation 2, and nobody through the API."""
+        if campaign.state in ("scheduled", "ongoing"):
+            campaign.paused_from = campaign.state
+            for job in campaign.jobs:
+                self.dialer.pause(job)
+            self.set_state(campaign, "paused")
+
+    def resume(self, campaign: Campaign) -> None:
+        if campaign.state == "paused":
+            self.set_state(campaign, campaign.paused_from)
+            for job in campaign.jobs:
+                self.dialer.resume(job)
 
     # -- knobs
 
     def change(self, changes: dict[str, object]) -> None:
         """Apply changed settings to what is running."""
         self.advance()
-        before = self.settings.model_dump()
-        try:
-            for name, value in changes.items():
-                setattr(self.settings, name, value)
-        except ValueError:
-            for name in changes:
-                setattr(self.settings, name, before[name])
-            raise
+        self.settings.model_validate({**self.settings.model_dump(), **changes})
+        for name, value in changes.items():
+            setattr(self.settings, name, value)
         if "speed" in changes:
             self.clock.set_speed(self.settings.speed)
         if "balance" in changes:
             self.dialer.top_up(self.settings.balance)
-
-
-DEFAULT_PLAN_WINDOW: dict[str, tuple[str, str]] = {"g2": ("08:00", "20:00"), "g3": ("09:00", "21:00")}

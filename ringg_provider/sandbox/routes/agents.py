@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, field_validator
 
-from .. import wire
-from ..csv_rules import PERMANENT_VARIABLES
-from ..errors import ApiError
-from ..state import SandboxDep
-from ..workspace import Agent
+from ringg_provider.sandbox import wire
+from ringg_provider.sandbox.csv_rules import PERMANENT_VARIABLES
+from ringg_provider.sandbox.errors import ApiError
+from ringg_provider.sandbox.state import SandboxDep
+from ringg_provider.sandbox.workspace import Agent
 
 router = APIRouter(tags=["Agents"])
 

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends
 
-from ..call_log import CallFilter
-from ..calls import Call, platform_analysis
-from ..errors import ApiError
-from ..state import SandboxDep
+from ringg_provider.sandbox.call_log import CallFilter
+from ringg_provider.sandbox.calls import Call, platform_analysis
+from ringg_provider.sandbox.errors import ApiError
+from ringg_provider.sandbox.state import SandboxDep
 
 router = APIRouter(tags=["Analytics"], prefix="/analytics")
 _ZONE = ZoneInfo("Asia/Kolkata")
@@ -30,9 +30,7 @@ async def _selected(
     calls = sandbox.call_log.all(
         CallFilter(
             start=datetime.combine(start_date, time(), _ZONE).timestamp() if start_date else None,
-            end=datetime.combine(end_date + timedelta(days=1), time(), _ZONE).timestamp()
-            if end_date
-            else None,
+            end=datetime.combine(end_date + timedelta(days=1), time(), _ZONE).timestamp() if end_date else None,
             agent_ids=(agent_id,) if agent_id else (),
             list_ids=(bulk_list_id,) if bulk_list_id else (),
             sort_by="created_at",
@@ -78,9 +76,7 @@ async def number_analytics(calls: Selected) -> dict[str, Any]:
         for attempt in call.attempts:
             counts[attempt.from_number] += 1
             connected[attempt.from_number] += attempt.talk_seconds > 0
-    rows = [
-        {"number": n, "total_calls": count, "connected_calls": connected[n]} for n, count in counts.items()
-    ]
+    rows = [{"number": n, "total_calls": count, "connected_calls": connected[n]} for n, count in counts.items()]
     return {"number_analytics": rows}
 
 
@@ -97,8 +93,6 @@ async def duration_distribution(calls: Selected) -> dict[str, Any]:
 @router.get("/classification-analytics", summary="Calls by what the analysis found")
 async def classification_analytics(sandbox: SandboxDep, calls: Selected) -> dict[str, Any]:
     now = sandbox.world.events.now()
-    ready = [
-        call for call in calls if call.attempts and call.analysed_at is not None and call.analysed_at <= now
-    ]
+    ready = [call for call in calls if call.attempts and call.analysed_at is not None and call.analysed_at <= now]
     found = Counter(platform_analysis(call, sandbox.settings)["classification"] for call in ready)
     return {"classification_analytics": dict(found)}

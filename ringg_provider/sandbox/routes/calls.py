@@ -8,14 +8,14 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from .. import wire
-from ..call_log import CALL_TYPES, STATUSES, CallFilter, is_uuid, read_date
-from ..calls import Call
-from ..csv_rules import normalise
-from ..errors import ApiError
-from ..state import Sandbox, SandboxDep, file_url, get_fault
-from ..windows import read_call_config
-from ..world import World
+from ringg_provider.sandbox import wire
+from ringg_provider.sandbox.call_log import CALL_TYPES, STATUSES, CallFilter, is_uuid, read_date
+from ringg_provider.sandbox.calls import Call
+from ringg_provider.sandbox.csv_rules import normalise
+from ringg_provider.sandbox.errors import ApiError
+from ringg_provider.sandbox.state import Sandbox, SandboxDep, bent_page, file_url
+from ringg_provider.sandbox.windows import read_call_config
+from ringg_provider.sandbox.world import World
 
 router = APIRouter(tags=["Calls"])
 
@@ -85,18 +85,15 @@ async def get_history(
         start, end, tuple(agent_id), tuple(status), tuple(bulk_list_id), tuple(version_id), tuple(call_type),
         from_number, to_number, call_id, sort_by, sort_order == "desc",
     )  # fmt: skip
-    page, total = sandbox.call_log.page(wanted, limit, offset)
-    shown_total: Any = "many" if settings.history_total == "many" else total
-    if (fault := get_fault(request)) is not None:
-        page, shown_total = fault.bend_page(
-            page, shown_total, lambda o: sandbox.call_log.page(wanted, limit, o)[0], offset, limit
-        )
+    matches = len(sandbox.call_log.all(wanted))
+    total: Any = "many" if settings.history_total == "many" else matches
+    page, total = bent_page(request, lambda at: sandbox.call_log.page(wanted, limit, at), total, limit, offset)
     return {
         "calls": [wire.history_row(call, sandbox.world, _recorded(call, request, sandbox)) for call in page],
         "limit": limit,
         "offset": offset,
         "count": len(page),
-        "total": shown_total,
+        "total": total,
     }
 
 
@@ -134,9 +131,7 @@ async def get_call_details(
     call = sandbox.world.calls_by_id.get(call_id)
     if call is None:
         raise ApiError(404, "Call not found")
-    answer = wire.call_details(
-        call, sandbox.world, _recorded(call, request, sandbox, fresh=True), send_analysis
-    )
+    answer = wire.call_details(call, sandbox.world, _recorded(call, request, sandbox, fresh=True), send_analysis)
     if call_metrics:
         answer["data"]["metrics"] = []
     return answer

@@ -11,9 +11,9 @@ from functools import lru_cache
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from ..errors import ApiError
-from ..state import SandboxDep
-from ..wire import has_recording
+from ringg_provider.sandbox.errors import ApiError
+from ringg_provider.sandbox.state import SandboxDep
+from ringg_provider.sandbox.wire import has_recording
 
 router = APIRouter(tags=["Files"], prefix="/files")
 

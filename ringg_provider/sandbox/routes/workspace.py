@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from .. import wire
-from ..call_log import is_uuid
-from ..errors import ApiError
-from ..state import SandboxDep
+from ringg_provider.sandbox import wire
+from ringg_provider.sandbox.call_log import is_uuid
+from ringg_provider.sandbox.errors import ApiError
+from ringg_provider.sandbox.state import SandboxDep
 
 router = APIRouter(tags=["Workspace"])
 
