@@ -281,11 +281,18 @@ class LaunchOperator(BaseOperator):
         while not self._told_to_stop and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, 1.0))
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any] | None, campaign_id: str) -> str:
-        """Resume after the trigger: believe its event only when it is about our campaign and of a known kind."""
+    def execute_complete(
+        self, context: Context, event: Mapping[str, Any] | None, campaign_id: str | None = None
+    ) -> str:
+        """Resume after the trigger: believe its event only when it is about our campaign and of a known kind.
+
+        ``dag.test()`` drops what ``defer`` passes on, so that ``campaign_id`` may be missing there.
+        """
         with failing_without_retry():
-            if not isinstance(event, Mapping) or event.get("id") != campaign_id:
+            told = event.get("id") if isinstance(event, Mapping) else None
+            if event is None or not isinstance(told, str) or told != (campaign_id or told):
                 raise UnexpectedResponse(f"The trigger that waited for campaign {campaign_id} sent no usable event.")
+            campaign_id = told
             status, message = event.get("status"), str(event.get("message", ""))
             self.log.info("%s", message)
             if status == "timeout":

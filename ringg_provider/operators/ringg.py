@@ -245,7 +245,7 @@ class RinggCheckBalanceOperator(BaseOperator):
                 time.sleep(self.poll_interval)
 
     def execute_complete(
-        self, context: Context, event: Mapping[str, Any] | None, deadline: float | None
+        self, context: Context, event: Mapping[str, Any] | None, deadline: float | None = None
     ) -> dict[str, Any]:
         """Ask again after the trigger saw a change; its event is not taken for the answer."""
         with failing_without_retry(), RinggHook(self.ringg_conn_id) as hook:
