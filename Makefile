@@ -59,7 +59,7 @@ constraints: install ## resolve the versions for every Airflow minor again
 
 build: install ## the wheel and the source distribution, into dist/
 	@rm -rf dist
-	$(BIN)/python -m build -q
+	$(BIN)/python -m build -q --no-isolation
 
 clean: ## remove what the other targets made
 	@rm -rf .venv .venv-* .demo build dist .coverage .coverage.* htmlcov .*_cache .hypothesis

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,14 @@ from demo.postgres import EmbeddedPostgres  # noqa: E402
 from tests.support.dags import DagRunner  # noqa: E402
 from tests.support.databases import Warehouse  # noqa: E402
 from tests.support.sandbox import Sandbox, running_sandbox  # noqa: E402
+
+
+def pytest_report_header() -> str:
+    """Say which Airflow this is, and refuse another one than `make` meant."""
+    installed, expected = version("apache-airflow"), os.environ.get("EXPECTED_AIRFLOW", "")
+    if expected and not installed.startswith(f"{expected}."):
+        pytest.exit(f"Airflow {expected} was to be tested, but {installed} is installed", returncode=3)
+    return f"airflow: {installed}"
 
 
 def pytest_unconfigure() -> None:

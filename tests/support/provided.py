@@ -1,0 +1,42 @@
+"""Finds the classes that the provider offers to Airflow, by looking at the code and not at what it says of itself."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+
+from airflow.providers.common.compat.sdk import BaseHook, BaseOperator
+from airflow.triggers.base import BaseTrigger
+
+import ringg_provider
+
+#: What each kind of module holds. A sensor and a transfer are operators by class; the package tells them apart.
+KINDS: dict[str, type] = {
+    "hooks": BaseHook,
+    "operators": BaseOperator,
+    "sensors": BaseOperator,
+    "triggers": BaseTrigger,
+    "transfers": BaseOperator,
+}
+
+
+def offered(kind: str) -> Iterator[type]:
+    """Every public concrete class of a kind, where it is defined."""
+    package = importlib.import_module(f"{ringg_provider.__name__}.{kind}")
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        for name, found in vars(importlib.import_module(module.name)).items():
+            if (
+                inspect.isclass(found)
+                and issubclass(found, KINDS[kind])
+                and found.__module__ == module.name
+                and not name.startswith("_")
+                and not inspect.isabstract(found)
+            ):
+                yield found
+
+
+def offered_operators() -> list[type]:
+    """Every operator, sensor and transfer."""
+    return [found for kind in ("operators", "sensors", "transfers") for found in offered(kind)]

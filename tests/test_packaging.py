@@ -1,0 +1,104 @@
+"""What is published: the wheel carries what it should and no more, and the pinned versions are what they say."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from ringg_provider import __version__
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+CONSTRAINTS = sorted((ROOT / "constraints").glob("*.txt"))
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> ZipFile:
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", folder, ROOT]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (file,) = folder.glob("*.whl")
+    return ZipFile(file)
+
+
+def files_below(folder: str) -> set[str]:
+    return {
+        str(file.relative_to(ROOT / folder))
+        for file in (ROOT / folder).rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+
+
+def test_the_wheel_carries_the_whole_package_and_its_data(wheel: ZipFile) -> None:
+    carried = {name.removeprefix("ringg_provider/") for name in wheel.namelist()}
+    assert files_below("ringg_provider") <= carried
+    assert "py.typed" in carried
+
+
+def test_the_wheel_carries_the_examples_inside_the_package(wheel: ZipFile) -> None:
+    prefix = "ringg_provider/example_dags/"
+    carried = {name.removeprefix(prefix) for name in wheel.namelist() if name.startswith(prefix)}
+    assert carried == files_below("example_dags")
+    assert any(name.endswith(".py") for name in carried)
+
+
+def test_the_wheel_carries_nothing_else(wheel: ZipFile) -> None:
+    roots = {name.split("/")[0] for name in wheel.namelist()}
+    assert roots == {"ringg_provider", f"ringg_provider-{__version__}.dist-info"}
+
+
+def test_the_wheel_carries_the_license(wheel: ZipFile) -> None:
+    (license_,) = [name for name in wheel.namelist() if name.endswith("licenses/LICENSE")]
+    assert b"Apache License" in wheel.read(license_)
+
+
+def test_the_changelog_describes_this_version() -> None:
+    assert f"\n## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_there_is_a_constraints_file_for_every_supported_airflow() -> None:
+    assert [file.name for file in CONSTRAINTS] == [f"airflow-{minor}.txt" for minor in ("3.1", "3.2", "3.3")]
+
+
+@pytest.mark.parametrize("file", CONSTRAINTS, ids=lambda file: file.name)
+def test_a_constraints_file_holds_pinned_versions_and_comments_only(file: Path) -> None:
+    odd = [line for line in file.read_text().splitlines() if not re.fullmatch(r"#.*|[A-Za-z0-9._-]+==[^\s;@/]+", line)]
+    assert odd == []
+    assert "//" not in file.read_text()
+
+
+@pytest.mark.parametrize("file", CONSTRAINTS, ids=lambda file: file.name)
+def test_a_constraints_file_pins_every_direct_dependency_within_its_range(file: Path) -> None:
+    pinned = pins(file)
+    assert pinned["apache-airflow"].startswith(file.stem.removeprefix("airflow-") + ".")
+    declared = [
+        *PROJECT["dependencies"],
+        *(line for lines in PROJECT["optional-dependencies"].values() for line in lines),
+    ]
+    for requirement in map(Requirement, declared):
+        name = canonicalize_name(requirement.name)
+        if name != "ringg-provider":
+            assert name in pinned, f"{name} is missing: make constraints"
+            assert requirement.specifier.contains(pinned[name], prereleases=True), (
+                f"{name} is too old: make constraints"
+            )
+
+
+def pins(file: Path) -> dict[str, str]:
+    lines = [line for line in file.read_text().splitlines() if not line.startswith("#")]
+    return {canonicalize_name(name): pinned for name, pinned in (line.split("==") for line in lines)}
+
+
+def test_the_suite_runs_on_an_airflow_that_is_supported() -> None:
+    major, minor, *_ = version("apache-airflow").split(".")
+    assert (int(major), int(minor)) >= (3, 1)
