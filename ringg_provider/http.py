@@ -14,7 +14,7 @@ import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -209,8 +209,7 @@ class Response:
         return ServerError(f"{said} {hint}", retry_after=self.retry_after, status_code=status)
 
 
-# --- what error bodies say
-# ------------------------------------------------------------------------------------------
+# --- what error bodies say ----------------------------------------------------------------------------------
 
 # "balance" and "credit" as words; the state insufficient_balance is one word to a regular expression.
 _ABOUT_MONEY = re.compile(r"\b(balance|credits?)\b", re.IGNORECASE)
@@ -280,8 +279,7 @@ def _insufficient(said: str, body: Any, status: int) -> InsufficientBalance:
     )
 
 
-# --- redaction
-# ------------------------------------------------------------------------------------------------------
+# --- redaction ----------------------------------------------------------------------------------------------
 
 # Ids and dates are digits too, and are what makes a message useful: they are matched first and kept.
 _PHONE_LIKE = re.compile(
@@ -317,8 +315,7 @@ class _OursAreQuiet(logging.Filter):
 logging.getLogger("httpx").addFilter(_OursAreQuiet())
 
 
-# --- addresses and keys
-# ---------------------------------------------------------------------------------------------
+# --- addresses and keys -------------------------------------------------------------------------------------
 
 
 def quoted(segment: str) -> str:
@@ -380,8 +377,7 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
     return max(0.0, moment.timestamp() - now)
 
 
-# --- the rules
-# ------------------------------------------------------------------------------------------------------
+# --- the rules ----------------------------------------------------------------------------------------------
 
 
 class _Rules:
@@ -546,8 +542,7 @@ def _opened(path: Path | None) -> Iterator[BinaryIO | None]:
             yield file
 
 
-# --- the two shells
-# -------------------------------------------------------------------------------------------------
+# --- the two shells -----------------------------------------------------------------------------------------
 
 
 class _Shell:
@@ -671,3 +666,84 @@ class AsyncTransport(_Shell):
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+
+# --- downloads from foreign hosts
+# -----------------------------------------------------------------------------------
+
+
+class Download:
+    """An answer that is being read piece by piece.
+
+    :param answer: what httpx gave.
+    """
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self._answer = answer
+        self.status_code = answer.status_code
+        self.content_type = answer.headers.get("content-type")
+        #: Where a redirect leads; None for every other answer.
+        self.location: str | None = answer.headers.get("location") if answer.is_redirect else None
+        #: What says that a later part belongs to the same file; None when the host gives nothing safe.
+        etag = answer.headers.get("etag", "")
+        self.validator: str | None = etag if etag.startswith('"') else None
+
+    @property
+    def start(self) -> int:
+        """The first byte of the file that is in this answer."""
+        found = re.match(r"bytes (\d+)-", self._answer.headers.get("content-range", ""))
+        return int(found[1]) if found and self.status_code == 206 else 0
+
+    @property
+    def length(self) -> int | None:
+        """How many bytes this answer has, if it says so and they come as they are."""
+        declared = self._answer.headers.get("content-length", "")
+        encoded = self._answer.headers.get("content-encoding", "identity") != "identity"
+        return int(declared) if declared.isdigit() and not encoded else None
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body. Raises `NetworkError` when it breaks off."""
+        try:
+            yield from self._answer.iter_bytes(1 << 16)
+        except httpx.TransportError as error:
+            kind = type(error).__name__
+        else:
+            return
+        raise NetworkError(f"A download broke off ({kind}).")
+
+
+@contextmanager
+def download(
+    url: str, *, start: int = 0, validator: str | None = None, timeouts: Timeouts = DEFAULT_TIMEOUTS
+) -> Iterator[Download]:
+    """Open a link that is not the platform's API: without key, without following redirects, streamed.
+
+    :param url: checked by the caller; links are secrets, so it is in no log and no error.
+    :param start: first byte that is wanted, to continue a broken download.
+    :param validator: `Download.validator` of the part that is there already: if the file changed, it comes whole.
+
+    Raises `NetworkError` when there is no answer, `UnexpectedResponse` for an address that is none.
+    """
+    headers = {"User-Agent": f"ringg-provider/{__version__}", "Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+        if validator:
+            headers["If-Range"] = validator
+    timeout = httpx.Timeout(connect=timeouts.connect, read=timeouts.read, write=timeouts.write, pool=timeouts.pool)
+    token = _sending.set(True)
+    kind = None
+    try:
+        with ExitStack() as stack:
+            try:
+                client = stack.enter_context(httpx.Client(timeout=timeout, follow_redirects=False))
+                answer = stack.enter_context(client.stream("GET", url, headers=headers))
+            except httpx.TransportError as error:
+                kind = type(error).__name__
+            except httpx.InvalidURL:
+                kind = "not an address"
+            else:
+                yield Download(answer)
+    finally:
+        _sending.reset(token)
+    if kind is not None:
+        raise NetworkError(f"A download got no answer ({kind}).")

@@ -88,8 +88,7 @@ def _id(value: str, field: str) -> str:
     return quoted(value)
 
 
-# --- workspace
-# ------------------------------------------------------------------------------------------------------
+# --- workspace ----------------------------------------------------------------------------------------------
 
 
 def workspace() -> Endpoint[Workspace]:
@@ -110,8 +109,7 @@ def users_page(limit: int, offset: int) -> Endpoint[list[User]]:
     )
 
 
-# --- agents
-# ---------------------------------------------------------------------------------------------------------
+# --- agents -------------------------------------------------------------------------------------------------
 
 
 def agents_page(search: str | None, limit: int, offset: int) -> Endpoint[list[Agent]]:
@@ -135,8 +133,7 @@ def _nothing(response: Response) -> None:
     response.body()
 
 
-# --- campaigns
-# ------------------------------------------------------------------------------------------------------
+# --- campaigns ----------------------------------------------------------------------------------------------
 
 
 def save(spec: CampaignSpec, csv: Path) -> Endpoint[SavedCampaign]:
@@ -240,8 +237,7 @@ def terminate(request: Terminate) -> Endpoint[Terminated]:
     )
 
 
-# --- calls
-# ----------------------------------------------------------------------------------------------------------
+# --- calls --------------------------------------------------------------------------------------------------
 
 
 def calls_page(query: CallQuery, limit: int, offset: int) -> Endpoint[CallPage]:

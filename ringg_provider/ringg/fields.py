@@ -28,8 +28,8 @@ from ringg_provider.exceptions import InvalidRequest
 #: Campaign times on the wire; 24 hours, zero-padded, read in `call_config.call_time.timezone`.
 CAMPAIGN_TIME_FORMAT = "%d/%m/%Y, %H:%M"
 
-# True while an outer model is being built, so that only the outermost one turns pydantic's error into ours
-# and the field is named with its whole path.
+# True while an outer model is being built: only the outermost one turns pydantic's error into ours, so that
+# the field is named with its whole path.
 _nested: ContextVar[bool] = ContextVar("ringg_request_nested", default=False)
 
 
@@ -47,8 +47,7 @@ class RequestModel(BaseModel):
             problem = error
         finally:
             _nested.reset(token)
-        # Raised outside the except block: pydantic's error holds the input, and must not travel along as
-        # context.
+        # Raised outside the except block: pydantic's error holds the input, and must not be its context.
         if problem is not None:
             raise problem if _nested.get() else _invalid_request(type(self).__name__, problem)
 
@@ -57,49 +56,46 @@ class RequestModel(BaseModel):
         return self.model_dump(mode="json", exclude_none=True)
 
 
+# How pydantic's own findings read as rules; what is in braces comes from the finding.
+_RULES = {
+    "missing": "is required",
+    "extra_forbidden": "is not a field of this request",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object with the fields of {class_name}",
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be greater than {gt}",
+    "less_than_equal": "must be at most {le}",
+    "too_short": "must have at least {min_length} entry",
+    "too_long": "must have at most {max_length} entries",
+    "literal_error": "must be one of {expected}",
+}
+
+
 def _invalid_request(model: str, error: ValidationError) -> InvalidRequest:
     """One `InvalidRequest` for everything that pydantic found, without any of the values."""
     problems: list[tuple[str, str]] = []
     for found in error.errors(include_url=False, include_input=False):
-        field = ".".join(str(part) for part in found["loc"])
+        path = [str(part) for part in found["loc"]]
         context = found.get("ctx", {})
-        match found["type"]:
-            case "value_error":
-                rule = str(context["error"])
-                named, separator, rest = rule.partition(": ")
-                if not field or (separator and re.fullmatch(r"[\w.]+", named)):
-                    field, rule = ".".join(part for part in (field, named) if part), rest
-            case "missing":
-                rule = "is required"
-            case "extra_forbidden":
-                rule = "is not a field of this request"
-            case "int_type" | "int_parsing" | "int_from_float":
-                rule = "must be a whole number"
-            case "bool_type":
-                rule = "must be true or false"
-            case "string_type":
-                rule = "must be text"
-            case "greater_than_equal":
-                rule = f"must be at least {context['ge']}"
-            case "greater_than":
-                rule = f"must be greater than {context['gt']}"
-            case "less_than_equal":
-                rule = f"must be at most {context['le']}"
-            case "too_short":
-                rule = f"must have at least {context['min_length']} entries"
-            case "too_long":
-                rule = f"must have at most {context['max_length']} entries"
-            case "literal_error":
-                rule = f"must be one of {context['expected']}"
-            case _:
-                rule = found["msg"][:1].lower() + found["msg"][1:]
-        problems.append((field, rule))
+        if found["type"] == "value_error":
+            rule = str(context["error"])
+            # A rule about several fields names the one that it is reported for: "field: rule".
+            if named := re.match(r"([\w.]+): ", rule):
+                path.append(named[1])
+                rule = rule[named.end() :]
+        else:
+            rule = _RULES.get(found["type"], "has a value that is not allowed").format(**context)
+        problems.append((".".join(path), rule))
     text = "; ".join(f"{field} {rule}" for field, rule in problems)
     return InvalidRequest(f"{model}: {text}.", field=problems[0][0] or None)
 
 
-# --- the kinds of values
-# ------------------------------------------------------------------------------------------
+# --- the kinds of values ------------------------------------------------------------------------------------
 
 
 def _identifier(value: str) -> str:

@@ -56,8 +56,7 @@ def _one_number_source(from_numbers: list[str] | None, number_pool_id: str | Non
         raise ValueError(f"from_numbers: or number_pool_id must be given, exactly one of the two; {found}")
 
 
-# --- how calls are made
-# -------------------------------------------------------------------------------------------
+# --- how calls are made -------------------------------------------------------------------------------------
 
 
 class CallTime(RequestModel):
@@ -233,8 +232,7 @@ class CallSlots(RequestModel):
                         yield start, end
 
 
-# --- campaigns
-# ----------------------------------------------------------------------------------------------------
+# --- campaigns ----------------------------------------------------------------------------------------------
 
 
 class CampaignSpec(RequestModel):
@@ -439,8 +437,7 @@ class Terminate(RequestModel):
         return self
 
 
-# --- calls
-# --------------------------------------------------------------------------------------------------------
+# --- calls --------------------------------------------------------------------------------------------------
 
 
 class CallQuery(RequestModel):
@@ -547,7 +544,7 @@ class SingleCall(RequestModel):
     call_category: Text | None = None
     parent_call_id: Identifier | None = None
     purpose: Literal["transactional"] | None = None
-    call_validity_hours: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    call_validity_hours: Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)] | None = None
     call_deadline: AwareTime | None = None
 
     @model_validator(mode="after")
@@ -562,8 +559,7 @@ class SingleCall(RequestModel):
         return self
 
 
-# --- agents and analytics
-# -----------------------------------------------------------------------------------------
+# --- agents and analytics -----------------------------------------------------------------------------------
 
 
 class EventSubscription(RequestModel):

@@ -124,8 +124,7 @@ def read_list(body: Any, *path: str, model: type[M]) -> list[M]:
     return [model.read(item) for item in found]
 
 
-# --- states
-# -------------------------------------------------------------------------------------------------------
+# --- states -------------------------------------------------------------------------------------------------
 
 
 class CampaignState(StrEnum):
@@ -190,8 +189,7 @@ class CallStatus(str):
         return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
 
 
-# --- workspace
-# ----------------------------------------------------------------------------------------------------
+# --- workspace ----------------------------------------------------------------------------------------------
 
 
 class Workspace(ResponseModel):
@@ -259,8 +257,7 @@ class CallerNumber(ResponseModel):
     created_at: _Moment = None
 
 
-# --- agents
-# -------------------------------------------------------------------------------------------------------
+# --- agents -------------------------------------------------------------------------------------------------
 
 _PERMANENT_VARIABLES = frozenset({"callee_name", "mobile_number"})
 _PLACEHOLDER = re.compile(r"@?\{\{\s*([A-Za-z_]\w*)\s*\}\}")
@@ -297,7 +294,7 @@ class Agent(ResponseModel):
             raise UnexpectedResponse("The platform's answer holds no single agent.")
         versions = _versions(agent)
         return {key: value for key, value in agent.items() if value is not None} | {
-            "variables": _variables_of(versions),
+            "variables": _variables_of(versions, agent),
             "event_subscriptions": _subscriptions_of(versions),
         }
 
@@ -335,10 +332,10 @@ def _busiest(ab_versions: Any) -> str | None:
     return max(found)[1] if found else None
 
 
-def _variables_of(versions: list[Mapping[str, Any]]) -> frozenset[str] | None:
-    """The union over the given versions; None when no version says."""
+def _variables_of(versions: list[Mapping[str, Any]], agent: Mapping[str, Any]) -> frozenset[str] | None:
+    """The union over the given versions; what the agent itself declares when no version says; else None."""
     read = [names for names in map(_variables, versions) if names is not None]
-    return frozenset().union(*read) if read else None
+    return frozenset().union(*read) if read else _variables(agent)
 
 
 def _variables(version: Mapping[str, Any]) -> frozenset[str] | None:
@@ -386,8 +383,7 @@ def _subscriptions_of(versions: list[Mapping[str, Any]]) -> list[dict[str, Any]]
     return [dict(entry) for entry in found if isinstance(entry, Mapping)] if isinstance(found, list) else None
 
 
-# --- campaigns
-# ----------------------------------------------------------------------------------------------------
+# --- campaigns ----------------------------------------------------------------------------------------------
 
 
 class SavedCampaign(ResponseModel):
@@ -557,8 +553,7 @@ class CampaignPage(ResponseModel):
         }
 
 
-# --- calls
-# --------------------------------------------------------------------------------------------------------
+# --- calls --------------------------------------------------------------------------------------------------
 
 
 def _turns(value: Any) -> Any:

@@ -141,7 +141,7 @@ class ScriptedServer:
                 self.close_connection = True
                 self.connection.close()
 
-            do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve
+            do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve  # noqa: N815
 
         return Handler
 
