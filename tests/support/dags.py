@@ -66,7 +66,10 @@ class DagRunner:
         if isinstance(dag, str) and "\n" in dag:
             target.write_text(dag)
         else:
-            shutil.copy(EXAMPLES / f"{dag}.py" if isinstance(dag, str) else dag, target)
+            source = EXAMPLES / f"{dag}.py" if isinstance(dag, str) else dag
+            shutil.copy(source, target)
+            for data in source.parent.glob("*.csv"):  # a DAG finds its data beside itself
+                shutil.copy(data, self.folder)
         bag = _dag_bag(target)
         if bag.import_errors:
             raise ImportError("\n".join(bag.import_errors.values()))
