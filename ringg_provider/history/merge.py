@@ -24,7 +24,7 @@ Columns = Mapping[str, sa.ColumnElement[Any]]
 _COLLISIONS = 5  # how often a merge that collided with another one is begun again
 
 
-class MergeFailed(RinggProviderError):  # noqa: N818 - named like the errors of exceptions.py
+class MergeFailed(RinggProviderError):
     """The database refused the rows. The text names the table and the kind of error, never a value."""
 
 
@@ -42,9 +42,7 @@ class MergeCounts:
     kept: int = 0
 
     def __add__(self, other: MergeCounts) -> MergeCounts:
-        return MergeCounts(
-            self.inserted + other.inserted, self.updated + other.updated, self.kept + other.kept
-        )
+        return MergeCounts(self.inserted + other.inserted, self.updated + other.updated, self.kept + other.kept)
 
 
 def merge_rows(

@@ -33,9 +33,7 @@ def _column(name: str, type_: Any, source: str, meaning: str, **more: Any) -> sa
     return sa.Column(name, type_, info={"source": source, "meaning": meaning}, **more)
 
 
-def calls_table(
-    name: str = CALLS, *, schema: str | None = None, metadata: sa.MetaData | None = None
-) -> sa.Table:
+def calls_table(name: str = CALLS, *, schema: str | None = None, metadata: sa.MetaData | None = None) -> sa.Table:
     """Describe the table of calls: one row per call id; a retry keeps its id, a callback has its own.
 
     :param name: of the table.
@@ -77,12 +75,15 @@ def calls_table(
         _column("recording_path", sa.Text, "`recordings_path`", "where the recording was stored"),
         _column("recording_bytes", sa.BigInteger, "the recording", "its size"),
         _column("raw", Json, "history", "the whole row, unknown fields too, without transcript and recording; personal"),
+        _column("details_raw", Json, "details", "fields of the details that are not known here"),
         _column("status_since", UtcDateTime, "this provider", "when the present status was first read"),
         _column("history_state", Key, "this provider", "open (will be read again), complete, incomplete (given up)", index=True),
         _column("history_reason", sa.Text, "this provider", "what is missing; NULL when complete"),
         _column("watermark", sa.Boolean, "this provider", "true: a pass by date has read everything up to this call"),
         _column("first_read_at", UtcDateTime, "this provider", "when the row was first written"),
+        _column("changed_at", UtcDateTime, "this provider", "when a reading last brought something new", index=True),
         _column("read_at", UtcDateTime, "this provider", "when the platform was last asked for it"),
+        _column("erased_at", UtcDateTime, "your retention job", "set it when personal data are erased: the row is never written again"),
     ]
     # fmt: on
     return sa.Table(name, metadata if metadata is not None else sa.MetaData(), *columns, schema=schema)
@@ -109,7 +110,7 @@ def campaigns_table(
         _column("updated_at", UtcDateTime, "`updated_at`", "when the platform last touched it"),
         _column("campaign_start_time", UtcDateTime, "`campaign_start_time`", "planned"),
         _column("campaign_end_time", UtcDateTime, "`campaign_end_time`", "planned"),
-        _column("total_count", sa.BigInteger, "`total_count`", "the platform's own count of its calls"),
+        _column("total_count", sa.BigInteger, "`total_count`, else `total_calls`", "the platform's own count of its calls"),
         _column("registered_count", sa.BigInteger, "`registered_count`", "of them, not dialled yet"),
         _column("completed_count", sa.BigInteger, "`completed_count`", "of them, completed"),
         _column("calls", sa.BigInteger, "`ringg_calls`", "calls in the table"),

@@ -84,7 +84,8 @@ class Json(sa.types.TypeDecorator[Any]):
 
 
 def _snowflake_timestamp() -> sa.types.TypeEngine[Any]:
-    from snowflake.sqlalchemy import TIMESTAMP_TZ  # only a process that talks to Snowflake has it
+    # Only a process that talks to Snowflake has this dialect.
+    from snowflake.sqlalchemy import TIMESTAMP_TZ  # type: ignore[import-not-found]
 
     timestamp: sa.types.TypeEngine[Any] = TIMESTAMP_TZ()
     return timestamp

@@ -1,0 +1,70 @@
+"""Read what only a call's details have, several calls at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ringg_provider.exceptions import NotFound, TransientError, UnexpectedResponse
+from ringg_provider.ringg.responses import CallDetails
+
+
+class ReadsDetails(Protocol):
+    """What is needed of a client to read details; it is used from several threads."""
+
+    def get_call(self, call_id: str, send_analysis: bool = True) -> CallDetails:
+        """Read the details of one call."""
+        ...
+
+
+@dataclass
+class FoundDetails:
+    """What came back.
+
+    :param details: of the calls that could be read.
+    :param failed: how many could not be read.
+    :param failure: the last passing failure among them.
+    """
+
+    details: list[CallDetails] = field(default_factory=list, repr=False)
+    failed: int = 0
+    failure: TransientError | None = None
+
+
+def read_details(source: ReadsDetails, call_ids: Sequence[str], *, workers: int) -> FoundDetails:
+    """Read the details of some calls, analysis included.
+
+    One call that fails does not keep the others from being read.
+
+    :param source: reaches the workspace; repeats what may be repeated.
+    :param call_ids: the calls.
+    :param workers: how many at the same time.
+    :return: what could be read.
+    :raises PermanentError: the platform refuses every such request, for instance because of the key.
+
+    https://docs.ringg.ai/api-reference/endpoint/history/get-call-details
+    """
+    found = FoundDetails()
+
+    def read(call_id: str) -> CallDetails | TransientError | None:
+        try:
+            details = source.get_call(call_id, send_analysis=True)
+        except TransientError as failure:
+            return failure
+        except (NotFound, UnexpectedResponse):
+            return None
+        return details if details.id == call_id else None
+
+    if not call_ids:
+        return found
+    with ThreadPoolExecutor(max_workers=min(workers, len(call_ids)), thread_name_prefix="ringg-details") as pool:
+        for outcome in pool.map(read, call_ids):
+            if isinstance(outcome, CallDetails):
+                found.details.append(outcome)
+                continue
+            found.failed += 1
+            if outcome is not None:
+                found.failure = outcome
+    return found

@@ -1,0 +1,249 @@
+"""Read the call history page by page, and know whether everything was seen.
+
+Offset paging over rows that are being added can skip some and repeat others, and the answer's `total` can be wrong or
+the word "many". So a slice (one filter, from its first page to its last) is read until a pass over it shows no sign
+of movement; a slice that never holds still is reported as not settled, and nothing is concluded from it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+
+from ringg_provider.exceptions import RateLimited, TransientError
+from ringg_provider.history.pacer import Pacer
+from ringg_provider.ringg.requests import CallQuery
+from ringg_provider.ringg.responses import Call, CallPage
+
+PAGE_SIZE = 200
+"""The most that the platform gives (https://docs.ringg.ai/api-reference/endpoint/history/get-call-history)."""
+
+_log = logging.getLogger(__name__)
+
+
+class ListsCalls(Protocol):
+    """What is needed of a client to read the history."""
+
+    def list_calls_page(self, query: CallQuery, limit: int, offset: int, *, retry: bool) -> CallPage:
+        """Read one page."""
+        ...
+
+
+class PageReader:
+    """Reads single pages, inside the rate limit and through passing failures.
+
+    :param client: must not repeat a refused request by itself: each one counts against the limit.
+    :param pacer: keeps the limit.
+    :param attempts: how often one page is asked for before the failure is passed on. Default 8.
+    :param sleep: how to wait between attempts, in seconds; for tests.
+    """
+
+    def __init__(
+        self,
+        client: ListsCalls,
+        pacer: Pacer,
+        *,
+        attempts: int = 8,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._client = client
+        self._pacer = pacer
+        self._retrying = Retrying(
+            retry=retry_if_exception_type(TransientError),
+            stop=stop_after_attempt(attempts),
+            wait=self._wait,
+            sleep=sleep,
+            reraise=True,
+        )
+        self.requests = 0
+
+    def page(self, query: CallQuery, offset: int) -> CallPage:
+        """Read one page of up to 200 calls.
+
+        :raises TransientError: it failed `attempts` times.
+        :raises PermanentError: the platform refused the request.
+        """
+        return self._retrying(self._page, query, offset)
+
+    def _page(self, query: CallQuery, offset: int) -> CallPage:
+        with self._pacer.turn():
+            self.requests += 1
+            return self._client.list_calls_page(query, PAGE_SIZE, offset, retry=False)
+
+    def _wait(self, state: RetryCallState) -> float:
+        failure = state.outcome.exception() if state.outcome else None
+        if isinstance(failure, RateLimited):
+            # Somebody else reads too, or did a moment ago. The pacer does the waiting.
+            _log.info("The call history is rate limited; waiting as the platform asks.")
+            self._pacer.back_off(failure.retry_after)
+            return 0.0
+        return min(2.0 ** (state.attempt_number - 1), 30.0)
+
+
+class Slice:
+    """All calls that one filter selects.
+
+    :param reader: reads the pages.
+    :param query: the filter; ascending by creation.
+    :param max_passes: how often the slice is begun again while it moves. Default 5.
+    """
+
+    def __init__(self, reader: PageReader, query: CallQuery, *, max_passes: int = 5) -> None:
+        self._reader = reader
+        self._query = query
+        self._max_passes = max_passes
+        self._known: set[int] = set()
+        self.settled = False
+
+    @property
+    def size(self) -> int:
+        """How many different calls were seen."""
+        return len(self._known)
+
+    def pages(self, first: CallPage | None = None) -> Iterator[list[Call]]:
+        """Yield the calls, page by page; the same call may come more than once, the later one is the newer.
+
+        After the last page `settled` says whether everything was seen: a whole pass without a changed total, a
+        shifted row, a repeated page or an end before `total`.
+
+        :param first: the slice's first page, if it was read already.
+        """
+        previous_end: tuple[int, int | None] | None = None
+        for _ in range(self._max_passes):
+            known_before = len(self._known)
+            sweep = _Pass(self._reader, self._query)
+            for calls in sweep.pages(first):
+                self._known.update(hash(call.id) for call in calls)
+                yield calls
+            first = None
+            if sweep.complete:
+                self.settled = True
+                return
+            # Twice the same end, confirmed empty, with nothing new and nothing moving: then it is `total` that lies.
+            same_end = previous_end is not None and previous_end == (sweep.count, sweep.total)
+            if same_end and sweep.quiet and len(self._known) == known_before:
+                _log.warning(
+                    "The call history says there are %s calls in a slice but gives %d, twice; taking those.",
+                    sweep.total,
+                    sweep.count,
+                )
+                self.settled = True
+                return
+            previous_end = (sweep.count, sweep.total) if sweep.quiet else None
+        _log.warning("A slice of the call history kept moving over %d passes; it stays open.", self._max_passes)
+
+
+class _Pass:
+    """One way through a slice, from offset 0 to its end."""
+
+    def __init__(self, reader: PageReader, query: CallQuery) -> None:
+        self._reader = reader
+        self._query = query
+        self._seen: set[int] = set()
+        self._totals: set[int] = set()
+        self._shifted = False
+        self._repeated = False
+
+    @property
+    def count(self) -> int:
+        return len(self._seen)
+
+    @property
+    def total(self) -> int | None:
+        return max(self._totals, default=None)
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing moved while reading, as far as can be seen."""
+        return len(self._totals) <= 1 and not self._shifted and not self._repeated
+
+    @property
+    def complete(self) -> bool:
+        if self.total is None:
+            return self.quiet
+        # All that the total promised is there, so a row that came twice took nobody's place.
+        return len(self._totals) == 1 and not self._repeated and self.count >= self.total
+
+    def pages(self, first: CallPage | None) -> Iterator[list[Call]]:
+        offset = 0
+        doubts = 0  # pages in a row that look like the end
+        while True:
+            page = first or self._reader.page(self._query, offset)
+            first = None
+            if page.total is not None:
+                self._totals.add(page.total)
+            ids = {hash(call.id) for call in page.calls}
+            fresh = ids - self._seen
+            enough = page.total is not None and self.count + len(fresh) >= page.total
+            if not fresh:
+                # An empty or a repeated page. When the platform says there is more, or does not say, look again.
+                doubts += 1
+                if enough or doubts > 1:
+                    self._repeated = bool(page.calls) and not enough
+                    return
+                continue
+            self._shifted = self._shifted or len(fresh) < len(page.calls)
+            self._seen |= fresh
+            offset += len(page.calls)
+            short = len(page.calls) < PAGE_SIZE
+            yield page.calls
+            if enough and short:
+                return
+            # Without a total, a short page is half a proof of the end; the next, empty one is the other half.
+            doubts = 1 if short and page.total is None else 0
+
+
+def calls_of(bulk_list_id: str) -> CallQuery:
+    """Ask for the calls of one list, oldest first."""
+    return CallQuery(bulk_list_id=[bulk_list_id], sort_by="created_at", sort_order="asc")
+
+
+def calls_between(start: dt.datetime, end: dt.datetime) -> CallQuery:
+    """Ask for the calls of a stretch of time, oldest first. Which of a call's times counts is not documented."""
+    return CallQuery(start_date=start, end_date=end, sort_by="created_at", sort_order="asc")
+
+
+class DateSlices:
+    """A stretch of time, cut into slices that are small enough to be read again when they move.
+
+    :param reader: reads the pages.
+    :param start: the first instant.
+    :param end: the last one; must lie a little in the past, where nothing is added any more.
+    :param max_calls: cut a slice with more calls than this in two. Default 20,000, which is ten minutes of reading.
+    """
+
+    _SHORTEST = dt.timedelta(minutes=1)
+    _SHORTEST_UNCOUNTED = dt.timedelta(days=1)  # "many" tells nothing: cut by the day, and read on
+
+    def __init__(self, reader: PageReader, start: dt.datetime, end: dt.datetime, *, max_calls: int = 20_000) -> None:
+        self._reader = reader
+        self._max_calls = max_calls
+        self._waiting = [(start, end)]
+        self._first: CallPage | None = None
+
+    def probe(self) -> int | None:
+        """Ask how many calls there are in all, at the price of one request whose rows are not lost."""
+        self._first = self._reader.page(calls_between(*self._waiting[-1]), 0)
+        return self._first.total
+
+    def __iter__(self) -> Iterator[tuple[dt.datetime, dt.datetime, Slice, CallPage]]:
+        """Yield start, end, the slice and its first page, in the order of time."""
+        while self._waiting:
+            start, end = self._waiting.pop()
+            first = self._first or self._reader.page(calls_between(start, end), 0)
+            self._first = None
+            if self._too_large(first, end - start):
+                middle = start + (end - start) / 2
+                self._waiting += [(middle, end), (start, middle)]
+                continue
+            yield start, end, Slice(self._reader, calls_between(start, end)), first
+
+    def _too_large(self, first: CallPage, length: dt.timedelta) -> bool:
+        if first.total is None:
+            return len(first.calls) >= PAGE_SIZE and length > self._SHORTEST_UNCOUNTED
+        return first.total > self._max_calls and length > self._SHORTEST

@@ -1,0 +1,224 @@
+"""Fetch call recordings before their links die, and store them under their call's id.
+
+A link comes out of the platform's data, so it is foreign input: only http(s), only hosts that were allowed, and every
+redirect is held to the same rule. The API key is never sent along.
+"""
+
+from __future__ import annotations
+
+import logging
+import mimetypes
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+from typing import IO, Any, Protocol
+from urllib.parse import urljoin, urlsplit
+
+from ringg_provider.exceptions import InvalidRequest, RinggProviderError, TransientError
+from ringg_provider.http import Download, download
+
+_log = logging.getLogger(__name__)
+
+_EXPIRED = frozenset({401, 403, 404, 410})
+_MAX_HOPS = 5
+_SUFFIXES = frozenset({".mp3", ".wav", ".ogg", ".opus", ".m4a", ".webm", ".flac", ".aac"})
+
+
+class StoragePath(Protocol):
+    """What is needed of a folder: `pathlib.Path` and Airflow's `ObjectStoragePath` have it."""
+
+    def __truediv__(self, name: str) -> Any: ...
+    def mkdir(self, *, parents: bool = ..., exist_ok: bool = ...) -> None: ...
+
+
+@dataclass(frozen=True)
+class StoredRecording:
+    """A recording that is in its place.
+
+    :param call_id: its call.
+    :param path: where it is.
+    :param size: in bytes.
+    """
+
+    call_id: str
+    path: str
+    size: int
+
+
+class _Refused(RinggProviderError):
+    """This recording cannot be had; the text holds no link, because links are secrets."""
+
+
+class RecordingStore:
+    """A folder that recordings are fetched into.
+
+    :param folder: where they go; any `ObjectStoragePath` or `Path`.
+    :param hosts: hosts that may be fetched from; `*.example.com` allows those below a domain.
+    :param refresh: gives a call's present link, from its details; asked once when a link has expired.
+    :param workers: how many at the same time. Default 4.
+    :param attempts: how often a broken transfer is taken up again where it broke. Default 5.
+    :param fetch: opens a link from a byte on; for tests.
+    :param sleep: how to wait between attempts, in seconds; for tests.
+    :raises InvalidRequest: no host is allowed.
+
+    https://docs.ringg.ai/api-reference/endpoint/history/get-call-details
+    """
+
+    def __init__(
+        self,
+        folder: StoragePath,
+        *,
+        hosts: Iterable[str],
+        refresh: Callable[[str], str | None],
+        workers: int = 4,
+        attempts: int = 5,
+        fetch: Callable[..., AbstractContextManager[Download]] = download,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._hosts = tuple(host.strip().lower() for host in hosts if host.strip())
+        if not self._hosts:
+            raise InvalidRequest(
+                "recording_hosts must name the hosts that recordings may be fetched from, such as '*.ringg.ai'; "
+                "a link in the platform's data could point anywhere.",
+                field="recording_hosts",
+            )
+        self._folder = folder
+        self._refresh = refresh
+        self._workers = workers
+        self._attempts = attempts
+        self._fetch = fetch
+        self._sleep = sleep
+
+    def store(self, recordings: Sequence[tuple[str, str]]) -> list[StoredRecording]:
+        """Fetch some recordings.
+
+        :param recordings: call id and link of each.
+        :return: those that are in their place now; the others are logged by call id and left for the next run.
+        """
+        if not recordings:
+            return []
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="ringg-recordings") as pool:
+            outcomes = pool.map(lambda each: self._store_one(*each), recordings)
+            return [outcome for outcome in outcomes if outcome is not None]
+
+    def allows(self, url: str) -> bool:
+        """Whether a link may be fetched."""
+        try:
+            parts = urlsplit(url)
+            host = (parts.hostname or "").lower()
+        except ValueError:
+            return False
+        if parts.scheme not in ("http", "https") or not host or parts.username is not None:
+            return False
+        return any(fnmatchcase(host, allowed) for allowed in self._hosts)
+
+    def _store_one(self, call_id: str, url: str) -> StoredRecording | None:
+        try:
+            with tempfile.TemporaryFile() as spool:
+                try:
+                    suffix = self._fill(spool, url)
+                except _Expired:
+                    fresh = self._refresh(call_id)
+                    if not fresh:
+                        raise _Refused("the link has expired and the platform gives no other") from None
+                    suffix = self._fill(spool, fresh)
+                size = spool.seek(0, 2)
+                target = self._folder / (re.sub(r"[^A-Za-z0-9_-]", "_", call_id) + suffix)
+                spool.seek(0)
+                with target.open("wb") as file:
+                    shutil.copyfileobj(spool, file, 1 << 20)
+            return StoredRecording(call_id, str(target), size)
+        except RinggProviderError as failure:
+            reason = str(failure) if isinstance(failure, _Refused) else type(failure).__name__
+            _log.warning("The recording of call %s was not stored: %s.", call_id, reason)
+            return None
+
+    def _fill(self, spool: IO[bytes], url: str) -> str:
+        """Fetch a link into a file, continuing where a transfer broke; gives back the file's suffix."""
+        spool.seek(0)
+        spool.truncate()
+        validator: str | None = None
+        for attempt in range(1, self._attempts + 1):
+            try:
+                with self._open(url, spool.seek(0, 2), validator) as answer:
+                    if answer.status_code in _EXPIRED:
+                        raise _Expired("the link has expired")
+                    if answer.status_code == 416 and spool.tell() > 0:
+                        # What is there is not the beginning of what they have.
+                        spool.truncate(0)
+                        raise TransientError("The rest of a recording was refused.")
+                    if answer.status_code >= 500 or answer.status_code == 429:
+                        raise TransientError("A recording is not to be had at present.")
+                    if answer.status_code not in (200, 206):
+                        raise _Refused(f"its host answered {answer.status_code}")
+                    if answer.start != spool.seek(0, 2):
+                        spool.seek(0)
+                        spool.truncate()
+                    validator = answer.validator
+                    for chunk in answer.chunks():
+                        spool.write(chunk)
+                    if answer.length is not None and spool.tell() != answer.start + answer.length:
+                        raise TransientError("A recording broke off.")
+                    return _suffix(url, answer.content_type)
+            except TransientError:
+                if attempt == self._attempts:
+                    raise
+            self._sleep(min(2.0 ** (attempt - 1), 30.0))
+        raise AssertionError("the last attempt returns or raises")
+
+    def _open(self, url: str, start: int, validator: str | None) -> AbstractContextManager[Download]:
+        return _following(self._fetch, self.allows, url, start, validator)
+
+
+class _Expired(RinggProviderError):
+    """The link does not work any more."""
+
+
+class _following:  # noqa: N801 - used like a function
+    """Open a link and follow its redirects, each of them only to a host that is allowed."""
+
+    def __init__(
+        self,
+        fetch: Callable[..., AbstractContextManager[Download]],
+        allows: Callable[[str], bool],
+        url: str,
+        start: int,
+        validator: str | None,
+    ) -> None:
+        self._fetch, self._allows = fetch, allows
+        self._url, self._start, self._validator = url, start, validator
+        self._opened: AbstractContextManager[Download] | None = None
+
+    def __enter__(self) -> Download:
+        url = self._url
+        for _ in range(_MAX_HOPS):
+            if not self._allows(url):
+                raise _Refused("its host is not among recording_hosts, or the link is not http(s)")
+            self._opened = self._fetch(url, start=self._start, validator=self._validator)
+            answer = self._opened.__enter__()
+            if answer.location is None:
+                return answer
+            self._opened.__exit__(None, None, None)
+            self._opened = None
+            url = urljoin(url, answer.location)
+        raise _Refused("it is redirected in circles")
+
+    def __exit__(self, *exc_info: Any) -> None:
+        if self._opened is not None:
+            self._opened.__exit__(*exc_info)
+
+
+def _suffix(url: str, content_type: str | None) -> str:
+    suffix = PurePosixPath(urlsplit(url).path).suffix.lower()
+    if suffix in _SUFFIXES:
+        return suffix
+    guessed = mimetypes.guess_extension((content_type or "").partition(";")[0].strip()) or ""
+    return guessed if guessed in _SUFFIXES else ".bin"

@@ -1,0 +1,3 @@
+"""Operators that move data between a warehouse and a calling platform."""
+
+from __future__ import annotations

@@ -1,0 +1,273 @@
+"""The call history of Ringg AI, loaded into a SQL database; what is read and how is left to `history/`."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    Asset,
+    AssetAlias,
+    BaseHook,
+    BaseOperator,
+    ObjectStoragePath,
+)
+
+from ringg_provider.exceptions import InvalidRequest, RinggProviderError, TransientError
+from ringg_provider.history.load import HistoryLoad, LoadCounts, Scope, Settings
+from ringg_provider.history.merge import MergeFailed
+from ringg_provider.history.pacer import Pacer
+from ringg_provider.history.recordings import RecordingStore
+from ringg_provider.history.tables import CALLS, CAMPAIGNS, calls_table, campaigns_table
+from ringg_provider.hooks.ringg import RinggHook
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+    from airflow.providers.common.compat.sdk import Context
+
+
+class RinggCallsToSqlOperator(BaseOperator):
+    """Load the call history into a SQL database and bring open calls up to date.
+
+    Without `bulk_list_ids`, `start` and `end` it reads whatever may have changed: campaigns that are not closed in
+    the table, calls that still lack their last status, their cost or their analysis, and everything since the newest
+    call that a former run has reached. It may be run as often as one likes, at the same time too: rows are merged by
+    call id and never move backwards. Give it the Airflow pool `ringg_history` with one slot: the platform allows ten
+    list requests a minute for the whole workspace. (A connection whose extra has `history_requests_per_minute`, such
+    as that of a sandbox, is read at that pace.)
+
+    The tables are created when they are missing; `docs/tables.md` describes them. Works on PostgreSQL, SQLite and
+    DuckDB through any `DbApiHook` with a SQLAlchemy engine; the docs say what was checked for others.
+
+    Follows https://docs.ringg.ai/api-reference/endpoint/history/get-call-history and
+    https://docs.ringg.ai/api-reference/endpoint/history/get-call-details.
+
+    :param sql_conn_id: the database's connection.
+    :param ringg_conn_id: the Ringg connection. Default `ringg_default`.
+    :param table: of calls. Default `ringg_calls`.
+    :param campaigns_table: of campaigns. Default `ringg_campaigns`.
+    :param schema: of both tables. Default the connection's own.
+    :param bulk_list_ids: read these lists whole and nothing else: an id, a list of ids, or the result of
+        `SqlToRinggOperator`. None or empty means no such restriction.
+    :param start: read calls from here on; an aware datetime or ISO string, a naive one is UTC. Default: from the
+        newest call that a former pass by date reached, or the beginning on an empty table.
+    :param end: read calls up to here. Default and latest: five minutes ago.
+    :param lookback: begin so much before the watermark. Default one hour.
+    :param include_analysis: read the analysis of calls that connected, one details request each. Default True.
+    :param wait_for_client_analysis: keep calls open until the agent's own analysis is there too. Default False.
+    :param analysis_concurrency: details requests at the same time. Default 8.
+    :param transcripts: keep what was said. Default True.
+    :param recordings_path: fetch recordings into this folder, any `ObjectStoragePath` address. Default: do not.
+    :param recording_hosts: hosts they may be fetched from, such as `["*.ringg.ai"]`; needed with `recordings_path`.
+    :param recordings_conn_id: the folder's connection, if it needs one.
+    :param give_up_after: mark a call incomplete when something is missing for so long. Default three days.
+    :param max_minutes: read no more campaigns in one run than take so long; the rest is read next time. Default all.
+    :return: counts, see `LoadCounts`; no personal data. They are also the `extra` of the asset events: an `Asset` in
+        `outlets` gets them at every run, an `AssetAlias` gets an event only when calls are new or have changed.
+    :raises AirflowFailException: trying again cannot help.
+    :raises TransientError: it can; what was read is in the tables.
+    """
+
+    template_fields: Sequence[str] = (
+        "sql_conn_id",
+        "ringg_conn_id",
+        "table",
+        "campaigns_table",
+        "schema",
+        "bulk_list_ids",
+        "start",
+        "end",
+        "recordings_path",
+        "recordings_conn_id",
+    )
+    ui_color = "#e4eef8"
+
+    def __init__(
+        self,
+        *,
+        sql_conn_id: str,
+        ringg_conn_id: str = RinggHook.default_conn_name,
+        table: str = CALLS,
+        campaigns_table: str = CAMPAIGNS,
+        schema: str | None = None,
+        bulk_list_ids: str | Sequence[str | Mapping[str, Any]] | None = None,
+        start: dt.datetime | str | None = None,
+        end: dt.datetime | str | None = None,
+        lookback: dt.timedelta = Settings.lookback,
+        include_analysis: bool = True,
+        wait_for_client_analysis: bool = False,
+        analysis_concurrency: int = 8,
+        transcripts: bool = True,
+        recordings_path: str | None = None,
+        recording_hosts: Sequence[str] | None = None,
+        recordings_conn_id: str | None = None,
+        give_up_after: dt.timedelta = Settings.give_up_after,
+        max_minutes: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.sql_conn_id = sql_conn_id
+        self.ringg_conn_id = ringg_conn_id
+        self.table = table
+        self.campaigns_table = campaigns_table
+        self.schema = schema
+        self.bulk_list_ids = bulk_list_ids
+        self.start = start
+        self.end = end
+        self.lookback = lookback
+        self.include_analysis = include_analysis
+        self.wait_for_client_analysis = wait_for_client_analysis
+        self.analysis_concurrency = analysis_concurrency
+        self.transcripts = transcripts
+        self.recordings_path = recordings_path
+        self.recording_hosts = recording_hosts
+        self.recordings_conn_id = recordings_conn_id
+        self.give_up_after = give_up_after
+        self.max_minutes = max_minutes
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Load, tell those who wait for new calls, and return counts."""
+        with _failing_without_retry(), RinggHook(self.ringg_conn_id) as hook:
+            engine = sql_engine(self.sql_conn_id)
+            try:
+                counts = self._load(hook, engine).run(self._scope())
+            finally:
+                engine.dispose()
+        self.log.info("Call history: %s", counts)
+        result = dataclasses.asdict(counts)
+        self._announce(context, counts, result)
+        return result
+
+    def _load(self, hook: RinggHook, engine: sa.Engine) -> HistoryLoad:
+        schema = self.schema or None
+        return HistoryLoad(
+            source=hook.client,
+            engine=engine,
+            calls=calls_table(self.table, schema=schema),
+            campaigns=campaigns_table(self.campaigns_table, schema=schema),
+            settings=Settings(
+                lookback=self.lookback,
+                give_up_after=self.give_up_after,
+                include_analysis=self.include_analysis,
+                wait_for_client_analysis=self.wait_for_client_analysis,
+                transcripts=self.transcripts,
+                analysis_concurrency=self.analysis_concurrency,
+                max_minutes=self.max_minutes,
+            ),
+            recordings=self._recordings(hook),
+            pacer=self._pacer(),
+        )
+
+    def _pacer(self) -> Pacer:
+        given = BaseHook.get_connection(self.ringg_conn_id).extra_dejson.get("history_requests_per_minute")
+        try:
+            per_minute = float(given) if given not in (None, "") else None
+        except (TypeError, ValueError):
+            per_minute = 0.0
+        if per_minute is None:
+            return Pacer()
+        if not per_minute > 0:
+            raise InvalidRequest(
+                f"Connection {self.ringg_conn_id!r}: history_requests_per_minute must be a number above 0.",
+                field="history_requests_per_minute",
+            )
+        return Pacer(period=60.0 * Pacer.LIMIT / per_minute)
+
+    def _scope(self) -> Scope:
+        return Scope(
+            bulk_list_ids=list_ids(self.bulk_list_ids),
+            start=instant(self.start, "start"),
+            end=instant(self.end, "end"),
+        )
+
+    def _recordings(self, hook: RinggHook) -> RecordingStore | None:
+        if not self.recordings_path:
+            return None
+        client = hook.client
+        return RecordingStore(
+            ObjectStoragePath(self.recordings_path, conn_id=self.recordings_conn_id),
+            hosts=self.recording_hosts or (),
+            refresh=lambda call_id: client.get_call(call_id, send_analysis=False).recording_url,
+        )
+
+    def _announce(self, context: Context, counts: LoadCounts, extra: dict[str, int]) -> None:
+        """Give the asset events their counts; an alias gets one only when there is something new."""
+        for outlet in self.outlets:
+            if isinstance(outlet, AssetAlias):
+                if counts.inserted or counts.changed:
+                    context["outlet_events"][outlet].add(self._asset(), extra=dict(extra))
+            elif isinstance(outlet, Asset):
+                context["outlet_events"][outlet].extra.update(extra)
+
+    def _asset(self) -> Asset:
+        table = f"{self.schema}.{self.table}" if self.schema else self.table
+        return Asset(name=f"{self.sql_conn_id}.{table}", uri=f"x-ringg-sql://{self.sql_conn_id}/{table}")
+
+
+def sql_engine(sql_conn_id: str) -> sa.Engine:
+    """Make an engine for a connection; its errors and its log hold no values of rows.
+
+    :raises InvalidRequest: the connection is not one of a SQL database.
+    """
+    hook = BaseHook.get_connection(sql_conn_id).get_hook()
+    if not hasattr(hook, "get_sqlalchemy_engine"):
+        raise InvalidRequest(
+            f"sql_conn_id: connection {sql_conn_id!r} is not one of a SQL database that Airflow has a DbApiHook for.",
+            field="sql_conn_id",
+        )
+    engine: sa.Engine = hook.get_sqlalchemy_engine(engine_kwargs={"hide_parameters": True})
+    return engine
+
+
+def list_ids(given: object) -> list[str]:
+    """Read list ids in any form that a DAG has them: one, several, or what `SqlToRinggOperator` returned.
+
+    :raises InvalidRequest: something else is among them.
+    """
+    if given is None or given == "":
+        return []
+    items = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+    ids: list[str] = []
+    for item in items:
+        value = item.get("list_id") if isinstance(item, Mapping) else item
+        if value is None and not isinstance(item, Mapping):
+            continue  # a mapped task that started nothing
+        if not isinstance(value, str) or not value.strip() or value.strip() in ("None", "[]"):
+            raise InvalidRequest(
+                "bulk_list_ids must be list ids, or the result of SqlToRinggOperator; for a templated value the DAG "
+                "needs render_template_as_native_obj=True, or use `.output`.",
+                field="bulk_list_ids",
+            )
+        ids.append(value.strip())
+    return list(dict.fromkeys(ids))
+
+
+def instant(value: dt.datetime | str | None, field: str) -> dt.datetime | None:
+    """Read a point in time; one without a zone is UTC.
+
+    :raises InvalidRequest: it is neither a datetime nor an ISO string.
+    """
+    if value is None or value in ("", "None"):
+        return None
+    try:
+        parsed = pendulum.parse(value) if isinstance(value, str) else pendulum.instance(value)
+    except (ValueError, AttributeError):
+        parsed = None
+    if not isinstance(parsed, pendulum.DateTime):
+        raise InvalidRequest(f"{field} must be a datetime or an ISO 8601 string.", field=field)
+    return parsed
+
+
+@contextmanager
+def _failing_without_retry() -> Iterator[None]:
+    try:
+        yield
+    except (TransientError, MergeFailed):
+        raise  # a database may be back in a minute
+    except RinggProviderError as error:
+        raise AirflowFailException(f"{type(error).__name__}: {error}") from error
