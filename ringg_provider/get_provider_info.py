@@ -60,6 +60,11 @@ def get_provider_info() -> dict[str, Any]:
                         "description": "How long one request may wait for the platform.",
                         "schema": {"type": ["number", "null"], "minimum": 1},
                     },
+                    "history_requests_per_minute": {
+                        "label": "History requests per minute",
+                        "description": "How often the call history may be read; the platform allows 10.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1},
+                    },
                     "dashboard_url": {
                         "label": "Campaign page",
                         "description": "Where a person sees a campaign; {campaign_id} is replaced.",

@@ -57,6 +57,7 @@ class RinggHook(BaseHook):
 
         return {
             "timeout": IntegerField("Timeout in seconds", widget=BS3TextFieldWidget()),
+            "history_requests_per_minute": IntegerField("History requests per minute", widget=BS3TextFieldWidget()),
             "dashboard_url": StringField("Campaign page", widget=BS3TextFieldWidget()),
         }
 
@@ -71,6 +72,11 @@ class RinggHook(BaseHook):
             connection = self.get_connection(self.ringg_conn_id)
             self._client = RinggClient(**self._client_options(connection, connection.extra_dejson))
         return self._client
+
+    @property
+    def base_url(self) -> str:
+        """Where the connection points, without the key."""
+        return _base_url(self.get_connection(self.ringg_conn_id))
 
     async def aclient(self) -> AsyncRinggClient:
         """A client for an event loop; the caller closes it. Raises what :attr:`client` raises."""
