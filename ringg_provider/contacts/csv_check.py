@@ -60,9 +60,7 @@ def inspect_csv(
     """
     cleaner = PhoneCleaner(country_code)
     if PHONE_VARIABLE not in variables_map:
-        raise InvalidRequest(
-            f"variables_map must map {PHONE_VARIABLE} to the phone column.", field="variables_map"
-        )
+        raise InvalidRequest(f"variables_map must map {PHONE_VARIABLE} to the phone column.", field="variables_map")
     _check_file(path)
     with path.open(encoding="utf-8", newline="") as file:
         rows = _rows(csv.reader(file, strict=True))
@@ -72,9 +70,7 @@ def inspect_csv(
         total, bad_lines, foreign_lines = 0, [], []
         for line, row in rows:
             total += 1
-            number = (
-                cleaner.clean(row[phone]) if len(row) == len(header) else Rejection(Disposition.PHONE_MISSING)
-            )
+            number = cleaner.clean(row[phone]) if len(row) == len(header) else Rejection(Disposition.PHONE_MISSING)
             if isinstance(number, Rejection):
                 bad_lines.append(line)
             elif not cleaner.is_home(number):
@@ -90,9 +86,7 @@ def inspect_csv(
         )
     report = CsvReport(total, total - len(bad_lines), len(bad_lines))
     if not report.valid_rows:
-        raise InvalidContacts(
-            f"contacts: none of the {total} rows has a number that can be called in {country_code}."
-        )
+        raise InvalidContacts(f"contacts: none of the {total} rows has a number that can be called in {country_code}.")
     if bad_lines and not remove_invalid_rows:
         raise InvalidContacts(
             f"contacts: {len(bad_lines)} of {total} rows have no number that can be called in"

@@ -186,9 +186,7 @@ class _Pattern:
 
     @classmethod
     def of(cls, description: object) -> _Pattern:
-        return cls(
-            getattr(description, "national_number_pattern", None), getattr(description, "possible_length", ())
-        )
+        return cls(getattr(description, "national_number_pattern", None), getattr(description, "possible_length", ()))
 
     def matches(self, prefix: str, length: int) -> bool | None:
         if not self._source or (self.lengths and length not in self.lengths):

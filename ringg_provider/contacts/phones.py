@@ -82,8 +82,7 @@ class PhoneCleaner:
         clean = self.clean
         home = self._home
         read: list[int | Rejection] = [
-            int(cell) if type(cell) is str and _PLAIN(cell) and int(cell) in home else clean(cell)
-            for cell in cells
+            int(cell) if type(cell) is str and _PLAIN(cell) and int(cell) in home else clean(cell) for cell in cells
         ]
         return read, False
 
@@ -163,9 +162,7 @@ class PhoneCleaner:
             if error.error_type == NumberParseException.NOT_A_NUMBER:
                 return Rejection(Disposition.PHONE_UNREADABLE, "not a telephone number")
             short = _short_number(bare, self._region)
-            return short or Rejection(
-                Disposition.PHONE_INVALID, _parse_errors().get(error.error_type, "invalid")
-            )
+            return short or Rejection(Disposition.PHONE_INVALID, _parse_errors().get(error.error_type, "invalid"))
 
     def _verdict(self, number: PhoneNumber, text: str) -> int | Rejection:
         from phonenumbers import (
@@ -180,9 +177,7 @@ class PhoneCleaner:
             if short := _short_number(text, self._region):
                 return short
             reason = is_possible_number_with_reason(number)
-            detail = {ValidationResult.TOO_SHORT: "too short", ValidationResult.TOO_LONG: "too long"}.get(
-                reason
-            )
+            detail = {ValidationResult.TOO_SHORT: "too short", ValidationResult.TOO_LONG: "too long"}.get(reason)
             return Rejection(Disposition.PHONE_INVALID, detail or f"no such number in +{number.country_code}")
         kind = number_type(number)
         if kind not in {
@@ -271,9 +266,7 @@ def _text_of(cell: Any) -> str | Rejection:
     text = str(cell)
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).translate(_INVISIBLE)
-        text = "".join(
-            str(unicodedata.digit(character)) if character.isdigit() else character for character in text
-        )
+        text = "".join(str(unicodedata.digit(character)) if character.isdigit() else character for character in text)
     text = text.strip()
     return text or Rejection(Disposition.PHONE_MISSING)
 

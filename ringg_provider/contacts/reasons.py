@@ -46,6 +46,23 @@ class Disposition(StrEnum):
     run.
     """
 
+    @property
+    def is_defect(self) -> bool:
+        """Whether it tells of bad data, and not of somebody who is rightly left alone. These count as rejects."""
+        return self not in _NOT_DEFECTS
+
+
+_NOT_DEFECTS = frozenset(
+    {
+        Disposition.LISTED,
+        Disposition.SUPPRESSED,
+        Disposition.CALLED_RECENTLY,
+        Disposition.TOO_MANY_ATTEMPTS,
+        Disposition.OUTSIDE_CALLING_HOURS,
+        Disposition.NOT_UPLOADED,
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Rejection:

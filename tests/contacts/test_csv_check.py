@@ -37,9 +37,7 @@ def test_one_bad_row_is_refused_otherwise_and_named_by_its_line(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("remove", [True, False])
-def test_a_number_of_another_country_is_refused_because_it_would_ring_a_stranger(
-    tmp_path: Path, remove: bool
-) -> None:
+def test_a_number_of_another_country_is_refused_because_it_would_ring_a_stranger(tmp_path: Path, remove: bool) -> None:
     with pytest.raises(InvalidContacts, match="another country"):
         check(tmp_path, "Mobile Number,Name\n+919876543210,a\n+447911123456,b\n", remove=remove)
 

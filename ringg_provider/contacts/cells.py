@@ -1,0 +1,88 @@
+"""Turns the values of a database into the text of a CSV cell, a column at a time, and finds what no cell may hold."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import re
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from ringg_provider.exceptions import InvalidRequest
+
+# Tabs and line breaks are text like any other; the rest of the control characters, and halves of surrogate pairs,
+# have no business in a name and no meaning to a voice.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def column_texts(values: Sequence[Any], name: str) -> Sequence[str]:
+    """The texts of a column. NULL is empty, times are ISO 8601, numbers are never in scientific notation.
+
+    Args:
+        values: as the database gave them.
+        name: the column, for the error.
+
+    Raises:
+        InvalidRequest: the column is of a type that has no text, such as bytes.
+    """
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        return values
+    try:
+        if len(kinds) == 1:
+            return list(map(_writer(kinds.pop()), values))
+        writers = {kind: _writer(kind) for kind in kinds}
+    except KeyError as error:
+        raise InvalidRequest(
+            f"sql: column {name!r} has values of type {error.args[0]}, which are no text; cast it in the query.",
+            field="sql",
+        ) from None
+    return [writers[type(value)](value) for value in values]
+
+
+def is_sendable(text: str) -> bool:
+    """Whether a text is free of control characters (tabs and line breaks are fine) and has a UTF-8 form."""
+    # `isprintable` is a fast yes; it also says no to line breaks and to the joiners inside emoji.
+    return text.isprintable() or _FORBIDDEN.search(text) is None
+
+
+def _writer(kind: type) -> Callable[[Any], str]:
+    for base in kind.__mro__[:-1]:
+        if base in _WRITERS:
+            return _WRITERS[base]
+    raise KeyError(kind.__name__)
+
+
+def _plain_decimal(value: Decimal) -> str:
+    return format(value, "f") if value.is_finite() else ""
+
+
+def _plain_float(value: float) -> str:
+    if not math.isfinite(value):
+        return ""
+    return str(int(value)) if value == int(value) else format(Decimal(repr(value)), "f")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    type(None): lambda _: "",
+    str: str,
+    bool: lambda value: "true" if value else "false",
+    int: str,
+    float: _plain_float,
+    Decimal: _plain_decimal,
+    dt.datetime: lambda value: value.isoformat(sep=" "),
+    dt.date: dt.date.isoformat,
+    dt.time: dt.time.isoformat,
+    dt.timedelta: str,
+    UUID: str,
+    dict: _json,
+    list: _json,
+    tuple: _json,
+}

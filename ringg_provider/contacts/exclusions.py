@@ -1,0 +1,93 @@
+"""Who must not be called: suppressed numbers and keys, and those whom the frequency cap protects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ringg_provider.contacts.numbers import NumberSet
+from ringg_provider.contacts.phones import PhoneCleaner
+from ringg_provider.contacts.reasons import Disposition, Rejection
+from ringg_provider.contacts.source import Rows
+
+_SEPARATORS = re.compile(r"[,;/|&\n]|\bor\b|\band\b", re.IGNORECASE)
+
+
+@dataclass
+class Exclusions:
+    """The people to leave out. Numbers take a few bytes each; suppressed keys, which are kept as text, about 100.
+
+    Args:
+        suppressed: numbers from the suppression query.
+        suppressed_keys: contact keys from the suppression query.
+        called_recently: numbers called within the cap's days.
+        exhausted: numbers called as often as the cap allows.
+        unreadable: values of the suppression query that are neither a number nor a key.
+    """
+
+    suppressed: NumberSet = field(default_factory=NumberSet)
+    suppressed_keys: set[str] = field(default_factory=set)
+    called_recently: NumberSet = field(default_factory=NumberSet)
+    exhausted: NumberSet = field(default_factory=NumberSet)
+    unreadable: int = 0
+
+    def suppress(self, rows: Rows, cleaner: PhoneCleaner, *, with_keys: bool) -> None:
+        """Take in the suppression query's result.
+
+        Every value of every column counts: as a number, however spelled, several to a cell if need be; and as a
+        contact key, if there are such.
+
+        Args:
+            rows: the result.
+            cleaner: reads numbers.
+            with_keys: whether contacts have a key besides their number.
+        """
+        for batch in rows.batches:
+            for column in zip(*batch, strict=True):
+                read, _ = cleaner.column(column)
+                self.suppressed.add([number for number in read if not isinstance(number, Rejection)])
+                for cell, number in zip(column, read, strict=True):
+                    if isinstance(number, Rejection) and number.disposition is not Disposition.PHONE_MISSING:
+                        found = _numbers_in(cell, cleaner)
+                        self.suppressed.add(found)
+                        self.unreadable += not found and not with_keys
+                if with_keys:
+                    self.suppressed_keys.update(str(cell).strip() for cell in column if cell is not None)
+
+    def rejections(self, numbers: Sequence[int | Rejection], keys: Sequence[str] | None) -> dict[int, Rejection]:
+        """Why which of a batch's contacts are left out.
+
+        Args:
+            numbers: E.164 numbers as integers, or why there is none.
+            keys: their contact keys, if they have such.
+
+        Returns:
+            Position -> reason.
+        """
+        found: dict[int, Rejection] = {}
+        for people, rejection in (
+            (self.exhausted, Rejection(Disposition.TOO_MANY_ATTEMPTS)),
+            (self.called_recently, Rejection(Disposition.CALLED_RECENTLY)),
+            (self.suppressed, Rejection(Disposition.SUPPRESSED)),
+        ):
+            if people:
+                found.update(
+                    (position, rejection)
+                    for position, number in enumerate(numbers)
+                    if not isinstance(number, Rejection) and number in people
+                )
+        if keys is not None and self.suppressed_keys and not self.suppressed_keys.isdisjoint(keys):
+            found.update(
+                (position, Rejection(Disposition.SUPPRESSED, "by contact key"))
+                for position, key in enumerate(keys)
+                if key in self.suppressed_keys
+            )
+        return found
+
+
+def _numbers_in(cell: Any, cleaner: PhoneCleaner) -> list[int]:
+    """All numbers that a cell can be read as, dialable or not: an opt-out is better honoured twice than lost."""
+    parts: Iterable[Any] = [cell, *_SEPARATORS.split(cell)] if isinstance(cell, str) else [cell]
+    return [number for part in parts if (number := cleaner.number_of(part)) is not None]

@@ -1,0 +1,337 @@
+"""The ledger of people: the table that says who was put on which list, and why the others were not.
+
+One row per row of the query, keyed by launch key, contact key and, where the query has a key more than once, which of
+them it is. During the run the rows are spooled to a private file; the table is written at the end, in one transaction,
+when the lists have their ids. All rows of a launch key are replaced together, so a retry ends where a run
+without a crash would have ended, and a run that dies leaves nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from ringg_provider.contacts.reasons import Disposition, Rejection
+from ringg_provider.contacts.scratch import Scratch
+from ringg_provider.contacts.source import database_failure
+from ringg_provider.exceptions import RinggProviderError
+
+#: Longer keys are cut: every index of every supported database takes two of these.
+MAX_KEY = 250
+_BATCH = 10_000
+_ATTEMPTS = 5
+_NULL = "\\N"
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": None})
+
+
+@dataclass(frozen=True)
+class Person:
+    """One row of the spool.
+
+    Args:
+        contact_key: who, as the user names them; the number, or what stands in its place, when they do not.
+        phone: E.164, or None.
+        disposition: what became of the row.
+        detail: more about it.
+        list_number: the number of the list, from 1, or None.
+    """
+
+    contact_key: str
+    phone: str | None
+    disposition: Disposition
+    detail: str
+    list_number: int | None
+
+
+class PeopleSpool:
+    """A private file with what became of each row, in PostgreSQL's COPY text format.
+
+    Args:
+        scratch: where the file goes.
+    """
+
+    def __init__(self, scratch: Scratch) -> None:
+        self.path, self._file = scratch.create("people.tsv")
+        self.rows = 0
+        # What rows have in common is kept once: a list number, a disposition and a detail.
+        self.outcomes: list[tuple[int | None, Disposition, str]] = []
+        self._outcome_ids: dict[tuple[int | None, Disposition, str], int] = {}
+
+    def listed(self, list_number: int, phones: Sequence[str], keys: Sequence[str] | None) -> None:
+        """Note contacts that went on a list.
+
+        Args:
+            list_number: of the list, from 1.
+            phones: E.164.
+            keys: their contact keys; None when the number is the key.
+        """
+        if not phones:
+            return
+        end = f"\t{self._outcome(list_number, Disposition.LISTED, '')}\n"
+        self.rows += len(phones)
+        if keys is None:
+            between = f"{end}{_NULL}\t"
+            self._file.write(f"{_NULL}\t{between.join(phones)}{end}".encode())
+            return
+        fields = [_field(key) if key else _NULL for key in keys]
+        lines = map("\t".join, zip(fields, phones, strict=True))
+        self._file.write((end.join(lines) + end).encode("utf-8", "replace"))
+
+    def rejected(self, rejection: Rejection, phone: str, key: str) -> None:
+        """Note one row that is on no list.
+
+        Args:
+            rejection: why.
+            phone: E.164, or empty.
+            key: the contact key, or what the row has instead.
+        """
+        outcome = self._outcome(None, rejection.disposition, rejection.detail)
+        self.rows += 1
+        line = "\t".join((_field(key), phone or _NULL, f"{outcome}\n"))
+        self._file.write(line.encode("utf-8", "replace"))
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._file.close()
+
+    def __iter__(self) -> Iterator[Person]:
+        """Read the rows back, in the order in which they were noted."""
+        for key, phone, outcome in self.fields():
+            list_number, disposition, detail = self.outcomes[outcome]
+            yield Person(key or phone or "", phone, disposition, detail, list_number)
+
+    def fields(self) -> Iterator[tuple[str | None, str | None, int]]:
+        """Key, phone and outcome of each row; the key is None where the phone is the key."""
+        with self.path.open(encoding="utf-8", newline="\n") as file:
+            for line in file:
+                key, phone, outcome = line[:-1].split("\t")
+                yield _read_field(key), _read_field(phone), int(outcome)
+
+    def _outcome(self, list_number: int | None, disposition: Disposition, detail: str) -> int:
+        outcome = (list_number, disposition, detail)
+        number = self._outcome_ids.get(outcome)
+        if number is None:
+            number = self._outcome_ids[outcome] = len(self.outcomes)
+            self.outcomes.append(outcome)
+        return number
+
+
+def _field(text: str) -> str:
+    return text[:MAX_KEY].translate(_ESCAPES)
+
+
+def _read_field(field: str) -> str | None:
+    if "\\" not in field:
+        return field
+    if field == _NULL:
+        return None
+    return (
+        field.replace("\\\\", "\0").replace("\\t", "\t").replace("\\n", "\n").replace("\\r", "\r").replace("\0", "\\")
+    )
+
+
+def people_table(name: str = "ringg_contacts", schema: str | None = None) -> sa.Table:
+    """Describe the table; nothing is created.
+
+    Args:
+        name: of the table; `schema.name` is understood too.
+        schema: where it lives; the connection's default when left out.
+    """
+    if schema is None and "." in name:
+        schema, _, name = name.rpartition(".")
+    return sa.Table(
+        name,
+        sa.MetaData(),
+        sa.Column("launch_key", sa.String(MAX_KEY), primary_key=True),
+        sa.Column("contact_key", sa.String(MAX_KEY), primary_key=True),
+        # 1 for the only row of its key; a query that has a key twice has a second row here.
+        sa.Column("occurrence", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("list_id", sa.String(100)),
+        sa.Column("phone", sa.String(20)),
+        sa.Column("disposition", sa.String(40), nullable=False),
+        sa.Column("detail", sa.Text),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        schema=schema,
+    )
+
+
+class PeopleLedger:
+    """Writes the table.
+
+    Args:
+        engine: of the database that it lives in.
+        table: its name; `schema.name` is understood too.
+    """
+
+    def __init__(self, engine: sa.Engine, table: str = "ringg_contacts") -> None:
+        # SQLAlchemy quotes the values in its errors unless it is told not to.
+        engine.hide_parameters = True
+        engine.dialect.hide_parameters = True  # type: ignore[attr-defined]
+        self._engine = engine
+        self.table = people_table(table)
+
+    def replace(
+        self,
+        launch_key: str,
+        spool: PeopleSpool,
+        list_ids: Mapping[int, str],
+        invalid: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        """Make the spooled rows all the rows of a launch key, in one transaction.
+
+        Args:
+            launch_key: whose rows.
+            spool: the rows; closed.
+            list_ids: list number -> the platform's id.
+            invalid: list id -> phone -> why the platform refused it, out of its reports of invalid rows.
+
+        Raises:
+            QueryFailed, DatabaseUnavailable: the database refused; the text quotes no row.
+        """
+        outcomes = [
+            (list_ids.get(number) if number is not None else None, disposition, detail)
+            for number, disposition, detail in spool.outcomes
+        ]
+        failure: RinggProviderError | None = None
+        try:
+            self.table.create(self._engine, checkfirst=True)
+            for attempt in range(_ATTEMPTS):
+                try:
+                    self._replace(launch_key, spool, outcomes, invalid or {})
+                    return
+                except (IntegrityError, OperationalError):
+                    # Another run of the same key wrote at the same moment; or a deadlock.
+                    if attempt == _ATTEMPTS - 1:
+                        raise
+                time.sleep(0.2 * 2**attempt)
+        except Exception as error:  # noqa: BLE001 - COPY raises the driver's own errors
+            failure = database_failure(self.table.fullname, error)
+        # Out here, so that the driver's error, which quotes the row, is not even the context of ours.
+        if failure is not None:
+            raise failure
+
+    def _replace(
+        self,
+        launch_key: str,
+        spool: PeopleSpool,
+        outcomes: Sequence[tuple[str | None, Disposition, str]],
+        invalid: Mapping[str, Mapping[str, str]],
+    ) -> None:
+        table, mark = self.table, uuid4().hex[:8]
+        staging = _temporary(
+            f"{table.name}_staging_{mark}",
+            # The order of the rows; PostgreSQL counts by itself while it copies.
+            sa.Column("seq", sa.BigInteger, sa.Identity()),
+            sa.Column("contact_key", sa.String(MAX_KEY)),
+            sa.Column("phone", sa.String(20)),
+            sa.Column("outcome", sa.Integer),
+        )
+        kinds = _temporary(
+            f"{table.name}_outcomes_{mark}",
+            sa.Column("outcome", sa.Integer),
+            sa.Column("list_id", sa.String(100)),
+            sa.Column("disposition", sa.String(40)),
+            sa.Column("detail", sa.Text),
+        )
+        refused = _temporary(
+            f"{table.name}_refused_{mark}",
+            sa.Column("list_id", sa.String(100)),
+            sa.Column("phone", sa.String(20)),
+            sa.Column("detail", sa.Text),
+        )
+        with self._engine.connect() as connection:
+            try:
+                with connection.begin():
+                    for temporary in (staging, kinds, refused):
+                        temporary.create(connection, checkfirst=False)
+                    _fill(connection, staging, spool)
+                    if outcomes:
+                        connection.execute(
+                            sa.insert(kinds),
+                            [
+                                {
+                                    "outcome": number,
+                                    "list_id": list_id,
+                                    "disposition": str(what),
+                                    "detail": more or None,
+                                }
+                                for number, (list_id, what, more) in enumerate(outcomes)
+                            ],
+                        )
+                    rows = [
+                        {"list_id": list_id, "phone": phone, "detail": why}
+                        for list_id, phones in invalid.items()
+                        for phone, why in phones.items()
+                    ]
+                    for first in range(0, len(rows), _BATCH):
+                        connection.execute(sa.insert(refused), rows[first : first + _BATCH])
+                with connection.begin():
+                    connection.execute(sa.delete(table).where(table.c.launch_key == launch_key))
+                    connection.execute(self._insert(launch_key, staging, kinds))
+                    if rows:
+                        connection.execute(self._mark_refused(launch_key, refused))
+            finally:
+                connection.rollback()
+                with connection.begin():
+                    for temporary in (staging, kinds, refused):
+                        temporary.drop(connection, checkfirst=True)
+
+    def _insert(self, launch_key: str, staging: sa.Table, kinds: sa.Table) -> sa.Insert:
+        key = sa.func.coalesce(staging.c.contact_key, staging.c.phone, "")
+        occurrence = sa.func.row_number().over(partition_by=key, order_by=staging.c.seq)
+        return sa.insert(self.table).from_select(
+            [column.name for column in self.table.columns],
+            sa.select(
+                sa.literal(launch_key, self.table.c.launch_key.type),
+                key,
+                occurrence,
+                kinds.c.list_id,
+                staging.c.phone,
+                kinds.c.disposition,
+                kinds.c.detail,
+                sa.literal(dt.datetime.now(dt.UTC), self.table.c.recorded_at.type),
+            ).select_from(staging.join(kinds, staging.c.outcome == kinds.c.outcome)),
+        )
+
+    def _mark_refused(self, launch_key: str, refused: sa.Table) -> sa.Update:
+        table = self.table
+        same = sa.and_(refused.c.list_id == table.c.list_id, refused.c.phone == table.c.phone)
+        reason = sa.select(sa.func.max(refused.c.detail)).where(same).scalar_subquery()
+        return (
+            sa.update(table)
+            .where(table.c.launch_key == launch_key, sa.exists().where(same))
+            .values(disposition=str(Disposition.REJECTED_BY_PLATFORM), detail=reason)
+        )
+
+
+def _temporary(name: str, *columns: sa.Column[Any]) -> sa.Table:
+    return sa.Table(name, sa.MetaData(), *columns, prefixes=["TEMPORARY"])
+
+
+def _fill(connection: sa.Connection, staging: sa.Table, spool: PeopleSpool) -> None:
+    """Copy the spool into the staging table: by COPY where the driver has it, else in batches."""
+    driver = connection.connection.driver_connection
+    copy = f"COPY {staging.name} (contact_key, phone, outcome) FROM STDIN"
+    if type(driver).__module__.startswith("psycopg2"):
+        with driver.cursor() as cursor, spool.path.open("rb") as file:  # type: ignore[union-attr]
+            cursor.copy_expert(copy, file)
+        return
+    if type(driver).__module__.startswith("psycopg"):
+        with driver.cursor() as cursor, cursor.copy(copy) as target, spool.path.open("rb") as file:  # type: ignore[union-attr]
+            while block := file.read(1 << 18):
+                target.write(block)
+        return
+    rows = (
+        {"seq": seq, "contact_key": key, "phone": phone, "outcome": outcome}
+        for seq, (key, phone, outcome) in enumerate(spool.fields())
+    )
+    while batch := list(itertools.islice(rows, _BATCH)):
+        connection.execute(sa.insert(staging), batch)

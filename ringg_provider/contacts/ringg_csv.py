@@ -1,0 +1,186 @@
+"""The form in which Ringg takes a contact list: a CSV of at most 20 MB, rolled over into as many files as it takes.
+
+https://docs.ringg.ai/documentation/deploy/campaigns/calling-list. UTF-8 without byte order mark, `\\n` at
+line ends, quotes only where needed. A cell that begins like a spreadsheet formula stays as it is: it is text
+for a voice, not a sheet.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from ringg_provider.contacts.csv_check import MAX_CSV_BYTES, PHONE_VARIABLE
+from ringg_provider.contacts.scratch import Scratch
+from ringg_provider.exceptions import InvalidRequest
+
+#: The header of the phone column that every generation of the platform's documentation accepts.
+PHONE_HEADER = "Mobile Number"
+
+
+@dataclass(frozen=True)
+class ListGroup:
+    """What the contacts of one list have in common.
+
+    Args:
+        country_code: calling code with the plus sign.
+        plan: whatever else keeps them apart, such as the hours in which they may be called.
+    """
+
+    country_code: str
+    plan: Hashable = None
+
+
+@dataclass
+class ContactList:
+    """One file to upload.
+
+    Args:
+        number: 1 for the first list of the run.
+        group: what its contacts have in common, such as the country.
+        path: the file.
+        rows: contacts in it.
+        size: bytes of it.
+    """
+
+    number: int
+    group: ListGroup
+    path: Path
+    rows: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Form:
+    """The columns of a list.
+
+    Args:
+        variables: agent variables besides the phone, in the order of their cells.
+        phone_header: header of the phone column.
+    """
+
+    variables: tuple[str, ...]
+    phone_header: str = PHONE_HEADER
+
+    def __post_init__(self) -> None:
+        if self.phone_header in self.variables or self.phone_header != self.phone_header.strip():
+            raise InvalidRequest(
+                "phone_header must not be padded with spaces nor be the name of an agent variable.",
+                field="phone_header",
+            )
+
+    @property
+    def header(self) -> bytes:
+        """The header row."""
+        return csv_lines([[name] for name in (self.phone_header, *self.variables)])[0].encode() + b"\n"
+
+    @property
+    def variables_map(self) -> Mapping[str, str]:
+        """Agent variable -> header, as the platform wants it."""
+        return {PHONE_VARIABLE: self.phone_header, **{name: name for name in self.variables}}
+
+
+class ListWriter:
+    """Writes contacts into lists, one open list per group, and begins another when one is full.
+
+    Args:
+        scratch: where the files go.
+        form: the columns.
+        max_rows: contacts per list at most; None for no limit.
+        max_bytes: bytes per list at most, header included.
+    """
+
+    def __init__(
+        self, scratch: Scratch, form: Form, *, max_rows: int | None = None, max_bytes: int = MAX_CSV_BYTES
+    ) -> None:
+        self.lists: list[ContactList] = []
+        self.max_row_bytes = max_bytes - len(form.header)
+        self._scratch = scratch
+        self._header = form.header
+        self._max_rows = max_rows if max_rows is not None else 1 << 62
+        self._max_bytes = max_bytes
+        self._open: dict[ListGroup, tuple[ContactList, BinaryIO]] = {}
+
+    def write(self, group: ListGroup, lines: Sequence[str]) -> list[tuple[int, ContactList]]:
+        """Append contacts to a group.
+
+        Args:
+            group: whose list they go on.
+            lines: CSV rows without their line ends, none longer than `max_row_bytes`.
+
+        Returns:
+            The lists that they went on, each with how many of the lines it took, in order.
+        """
+        if not lines:
+            return []
+        block = ("\n".join(lines) + "\n").encode()
+        current, file = self._open.get(group) or self._begin(group)
+        if current.rows + len(lines) <= self._max_rows and current.size + len(block) <= self._max_bytes:
+            self._append(current, file, block, len(lines))
+            return [(len(lines), current)]
+        return self._write_over(group, lines)
+
+    def close(self) -> None:
+        """Finish all files."""
+        for _, file in self._open.values():
+            file.close()
+        self._open.clear()
+
+    def _write_over(self, group: ListGroup, lines: Sequence[str]) -> list[tuple[int, ContactList]]:
+        """The slow way, for the few batches that a list ends in."""
+        taken: list[tuple[int, ContactList]] = []
+        current, file = self._open[group]
+        count = 0
+        for line in lines:
+            row = line.encode() + b"\n"
+            if current.rows >= self._max_rows or current.size + len(row) > self._max_bytes:
+                if count:
+                    taken.append((count, current))
+                file.close()
+                current, file = self._begin(group)
+                count = 0
+            self._append(current, file, row, 1)
+            count += 1
+        taken.append((count, current))
+        return taken
+
+    def _begin(self, group: ListGroup) -> tuple[ContactList, BinaryIO]:
+        number = len(self.lists) + 1
+        path, file = self._scratch.create(f"contacts-{number}.csv")
+        current = ContactList(number, group, path)
+        self.lists.append(current)
+        self._open[group] = current, file
+        file.write(self._header)
+        current.size = len(self._header)
+        return current, file
+
+    @staticmethod
+    def _append(current: ContactList, file: BinaryIO, block: bytes, rows: int) -> None:
+        file.write(block)
+        current.size += len(block)
+        current.rows += rows
+
+
+def csv_lines(columns: Sequence[Sequence[str]]) -> list[str]:
+    """CSV rows out of columns, without line ends; the same as `csv.writer` makes, several times as fast where no cell
+    needs quotes.
+
+    Args:
+        columns: the cells, column by column, all of the same length.
+    """
+    text = "".join(map("".join, columns))
+    if not any(sign in text for sign in ',"\n\r') and (len(columns) > 1 or "" not in columns[0]):
+        return list(map(",".join, zip(*columns, strict=True)))
+    buffer = io.StringIO()
+    write = csv.writer(buffer, lineterminator="\n").writerow
+    lines = []
+    for row in zip(*columns, strict=True):
+        write(row)
+        lines.append(buffer.getvalue()[:-1])
+        buffer.seek(0)
+        buffer.truncate()
+    return lines

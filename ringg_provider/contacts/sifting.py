@@ -1,0 +1,257 @@
+"""One pass over a query's rows: every row ends on a list or with a reason why not. Constant memory.
+
+Rows are worked on a batch at a time and column by column, which is what makes it fast; what is wrong with
+single rows is found by going back to them. What is kept over the whole run is a few bytes per number, in the
+set that finds duplicates.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import compress
+from typing import Any
+
+from ringg_provider.contacts.cells import column_texts, is_sendable
+from ringg_provider.contacts.exclusions import Exclusions
+from ringg_provider.contacts.numbers import NumberSet
+from ringg_provider.contacts.people import PeopleSpool
+from ringg_provider.contacts.phones import PhoneCleaner, calling_code_of
+from ringg_provider.contacts.reasons import Disposition, Rejection
+from ringg_provider.contacts.ringg_csv import ListGroup, ListWriter, csv_lines
+from ringg_provider.contacts.source import Rows
+from ringg_provider.exceptions import InvalidRequest
+
+#: Called with an E.164 number and the row's time zone and region cells; the plan of its list, or why it has none.
+Planner = Callable[[str, Any, Any], Hashable | Rejection]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which column of the query is what.
+
+    Args:
+        phone: the phone column.
+        variables: agent variable -> column, without the phone.
+        contact_key: the column that names a person; None for the number itself.
+        timezone: the column with IANA zone names, if there is one.
+        region: the column with region codes, if there is one.
+        may_be_empty: agent variables whose cell may be empty.
+    """
+
+    phone: str
+    variables: Mapping[str, str]
+    contact_key: str | None = None
+    timezone: str | None = None
+    region: str | None = None
+    may_be_empty: frozenset[str] = frozenset()
+
+    def check(self, columns: Sequence[str]) -> None:
+        """Refuse a query that lacks a column.
+
+        Raises:
+            InvalidRequest: naming the parameter whose column is missing.
+        """
+        wanted = [
+            ("phone_column", self.phone),
+            ("contact_key", self.contact_key),
+            ("timezone_column", self.timezone),
+            ("region_column", self.region),
+            *(("variables_map", column) for column in self.variables.values()),
+        ]
+        for parameter, column in wanted:
+            if column is not None and column not in columns:
+                raise InvalidRequest(
+                    f"{parameter}: the query returns no column {column!r}; it returns"
+                    f" {', '.join(map(repr, columns))}. Upper and lower case count.",
+                    field=parameter,
+                )
+
+
+@dataclass
+class Sifter:
+    """The pass.
+
+    Args:
+        layout: which column is what.
+        cleaner: reads numbers.
+        writer: takes the contacts.
+        spool: takes what became of each row; None to keep only the counts.
+        exclusions: who must not be called.
+        split_countries: whether numbers of other countries get lists of their own; if not, they are left out.
+        planner: further splits a country's contacts; None not to.
+    """
+
+    layout: Layout
+    cleaner: PhoneCleaner
+    writer: ListWriter
+    spool: PeopleSpool | None = None
+    exclusions: Exclusions = field(default_factory=Exclusions)
+    split_countries: bool = False
+    planner: Planner | None = None
+    counts: Counter[Disposition] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._seen = NumberSet()
+        self._home = ListGroup(f"+{self.cleaner.calling_code}")
+
+    @property
+    def rows(self) -> int:
+        """How many rows were read."""
+        return self.counts.total()
+
+    def run(self, rows: Rows, *, between: Callable[[], None] = lambda: None) -> None:
+        """Read everything and finish the files.
+
+        Args:
+            rows: the query.
+            between: called after each batch; may raise to stop.
+        """
+        self.layout.check(rows.columns)
+        for batch in rows.batches:
+            self._take(dict(zip(rows.columns, zip(*batch, strict=True), strict=True)), len(batch))
+            between()
+        self.writer.close()
+
+    def _take(self, columns: Mapping[str, Sequence[Any]], size: int) -> None:
+        """Sort one batch into lists and reasons."""
+        layout = self.layout
+        cells = columns[layout.phone]
+        numbers, all_plain = self.cleaner.column(cells)
+        keys = self._keys(columns)
+        texts = [column_texts(columns[column], column) for column in layout.variables.values()]
+        rejected: dict[int, Rejection] = {}
+        if not all_plain:
+            self._reject_phones(numbers, rejected)
+        # Of several reasons the first is told: phone, exclusion, text, hours, duplicate.
+        for position, rejection in self.exclusions.rejections(numbers, keys).items():
+            rejected.setdefault(position, rejection)
+        self._reject_texts(texts, rejected)
+        groups = self._groups(columns, numbers, rejected) if self.planner or not all_plain else None
+        kept = [position for position in range(size) if position not in rejected] if rejected else range(size)
+        of_kept = numbers if len(kept) == size else [numbers[position] for position in kept]
+        for index in self._seen.add_new(of_kept):  # type: ignore[arg-type]  # what is kept has a number
+            rejected[kept[index]] = Rejection(Disposition.DUPLICATE)
+        phones = cells if all_plain else [_phone_text(number) for number in numbers]
+        self._write(phones, texts, keys, groups, rejected)
+        self._note_rejected(cells, phones, keys, rejected)
+
+    def _keys(self, columns: Mapping[str, Sequence[Any]]) -> list[str] | None:
+        if self.layout.contact_key is None:
+            return None
+        return [key.strip() for key in column_texts(columns[self.layout.contact_key], self.layout.contact_key)]
+
+    def _reject_phones(self, numbers: Sequence[int | Rejection], rejected: dict[int, Rejection]) -> None:
+        for position, number in enumerate(numbers):
+            if isinstance(number, Rejection):
+                rejected[position] = number
+            elif not self.split_countries and not self.cleaner.is_home(number):
+                rejected[position] = Rejection(Disposition.OTHER_COUNTRY, f"a number of +{calling_code_of(number)}")
+
+    def _reject_texts(self, texts: Sequence[Sequence[str]], rejected: dict[int, Rejection]) -> None:
+        for variable, column in zip(self.layout.variables, texts, strict=True):
+            if variable not in self.layout.may_be_empty and not all(map(str.strip, column)):
+                empty = Rejection(Disposition.VARIABLE_EMPTY, variable)
+                for position, text in enumerate(column):
+                    if not text.strip():
+                        rejected.setdefault(position, empty)
+            joined = "".join(column)
+            if not is_sendable(joined):
+                bad = Rejection(Disposition.TEXT_NOT_SENDABLE, variable)
+                for position, text in enumerate(column):
+                    if not is_sendable(text):
+                        rejected.setdefault(position, bad)
+            if len(joined) * 4 > self.writer.max_row_bytes:
+                large = Rejection(Disposition.ROW_TOO_LARGE, variable)
+                share = self.writer.max_row_bytes // (2 * len(texts))
+                for position, text in enumerate(column):
+                    # Quotes inside are doubled, hence half of what each column may take.
+                    if len(text) * 4 > share and len(text.encode("utf-8", "replace")) > share:
+                        rejected.setdefault(position, large)
+
+    def _groups(
+        self,
+        columns: Mapping[str, Sequence[Any]],
+        numbers: Sequence[int | Rejection],
+        rejected: dict[int, Rejection],
+    ) -> dict[int, ListGroup]:
+        """The list group of each contact that is not the plain case; may reject those that have none."""
+        layout, planner = self.layout, self.planner
+        zones = columns[layout.timezone] if layout.timezone else None
+        regions = columns[layout.region] if layout.region else None
+        groups: dict[int, ListGroup] = {}
+        for position, number in enumerate(numbers):
+            if position in rejected or isinstance(number, Rejection):
+                continue
+            home = self.cleaner.is_home(number)
+            code = self._home.country_code if home else f"+{calling_code_of(number)}"
+            plan: Hashable | Rejection = None
+            if planner is not None:
+                zone = zones[position] if zones else None
+                plan = planner(f"+{number}", zone, regions[position] if regions else None)
+            if isinstance(plan, Rejection):
+                rejected[position] = plan
+            elif plan is not None or not home:
+                groups[position] = ListGroup(code, plan)
+        return groups
+
+    def _write(
+        self,
+        phones: Sequence[str],
+        texts: Sequence[Sequence[str]],
+        keys: Sequence[str] | None,
+        groups: dict[int, ListGroup] | None,
+        rejected: dict[int, Rejection],
+    ) -> None:
+        """Put what is not rejected on its lists."""
+        if not rejected and not groups:
+            self._write_group(self._home, phones, texts, keys)
+            return
+        members: dict[ListGroup, list[bool]] = {}
+        chosen = [position not in rejected for position in range(len(phones))]
+        for position, group in (groups or {}).items():
+            if chosen[position]:
+                members.setdefault(group, [False] * len(phones))[position] = True
+                chosen[position] = False
+        for group, selectors in ({self._home: chosen} | members).items():
+            self._write_group(
+                group,
+                list(compress(phones, selectors)),
+                [list(compress(column, selectors)) for column in texts],
+                list(compress(keys, selectors)) if keys is not None else None,
+            )
+
+    def _write_group(
+        self,
+        group: ListGroup,
+        phones: Sequence[str],
+        texts: Sequence[Sequence[str]],
+        keys: Sequence[str] | None,
+    ) -> None:
+        self.counts[Disposition.LISTED] += len(phones)
+        first = 0
+        for count, contacts in self.writer.write(group, csv_lines([phones, *texts])):
+            last = first + count
+            if self.spool is not None:
+                self.spool.listed(contacts.number, phones[first:last], keys[first:last] if keys else None)
+            first = last
+
+    def _note_rejected(
+        self,
+        cells: Sequence[Any],
+        phones: Sequence[str],
+        keys: Sequence[str] | None,
+        rejected: Mapping[int, Rejection],
+    ) -> None:
+        for position in sorted(rejected):
+            rejection = rejected[position]
+            self.counts[rejection.disposition] += 1
+            if self.spool is not None:
+                phone = phones[position]
+                key = keys[position] if keys is not None else ""
+                self.spool.rejected(rejection, phone, key or phone or str(cells[position] or ""))
+
+
+def _phone_text(number: int | Rejection) -> str:
+    return "" if isinstance(number, Rejection) else f"+{number}"
