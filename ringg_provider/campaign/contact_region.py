@@ -17,8 +17,8 @@ from phonenumbers import timezone as number_timezone
 from phonenumbers.phonemetadata import REGION_CODE_FOR_NON_GEO_ENTITY
 from phonenumbers.tzdata import TIMEZONE_DATA
 
-_DIGITS = "0123456789"
-_ANY_DIGIT = frozenset(_DIGITS)
+from ringg_provider.campaign.number_patterns import ANY_DIGIT, Choice, Piece, UnreadablePattern, read_pattern
+
 _PATTERNS = (
     "general_desc",
     "fixed_line",
@@ -89,7 +89,7 @@ class _State(dict[str, "_State"]):
         self.origins: dict[int, NumberOrigin] = {}
 
     def __missing__(self, digit: str) -> _State:
-        if digit not in _ANY_DIGIT:
+        if digit not in ANY_DIGIT:
             raise KeyError(digit)
         state = self[digit] = self.plan.state(self.plan.step(self.nodes, digit))
         return state
@@ -105,9 +105,9 @@ class _NumberPlan:
         self._jumps: list[tuple[int, ...]] = []
         self._states: dict[frozenset[int], _State] = {}
         try:
-            starts = [self._whole(_read_pattern(pattern)) for pattern in _patterns_of(country_code)]
-            starts += [self._beginning(_read_pattern(pattern)) for pattern in _beginnings_of(country_code)]
-        except NotImplementedError:
+            starts = [self._whole(read_pattern(pattern)) for pattern in _patterns_of(country_code)]
+            starts += [self._beginning(read_pattern(pattern)) for pattern in _beginnings_of(country_code)]
+        except UnreadablePattern:
             # A later release of the library writes this plan in a way we cannot read: ask for every number.
             self.start: _State | None = None
         else:
@@ -140,18 +140,18 @@ class _NumberPlan:
         self._jumps.append(jumps)
         return len(self._edges) - 1
 
-    def _whole(self, choice: _Choice) -> int:
+    def _whole(self, choice: Choice) -> int:
         return self._build(choice, self._node())
 
-    def _beginning(self, choice: _Choice) -> int:
+    def _beginning(self, choice: Choice) -> int:
         matched = self._node()
-        self._edges[matched] = (_ANY_DIGIT, matched)
+        self._edges[matched] = (ANY_DIGIT, matched)
         return self._build(choice, matched)
 
-    def _build(self, choice: _Choice, after: int) -> int:
+    def _build(self, choice: Choice, after: int) -> int:
         return self._node(jumps=tuple(self._build_sequence(sequence, after) for sequence in choice.sequences))
 
-    def _build_sequence(self, sequence: list[_Piece], after: int) -> int:
+    def _build_sequence(self, sequence: list[Piece], after: int) -> int:
         for piece in reversed(sequence):
             end = after
             for _ in range(piece.most - piece.least):
@@ -160,96 +160,8 @@ class _NumberPlan:
                 after = self._build_atom(piece.atom, after)
         return after
 
-    def _build_atom(self, atom: frozenset[str] | _Choice, after: int) -> int:
-        return self._build(atom, after) if isinstance(atom, _Choice) else self._node(edge=(atom, after))
-
-
-class _Choice(NamedTuple):
-    sequences: list[list[_Piece]]
-
-
-class _Piece(NamedTuple):
-    atom: frozenset[str] | _Choice
-    least: int
-    most: int
-
-
-def _read_pattern(pattern: str) -> _Choice:
-    """Read the small part of the regular expression language that number plans are written in.
-
-    :raises NotImplementedError: for anything else, so that a new kind of pattern is never misread.
-    """
-    position = 0
-
-    def peek() -> str:
-        return pattern[position : position + 1]
-
-    def take(expected: str) -> bool:
-        nonlocal position
-        if found := pattern.startswith(expected, position):
-            position += len(expected)
-        return found
-
-    def number() -> int:
-        nonlocal position
-        begin = position
-        while peek() in _ANY_DIGIT:
-            position += 1
-        return int(pattern[begin:position])
-
-    def choice() -> _Choice:
-        sequences = [sequence()]
-        while take("|"):
-            sequences.append(sequence())
-        return _Choice(sequences)
-
-    def sequence() -> list[_Piece]:
-        pieces: list[_Piece] = []
-        while peek() not in {"", "|", ")"}:
-            atom = read_atom()
-            least = most = 1
-            if take("?"):
-                least = 0
-            elif take("{"):
-                least = most = number()
-                if take(","):
-                    most = number()
-                if not take("}"):
-                    raise NotImplementedError(f"pattern of a number plan: {pattern}")
-            pieces.append(_Piece(atom, least, most))
-        return pieces
-
-    def read_atom() -> frozenset[str] | _Choice:
-        nonlocal position
-        if take("(?:") or take("("):
-            inner = choice()
-            if take(")"):
-                return inner
-        elif take("\\d"):
-            return _ANY_DIGIT
-        elif take("["):
-            return digit_class()
-        elif peek() in _ANY_DIGIT:
-            position += 1
-            return frozenset(pattern[position - 1])
-        raise NotImplementedError(f"pattern of a number plan: {pattern}")
-
-    def digit_class() -> frozenset[str]:
-        nonlocal position
-        digits: set[str] = set()
-        while not take("]"):
-            first = peek()
-            last = pattern[position + 2] if pattern[position + 1] == "-" else first
-            if first not in _ANY_DIGIT or last not in _ANY_DIGIT:
-                raise NotImplementedError(f"pattern of a number plan: {pattern}")
-            digits.update(_DIGITS[int(first) : int(last) + 1])
-            position += 1 if pattern[position + 1] != "-" else 3
-        return frozenset(digits)
-
-    read = choice()
-    if position != len(pattern):
-        raise NotImplementedError(f"pattern of a number plan: {pattern}")
-    return read
+    def _build_atom(self, atom: frozenset[str] | Choice, after: int) -> int:
+        return self._build(atom, after) if isinstance(atom, Choice) else self._node(edge=(atom, after))
 
 
 def _metadata_of(country_code: int) -> Iterator[PhoneMetadata]:
