@@ -100,7 +100,11 @@ class EmbeddedPostgres:
                 user=wheel.system_user,
                 start_new_session=True,  # Ctrl-C is for us; the server is told to stop after its clients
             )
-        self._wait(timeout)
+        try:
+            self._wait(timeout)
+        except BaseException:  # Ctrl-C too: nobody else knows this process yet
+            self.stop()
+            raise
         return self
 
     def stop(self) -> None:
@@ -164,6 +168,5 @@ class EmbeddedPostgres:
                 psycopg.connect(self._dsn("postgres"), connect_timeout=2).close()
                 return
             time.sleep(0.05)
-        self.stop()
         log = (self.folder.parent / f"{self.folder.name}.log").read_text(errors="replace")
         raise RuntimeError(f"PostgreSQL did not start in {self.folder}:\n{log[-4000:]}")

@@ -1,0 +1,170 @@
+"""Sets the stage: a warehouse with contacts, the sandbox, and an Airflow wired to both; clears it away in the end."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import sqlalchemy as sa
+
+from demo import contacts
+from demo.airflow import Airflow, AirflowApi
+from demo.postgres import EmbeddedPostgres
+from demo.processes import Processes
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / ".demo"
+API_KEY = "sandbox-key"
+#: Seconds that pass in the sandbox with every second of ours: ten minutes. A campaign of an afternoon takes a minute.
+SPEED = 600
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is running.
+
+    Attributes:
+        airflow: the Airflow and how to log in to it.
+        api: its REST API, logged in.
+        warehouse: the database that holds contacts, lists and calls.
+        sandbox: the sandbox's own endpoints.
+        people: how many contacts there are.
+        survey_csv: the contacts of the survey as a file, for the DAG that takes one.
+    """
+
+    airflow: Airflow
+    api: AirflowApi
+    warehouse: sa.Engine
+    sandbox: httpx.Client
+    processes: Processes
+    people: int
+    survey_csv: Path
+
+
+@contextmanager
+def set_stage(
+    generation: str, say: Say, *, folder: Path = FOLDER, dags: Path = ROOT / "example_dags"
+) -> Iterator[Stage]:
+    """Start everything, hand it over, and leave no process behind, whatever happens in between.
+
+    Args:
+        generation: of the API that the sandbox speaks, "g2" or "g3".
+        say: gets one line per step.
+        folder: where all data and logs go; emptied first, and kept afterwards for a look.
+        dags: Airflow's DAGs folder.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with _postgres(folder) as postgres, _processes(folder / "processes") as processes:
+        warehouse = sa.create_engine(postgres.create_database("warehouse"))
+        people = contacts.load(warehouse)
+        say(f"PostgreSQL is up; its table contacts has {people:,} people in it")
+
+        origin = _start_sandbox(processes, generation)
+        say(f"The sandbox is up at {origin}: generation {generation}, {SPEED // 60} minutes pass in a second")
+
+        airflow = Airflow(
+            folder / "airflow",
+            dags,
+            {
+                "AIRFLOW_CONN_WAREHOUSE": postgres.airflow_connection("warehouse"),
+                "AIRFLOW_CONN_RINGG_SANDBOX": json.dumps(
+                    {
+                        "conn_type": "ringg",
+                        "host": f"{origin}/ca/api/v0",
+                        "password": API_KEY,
+                        # Ten requests in a minute of the sandbox's time.
+                        "extra": {"history_requests_per_minute": 10 * SPEED},
+                    }
+                ),
+            },
+        )
+        airflow.prepare()
+        api = airflow.start(processes)
+        say(f"Airflow is up at {airflow.url}: API server, scheduler, DAG processor, triggerer")
+        with httpx.Client(base_url=f"{origin}/_sandbox", timeout=30) as sandbox:
+            survey = _export_survey(warehouse, folder / "survey.csv")
+            yield Stage(airflow, api, warehouse, sandbox, processes, people, survey)
+
+
+def _start_sandbox(processes: Processes, generation: str) -> str:
+    command = [sys.executable, "-m", "ringg_provider.sandbox", "--port", "0", "--generation", generation]
+    command += ["--speed", str(SPEED), "--history-rate-window-seconds", str(60 / SPEED)]
+    log = processes.start("sandbox", command, os.environ)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for line in log.read_text().splitlines():
+            if line.startswith("sandbox listening on "):
+                return line.split()[-1]
+        processes.check()
+        time.sleep(0.05)
+    raise RuntimeError(f"the sandbox did not start within 30 s; its log is {log}")
+
+
+def _export_survey(warehouse: sa.Engine, file: Path) -> Path:
+    """The people of the survey as a CSV, as a colleague would export them: most of it is right."""
+    statement = sa.text(r"""
+        SELECT phone, coalesce(full_name, '') AS full_name
+        FROM contacts
+        WHERE segment = 'survey'
+          AND trim(phone) <> ''
+          AND right(regexp_replace(phone, '\D', '', 'g'), 10) NOT IN
+              (SELECT right(regexp_replace(phone, '\D', '', 'g'), 10) FROM do_not_call)
+        ORDER BY contact_id
+    """)
+    with warehouse.connect() as connection, file.open("w", newline="", encoding="utf-8") as output:
+        rows: list[Any] = list(connection.execute(statement))
+        writer = csv.writer(output)
+        writer.writerow(["Mobile Number", "Name"])
+        writer.writerows(rows)
+    return file
+
+
+@contextmanager
+def _postgres(folder: Path) -> Iterator[EmbeddedPostgres]:
+    with EmbeddedPostgres(folder / "postgres") as server:
+        try:
+            yield server
+        finally:
+            _be_deaf()
+
+
+@contextmanager
+def _processes(logs: Path) -> Iterator[Processes]:
+    with Processes(logs) as processes:
+        try:
+            yield processes
+        finally:
+            _be_deaf()
+
+
+def _be_deaf() -> None:
+    """A second Ctrl-C must not interrupt the clearing away."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _end(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
+
+
+def left_behind() -> list[str]:
+    """The names of processes that still descend from this one; none after a stage was cleared."""
+    children = psutil.Process().children(recursive=True)
+    return [child.name() for child in children if child.status() != psutil.STATUS_ZOMBIE]
