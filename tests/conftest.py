@@ -40,10 +40,16 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+def postgres() -> Iterator[EmbeddedPostgres]:
     """A real PostgreSQL for the whole session; `warehouse` makes a fresh database in it."""
-    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "data") as server:
-        yield server
+    # Not in pytest's own folder: every other pytest that starts closes that one to all users but its own, and for
+    # root's sake the server runs as another.
+    folder = Path(tempfile.mkdtemp(prefix="ringg-provider-postgres-"))
+    try:
+        with EmbeddedPostgres(folder / "data") as server:
+            yield server
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 _databases = itertools.count(1)

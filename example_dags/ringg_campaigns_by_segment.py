@@ -1,0 +1,82 @@
+"""One campaign per segment, by dynamic task mapping.
+
+When to use it: several groups of people get the same agent with lists of their own. Each list is launched by a task of
+its own, so that one that fails can be cleared alone. A segment with nobody to call makes no list; with none at all the
+run is a success that still loads the history.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import dag, task
+
+from ringg_provider.examples import sandbox_only
+from ringg_provider.operators.ringg import RinggLaunchOperator
+from ringg_provider.transfers.ringg_to_sql import RinggCallsToSqlOperator
+from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
+
+RINGG, WAREHOUSE = "ringg_sandbox", "warehouse"
+SEGMENTS = ["renewal", "survey"]
+
+
+@dag(
+    schedule="@weekly",
+    start_date=pendulum.datetime(2026, 1, 1, tz="Asia/Kolkata"),
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=True,
+    tags=["ringg", "example"],
+    doc_md=__doc__,
+    default_args={"ringg_conn_id": RINGG, "retries": 2, "retry_delay": timedelta(minutes=1)},
+)
+def ringg_campaigns_by_segment():
+    uploads = SqlToRinggOperator.partial(
+        task_id="upload_segment",
+        sql_conn_id=WAREHOUSE,
+        agent_id="22222222-2222-4222-8222-222222222222",
+        phone_column="phone",
+        variables_map={"callee_name": "full_name"},
+        country_code="+91",
+        contact_key="contact_id",
+        suppression_sql="SELECT phone FROM do_not_call",
+        contacts_table="ringg_contacts",
+        ledger_conn_id=WAREHOUSE,
+        call_config={
+            "call_time": {"call_start_time": "10:00", "call_end_time": "19:00", "timezone": "Asia/Kolkata"},
+        },
+    ).expand_kwargs(
+        [
+            {
+                "campaign_name": f"{segment} {{{{ dag_run.run_after | ds }}}}",
+                "sql": f"SELECT contact_id, full_name, phone FROM contacts WHERE segment = '{segment}' LIMIT 200",
+                "launch_key": f"{segment}-{{{{ dag_run.run_after | ds }}}}",
+            }
+            for segment in SEGMENTS
+        ]
+    )
+
+    @task
+    def all_lists(uploaded):
+        """One list for all segments, since a task maps over one."""
+        return [launch for lists in uploaded for launch in lists]
+
+    lists = all_lists(uploads.output)
+    launched = RinggLaunchOperator.partial(
+        task_id="launch",
+        from_numbers=["aaaaaaaa-0000-4000-8000-000000000001"],
+        ledger_conn_id=WAREHOUSE,
+        wait_for_completion=True,
+        deferrable=True,
+        poll_interval=10,
+    ).expand(launch=lists)
+    # A teardown runs whatever became of the launches, and does not hide that one of them failed.
+    history = RinggCallsToSqlOperator(task_id="load_calls", sql_conn_id=WAREHOUSE, bulk_list_ids=lists).as_teardown(
+        on_failure_fail_dagrun=True
+    )
+    sandbox_only(RINGG) >> uploads
+    launched >> history
+
+
+ringg_campaigns_by_segment()

@@ -1,0 +1,101 @@
+"""A large campaign from a CSV that somebody else prepared, with a person's approval before any phone rings.
+
+When to use it: the list is too big for the standard flow (5,000 rows and more), it lies on a file share or in a bucket,
+and a person must say yes. Every wait is deferred, so that no worker is held for hours. The file must be free of people
+who opted out: this DAG calls whoever is in it. To build the list from a query, see ``ringg_nightly_campaign``.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pendulum
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import Param, dag
+
+from ringg_provider.examples import sandbox_only
+from ringg_provider.operators.ringg import (
+    RinggCheckBalanceOperator,
+    RinggMakeCallAsyncOperator,
+    RinggUploadCsvOperator,
+)
+from ringg_provider.sensors.ringg import RinggCampaignSensor, RinggUploadStatusSensor
+from ringg_provider.transfers.ringg_to_sql import RinggCallsToSqlOperator
+
+RINGG = "ringg_sandbox"
+AGENT = "22222222-2222-4222-8222-222222222222"
+CALL_CONFIG = {
+    "call_time": {"call_start_time": "10:00", "call_end_time": "19:00", "timezone": "Asia/Kolkata"},
+    "call_retry_config": {"retry_count": 1, "retry_busy": 30, "retry_not_picked": 60, "retry_failed": 30},
+}
+
+
+@dag(
+    schedule=None,
+    start_date=pendulum.datetime(2026, 1, 1, tz="Asia/Kolkata"),
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=True,
+    tags=["ringg", "example"],
+    doc_md=__doc__,
+    params={
+        "contacts": Param(
+            str(Path(__file__).with_name("contacts.csv")), type="string", description="The CSV: a path or an address"
+        )
+    },
+    default_args={"ringg_conn_id": RINGG, "retries": 2, "retry_delay": timedelta(minutes=1)},
+)
+def ringg_large_campaign():
+    upload = RinggUploadCsvOperator(
+        task_id="upload_csv",
+        agent_id=AGENT,
+        campaign_name="Survey {{ dag_run.run_after | ds }}",
+        contacts="{{ params.contacts }}",
+        variables_map={"mobile_number": "Mobile Number", "callee_name": "Name"},
+        country_code="+91",
+        call_config=CALL_CONFIG,
+        remove_invalid_rows=True,
+    )
+    ready = RinggUploadStatusSensor(
+        task_id="wait_for_upload",
+        bulk_list_id=upload.output,
+        max_invalid_rows=0.1,
+        deferrable=True,
+        poke_interval=5,
+        timeout=3600,
+    )
+    balance = RinggCheckBalanceOperator(task_id="check_balance", bulk_list_id=upload.output)
+    approve = ApprovalOperator(
+        task_id="approve",
+        subject="Call everybody on this list?",
+        body=(
+            "Contacts: {{ ti.xcom_pull('wait_for_upload')['valid_rows'] }}, "
+            "left out as invalid: {{ ti.xcom_pull('wait_for_upload')['invalid_rows'] }}. "
+            "Credits suffice: {{ ti.xcom_pull('check_balance')['sufficient'] }} "
+            "(by {{ ti.xcom_pull('check_balance')['basis'] }})."
+        ),
+        # Nobody answers: nobody is called.
+        defaults="Reject",
+        response_timeout=timedelta(hours=12),
+    )
+    call = RinggMakeCallAsyncOperator(
+        task_id="make_calls",
+        bulk_list_id=upload.output,
+        agent_id=AGENT,
+        country_code="+91",
+        call_config=CALL_CONFIG,
+        number_pool_id="bbbbbbbb-0000-4000-8000-000000000001",
+    )
+    wait = RinggCampaignSensor(
+        task_id="wait_for_campaign",
+        campaign_id=call.output,
+        deferrable=True,
+        poke_interval=10,
+        timeout=timedelta(days=2),
+    )
+    history = RinggCallsToSqlOperator(task_id="load_calls", sql_conn_id="warehouse", bulk_list_ids=upload.output)
+    sandbox_only(RINGG) >> upload >> ready >> balance >> approve >> call >> wait >> history
+
+
+ringg_large_campaign()
