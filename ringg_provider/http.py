@@ -98,6 +98,12 @@ class Request:
     repeatable: bool = False
     expects: frozenset[int] = frozenset()
 
+    @property
+    def doubt(self) -> str:
+        """What to add to an error after which it is not known whether the platform acted."""
+        acts = self.method != "GET" and not self.repeatable
+        return " It may have been acted upon: look before sending it again." if acts else " Try again later."
+
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
 
@@ -201,12 +207,7 @@ class Response:
                 )
             case _ if 400 <= status < 500:
                 return InvalidRequest(said, field=_field_in(body), status_code=status)
-        hint = (
-            "Try again later."
-            if self.request.repeatable
-            else "It may have been acted upon: look before sending it again."
-        )
-        return ServerError(f"{said} {hint}", retry_after=self.retry_after, status_code=status)
+return ServerError(said + self.request.doubt, retry_after=self.retry_after, status_code=status)
 
 
 # --- what error bodies say ----------------------------------------------------------------------------------
@@ -475,8 +476,7 @@ class _Rules:
         if not sent:
             host = httpx.URL(self.base_url).host
             return f"{request} was not sent: no connection to {host} ({kind}). Check the network."
-        hint = "" if request.repeatable else " It may have been acted upon: look before sending it again."
-        return f"{request} got no answer ({kind}).{hint}"
+return f"{request} got no answer ({kind}).{request.doubt}"
 
     def retrying(self, request: Request) -> dict[str, Any]:
         """The arguments of tenacity's `Retrying` and `AsyncRetrying` alike."""

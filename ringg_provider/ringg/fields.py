@@ -19,6 +19,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    PlainValidator,
     StrictStr,
     ValidationError,
 )
@@ -174,32 +175,26 @@ def as_list(value: Any) -> Any:
     return list(value) if isinstance(value, tuple | set | frozenset) else value
 
 
-def _plain_date(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date) and not isinstance(value, datetime) else value
-
-
-def _iso_date(value: str) -> str:
+def _iso_date(value: Any) -> str:
+    text = value.isoformat() if isinstance(value, date) and not isinstance(value, datetime) else value
     try:
-        valid = date.fromisoformat(value).isoformat() == value
-    except ValueError:
+        valid = date.fromisoformat(text).isoformat() == text
+    except (TypeError, ValueError):
         valid = False
     if not valid:
-        raise ValueError("must be a date as YYYY-MM-DD")
-    return value
+        raise ValueError("must be a date, or one as YYYY-MM-DD")
+    return str(text)
 
 
-def _moment(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
-
-
-def _aware_iso(value: str) -> str:
+def _aware_iso(value: Any) -> str:
+    text = value.isoformat() if isinstance(value, datetime) else value
     try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        moment = None
-    if moment is None or moment.utcoffset() is None:
+        valid = datetime.fromisoformat(text).utcoffset() is not None
+    except (TypeError, ValueError):
+        valid = False
+    if not valid:
         raise ValueError("must be a time with its offset from UTC: an aware datetime or an ISO 8601 string")
-    return value
+    return str(text)
 
 
 def _local_iso(value: str) -> str:
@@ -220,9 +215,9 @@ CampaignTime = Annotated[StrictStr, AfterValidator(_campaign_time)]
 CountryCode = Annotated[StrictStr, AfterValidator(_country_code)]
 PhoneNumber = Annotated[StrictStr, AfterValidator(_phone_number)]
 HttpsUrl = Annotated[StrictStr, AfterValidator(_https_url)]
-AwareTime = Annotated[StrictStr, BeforeValidator(_moment), AfterValidator(_aware_iso)]
+AwareTime = Annotated[str | datetime, PlainValidator(_aware_iso)]
 LocalTime = Annotated[StrictStr, AfterValidator(_local_iso)]
-PlainDate = Annotated[StrictStr, BeforeValidator(_plain_date), AfterValidator(_iso_date)]
+PlainDate = Annotated[str | date, PlainValidator(_iso_date)]
 Distinct = AfterValidator(without_duplicates)
 OneOrMany = BeforeValidator(as_list)
 

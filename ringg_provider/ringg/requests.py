@@ -483,7 +483,7 @@ class CallQuery(RequestModel):
     @model_validator(mode="after")
     def _starts_before_it_ends(self) -> Self:
         start, end = self.start_date, self.end_date
-        if start and end and datetime.fromisoformat(start) > datetime.fromisoformat(end):
+        if start and end and datetime.fromisoformat(str(start)) > datetime.fromisoformat(str(end)):
             raise ValueError("end_date: must not be before start_date")
         return self
 
@@ -646,6 +646,6 @@ class AnalyticsQuery(RequestModel):
     def _fits_together(self) -> Self:
         if self.kind == "drill-down-analytics" and self.bulk_list_id is None:
             raise ValueError("bulk_list_id: is required for drill-down-analytics")
-        if self.start_date and self.end_date and self.start_date > self.end_date:
+        if self.start_date and self.end_date and str(self.start_date) > str(self.end_date):
             raise ValueError("end_date: must not be before start_date")
         return self
