@@ -207,7 +207,7 @@ class Response:
                 )
             case _ if 400 <= status < 500:
                 return InvalidRequest(said, field=_field_in(body), status_code=status)
-return ServerError(said + self.request.doubt, retry_after=self.retry_after, status_code=status)
+        return ServerError(said + self.request.doubt, retry_after=self.retry_after, status_code=status)
 
 
 # --- what error bodies say ----------------------------------------------------------------------------------
@@ -476,7 +476,7 @@ class _Rules:
         if not sent:
             host = httpx.URL(self.base_url).host
             return f"{request} was not sent: no connection to {host} ({kind}). Check the network."
-return f"{request} got no answer ({kind}).{request.doubt}"
+        return f"{request} got no answer ({kind}).{request.doubt}"
 
     def retrying(self, request: Request) -> dict[str, Any]:
         """The arguments of tenacity's `Retrying` and `AsyncRetrying` alike."""
