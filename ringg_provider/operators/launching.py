@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowTaskTimeout,
-    BaseHook,
     BaseOperator,
     conf,
 )
@@ -39,6 +38,7 @@ from ringg_provider.exceptions import (
     TransientError,
     UnexpectedResponse,
 )
+from ringg_provider.hooks.sql import sql_engine
 from ringg_provider.triggers.tasks import task_state
 
 if TYPE_CHECKING:
@@ -370,13 +370,7 @@ def waited_too_long(campaign_id: str) -> TimeoutError:
 
 def open_ledger(ledger_conn_id: str) -> LaunchLedger:
     """The launch ledger in the database of an Airflow connection."""
-    hook = BaseHook.get_hook(ledger_conn_id)
-    engine_of = getattr(hook, "get_sqlalchemy_engine", None)
-    if engine_of is None:
-        raise InvalidRequest(
-            f"ledger_conn_id: connection {ledger_conn_id!r} is not a SQL database.", field="ledger_conn_id"
-        )
-    return LaunchLedger(engine_of())
+    return LaunchLedger(sql_engine(ledger_conn_id, field="ledger_conn_id"))
 
 
 def own_state(context: Context) -> str | None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     AirflowTaskTimeout,
-    BaseHook,
     BaseOperator,
     conf,
 )
@@ -26,6 +25,7 @@ from ringg_provider.contacts.csv_check import inspect_csv
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.exceptions import InsufficientBalance, InvalidRequest, UnexpectedResponse
 from ringg_provider.hooks.ringg import RinggHook
+from ringg_provider.hooks.sql import sql_engine
 from ringg_provider.links.ringg import RinggCampaignLink
 from ringg_provider.operators.files import local_copy
 from ringg_provider.operators.launching import LaunchOperator, failing_without_retry
@@ -768,9 +768,7 @@ class RinggTerminateOperator(BaseOperator):
         return [f"+{number}" for number in cleaned]
 
     def _selected(self) -> Iterator[Any]:
-        # Numbers are personal: no handler that logs rows, and no log of the query's parameters.
-        engine = BaseHook.get_hook(str(self.sql_conn_id)).get_sqlalchemy_engine()
-        with engine.connect() as connection:
+        with sql_engine(str(self.sql_conn_id)).connect() as connection:
             for row in connection.exec_driver_sql(str(self.sql)):
                 yield row[0]
 

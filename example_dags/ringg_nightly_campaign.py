@@ -1,0 +1,94 @@
+"""Every night: a warehouse query, clean lists, one launch, and every call's outcome back in the warehouse.
+
+When to use it: the usual case. At two in the morning, where the audience lives, the query chooses whose policy falls
+due; people who were reached before, who opted out or whose call is still open are left out. The lists are uploaded and
+started; the platform calls from ten o'clock on, inside the daily window. When the campaign has ended, its calls are
+loaded. The next night refuses to dial until they are all there, since otherwise it could call people again who were
+just reached.
+
+The launch key is what makes it safe to retry, clear or run twice: under one key nobody is dialled twice. The key names
+the day (UTC), so a second run of the same night finds the first one's lists and calls nobody.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import dag, task
+
+from ringg_provider.examples import sandbox_only
+from ringg_provider.operators.ringg import RinggLaunchOperator
+from ringg_provider.transfers.ringg_to_sql import RinggCallsToSqlOperator
+from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
+
+RINGG, WAREHOUSE = "ringg_sandbox", "warehouse"
+ZONE = "Asia/Kolkata"
+
+CONTACTS = """
+SELECT c.contact_id, c.full_name, c.phone, c.policy_id, c.due_date
+FROM contacts c
+LEFT JOIN ringg_outcomes o ON o.contact_key = c.contact_id
+WHERE c.segment = 'renewal'
+  AND (o.contact_key IS NULL OR (NOT o.reached AND NOT o.open))
+ORDER BY c.due_date, c.contact_id
+"""
+
+
+@dag(
+    schedule="0 2 * * *",
+    start_date=pendulum.datetime(2026, 1, 1, tz=ZONE),
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=True,
+    tags=["ringg", "example"],
+    doc_md=__doc__,
+    default_args={"ringg_conn_id": RINGG, "retries": 2, "retry_delay": timedelta(minutes=1)},
+)
+def ringg_nightly_campaign():
+    @task(retries=0)
+    def history_is_current():
+        """Create what the query reads, and refuse to dial while last night's calls are not all in the tables."""
+        from ringg_provider.hooks.sql import sql_engine
+        from ringg_provider.warehouse import create_ringg_tables, require_history_within
+
+        engine = sql_engine(WAREHOUSE)
+        create_ringg_tables(engine)
+        return require_history_within(engine, timedelta(days=3))
+
+    lists = SqlToRinggOperator(
+        task_id="upload_contacts",
+        sql_conn_id=WAREHOUSE,
+        sql=CONTACTS,
+        agent_id="11111111-1111-4111-8111-111111111111",
+        campaign_name="Renewals {{ dag_run.run_after | ds }}",
+        phone_column="phone",
+        variables_map={"callee_name": "full_name", "policy_id": "policy_id", "due_date": "due_date"},
+        country_code="+91",
+        call_config={
+            "call_time": {"call_start_time": "10:00", "call_end_time": "19:00", "timezone": ZONE},
+            "call_retry_config": {"retry_count": 2, "retry_busy": 30, "retry_not_picked": 60, "retry_failed": 30},
+        },
+        contact_key="contact_id",
+        suppression_sql="SELECT phone FROM do_not_call",
+        contacts_table="ringg_contacts",
+        launch_key="renewals-{{ dag_run.run_after | ds }}",
+        ledger_conn_id=WAREHOUSE,
+    )
+    launched = RinggLaunchOperator.partial(
+        task_id="launch",
+        from_numbers=["aaaaaaaa-0000-4000-8000-000000000001", "aaaaaaaa-0000-4000-8000-000000000002"],
+        ledger_conn_id=WAREHOUSE,
+        wait_for_completion=True,
+        deferrable=True,
+        poll_interval=10,
+    ).expand(launch=lists.output)
+    # A teardown runs whatever became of the launch, and does not hide that it failed.
+    load_calls = RinggCallsToSqlOperator(
+        task_id="load_calls", sql_conn_id=WAREHOUSE, bulk_list_ids=lists.output
+    ).as_teardown(on_failure_fail_dagrun=True)
+    sandbox_only(RINGG) >> history_is_current() >> lists
+    launched >> load_calls
+
+
+ringg_nightly_campaign()

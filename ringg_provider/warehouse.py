@@ -1,0 +1,29 @@
+"""The tables and the view of a warehouse, made before the first query reads them; see ``docs/tables.md``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ringg_provider.contacts.people import people_table
+from ringg_provider.history.freshness import HistoryNotCurrent, require_history_within
+from ringg_provider.history.load import create_tables
+from ringg_provider.history.outcomes import create_outcomes_view
+from ringg_provider.history.tables import calls_table, campaigns_table
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+__all__ = ["HistoryNotCurrent", "create_ringg_tables", "require_history_within"]
+
+
+def create_ringg_tables(engine: Engine, *, schema: str | None = None) -> None:
+    """Create ``ringg_contacts``, ``ringg_campaigns``, ``ringg_calls`` and the view ``ringg_outcomes``, where missing.
+
+    The operators create the tables that they write; a query that reads them before the first run needs this.
+
+    :param engine: the warehouse.
+    :param schema: where they live; the connection's default when left out.
+    """
+    people, calls = people_table(schema=schema), calls_table(schema=schema)
+    create_tables(engine, people, calls, campaigns_table(schema=schema))
+    create_outcomes_view(engine, people, calls, schema=schema)
