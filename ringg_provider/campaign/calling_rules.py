@@ -93,7 +93,8 @@ class CallingRule(_Strict):
         person's local time, the closing minute excluded. A day that is not named is closed.
     :param public_holidays: ``forbidden`` closes the public holidays of the country and of the subdivision.
     :param max_attempts_per_day: most calls to one person in 24 hours; None when the rule sets no limit.
-    :param basis: ``law`` for a rule read from its source, ``default`` for a choice of this project.
+    :param basis: ``law`` when the rule's own words were read, ``listed`` when it comes from a published summary,
+        ``default`` when it is a choice, because no hours were found.
     :param source: where the rule stands: a citation, an address, or both.
     :param checked: the day on which the source was last read.
     :param note: anything that the hours alone do not say.
@@ -104,7 +105,7 @@ class CallingRule(_Strict):
     hours: Annotated[Week, BeforeValidator(_read_week)]
     public_holidays: Literal["allowed", "forbidden"] = "allowed"
     max_attempts_per_day: Annotated[int, Field(ge=1)] | None = None
-    basis: Literal["law", "default"] = "law"
+    basis: Literal["law", "listed", "default"] = "law"
     source: Annotated[str, Field(min_length=1)]
     checked: Annotated[date, BeforeValidator(_read_date)]
     note: str = ""
@@ -287,9 +288,7 @@ def _jurisdiction_of(document: Mapping[str, Any], location: tuple[int | str, ...
 def _public_holidays(calendar: str, year: int) -> frozenset[date]:
     country, _, subdivision = calendar.partition("-")
     known = subdivision in list_supported_countries().get(country, [])
-    # The year after as well: its first of January can be observed on the last day of this year.
-    years = (year, year + 1)
-    return frozenset(country_holidays(country, subdiv=subdivision if known else None, years=years))
+    return frozenset(country_holidays(country, subdiv=subdivision if known else None, years=year))
 
 
 @lru_cache(maxsize=256)

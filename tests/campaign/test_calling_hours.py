@@ -236,6 +236,23 @@ class TestSeveralDays:
         outcome = planner("2026-11-01T01:30", "2026-11-01T12:00", purpose="service", no_rule="allow")
         assert sent(outcome.plan_contact(INDIA))[1] == "01/11/2026, 02:00"
 
+    def test_an_end_in_the_hour_that_comes_twice_moves_before_it(self):
+        outcome = planner("2026-11-01T00:00", "2026-11-01T01:30", purpose="service", no_rule="allow")
+        assert sent(outcome.plan_contact(INDIA))[2] == "01/11/2026, 00:59"
+
+    def test_a_slot_that_begins_in_the_hour_that_comes_twice_moves_behind_it(self):
+        # 11:00 in Kolkata is 01:30 in New York, the first of the two; and 15:00 is 04:30, on the new clock.
+        rule = {"jurisdiction": "IN", "purposes": ["promotional"], "hours": {"daily": ["11:00-15:00", "17:00-18:00"]}}
+        rules = load_rules({"rules": [rule | {"source": "made up", "checked": "2026-11-20"}]})
+        large = planner("2026-11-01T00:00", "2026-11-01T20:00", rules=rules, flow="large", use_call_slots=True)
+        assert plan(large.plan_contact(INDIA)).wire_slots() == {
+            "mode": "absolute",
+            "intervals": [
+                {"start": "01/11/2026, 02:00", "end": "01/11/2026, 04:30"},
+                {"start": "01/11/2026, 06:30", "end": "01/11/2026, 07:30"},
+            ],
+        }
+
 
 class TestWhatIsSent:
     day = ("2026-10-14T00:00", "2026-10-14T23:59")
