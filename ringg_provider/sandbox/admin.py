@@ -42,6 +42,18 @@ async def change_settings(sandbox: SandboxDep, changes: dict[str, Any]) -> dict[
     return sandbox.settings.model_dump(mode="json", exclude={"api_key"})
 
 
+class Skip(BaseModel):
+    """How far to jump ahead."""
+
+    seconds: float = Field(gt=0)
+
+
+@router.post("/skip", summary="Let so many simulated seconds pass at once")
+async def skip(sandbox: SandboxDep, jump: Skip) -> dict[str, float]:
+    sandbox.world.skip(jump.seconds)
+    return {"skipped": jump.seconds}
+
+
 @router.post("/faults", summary="Add one fault, or a list of them")
 async def add_faults(sandbox: SandboxDep, faults: Fault | list[Fault]) -> dict[str, int]:
     for fault in faults if isinstance(faults, list) else [faults]:

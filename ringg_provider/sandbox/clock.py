@@ -32,8 +32,8 @@ class Clock:
         return self._simulated_anchor + (self.wall() - self._wall_anchor) * self._speed
 
     def wall_at(self, simulated: float) -> float:
-        """The moment of the wall at which simulated time was `simulated`."""
-        return self._wall_anchor + (simulated - self._simulated_anchor) / self._speed
+        """The moment of the wall at which simulated time was `simulated`; what was skipped happened at once."""
+        return self._wall_anchor + max(0.0, simulated - self._simulated_anchor) / self._speed
 
     @property
     def speed(self) -> float:
@@ -41,8 +41,12 @@ class Clock:
 
     def set_speed(self, speed: float) -> None:
         """Change the speed from now on. Everything due before now must have been carried out already."""
-        self._simulated_anchor, self._wall_anchor = self.simulated(), self._latest
+        self.skip(0.0)
         self._speed = speed
+
+    def skip(self, seconds: float) -> None:
+        """Let simulated time jump ahead; the same holds."""
+        self._simulated_anchor, self._wall_anchor = self.simulated() + seconds, self._latest
 
 
 class EventQueue:

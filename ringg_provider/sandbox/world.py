@@ -338,6 +338,12 @@ class World:
 
     # -- knobs
 
+    def skip(self, seconds: float) -> None:
+        """Let so many simulated seconds pass at once."""
+        self.advance()
+        self.clock.skip(seconds)
+        self.advance()
+
     def change(self, changes: dict[str, object]) -> None:
         """Apply changed settings to what is running."""
         self.advance()

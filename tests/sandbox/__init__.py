@@ -1,0 +1,3 @@
+"""The sandbox, over a real socket."""
+
+from __future__ import annotations
