@@ -236,16 +236,20 @@ class LaunchOperator(BaseOperator):
         now = time.time()
         deadline = None if self.timeout is None else now + self.timeout
         if self.deferrable:
-            limit = self.execution_timeout
-            kill_deadline = None if limit is None else now + limit.total_seconds()
             self.defer(
-                trigger=self.completion_trigger(campaign_id, deadline, kill_deadline),
+                trigger=self.completion_trigger(campaign_id, deadline, self.kill_deadline(context)),
                 method_name="execute_complete",
                 kwargs={"campaign_id": campaign_id},
                 timeout=None,
             )
         with failing_without_retry():
             return self._wait_here(context, campaign_id, deadline)
+
+    def kill_deadline(self, context: Context) -> float | None:
+        """When ``execution_timeout`` is over, in seconds since the epoch: Airflow stops counting at a deferral."""
+        if self.execution_timeout is None:
+            return None
+        return context["ti"].start_date.timestamp() + self.execution_timeout.total_seconds()
 
     def _wait_here(self, context: Context, campaign_id: str, deadline: float | None) -> str:
         reporter = ProgressReporter(campaign_id)

@@ -578,7 +578,7 @@ class RinggLaunchOperator(_RinggLaunchingOperator):
             if item["flow"] == "large" and (status := self._pending_upload(item["list_id"])) is not None:
                 self.log.info("Upload %s is %s.", item["list_id"], status.status)
                 if self.deferrable:
-                    self._defer_upload(item["list_id"])
+                    self._defer_upload(context, item["list_id"])
                 self._wait_for_upload(item["list_id"])
             return self._launch_item(context)
 
@@ -650,16 +650,14 @@ class RinggLaunchOperator(_RinggLaunchingOperator):
             if self._told_to_stop:
                 raise InterruptedError("The task was told to stop; nothing was started.")
 
-    def _defer_upload(self, list_id: str) -> None:
-        now = time.time()
-        limit = self.execution_timeout
+    def _defer_upload(self, context: Context, list_id: str) -> None:
         self.defer(
             trigger=RinggUploadStatusTrigger(
                 ringg_conn_id=self.ringg_conn_id,
                 bulk_list_id=list_id,
                 poll_interval=self.upload_poll_interval,
-                deadline=None if self.timeout is None else now + self.timeout,
-                kill_deadline=None if limit is None else now + limit.total_seconds(),
+                deadline=None if self.timeout is None else time.time() + self.timeout,
+                kill_deadline=self.kill_deadline(context),
             ),
             method_name="execute_uploaded",
             timeout=None,
