@@ -6,23 +6,31 @@ and within a plan there is no minute that is forbidden for any of them.
 
 For whoever builds lists (one planner per run, one call per row, about two microseconds each)::
 
-    planner = WindowPlanner( load_rules(calling_hours),      # None: the shipped rules purpose="promotional",
-    window=DailyWindow.from_call_time("09:00", "21:00", "Asia/Kolkata"), schedule=resolve_schedule(window,
-    start, end), flow="standard", ) outcome = planner.plan_contact(e164, timezone=row_timezone,
-    region=row_region) if isinstance(outcome, Held): ...                             # leave the contact out:
-    disposition outcome.code, detail outcome.detail else: ...                             # add it to the list
-    of (country code, outcome); a plan is hashable outcome.call_config(call_config)        # the call_config
-    of that list outcome.schedule.wire_start, outcome.schedule.wire_end outcome.wire_slots()
-    # call_slots of the large flow, or None
+    window = DailyWindow.from_call_time("09:00", "21:00", "Asia/Kolkata")
+    planner = WindowPlanner(
+        load_rules(calling_hours),  # None: the shipped rules
+        purpose="promotional",
+        window=window,
+        schedule=resolve_schedule(window, start, end),
+    )
+    outcome = planner.plan_contact(e164, timezone=row_timezone, region=row_region)
+    if isinstance(outcome, Held):
+        ...  # leave the contact out: disposition outcome.code, detail outcome.detail
+    else:
+        ...  # add it to the list of (country code, outcome): plans are hashable
+        outcome.call_config(call_config)  # the call_config of that list
+        outcome.schedule.wire_start, outcome.schedule.wire_end  # its dates
+        outcome.wire_slots()  # call_slots of the large flow, or None
 
 For whoever checks a campaign that already has its window (preflight, saving a CSV, the moment of starting)::
 
-    planner.first_forbidden(profile)    # a moment at which the campaign would dial but must not; None: it is
-    fine planner.callable_spans(profile)     # the moments at which it may and can spans_left(window,
-    schedule, now)   # the moments at which it will still dial; empty: too late to start it
+    planner.first_forbidden(profile)  # a moment at which the campaign would dial but must not, or None
+    planner.callable_spans(profile)  # the moments at which it may and can
+    spans_left(window, schedule, now)  # the moments at which it will still dial; empty: too late to start it
 
 The profile comes from ``planner.profile_of(e164)`` for a contact, or from ``planner.profile_of_code("+91")``
-when only the list's country code is known, which stands for everybody who may have such a number.
+when only the list's country code is known. The latter stands for everybody who may have such a number, which
+for a country as wide as the United States leaves next to nothing: look at the numbers where you have them.
 
 What the hours do not cover is next door: :mod:`.feasibility` (does the last retry fit, will everybody be
 reached, what will it cost) and :mod:`.staleness` (is it too late to start).
