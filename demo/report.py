@@ -86,7 +86,8 @@ def _table(
     rows: Iterable[Iterable[Any]],
     total: Iterable[Any] | None = None,
 ) -> None:
-    table = Table(title=title, title_justify="left", title_style="bold", show_footer=total is not None)
+    console.print(title, style="bold")
+    table = Table(show_footer=total is not None)
     shown = [[_cell(value) for value in row] for row in rows]
     footers = [_cell(value) for value in total or []]
     for index, column in enumerate(columns):

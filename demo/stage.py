@@ -27,8 +27,8 @@ from demo.processes import Processes
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / ".demo"
 API_KEY = "sandbox-key"
-#: Seconds that pass in the sandbox with every second of ours: ten minutes. A campaign of an afternoon takes a minute.
-SPEED = 600
+#: Seconds that pass in the sandbox with every second of ours: also at night the calling hours open soon.
+SPEED = 1800
 
 Say = Callable[[str], None]
 
@@ -57,13 +57,15 @@ class Stage:
 
 @contextmanager
 def set_stage(
-    generation: str, say: Say, *, folder: Path = FOLDER, dags: Path = ROOT / "example_dags"
+    generation: str, say: Say, *, schedules: bool, folder: Path = FOLDER, dags: Path = ROOT / "example_dags"
 ) -> Iterator[Stage]:
     """Start everything, hand it over, and leave no process behind, whatever happens in between.
 
     Args:
         generation: of the API that the sandbox speaks, "g2" or "g3".
         say: gets one line per step.
+        schedules: whether unpaused DAGs run by their schedule too. The story triggers its runs, and one that the
+            schedule adds would take their turn.
         folder: where all data and logs go; emptied first, and kept afterwards for a look.
         dags: Airflow's DAGs folder.
     """
@@ -83,6 +85,7 @@ def set_stage(
             folder / "airflow",
             dags,
             {
+                "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(schedules),
                 "AIRFLOW_CONN_WAREHOUSE": postgres.airflow_connection("warehouse"),
                 "AIRFLOW_CONN_RINGG_SANDBOX": json.dumps(
                     {
@@ -118,15 +121,19 @@ def _start_sandbox(processes: Processes, generation: str) -> str:
 
 
 def _export_survey(warehouse: sa.Engine, file: Path) -> Path:
-    """The people of the survey as a CSV, as a colleague would export them: most of it is right."""
+    """The people of the survey as a CSV: nobody of another country, nobody who opted out, nobody twice."""
     statement = sa.text(r"""
-        SELECT phone, coalesce(full_name, '') AS full_name
-        FROM contacts
-        WHERE segment = 'survey'
-          AND trim(phone) <> ''
-          AND right(regexp_replace(phone, '\D', '', 'g'), 10) NOT IN
-              (SELECT right(regexp_replace(phone, '\D', '', 'g'), 10) FROM do_not_call)
-        ORDER BY contact_id
+        WITH survey AS (
+            SELECT contact_id, full_name, regexp_replace(trim(phone), '^00', '+') AS phone,
+                   right(regexp_replace(phone, '\D', '', 'g'), 10) AS national
+            FROM contacts
+            WHERE segment = 'survey' AND trim(phone) <> ''
+        )
+        SELECT DISTINCT ON (national) phone, coalesce(full_name, '')
+        FROM survey
+        WHERE phone !~ '^\(?\+(?!91)'
+          AND national NOT IN (SELECT right(regexp_replace(phone, '\D', '', 'g'), 10) FROM do_not_call)
+        ORDER BY national, contact_id
     """)
     with warehouse.connect() as connection, file.open("w", newline="", encoding="utf-8") as output:
         rows: list[Any] = list(connection.execute(statement))
