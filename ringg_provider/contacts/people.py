@@ -8,12 +8,15 @@ without a crash would have ended, and a run that dies leaves nothing.
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import itertools
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -26,6 +29,8 @@ from ringg_provider.exceptions import RinggProviderError
 
 #: Longer keys are cut: every index of every supported database takes two of these.
 MAX_KEY = 250
+# Keys are compared byte by byte: sorting by a language's rules takes several times as long.
+_KEY = sa.String(MAX_KEY).with_variant(sa.String(MAX_KEY, collation="C"), "postgresql")
 _BATCH = 10_000
 _ATTEMPTS = 5
 _NULL = "\\N"
@@ -150,8 +155,8 @@ def people_table(name: str = "ringg_contacts", schema: str | None = None) -> sa.
     return sa.Table(
         name,
         sa.MetaData(),
-        sa.Column("launch_key", sa.String(MAX_KEY), primary_key=True),
-        sa.Column("contact_key", sa.String(MAX_KEY), primary_key=True),
+        sa.Column("launch_key", _KEY, primary_key=True),
+        sa.Column("contact_key", _KEY, primary_key=True),
         # 1 for the only row of its key; a query that has a key twice has a second row here.
         sa.Column("occurrence", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("list_id", sa.String(100)),
@@ -184,6 +189,9 @@ class PeopleLedger:
         spool: PeopleSpool,
         list_ids: Mapping[int, str],
         invalid: Mapping[str, Mapping[str, str]] | None = None,
+        *,
+        why_not_uploaded: str = "",
+        instead_of: str | None = None,
     ) -> None:
         """Make the spooled rows all the rows of a launch key, in one transaction.
 
@@ -192,20 +200,20 @@ class PeopleLedger:
             spool: the rows; closed.
             list_ids: list number -> the platform's id.
             invalid: list id -> phone -> why the platform refused it, out of its reports of invalid rows.
+            why_not_uploaded: what to say of contacts whose list has no id.
+            instead_of: another key, whose rows are removed.
 
         Raises:
             QueryFailed, DatabaseUnavailable: the database refused; the text quotes no row.
         """
-        outcomes = [
-            (list_ids.get(number) if number is not None else None, disposition, detail)
-            for number, disposition, detail in spool.outcomes
-        ]
+        outcomes = [_as_uploaded(outcome, list_ids, why_not_uploaded) for outcome in spool.outcomes]
+        replaced = [key for key in (launch_key, instead_of) if key is not None]
         failure: RinggProviderError | None = None
         try:
             self.table.create(self._engine, checkfirst=True)
             for attempt in range(_ATTEMPTS):
                 try:
-                    self._replace(launch_key, spool, outcomes, invalid or {})
+                    self._replace(launch_key, replaced, spool, outcomes, invalid or {})
                     return
                 except (IntegrityError, OperationalError):
                     # Another run of the same key wrote at the same moment; or a deadlock.
@@ -221,6 +229,7 @@ class PeopleLedger:
     def _replace(
         self,
         launch_key: str,
+        replaced: Sequence[str],
         spool: PeopleSpool,
         outcomes: Sequence[tuple[str | None, Disposition, str]],
         invalid: Mapping[str, Mapping[str, str]],
@@ -230,7 +239,7 @@ class PeopleLedger:
             f"{table.name}_staging_{mark}",
             # The order of the rows; PostgreSQL counts by itself while it copies.
             sa.Column("seq", sa.BigInteger, sa.Identity()),
-            sa.Column("contact_key", sa.String(MAX_KEY)),
+            sa.Column("contact_key", _KEY),
             sa.Column("phone", sa.String(20)),
             sa.Column("outcome", sa.Integer),
         )
@@ -274,7 +283,7 @@ class PeopleLedger:
                     for first in range(0, len(rows), _BATCH):
                         connection.execute(sa.insert(refused), rows[first : first + _BATCH])
                 with connection.begin():
-                    connection.execute(sa.delete(table).where(table.c.launch_key == launch_key))
+                    connection.execute(sa.delete(table).where(table.c.launch_key.in_(replaced)))
                     connection.execute(self._insert(launch_key, staging, kinds))
                     if rows:
                         connection.execute(self._mark_refused(launch_key, refused))
@@ -310,6 +319,49 @@ class PeopleLedger:
             .where(table.c.launch_key == launch_key, sa.exists().where(same))
             .values(disposition=str(Disposition.REJECTED_BY_PLATFORM), detail=reason)
         )
+
+
+class _Writable(Protocol):
+    def open(self, mode: str, **kwargs: Any) -> Any: ...
+
+
+def write_rejects(
+    spool: PeopleSpool,
+    target: _Writable,
+    list_ids: Mapping[int, str],
+    invalid: Mapping[str, Mapping[str, str]],
+) -> None:
+    """Write everybody who is on no list into a CSV: contact_key, phone, disposition, detail.
+
+    Args:
+        spool: the rows; closed.
+        target: a path, local or `ObjectStoragePath`; replaced.
+        list_ids: list number -> the platform's id.
+        invalid: list id -> phone -> why the platform refused it.
+    """
+    with target.open("w", encoding="utf-8", newline="") as file:
+        if isinstance(target, os.PathLike):
+            # Only a local file has a mode.
+            Path(target).chmod(0o600)
+        write = csv.writer(file).writerow
+        write(["contact_key", "phone", "disposition", "detail"])
+        for person in spool:
+            refused = invalid.get(list_ids.get(person.list_number or 0, ""), {})
+            if person.disposition is not Disposition.LISTED:
+                write([person.contact_key, person.phone or "", person.disposition, person.detail])
+            elif person.phone in refused:
+                write([person.contact_key, person.phone, Disposition.REJECTED_BY_PLATFORM, refused[person.phone]])
+
+
+def _as_uploaded(
+    outcome: tuple[int | None, Disposition, str], list_ids: Mapping[int, str], why_not: str
+) -> tuple[str | None, Disposition, str]:
+    """What became of rows once it is known which lists were uploaded."""
+    number, disposition, detail = outcome
+    if number is None:
+        return None, disposition, detail
+    list_id = list_ids.get(number)
+    return (list_id, disposition, detail) if list_id else (None, Disposition.NOT_UPLOADED, why_not)
 
 
 def _temporary(name: str, *columns: sa.Column[Any]) -> sa.Table:

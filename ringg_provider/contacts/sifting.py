@@ -7,8 +7,10 @@ set that finds duplicates.
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any
@@ -109,9 +111,10 @@ class Sifter:
             between: called after each batch; may raise to stop.
         """
         self.layout.check(rows.columns)
-        for batch in rows.batches:
-            self._take(dict(zip(rows.columns, zip(*batch, strict=True), strict=True)), len(batch))
-            between()
+        with _collector_paused():
+            for batch in rows.batches:
+                self._take(dict(zip(rows.columns, zip(*batch, strict=True), strict=True)), len(batch))
+                between()
         self.writer.close()
 
     def _take(self, columns: Mapping[str, Sequence[Any]], size: int) -> None:
@@ -251,6 +254,21 @@ class Sifter:
                 phone = phones[position]
                 key = keys[position] if keys is not None else ""
                 self.spool.rejected(rejection, phone, key or phone or str(cells[position] or ""))
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep the cycle collector from walking through a batch's ten thousand row tuples again and again.
+
+    There are no cycles in them, and it takes a third of the time.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _phone_text(number: int | Rejection) -> str:

@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import BaseHook, BaseOperator
+import sqlalchemy as sa
+from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, ObjectStoragePath
 
+from ringg_provider.campaign.calling_hours import Held, WindowPlan, WindowPlanner
+from ringg_provider.campaign.calling_rules import load_rules
 from ringg_provider.campaign.ledger import LaunchLedger
 from ringg_provider.campaign.preflight import check_agent, check_variables
-from ringg_provider.campaign.schedule import Schedule
+from ringg_provider.campaign.schedule import DailyWindow, Schedule
 from ringg_provider.contacts.csv_check import PHONE_VARIABLE
-from ringg_provider.contacts.people import PeopleLedger, PeopleSpool
+from ringg_provider.contacts.invalid_rows import fetch_invalid_rows
+from ringg_provider.contacts.people import MAX_KEY, PeopleLedger, PeopleSpool, write_rejects
 from ringg_provider.contacts.phones import PhoneCleaner
+from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.contacts.ringg_csv import PHONE_HEADER, ContactList, Form, ListGroup, ListWriter
 from ringg_provider.contacts.scratch import Scratch
-from ringg_provider.contacts.sifting import Layout, Sifter
-from ringg_provider.contacts.source import open_rows
-from ringg_provider.exceptions import InsufficientBalance, InvalidContacts, InvalidRequest
+from ringg_provider.contacts.sifting import Layout, Planner, Sifter
+from ringg_provider.contacts.source import BATCH_ROWS, open_rows
+from ringg_provider.exceptions import (
+    InsufficientBalance,
+    InvalidContacts,
+    InvalidRequest,
+    PermanentError,
+    RinggProviderError,
+    TransientError,
+    UnexpectedResponse,
+)
+from ringg_provider.history.tables import CALLS, calls_table
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.operators.launching import failing_without_retry, open_ledger
 from ringg_provider.operators.ringg import Time, as_call_config, schedule_of
+from ringg_provider.ringg.campaigns import Flow
 from ringg_provider.ringg.client import RinggClient
 from ringg_provider.ringg.requests import CallConfig, CampaignSpec
+from ringg_provider.ringg.responses import UploadStatus
+from ringg_provider.ringg.uploads import UploadVerdict, judge_upload
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
     from airflow.providers.common.compat.sdk import Context
 
 #: Lists of this many contacts and more, all together, go through the large flow when the operator may choose.
@@ -63,15 +82,44 @@ class SqlToRinggOperator(BaseOperator):
         now inside the daily window, otherwise its next opening.
     :param campaign_end_time: the same forms. Default: the closing of the start's day.
     :param contact_key: column that names a person in your tables. Default: the number.
+    :param timezone_column: column with the contact's IANA zone, where it is known; needs ``purpose``.
+    :param region_column: column with the contact's region, such as ``US-FL``; needs ``purpose``.
     :param suppression_sql: a query, in the same database, of people who must not be called: numbers in any spelling, or
         contact keys.
     :param flow: ``standard`` (``campaign/save``), ``large`` (``upload-csv``), or ``auto``: large from 5,000 contacts,
         decided once for the whole run.
     :param contacts_table: table that says who was put on which list, and why the others were not, in ``sql_conn_id``'s
         database. Default none.
-    :param launch_key: what the lists stand for; needs ``ledger_conn_id``. If it was launched before, nothing is
-        uploaded and the lists of then are returned.
-    :param ledger_conn_id: connection to the database with the launch ledger.
+    :param rejects_path: a CSV, at a path or any ``ObjectStoragePath`` address, of the rows that are on no list. It has
+        numbers in it. Default none.
+    :param launch_key: what the lists stand for. With ``ledger_conn_id``: if it was launched before, nothing is uploaded
+        and the lists of then are returned.
+    :param ledger_conn_id: connection to the database with the launch ledger. Default none.
+    :param max_rejects: how many rows may be bad (an int), or which share of them (a float) before the task fails and
+        nothing is uploaded. Suppressed people, and those whom the frequency cap or the hours protect, do not count.
+        Default: any, as long as one can be called.
+    :param dry_run: do everything but upload; ``list_id`` is None in the result. Default False.
+    :param other_countries: ``leave_out`` numbers of other countries than ``country_code`` (default), or ``split`` them
+        off into lists of their own. They are never sent under the wrong code.
+    :param may_be_empty: agent variables whose cell may be empty; an empty cell of any other leaves the row out.
+    :param unreadable_variables: what to do when the agent's variables cannot be read: ``fail`` (default) or
+        ``continue``.
+    :param not_called_within_days: leave out numbers that ``history_table`` has a call to in the last so many days.
+    :param max_attempts: leave out numbers that ``history_table`` has so many calls to, or more.
+    :param history_table: table of ``RinggCallsToSqlOperator``, in the same database. Default ``ringg_calls``, which
+        need not exist yet.
+    :param max_rows_per_list: contacts per list at most; the workspace's row allowance. Default: as many as fit in 20 MB.
+    :param purpose: ``promotional``, ``service``, ``recovery`` or ``survey``: split lists by the hours in which their
+        contacts may be called for it. Default: the hours of ``call_config`` hold for everybody.
+    :param calling_hours: your own rules instead of the shipped ones: path of a TOML file, or a dict.
+    :param no_rule: for a country without a rule: ``refuse`` (default), ``hold`` its contacts, or ``allow``.
+    :param blackout_dates: local dates on which nobody is called, as dates or ISO strings.
+    :param use_call_slots: let the large flow send exact spans where one daily window would lose minutes. Default False.
+    :param invalid_rows_timeout: seconds to wait for the platform's check of a large upload, so that its report of
+        invalid rows gets into ``contacts_table`` or ``rejects_path``. Default 300.
+    :param phone_header: header of the phone column in what is uploaded. Default ``Mobile Number``.
+    :param transliterate_callee_name: write the name in the agent's script. Default False.
+    :param transliterate_fields: further agent variables to write in the agent's script. Default none.
     """
 
     template_fields: Sequence[str] = (
@@ -92,6 +140,8 @@ class SqlToRinggOperator(BaseOperator):
         "suppression_sql",
         "contacts_table",
         "rejects_path",
+        "history_table",
+        "calling_hours",
         "launch_key",
         "ledger_conn_id",
     )
@@ -128,7 +178,16 @@ class SqlToRinggOperator(BaseOperator):
         other_countries: Literal["leave_out", "split"] = "leave_out",
         may_be_empty: Sequence[str] = (),
         unreadable_variables: Literal["fail", "continue"] = "fail",
+        not_called_within_days: float | None = None,
+        max_attempts: int | None = None,
+        history_table: str | None = None,
         max_rows_per_list: int | None = None,
+        purpose: str | None = None,
+        calling_hours: str | Mapping[str, Any] | None = None,
+        no_rule: Literal["refuse", "hold", "allow"] = "refuse",
+        blackout_dates: Sequence[date | str] = (),
+        use_call_slots: bool = False,
+        invalid_rows_timeout: float = 300,
         phone_header: str = PHONE_HEADER,
         transliterate_callee_name: bool = False,
         transliterate_fields: list[str] | None = None,
@@ -161,13 +220,22 @@ class SqlToRinggOperator(BaseOperator):
         self.other_countries = other_countries
         self.may_be_empty = may_be_empty
         self.unreadable_variables = unreadable_variables
+        self.not_called_within_days = not_called_within_days
+        self.max_attempts = max_attempts
+        self.history_table = history_table
         self.max_rows_per_list = max_rows_per_list
+        self.purpose = purpose
+        self.calling_hours = calling_hours
+        self.no_rule = no_rule
+        self.blackout_dates = blackout_dates
+        self.use_call_slots = use_call_slots
+        self.invalid_rows_timeout = invalid_rows_timeout
         self.phone_header = phone_header
         self.transliterate_callee_name = transliterate_callee_name
         self.transliterate_fields = transliterate_fields
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Look whether the key was launched; if not, read, clean, upload, and note who is on which list."""
+        """Look whether the key was launched; if not: read, clean, upload, and note who is on which list."""
         with failing_without_retry():
             self._check()
             ledger = open_ledger(self.ledger_conn_id) if self.ledger_conn_id else None
@@ -183,7 +251,7 @@ class SqlToRinggOperator(BaseOperator):
             scratch.discard()
 
     def _check(self) -> None:
-        """What can be known to be wrong without asking anybody."""
+        """Refuse what can be known to be wrong without asking anybody."""
         for field, value, allowed in (
             ("flow", self.flow, ("auto", "standard", "large")),
             ("other_countries", self.other_countries, ("leave_out", "split")),
@@ -191,10 +259,16 @@ class SqlToRinggOperator(BaseOperator):
         ):
             if value not in allowed:
                 raise InvalidRequest(f"{field}: must be one of {', '.join(allowed)}.", field=field)
+        for field, number in (("max_rows_per_list", self.max_rows_per_list), ("max_attempts", self.max_attempts)):
+            if number is not None and number < 1:
+                raise InvalidRequest(f"{field}: must be at least 1.", field=field)
         if self.ledger_conn_id and not self.launch_key:
             raise InvalidRequest("launch_key: the launch ledger needs a key to look up.", field="launch_key")
-        if self.max_rows_per_list is not None and self.max_rows_per_list < 1:
-            raise InvalidRequest("max_rows_per_list: must be at least 1.", field="max_rows_per_list")
+        if (self.timezone_column or self.region_column) and not self.purpose:
+            raise InvalidRequest(
+                "purpose: timezone_column and region_column have no use without it; the rules differ by purpose.",
+                field="purpose",
+            )
         limit = self.max_rejects
         if limit is not None and (limit < 0 or (isinstance(limit, float) and limit > 1)):
             raise InvalidRequest(
@@ -212,7 +286,7 @@ class SqlToRinggOperator(BaseOperator):
 
     def _already_launched(self, context: Context, launched: list[dict[str, Any]]) -> list[dict[str, Any]]:
         self.log.info(
-            "Launch key %r was launched before: nothing is uploaded, its %d lists stand.",
+            "Launch key %r was launched before: nothing new is to be called, its %d lists stand.",
             self.launch_key,
             len(launched),
         )
@@ -222,72 +296,98 @@ class SqlToRinggOperator(BaseOperator):
 
     def _transfer(self, context: Context, client: RinggClient, ledger: LaunchLedger | None) -> list[dict[str, Any]]:
         variables = {name: column for name, column in self.variables_map.items() if name != PHONE_VARIABLE}
-        form = Form(tuple(variables), self.phone_header)
         needed = check_variables(
             check_agent(client, self.agent_id),
             {**variables, PHONE_VARIABLE: self.phone_column},
             allow_unreadable=self.unreadable_variables == "continue",
         )
-        upload = _Upload(client, self, form)
-        upload.spec(ListGroup(self.country_code), 1, 1)  # refuses what is wrong with the campaign before a row is read
-        scratch = self._scratch
-        spool = PeopleSpool(scratch) if self.contacts_table or self.rejects_path else None
-        sifter = Sifter(
-            Layout(
-                phone=self.phone_column,
-                variables=variables,
-                contact_key=self.contact_key,
-                timezone=self.timezone_column,
-                region=self.region_column,
-                may_be_empty=frozenset(self.may_be_empty) | (variables.keys() - needed),
+        form = Form(tuple(variables), self.phone_header)
+        campaigns = _Campaigns(self, form)
+        run = _Run(
+            self._people_key(context),
+            Sifter(
+                Layout(
+                    phone=self.phone_column,
+                    variables=variables,
+                    contact_key=self.contact_key,
+                    timezone=self.timezone_column,
+                    region=self.region_column,
+                    may_be_empty=frozenset(self.may_be_empty) | (variables.keys() - needed),
+                ),
+                PhoneCleaner(self.country_code),
+                ListWriter(self._scratch, form, max_rows=self.max_rows_per_list),
+                PeopleSpool(self._scratch) if self.contacts_table or self.rejects_path else None,
+                split_countries=self.other_countries == "split",
+                planner=campaigns.planner(),
             ),
-            PhoneCleaner(self.country_code),
-            ListWriter(scratch, form, max_rows=self.max_rows_per_list),
-            spool,
-            split_countries=self.other_countries == "split",
         )
-        with self._database() as connection:
-            if self.suppression_sql:
-                with open_rows(connection, self.suppression_sql, field="suppression_sql") as rows:
-                    sifter.exclusions.suppress(rows, sifter.cleaner, with_keys=self.contact_key is not None)
-            with open_rows(connection, self.sql, self.parameters) as rows:
-                sifter.run(rows, between=scratch.check)
-        if spool is not None:
-            spool.close()
-        self._require_contacts(sifter)
-        lists = sifter.writer.lists
+        self._read(run.sifter)
+        try:
+            self._require_contacts(run.sifter)
+        except InvalidContacts:
+            run.note(self, {}, {}, "too many other rows were rejected", "refused")
+            raise
+        lists = run.sifter.writer.lists
         flow = self._choose_flow(sum(contacts.rows for contacts in lists))
+        if self.is_dry_run:
+            items = [campaigns.item(contacts, flow, None, len(lists)) for contacts in lists]
+            run.note(self, {}, {}, "a dry run", "dry run")
+            self._summarise(context, run.sifter, flow, items)
+            return items
         items = []
         for contacts in lists:
-            scratch.check()
-            items.append(upload.send(contacts, flow, len(lists)))
+            self._scratch.check()
+            items.append(self._upload(client, campaigns, contacts, flow, len(lists)))
             contacts.path.unlink()
+        invalid = self._invalid_rows(client, run.sifter, items) if run.sifter.spool is not None else {}
         standing = items if ledger is None else ledger.replace_set(str(self.launch_key), items)
         if [item["list_id"] for item in standing] != [item["list_id"] for item in items]:
             return self._already_launched(context, standing)
-        if spool is not None and self.contacts_table:
-            ids = {contacts.number: item["list_id"] for contacts, item in zip(lists, items, strict=True)}
-            PeopleLedger(self._engine(), self.contacts_table).replace(self._people_key(context), spool, ids)
-        self._summarise(context, sifter, flow, items)
+        run.note(self, {contacts.number: item["list_id"] for contacts, item in zip(lists, items, strict=True)}, invalid)
+        self._summarise(context, run.sifter, flow, items)
         return items
 
-    @contextmanager
-    def _database(self) -> Iterator[Any]:
+    def _read(self, sifter: Sifter) -> None:
+        """Run the queries, and let the sifter put every row somewhere."""
         hook = BaseHook.get_hook(self.sql_conn_id)
         if not hasattr(hook, "get_conn") or not hasattr(hook, "get_sqlalchemy_engine"):
             raise InvalidRequest(
                 f"sql_conn_id: connection {self.sql_conn_id!r} is not a SQL database.", field="sql_conn_id"
             )
+        if self.not_called_within_days is not None or self.max_attempts is not None:
+            self._protect_from_too_many_calls(sifter, hook.get_sqlalchemy_engine())
         with closing(hook.get_conn()) as connection:
-            yield connection
+            if self.suppression_sql:
+                with open_rows(connection, self.suppression_sql, field="suppression_sql") as rows:
+                    sifter.exclusions.suppress(rows, sifter.cleaner, with_keys=self.contact_key is not None)
+                if unreadable := sifter.exclusions.unreadable:
+                    self.log.warning("suppression_sql: %d values are no telephone numbers.", unreadable)
+            with open_rows(connection, self.sql, self.parameters) as rows:
+                sifter.run(rows, between=self._scratch.check)
+        if sifter.spool is not None:
+            sifter.spool.close()
 
-    def _engine(self) -> sa.Engine:
-        return BaseHook.get_hook(self.sql_conn_id).get_sqlalchemy_engine()  # type: ignore[no-any-return]
-
-    def _people_key(self, context: Context) -> str:
-        """The key of the run's people: the launch key, or else this very task of this run, whatever is retried."""
-        ti = context["ti"]
-        return self.launch_key or f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}"
+    def _protect_from_too_many_calls(self, sifter: Sifter, engine: sa.Engine) -> None:
+        schema, _, name = (self.history_table or CALLS).rpartition(".")
+        calls = calls_table(name, schema=schema or None)
+        if not sa.inspect(engine).has_table(name, schema=schema or None):
+            if self.history_table:
+                raise InvalidRequest(f"history_table: there is no table {self.history_table}.", field="history_table")
+            self.log.warning("There is no table %s yet, so nobody counts as called before.", name)
+            return
+        number = calls.c.to_number_e164
+        some = sa.select(number).where(number.is_not(None))
+        limits = []
+        if self.not_called_within_days is not None:
+            since = datetime.now(UTC) - timedelta(days=self.not_called_within_days)
+            limits.append((some.where(calls.c.created_at >= since), sifter.exclusions.called_recently))
+        if self.max_attempts is not None:
+            often = some.group_by(number).having(sa.func.count() >= self.max_attempts)
+            limits.append((often, sifter.exclusions.exhausted))
+        with engine.connect().execution_options(stream_results=True, yield_per=BATCH_ROWS) as connection:
+            for query, people in limits:
+                for batch in connection.execute(query).scalars().partitions():
+                    people.add([found for text in batch if (found := sifter.cleaner.number_of(text)) is not None])
 
     def _require_contacts(self, sifter: Sifter) -> None:
         """Refuse a result that is too bad to be used."""
@@ -297,18 +397,94 @@ class SqlToRinggOperator(BaseOperator):
             raise InvalidContacts(f"None of the query's {sifter.rows} rows can be called: {reasons}.")
         if self.max_rejects is None:
             return
-        limit = self.max_rejects
-        allowed = limit * sifter.rows if isinstance(limit, float) else limit
+        allowed = self.max_rejects * sifter.rows if isinstance(self.max_rejects, float) else self.max_rejects
         if bad > allowed:
             raise InvalidContacts(
-                f"{bad} of {sifter.rows} rows are rejected and max_rejects allows {limit}: {reasons}. Nothing was"
-                " uploaded."
+                f"{bad} of {sifter.rows} rows are rejected and max_rejects allows {self.max_rejects}: {reasons}. Nothing"
+                " was uploaded."
             )
 
-    def _choose_flow(self, rows: int) -> str:
+    def _choose_flow(self, rows: int) -> Flow:
         if self.flow != "auto":
             return self.flow
         return "large" if rows >= LARGE_FLOW_ROWS else "standard"
+
+    def _upload(
+        self, client: RinggClient, campaigns: _Campaigns, contacts: ContactList, flow: Flow, of: int
+    ) -> dict[str, Any]:
+        """Upload one list; returns its item of the result."""
+        spec = campaigns.spec(contacts.group, contacts.number, of)
+        try:
+            if flow == "large":
+                list_id, refused = client.upload_csv(spec, contacts.path).bulk_list_id, 0
+            else:
+                saved = client.save_campaign(spec, contacts.path)
+                list_id, refused = saved.list_id, saved.failed_rows or 0
+        except InsufficientBalance as error:
+            allowance = re.search(r"up to ([0-9][0-9,]*) contacts", str(error))
+            if allowance is None:
+                raise
+            raise InvalidRequest(
+                f"max_rows_per_list: the workspace takes at most {allowance[1]} contacts per list and this one has"
+                f" {contacts.rows}: set max_rows_per_list={allowance[1].replace(',', '')}.",
+                field="max_rows_per_list",
+            ) from error
+        self.log.info("List %s: %d contacts of %s.", list_id, contacts.rows, spec.country_code)
+        return campaigns.item(contacts, flow, list_id, of, refused)
+
+    def _invalid_rows(
+        self, client: RinggClient, sifter: Sifter, items: Sequence[dict[str, Any]]
+    ) -> dict[str, dict[str, str]]:
+        """Fetch the platform's own reports of invalid rows, and correct the items' counts by them."""
+        found: dict[str, dict[str, str]] = {}
+        deadline = time.monotonic() + self.invalid_rows_timeout
+        for item in items:
+            if item["flow"] == "standard" and not item["rejected"]:
+                continue
+            status = self._checked_upload(client, item["list_id"], deadline)
+            if status is None:
+                continue
+            if status.invalid_rows:
+                item["rows"] += item["rejected"] - status.invalid_rows
+                item["rejected"] = status.invalid_rows
+            if status.invalid_rows and status.invalid_rows_csv_url:
+                try:
+                    found[item["list_id"]] = fetch_invalid_rows(
+                        status.invalid_rows_csv_url, sifter.cleaner, self.phone_header
+                    )
+                except RinggProviderError as error:
+                    self.log.warning("List %s: its report of invalid rows: %s", item["list_id"], error)
+            missing = item["rejected"] - len(found.get(item["list_id"], ()))
+            if missing > 0:
+                self.log.warning(
+                    "List %s: the platform refused %d rows without saying which; they stay 'listed' in the people ledger.",
+                    item["list_id"],
+                    missing,
+                )
+        return found
+
+    def _checked_upload(self, client: RinggClient, list_id: str, deadline: float) -> UploadStatus | None:
+        """The list's status once the platform has checked it; None when it did not in time, or cannot be asked."""
+        while True:
+            try:
+                status = client.get_upload_status(list_id)
+            except (TransientError, PermanentError, UnexpectedResponse) as error:
+                self.log.warning("List %s: its status cannot be read: %s", list_id, error)
+                return None
+            if judge_upload(status) is not UploadVerdict.PENDING:
+                return status
+            if time.monotonic() >= deadline:
+                self.log.warning("List %s is still being checked; rows that fail it stay 'listed'.", list_id)
+                return None
+            self._scratch.check()
+            time.sleep(min(2.0, self.invalid_rows_timeout))
+
+    def _people_key(self, context: Context) -> str:
+        """The key of the run's people: the launch key, or else this very task of this run, whatever is retried."""
+        ti = context["ti"]
+        key = self.launch_key or f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}"
+        # Room for what is added to it, and short enough for every database's index.
+        return key if len(key) <= MAX_KEY - 20 else f"{key[:180]}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
     def _summarise(self, context: Context, sifter: Sifter, flow: str, items: Sequence[Mapping[str, Any]]) -> None:
         reasons = {str(reason): count for reason, count in sifter.counts.most_common()}
@@ -325,22 +501,97 @@ class SqlToRinggOperator(BaseOperator):
 
 
 @dataclass(frozen=True)
-class _Upload:
-    """Sends one list after the other."""
+class _Run:
+    """The people of one run, and where it is noted what became of them."""
 
-    client: RinggClient
+    key: str
+    sifter: Sifter
+
+    def note(
+        self,
+        task: SqlToRinggOperator,
+        list_ids: Mapping[int, str],
+        invalid: Mapping[str, Mapping[str, str]],
+        why_not_uploaded: str = "",
+        mark: str = "",
+    ) -> None:
+        """Write the people ledger and the rejects file, as far as asked for.
+
+        A run that uploaded nothing goes under a key of its own (`mark`): lists of an earlier run may still stand.
+        """
+        spool = self.sifter.spool
+        if spool is None:
+            return
+        if task.contacts_table:
+            engine = BaseHook.get_hook(task.sql_conn_id).get_sqlalchemy_engine()
+            PeopleLedger(engine, task.contacts_table).replace(
+                f"{self.key} ({mark})" if mark else self.key,
+                spool,
+                list_ids,
+                invalid,
+                why_not_uploaded=why_not_uploaded,
+                instead_of=None if mark else f"{self.key} (refused)",
+            )
+        if task.rejects_path:
+            write_rejects(spool, ObjectStoragePath(task.rejects_path), list_ids, invalid)
+
+
+@dataclass(frozen=True)
+class _Campaigns:
+    """What is said about each list: name, window, dates."""
+
     task: SqlToRinggOperator
     form: Form
+    schedule: Schedule = field(init=False)
+    call_config: CallConfig = field(init=False)
+
+    def __post_init__(self) -> None:
+        call_config = as_call_config(self.task.call_config)
+        schedule = schedule_of(call_config, self.task.campaign_start_time, self.task.campaign_end_time)
+        object.__setattr__(self, "call_config", call_config)
+        object.__setattr__(self, "schedule", schedule)
+        self.spec(
+            ListGroup(self.task.country_code), 1, 1
+        )  # what is wrong with the campaign is told before a row is read
+
+    def planner(self) -> Planner | None:
+        """Plans each contact's calling window; None when the campaign's own window holds for everybody."""
+        task = self.task
+        if not task.purpose:
+            return None
+        times = self.call_config.call_time
+        planner = WindowPlanner(
+            load_rules(task.calling_hours),
+            purpose=task.purpose,  # type: ignore[arg-type]  # it checks the word itself
+            window=DailyWindow.from_call_time(times.call_start_time, times.call_end_time, times.timezone),
+            schedule=self.schedule,
+            flow="large" if task.flow == "large" else "standard",
+            use_call_slots=task.use_call_slots,
+            no_rule=task.no_rule,
+            blackout_dates=[date.fromisoformat(day) if isinstance(day, str) else day for day in task.blackout_dates],
+        )
+
+        def plan(e164: str, timezone: Any, region: Any) -> Any:
+            outcome = planner.plan_contact(e164, timezone, region)
+            if isinstance(outcome, Held):
+                return Rejection(Disposition.OUTSIDE_CALLING_HOURS, f"{outcome.code}: {outcome.detail}")
+            return outcome
+
+        return plan
 
     def spec(self, group: ListGroup, number: int, of: int) -> CampaignSpec:
-        """The campaign of a list."""
+        """The campaign of a list, with dates as of now: a start that has passed meanwhile is as soon as possible."""
         task = self.task
-        call_config, schedule = self.timing(group)
+        call_config, schedule = self.call_config, self.schedule
+        if isinstance(group.plan, WindowPlan):
+            call_config = CallConfig(**group.plan.call_config(call_config.wire()))
+            schedule = group.plan.schedule
+        schedule = schedule_of(call_config, schedule.start, schedule.end, late_start_ok=True)
         return CampaignSpec(
             campaign_name=task.campaign_name if of == 1 else f"{task.campaign_name} ({number} of {of})",
             agent_id=task.agent_id,
             country_code=group.country_code,
-            variables_map=self.form.variables_map,
+            variables_map=dict(self.form.variables_map),
             call_config=call_config,
             campaign_start_time=schedule.wire_start,
             campaign_end_time=schedule.wire_end,
@@ -350,31 +601,10 @@ class _Upload:
             transliterate_fields=task.transliterate_fields,
         )
 
-    def timing(self, group: ListGroup) -> tuple[CallConfig, Schedule]:
-        """The calling window and the dates of a list; a start that was left out is counted from now."""
-        call_config = as_call_config(self.task.call_config)
-        return call_config, schedule_of(call_config, self.task.campaign_start_time, self.task.campaign_end_time)
-
-    def send(self, contacts: ContactList, flow: str, of: int) -> dict[str, Any]:
-        """Upload one list; returns its item of the result."""
+    def item(self, contacts: ContactList, flow: Flow, list_id: str | None, of: int, refused: int = 0) -> dict[str, Any]:
+        """What is returned for a list."""
         spec = self.spec(contacts.group, contacts.number, of)
-        try:
-            if flow == "large":
-                list_id, refused = self.client.upload_csv(spec, contacts.path).bulk_list_id, 0
-            else:
-                saved = self.client.save_campaign(spec, contacts.path)
-                list_id, refused = saved.list_id, saved.failed_rows or 0
-        except InsufficientBalance as error:
-            allowance = re.search(r"up to ([0-9][0-9,]*) contacts", str(error))
-            if allowance is None:
-                raise
-            raise InvalidRequest(
-                f"max_rows_per_list: the workspace takes at most {allowance[1]} contacts per list and this one has"
-                f" {contacts.rows}: set max_rows_per_list={allowance[1].replace(',', '')}.",
-                field="max_rows_per_list",
-            ) from error
-        self.task.log.info("List %s: %d contacts, %s.", list_id, contacts.rows, spec.country_code)
-        return {
+        item = {
             "list_id": list_id,
             "flow": flow,
             "agent_id": spec.agent_id,
@@ -386,6 +616,8 @@ class _Upload:
             "rejected": refused,
             "launch_key": self.task.launch_key,
         }
+        slots = contacts.group.plan.wire_slots() if isinstance(contacts.group.plan, WindowPlan) else None
+        return item if slots is None else item | {"call_slots": slots}
 
 
 def _in_summary(item: Mapping[str, Any]) -> dict[str, Any]:

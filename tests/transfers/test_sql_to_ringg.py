@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
 from tests.support.databases import Warehouse
@@ -84,7 +83,7 @@ def test_auto_takes_the_large_flow_from_5000_contacts(
 ) -> None:
     sandbox_factory(generation)
     fill(database, [(f"+9198{number:08d}", f"Person {number}") for number in range(5000)])
-    lists, summary = transfer()
+    lists, _ = transfer()
     assert [(item["flow"], item["rows"]) for item in lists] == [("large", 5000)]
     lists, _ = transfer(sql="SELECT phone, name FROM people WHERE id < 5000")
     assert [(item["flow"], item["rows"]) for item in lists] == [("standard", 4999)]
