@@ -349,7 +349,7 @@ def write_rejects(
             refused = invalid.get(list_ids.get(person.list_number or 0, ""), {})
             if person.disposition is not Disposition.LISTED:
                 write([person.contact_key, person.phone or "", person.disposition, person.detail])
-            elif person.phone in refused:
+            elif person.phone is not None and person.phone in refused:
                 write([person.contact_key, person.phone, Disposition.REJECTED_BY_PLATFORM, refused[person.phone]])
 
 

@@ -108,7 +108,8 @@ class SqlToRinggOperator(BaseOperator):
     :param max_attempts: leave out numbers that ``history_table`` has so many calls to, or more.
     :param history_table: table of ``RinggCallsToSqlOperator``, in the same database. Default ``ringg_calls``, which
         need not exist yet.
-    :param max_rows_per_list: contacts per list at most; the workspace's row allowance. Default: as many as fit in 20 MB.
+    :param max_rows_per_list: contacts per list at most; the workspace's row allowance. Default: as many as 20 MB
+        hold.
     :param purpose: ``promotional``, ``service``, ``recovery`` or ``survey``: split lists by the hours in which their
         contacts may be called for it. Default: the hours of ``call_config`` hold for everybody.
     :param calling_hours: your own rules instead of the shipped ones: path of a TOML file, or a dict.
@@ -252,16 +253,16 @@ class SqlToRinggOperator(BaseOperator):
 
     def _check(self) -> None:
         """Refuse what can be known to be wrong without asking anybody."""
-        for field, value, allowed in (
+        for name, value, allowed in (
             ("flow", self.flow, ("auto", "standard", "large")),
             ("other_countries", self.other_countries, ("leave_out", "split")),
             ("unreadable_variables", self.unreadable_variables, ("fail", "continue")),
         ):
             if value not in allowed:
-                raise InvalidRequest(f"{field}: must be one of {', '.join(allowed)}.", field=field)
-        for field, number in (("max_rows_per_list", self.max_rows_per_list), ("max_attempts", self.max_attempts)):
+                raise InvalidRequest(f"{name}: must be one of {', '.join(allowed)}.", field=name)
+        for name, number in (("max_rows_per_list", self.max_rows_per_list), ("max_attempts", self.max_attempts)):
             if number is not None and number < 1:
-                raise InvalidRequest(f"{field}: must be at least 1.", field=field)
+                raise InvalidRequest(f"{name}: must be at least 1.", field=name)
         if self.ledger_conn_id and not self.launch_key:
             raise InvalidRequest("launch_key: the launch ledger needs a key to look up.", field="launch_key")
         if (self.timezone_column or self.region_column) and not self.purpose:
@@ -330,14 +331,18 @@ class SqlToRinggOperator(BaseOperator):
         lists = run.sifter.writer.lists
         flow = self._choose_flow(sum(contacts.rows for contacts in lists))
         if self.is_dry_run:
-            items = [campaigns.item(contacts, flow, None, len(lists)) for contacts in lists]
+            items = []
+            for contacts in lists:
+                spec = campaigns.spec(contacts.group, contacts.number, len(lists))
+                items.append(_item(spec, contacts, flow, None, self.launch_key))
             run.note(self, {}, {}, "a dry run", "dry run")
             self._summarise(context, run.sifter, flow, items)
             return items
         items = []
         for contacts in lists:
             self._scratch.check()
-            items.append(self._upload(client, campaigns, contacts, flow, len(lists)))
+            spec = campaigns.spec(contacts.group, contacts.number, len(lists))
+            items.append(self._upload(client, spec, contacts, flow))
             contacts.path.unlink()
         invalid = self._invalid_rows(client, run.sifter, items) if run.sifter.spool is not None else {}
         standing = items if ledger is None else ledger.replace_set(str(self.launch_key), items)
@@ -400,8 +405,8 @@ class SqlToRinggOperator(BaseOperator):
         allowed = self.max_rejects * sifter.rows if isinstance(self.max_rejects, float) else self.max_rejects
         if bad > allowed:
             raise InvalidContacts(
-                f"{bad} of {sifter.rows} rows are rejected and max_rejects allows {self.max_rejects}: {reasons}. Nothing"
-                " was uploaded."
+                f"{bad} of {sifter.rows} rows are rejected and max_rejects allows {self.max_rejects}: {reasons}."
+                " Nothing was uploaded."
             )
 
     def _choose_flow(self, rows: int) -> Flow:
@@ -409,11 +414,8 @@ class SqlToRinggOperator(BaseOperator):
             return self.flow
         return "large" if rows >= LARGE_FLOW_ROWS else "standard"
 
-    def _upload(
-        self, client: RinggClient, campaigns: _Campaigns, contacts: ContactList, flow: Flow, of: int
-    ) -> dict[str, Any]:
+    def _upload(self, client: RinggClient, spec: CampaignSpec, contacts: ContactList, flow: Flow) -> dict[str, Any]:
         """Upload one list; returns its item of the result."""
-        spec = campaigns.spec(contacts.group, contacts.number, of)
         try:
             if flow == "large":
                 list_id, refused = client.upload_csv(spec, contacts.path).bulk_list_id, 0
@@ -430,7 +432,7 @@ class SqlToRinggOperator(BaseOperator):
                 field="max_rows_per_list",
             ) from error
         self.log.info("List %s: %d contacts of %s.", list_id, contacts.rows, spec.country_code)
-        return campaigns.item(contacts, flow, list_id, of, refused)
+        return _item(spec, contacts, flow, list_id, self.launch_key, refused)
 
     def _invalid_rows(
         self, client: RinggClient, sifter: Sifter, items: Sequence[dict[str, Any]]
@@ -457,7 +459,7 @@ class SqlToRinggOperator(BaseOperator):
             missing = item["rejected"] - len(found.get(item["list_id"], ()))
             if missing > 0:
                 self.log.warning(
-                    "List %s: the platform refused %d rows without saying which; they stay 'listed' in the people ledger.",
+                    "List %s: the platform refused %d rows without saying which; they are noted as listed.",
                     item["list_id"],
                     missing,
                 )
@@ -465,6 +467,7 @@ class SqlToRinggOperator(BaseOperator):
 
     def _checked_upload(self, client: RinggClient, list_id: str, deadline: float) -> UploadStatus | None:
         """The list's status once the platform has checked it; None when it did not in time, or cannot be asked."""
+        pause = 0.5
         while True:
             try:
                 status = client.get_upload_status(list_id)
@@ -477,7 +480,8 @@ class SqlToRinggOperator(BaseOperator):
                 self.log.warning("List %s is still being checked; rows that fail it stay 'listed'.", list_id)
                 return None
             self._scratch.check()
-            time.sleep(min(2.0, self.invalid_rows_timeout))
+            time.sleep(pause)
+            pause = min(pause * 2, 10.0)
 
     def _people_key(self, context: Context) -> str:
         """The key of the run's people: the launch key, or else this very task of this run, whatever is retried."""
@@ -601,23 +605,25 @@ class _Campaigns:
             transliterate_fields=task.transliterate_fields,
         )
 
-    def item(self, contacts: ContactList, flow: Flow, list_id: str | None, of: int, refused: int = 0) -> dict[str, Any]:
-        """What is returned for a list."""
-        spec = self.spec(contacts.group, contacts.number, of)
-        item = {
-            "list_id": list_id,
-            "flow": flow,
-            "agent_id": spec.agent_id,
-            "country_code": spec.country_code,
-            "call_config": spec.call_config.wire(),
-            "campaign_start_time": spec.campaign_start_time,
-            "campaign_end_time": spec.campaign_end_time,
-            "rows": contacts.rows - refused,
-            "rejected": refused,
-            "launch_key": self.task.launch_key,
-        }
-        slots = contacts.group.plan.wire_slots() if isinstance(contacts.group.plan, WindowPlan) else None
-        return item if slots is None else item | {"call_slots": slots}
+
+def _item(
+    spec: CampaignSpec, contacts: ContactList, flow: Flow, list_id: str | None, launch_key: str | None, refused: int = 0
+) -> dict[str, Any]:
+    """What is returned for a list."""
+    item = {
+        "list_id": list_id,
+        "flow": flow,
+        "agent_id": spec.agent_id,
+        "country_code": spec.country_code,
+        "call_config": spec.call_config.wire(),
+        "campaign_start_time": spec.campaign_start_time,
+        "campaign_end_time": spec.campaign_end_time,
+        "rows": contacts.rows - refused,
+        "rejected": refused,
+        "launch_key": launch_key,
+    }
+    slots = contacts.group.plan.wire_slots() if isinstance(contacts.group.plan, WindowPlan) else None
+    return item if slots is None else item | {"call_slots": slots}
 
 
 def _in_summary(item: Mapping[str, Any]) -> dict[str, Any]:
