@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ringg_provider.sandbox.calls import UNANSWERED, Call, cost_of, simulate
+from ringg_provider.sandbox.clock import whole_microseconds
 from ringg_provider.sandbox.workspace import SURVEY
 from ringg_provider.sandbox.world import Campaign, World
 
@@ -61,10 +62,10 @@ def _finished_call(world: World, campaign: Campaign, index: int, created: float)
         agent_id=campaign.agent_id,
         list_id=campaign.id,
         launch=1,
-        created_at=created,
+        created_at=whole_microseconds(created),
     )
     attempt = simulate(call, 1, world.settings, 240)
-    attempt.started_at, attempt.from_number = created, world.workspace.numbers[0].number
+    attempt.started_at, attempt.from_number = call.created_at, world.workspace.numbers[0].number
     call.attempts.append(attempt)
     call.duration, call.cost = attempt.talk_seconds, cost_of(attempt.talk_seconds, world.settings)
     call.status = "failed" if attempt.outcome in UNANSWERED else "completed"

@@ -9,9 +9,15 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import time
 from collections.abc import Callable
 from typing import Any
+
+
+def whole_microseconds(when: float) -> float:
+    """Unix time as a database keeps it: what is written on the wire and read back equals what is filtered by."""
+    return math.floor(when * 1e6) / 1e6
 
 
 class Clock:
@@ -20,12 +26,12 @@ class Clock:
     def __init__(self, speed: float, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self._speed = speed
-        self._latest = now()
+        self._latest = whole_microseconds(now())
         self._wall_anchor = self._simulated_anchor = self._latest
 
     def wall(self) -> float:
         """Unix time; never runs backwards, even when the machine's clock does."""
-        self._latest = max(self._latest, self._now())
+        self._latest = max(self._latest, whole_microseconds(self._now()))
         return self._latest
 
     def simulated(self) -> float:
@@ -33,7 +39,8 @@ class Clock:
 
     def wall_at(self, simulated: float) -> float:
         """The moment of the wall at which simulated time was `simulated`; what was skipped happened at once."""
-        return self._wall_anchor + max(0.0, simulated - self._simulated_anchor) / self._speed
+        elapsed = max(0.0, simulated - self._simulated_anchor) / self._speed
+        return whole_microseconds(self._wall_anchor + elapsed)
 
     @property
     def speed(self) -> float:

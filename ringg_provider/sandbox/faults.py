@@ -143,6 +143,7 @@ class FaultLayer:
         scope["sandbox.fault"] = fault
         match fault.kind, fault.when:
             case "latency", "before":
+                receive = await _replaying(receive)
                 await asyncio.sleep(fault.seconds)
                 self.sandbox.world.advance()
                 await self.app(scope, receive, send)
@@ -212,11 +213,21 @@ def _page_of(scope: Scope) -> str | None:
     return "&".join(pair for pair in pairs if pair.startswith(("limit=", "offset="))) or None
 
 
-async def _read_all(receive: Receive) -> None:
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect" or not message.get("more_body"):
-            return
+async def _read_all(receive: Receive) -> list[Message]:
+    messages = [await receive()]
+    while messages[-1].get("more_body"):
+        messages.append(await receive())
+    return messages
+
+
+async def _replaying(receive: Receive) -> Receive:
+    """The request, read to its end now: it will be acted upon even if the caller hangs up meanwhile."""
+    messages = await _read_all(receive)
+
+    async def replay() -> Message:
+        return messages.pop(0) if messages else await receive()
+
+    return replay
 
 
 async def _cut(receive: Receive, send: Send) -> None:

@@ -245,7 +245,7 @@ class World:
         now, total = self.events.wall(), len(campaign.contacts)
         calls = []
         for index, contact in enumerate(campaign.contacts):
-            created = now - (total - 1 - index) // _ROWS_PER_INSERT * 1e-6
+            created = round(now - (total - 1 - index) // _ROWS_PER_INSERT * 1e-6, 6)
             calls.append(
                 Call(
                     to_number=contact.number,
