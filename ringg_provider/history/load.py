@@ -35,6 +35,7 @@ from ringg_provider.history.rows import (
     lacks_recording,
     moves_forward,
 )
+from ringg_provider.history.states import AWAITS_CALLS, AWAITS_DETAILS, ENDED, NOT_STARTED
 from ringg_provider.history.tables import HistoryState, calls_table, campaigns_table
 from ringg_provider.ringg.requests import CallQuery
 from ringg_provider.ringg.responses import Call, Campaign, CampaignState
@@ -51,22 +52,7 @@ _ROWS_PER_MERGE = 2_000
 _DETAILS_PER_MERGE = 500
 _MOST_SINGLES = 30  # more open calls than this are cheaper to find by date than one by one
 
-#: A list in one of these states has never been dialled.
-NOT_STARTED = frozenset(
-    state.value
-    for state in (
-        CampaignState.PREPARING,
-        CampaignState.DRAFT,
-        CampaignState.INSUFFICIENT_BALANCE,
-        CampaignState.SCHEDULED,
-        CampaignState.NOT_A_CAMPAIGN,
-    )
-)
-
-AWAITS_CALLS = "calls await their last status or their cost"
-AWAITS_DETAILS = "calls await their analysis or recording"
-
-#: What a campaign is grouped by when its calls are summed up; `history_reason` and times are functions of its id.
+#: What a campaign is grouped by when its calls are summed up; all of it follows from its id.
 _CAMPAIGN_FACTS = (
     "campaign_id",
     "state",
@@ -78,8 +64,6 @@ _CAMPAIGN_FACTS = (
     "created_at",
     "first_read_at",
 )
-
-_ENDED = frozenset(state.value for state in CampaignState if state.is_final)
 
 
 class HistorySource(ListsCalls, ReadsDetails, Protocol):
@@ -650,7 +634,7 @@ class _Run:
         unlisted = row.campaign_id in self.unlisted or row.read_at < self.started_at
         if row.state in NOT_STARTED and row.calls == 0:
             return HistoryState.OPEN, "not started"
-        if row.state not in _ENDED and not unlisted:
+        if row.state not in ENDED and not unlisted:
             return HistoryState.OPEN, f"campaign is {row.state}"
         if not settled and row.history_reason not in (AWAITS_CALLS, AWAITS_DETAILS):
             return HistoryState.OPEN, "calls are not read to the end"
@@ -659,7 +643,8 @@ class _Run:
         if row.calls_open:
             return HistoryState.OPEN, AWAITS_DETAILS
         # One generation says "completed" of a file that is merely read: no call yet is no end yet.
-        if row.calls == 0 and row.changed_at > self.started_at - self.settings.give_up_after:
+        maybe_unstarted = row.calls == 0 and row.state == CampaignState.COMPLETED.value
+        if maybe_unstarted and row.changed_at > self.started_at - self.settings.give_up_after:
             return HistoryState.OPEN, "no call yet"
         if row.calls_incomplete:
             return HistoryState.INCOMPLETE, f"{row.calls_incomplete} calls were given up"

@@ -16,7 +16,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
-from ringg_provider.exceptions import RinggProviderError
+from ringg_provider.exceptions import RinggProviderError, TransientError
+from ringg_provider.history.staging import stage
 
 Columns = Mapping[str, sa.ColumnElement[Any]]
 """Column name -> SQL expression: a stored row, a staged row, or the row as it will stand."""
@@ -26,6 +27,10 @@ _COLLISIONS = 5  # how often a merge that collided with another one is begun aga
 
 class MergeFailed(RinggProviderError):
     """The database refused the rows. The text names the table and the kind of error, never a value."""
+
+
+class MergeInterrupted(MergeFailed, TransientError):
+    """The database could not be reached, or was too busy; trying again can help."""
 
 
 @dataclass(frozen=True)
@@ -74,122 +79,154 @@ def merge_rows(
     :return: how many rows were inserted, replaced, and left out.
     :raises MergeFailed: the database refused. The error carries no value of any row.
     """
-    merge = _Merge(engine, table, tuple(keys), supersedes, frozenset(carry_over), derive)
+    work = _Work(table, tuple(keys), supersedes, frozenset(carry_over), derive)
     try:
-        return merge.run(rows, batch_size)
-    except SQLAlchemyError as error:
+        return work.run(engine, rows, batch_size)
+    except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
         failure = _without_values(table, error)
     # Raised out here, so that the original error, which quotes the row, is not even its context.
     raise failure
+
+
+def statements(
+    table: sa.Table,
+    *,
+    keys: Sequence[str],
+    supersedes: Callable[[Columns, Columns], sa.ColumnElement[bool]] | None = None,
+    carry_over: Iterable[str] = (),
+    derive: Callable[[Columns, Columns, Columns], Columns] | None = None,
+) -> list[sa.Executable]:
+    """List every statement of a merge in its order, to see what a database will be asked for.
+
+    Parameters as for `merge_rows`.
+    """
+    work = _Work(table, tuple(keys), supersedes, frozenset(carry_over), derive)
+    drops = [sa.schema.DropTable(work.merged), sa.schema.DropTable(work.staging)]
+    return [
+        sa.schema.CreateTable(work.staging),
+        sa.schema.CreateTable(work.merged),
+        sa.insert(work.staging),
+        work.count_offered(),
+        work.compute(),
+        work.count_merged(),
+        work.delete(),
+        work.insert(),
+        *drops,
+    ]
 
 
 _POSITION = "staging_position"
 _NEWEST = "staging_newest"
 
 
-@dataclass(frozen=True)
-class _Merge:
-    engine: sa.Engine
-    table: sa.Table
-    keys: tuple[str, ...]
-    supersedes: Callable[[Columns, Columns], sa.ColumnElement[bool]] | None
-    carry_over: frozenset[str]
-    derive: Callable[[Columns, Columns, Columns], Columns] | None
+class _Work:
+    """One merge: its two temporary tables, and the statements between them and the target."""
 
-    def run(self, rows: Iterable[Mapping[str, Any]], batch_size: int) -> MergeCounts:
+    def __init__(
+        self,
+        table: sa.Table,
+        keys: tuple[str, ...],
+        supersedes: Callable[[Columns, Columns], sa.ColumnElement[bool]] | None,
+        carry_over: frozenset[str],
+        derive: Callable[[Columns, Columns, Columns], Columns] | None,
+    ) -> None:
+        self.table = table
+        self.keys = keys
+        self.supersedes = supersedes
+        self.carry_over = carry_over
+        self.derive = derive
+        self.names = [column.name for column in table.columns]
+        mark = secrets.token_hex(4)
+        # The rows as they came, and the rows as they will stand.
+        self.staging = self.like(f"{table.name}_staging_{mark}", sa.Column(_POSITION, sa.BigInteger))
+        self.merged = self.like(f"{table.name}_merged_{mark}", sa.PrimaryKeyConstraint(*keys))
+
+    def like(self, name: str, *more: sa.schema.SchemaItem) -> sa.Table:
+        """A temporary table with the columns of the target; its rules are the target's to enforce."""
+        columns = [sa.Column(column.name, column.type, autoincrement=False) for column in self.table.columns]
+        return sa.Table(name, sa.MetaData(), *columns, *more, prefixes=["TEMPORARY"])
+
+    def run(self, engine: sa.Engine, rows: Iterable[Mapping[str, Any]], batch_size: int) -> MergeCounts:
         """Stage, replace, and leave no temporary table behind on a pooled connection."""
-        suffix = secrets.token_hex(4)
-        staging = self.like(f"{self.table.name}_staging_{suffix}", sa.Column(_POSITION, sa.BigInteger))
-        merged = self.like(f"{self.table.name}_merged_{suffix}", sa.PrimaryKeyConstraint(*self.keys))
-        with self.engine.connect() as connection:
-            # Made and filled outside the transaction: some databases commit at every CREATE, and a slow source
-            # of rows must not hold a lock on the target.
+        with engine.connect() as connection:
+            # Made and filled outside the transaction: some databases commit at every CREATE, and a slow source of
+            # rows must not hold a lock on the target.
             with connection.begin():
-                staging.create(connection, checkfirst=False)
-                merged.create(connection, checkfirst=False)
+                self.staging.create(connection, checkfirst=False)
+                self.merged.create(connection, checkfirst=False)
             try:
                 staged = 0
                 for batch in _batches(rows, batch_size):
                     with connection.begin():
-                        self.stage(connection, staging, batch, staged)
+                        stage(connection, self.staging, self.names, _POSITION, batch, staged)
                     staged += len(batch)
-                return self.replace(connection, staging, merged) if staged else MergeCounts()
+                return self.replace(connection) if staged else MergeCounts()
             finally:
                 connection.rollback()
                 with connection.begin():
-                    merged.drop(connection, checkfirst=False)
-                    staging.drop(connection, checkfirst=False)
+                    self.merged.drop(connection, checkfirst=False)
+                    self.staging.drop(connection, checkfirst=False)
 
-    def like(self, name: str, *more: sa.schema.SchemaItem) -> sa.Table:
-        """A temporary table with the columns of the target; its rules are the target's to enforce."""
-        columns = [sa.Column(column.name, column.type) for column in self.table.columns]
-        return sa.Table(name, sa.MetaData(), *columns, *more, prefixes=["TEMPORARY"])
-
-    def stage(
-        self, connection: sa.Connection, staging: sa.Table, batch: Sequence[Mapping[str, Any]], first: int
-    ) -> None:
-        """Copy a batch of rows into the staging table, numbered in the order in which they came."""
-        names = [column.name for column in self.table.columns]
-        connection.execute(
-            sa.insert(staging),
-            [
-                {**{name: row.get(name) for name in names}, _POSITION: position}
-                for position, row in enumerate(batch, start=first)
-            ],
-        )
-
-    def replace(self, connection: sa.Connection, staging: sa.Table, merged: sa.Table) -> MergeCounts:
+    def replace(self, connection: sa.Connection) -> MergeCounts:
         """Put the staged rows in place, in one transaction; begin again when another merge got in between."""
         for attempt in range(_COLLISIONS):
             try:
                 with connection.begin():
-                    return self.replace_once(connection, staging, merged)
+                    _lock(connection, self.table)
+                    offered = connection.execute(self.count_offered()).scalar_one()
+                    connection.execute(self.compute())
+                    standing = connection.execute(self.count_merged()).scalar_one()
+                    replaced = connection.execute(self.delete()).rowcount
+                    connection.execute(self.insert())
+                return MergeCounts(inserted=standing - replaced, updated=replaced, kept=offered - standing)
             except (IntegrityError, OperationalError):
                 if attempt == _COLLISIONS - 1:
                     raise
             time.sleep(0.1 * 2**attempt)
         raise AssertionError("the last attempt returns or raises")
 
-    def replace_once(self, connection: sa.Connection, staging: sa.Table, merged: sa.Table) -> MergeCounts:
-        """Compute the rows as they will stand, delete what they replace, insert them."""
-        table = self.table
-        names = [column.name for column in table.columns]
-        _lock(connection, table)
-        distinct = sa.select(*(staging.c[key] for key in self.keys)).distinct().subquery()
-        offered = connection.execute(sa.select(sa.func.count()).select_from(distinct)).scalar_one()
-        connection.execute(sa.insert(merged).from_select(names, self.standing(staging)))
-        standing = connection.execute(sa.select(sa.func.count()).select_from(merged)).scalar_one()
-        same = sa.and_(*(merged.c[key] == table.c[key] for key in self.keys))
-        replaced = connection.execute(sa.delete(table).where(sa.exists().where(same))).rowcount
-        rows = sa.select(*(merged.c[name] for name in names))
-        connection.execute(sa.insert(table).from_select(names, rows))
-        return MergeCounts(inserted=standing - replaced, updated=replaced, kept=offered - standing)
+    def count_offered(self) -> sa.Select[Any]:
+        """How many different keys were staged."""
+        distinct = sa.select(*(self.staging.c[key] for key in self.keys)).distinct().subquery("offered")
+        return sa.select(sa.func.count()).select_from(distinct)
 
-    def standing(self, staging: sa.Table) -> sa.Select[Any]:
-        """Select the staged rows that may stand, with what they carry over from the stored ones."""
+    def count_merged(self) -> sa.Select[Any]:
+        """How many rows will be written."""
+        return sa.select(sa.func.count()).select_from(self.merged)
+
+    def delete(self) -> sa.Delete:
+        """Take away the stored rows that are replaced."""
+        same = sa.and_(*(self.merged.c[key] == self.table.c[key] for key in self.keys))
+        return sa.delete(self.table).where(sa.exists().where(same))
+
+    def insert(self) -> sa.Insert:
+        """Put the rows in place."""
+        rows = sa.select(*(self.merged.c[name] for name in self.names))
+        return sa.insert(self.table).from_select(self.names, rows)
+
+    def compute(self) -> sa.Insert:
+        """Fill the second table: the staged rows that may stand, with what they carry over from the stored ones."""
         newest_first = sa.func.row_number().over(
-            partition_by=[staging.c[key] for key in self.keys], order_by=staging.c[_POSITION].desc()
+            partition_by=[self.staging.c[key] for key in self.keys], order_by=self.staging.c[_POSITION].desc()
         )
-        staged = sa.select(staging, newest_first.label(_NEWEST)).subquery("staged")
+        staged = sa.select(self.staging, newest_first.label(_NEWEST)).subquery("staged")
         stored = self.table.alias("stored")
         same = sa.and_(*(staged.c[key] == stored.c[key] for key in self.keys))
         merged: dict[str, sa.ColumnElement[Any]] = {
-            column.name: sa.func.coalesce(staged.c[column.name], stored.c[column.name])
-            if column.name in self.carry_over
-            else staged.c[column.name]
-            for column in self.table.columns
+            name: sa.func.coalesce(staged.c[name], stored.c[name]) if name in self.carry_over else staged.c[name]
+            for name in self.names
         }
         if self.derive is not None:
             merged |= self.derive(dict(stored.c.items()), dict(staged.c.items()), dict(merged))
         query = (
-            sa.select(*(expression.label(name) for name, expression in merged.items()))
+            sa.select(*(merged[name].label(name) for name in self.names))
             .select_from(staged.outerjoin(stored, same))
             .where(staged.c[_NEWEST] == 1)
         )
-        if self.supersedes is None:
-            return query
-        allowed = self.supersedes(dict(stored.c.items()), dict(staged.c.items()))
-        return query.where(sa.or_(stored.c[self.keys[0]].is_(None), allowed))
+        if self.supersedes is not None:
+            allowed = self.supersedes(dict(stored.c.items()), dict(staged.c.items()))
+            query = query.where(sa.or_(stored.c[self.keys[0]].is_(None), allowed))
+        return sa.insert(self.merged).from_select(self.names, query)
 
 
 def _batches(rows: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
@@ -211,7 +248,7 @@ def _lock(connection: sa.Connection, table: sa.Table) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _without_values(table: sa.Table, error: SQLAlchemyError) -> MergeFailed:
+def _without_values(table: sa.Table, error: Exception) -> MergeFailed:
     """Describe a database error without its text: that quotes rows, and in two places."""
     original = getattr(error, "orig", None) or error
     details = getattr(original, "diag", None)
@@ -224,6 +261,12 @@ def _without_values(table: sa.Table, error: SQLAlchemyError) -> MergeFailed:
         + ([f"column {column}"] if column else [])
         + ([f"constraint {constraint}"] if constraint else [])
     )
+    # By name, because every driver has classes of its own; the names are those of DB-API (PEP 249).
+    if {"OperationalError", "InterfaceError"} & {kind.__name__ for kind in type(original).__mro__}:
+        return MergeInterrupted(
+            f"The database did not take rows for table {table.fullname!r} ({known}); none of this merge was written. "
+            "Try again; if it keeps failing, see the database's own log."
+        )
     return MergeFailed(
         f"The database refused rows for table {table.fullname!r} ({known}); none of this merge was written. "
         "Compare the table's columns with docs/tables.md, and see the database's own log for the row."

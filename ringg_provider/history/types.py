@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,9 @@ class UtcDateTime(sa.types.TypeDecorator[dt.datetime]):
         if dialect.name == "snowflake":
             # Its generic DateTime becomes TIMESTAMP_NTZ: the zone would be lost without a word.
             return dialect.type_descriptor(_snowflake_timestamp())
+        if dialect.name == "bigquery":
+            # DATETIME has no zone there; and the dialect's own descriptor of a time cannot be written in DDL.
+            return sa.TIMESTAMP(timezone=True)
         return dialect.type_descriptor(sa.DateTime(timezone=dialect.name not in _WITHOUT_ZONE))
 
     def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
@@ -85,7 +89,5 @@ class Json(sa.types.TypeDecorator[Any]):
 
 def _snowflake_timestamp() -> sa.types.TypeEngine[Any]:
     # Only a process that talks to Snowflake has this dialect.
-    from snowflake.sqlalchemy import TIMESTAMP_TZ  # type: ignore[import-not-found]
-
-    timestamp: sa.types.TypeEngine[Any] = TIMESTAMP_TZ()
+    timestamp: sa.types.TypeEngine[Any] = importlib.import_module("snowflake.sqlalchemy").TIMESTAMP_TZ()
     return timestamp

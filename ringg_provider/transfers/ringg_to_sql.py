@@ -18,9 +18,11 @@ from airflow.providers.common.compat.sdk import (
     ObjectStoragePath,
 )
 
+from ringg_provider.contacts.people import people_table
 from ringg_provider.exceptions import InvalidRequest, RinggProviderError, TransientError
-from ringg_provider.history.load import HistoryLoad, LoadCounts, Scope, Settings
+from ringg_provider.history.load import HistoryLoad, LoadCounts, Scope, Settings, create_tables
 from ringg_provider.history.merge import MergeFailed
+from ringg_provider.history.outcomes import create_outcomes_view
 from ringg_provider.history.pacer import Pacer
 from ringg_provider.history.recordings import RecordingStore
 from ringg_provider.history.tables import CALLS, CAMPAIGNS, calls_table, campaigns_table
@@ -51,7 +53,9 @@ class RinggCallsToSqlOperator(BaseOperator):
     :param ringg_conn_id: the Ringg connection. Default `ringg_default`.
     :param table: of calls. Default `ringg_calls`.
     :param campaigns_table: of campaigns. Default `ringg_campaigns`.
-    :param schema: of both tables. Default the connection's own.
+    :param contacts_table: `SqlToRinggOperator`'s table of contacts, in the same database: makes the view
+        `ringg_outcomes`, what became of each contact key. Default: no view.
+    :param schema: of these tables. Default the connection's own.
     :param bulk_list_ids: read these lists whole and nothing else: an id, a list of ids, or the result of
         `SqlToRinggOperator`. None or empty means no such restriction.
     :param start: read calls from here on; an aware datetime or ISO string, a naive one is UTC. Default: from the
@@ -78,6 +82,7 @@ class RinggCallsToSqlOperator(BaseOperator):
         "ringg_conn_id",
         "table",
         "campaigns_table",
+        "contacts_table",
         "schema",
         "bulk_list_ids",
         "start",
@@ -94,6 +99,7 @@ class RinggCallsToSqlOperator(BaseOperator):
         ringg_conn_id: str = RinggHook.default_conn_name,
         table: str = CALLS,
         campaigns_table: str = CAMPAIGNS,
+        contacts_table: str | None = None,
         schema: str | None = None,
         bulk_list_ids: str | Sequence[str | Mapping[str, Any]] | None = None,
         start: dt.datetime | str | None = None,
@@ -115,6 +121,7 @@ class RinggCallsToSqlOperator(BaseOperator):
         self.ringg_conn_id = ringg_conn_id
         self.table = table
         self.campaigns_table = campaigns_table
+        self.contacts_table = contacts_table
         self.schema = schema
         self.bulk_list_ids = bulk_list_ids
         self.start = start
@@ -135,7 +142,12 @@ class RinggCallsToSqlOperator(BaseOperator):
         with _failing_without_retry(), RinggHook(self.ringg_conn_id) as hook:
             engine = sql_engine(self.sql_conn_id)
             try:
-                counts = self._load(hook, engine).run(self._scope())
+                load = self._load(hook, engine)
+                counts = load.run(self._scope())
+                if self.contacts_table:
+                    contacts = people_table(self.contacts_table, self.schema or None)
+                    create_tables(engine, contacts)
+                    create_outcomes_view(engine, contacts, load.calls, schema=contacts.schema)
             finally:
                 engine.dispose()
         self.log.info("Call history: %s", counts)

@@ -1,0 +1,96 @@
+"""Refuse to dial on yesterday's knowledge: is what was launched lately closed in the tables?"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+
+from ringg_provider.exceptions import TransientError
+from ringg_provider.history.states import NOT_STARTED
+from ringg_provider.history.tables import HistoryState, campaigns_table
+
+#: States of a list in the launch ledger from which on phones may have rung.
+_LAUNCHED = ("start_sent", "started")
+
+
+class HistoryNotCurrent(TransientError):
+    """Calls of a recent campaign are not all in the tables yet; loading the history again will help."""
+
+
+def require_history_within(
+    engine: sa.Engine,
+    within: dt.timedelta,
+    *,
+    table: str = "ringg_campaigns",
+    launches: str = "ringg_launches",
+    schema: str | None = None,
+    now: dt.datetime | None = None,
+) -> int:
+    """Make sure that the calls of every campaign of late are in the tables, so that nobody reached is called again.
+
+    A campaign counts when it was launched (as the ledger knows) or was to run (as the platform knows) in that time.
+    It must be closed in `ringg_campaigns`: ended, read to the end, no call open. Calls that were given up are no
+    reason to refuse for ever.
+
+    :param engine: the database that holds the tables.
+    :param within: how far back to look.
+    :param table: of campaigns. Default `ringg_campaigns`.
+    :param launches: the launch ledger, if it is in this database. Default `ringg_launches`.
+    :param schema: of both; the connection's default when left out.
+    :param now: the present time, aware; for tests.
+    :return: how many campaigns were looked at.
+    :raises HistoryNotCurrent: something is missing. The text says how many campaigns, what they wait for, and the
+        first of their ids.
+    """
+    since = (now or dt.datetime.now(dt.UTC)) - within
+    launched = _launched_since(engine, launches, schema, since)
+    campaigns = campaigns_table(table, schema=schema)
+    reasons: dict[str, str] = dict.fromkeys(launched, "never loaded into the tables")
+    looked_at = set(launched)
+    if sa.inspect(engine).has_table(table, schema=schema):
+        ran = sa.func.coalesce(
+            campaigns.c.campaign_end_time,
+            campaigns.c.last_call_at,
+            campaigns.c.campaign_start_time,
+            campaigns.c.created_at,
+        )
+        started = sa.or_(campaigns.c.state.is_(None), campaigns.c.state.not_in(sorted(NOT_STARTED)))
+        columns = (campaigns.c.campaign_id, campaigns.c.history_state, campaigns.c.history_reason)
+        recent = sa.select(*columns).where(started, sa.or_(ran.is_(None), ran >= since))
+        with engine.connect() as connection:
+            rows = list(connection.execute(recent))
+            for first in range(0, len(launched), 500):
+                some = sa.select(*columns).where(campaigns.c.campaign_id.in_(launched[first : first + 500]))
+                rows += connection.execute(some)
+        for row in rows:
+            looked_at.add(row.campaign_id)
+            if row.history_state == HistoryState.OPEN.value:
+                reasons[row.campaign_id] = row.history_reason or "still open"
+            else:
+                reasons.pop(row.campaign_id, None)
+    if reasons:
+        first_id, reason = min(reasons.items())
+        raise HistoryNotCurrent(
+            f"{len(reasons)} of {len(looked_at)} campaigns since {since:%Y-%m-%d %H:%M} UTC are not closed in "
+            f"{table!r}, for instance {first_id} ({reason}). Dialling now could call people again who were just "
+            "reached: load the history (RinggCallsToSqlOperator) and try again."
+        )
+    return len(looked_at)
+
+
+def _launched_since(engine: sa.Engine, name: str, schema: str | None, since: dt.datetime) -> list[str]:
+    if not sa.inspect(engine).has_table(name, schema=schema):
+        return []
+    launches = sa.table(
+        name,
+        sa.column("list_id", sa.String),
+        sa.column("state", sa.String),
+        sa.column("start_sent_at", sa.DateTime(timezone=True)),
+        schema=schema,
+    )
+    query = sa.select(launches.c.list_id).where(
+        launches.c.state.in_(_LAUNCHED), sa.or_(launches.c.start_sent_at.is_(None), launches.c.start_sent_at >= since)
+    )
+    with engine.connect() as connection:
+        return sorted(set(connection.execute(query).scalars()))

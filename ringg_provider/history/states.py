@@ -1,0 +1,24 @@
+"""What a campaign's state means for its history."""
+
+from __future__ import annotations
+
+from ringg_provider.ringg.responses import CampaignState
+
+#: A list in one of these states has never been dialled.
+NOT_STARTED = frozenset(
+    state.value
+    for state in (
+        CampaignState.PREPARING,
+        CampaignState.DRAFT,
+        CampaignState.INSUFFICIENT_BALANCE,
+        CampaignState.SCHEDULED,
+        CampaignState.NOT_A_CAMPAIGN,
+    )
+)
+
+#: No more calls are made in one of these.
+ENDED = frozenset(state.value for state in CampaignState if state.is_final)
+
+#: Why a campaign that has ended and was read to the end is still open.
+AWAITS_CALLS = "calls await their last status or their cost"
+AWAITS_DETAILS = "calls await their analysis or recording"
