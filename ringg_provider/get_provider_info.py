@@ -25,7 +25,18 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["ai", "service"],
             },
         ],
-        "operators": [{"integration-name": _RINGG, "python-modules": ["ringg_provider.operators.ringg"]}],
+        "operators": [
+            {
+                "integration-name": _RINGG,
+                # All of them are imported from ringg_provider.operators.ringg.
+                "python-modules": [
+                    "ringg_provider.operators.ringg.balance",
+                    "ringg_provider.operators.ringg.start",
+                    "ringg_provider.operators.ringg.stop",
+                    "ringg_provider.operators.ringg.uploads",
+                ],
+            }
+        ],
         "sensors": [{"integration-name": _RINGG, "python-modules": ["ringg_provider.sensors.ringg"]}],
         "hooks": [{"integration-name": _RINGG, "python-modules": ["ringg_provider.hooks.ringg"]}],
         "triggers": [{"integration-name": _RINGG, "python-modules": ["ringg_provider.triggers.ringg"]}],

@@ -1,0 +1,26 @@
+"""Operators for Ringg AI campaigns: upload a list, check before the start, start at most once, stop."""
+
+from __future__ import annotations
+
+from ringg_provider.operators.ringg.balance import RinggCheckBalanceOperator
+from ringg_provider.operators.ringg.campaign import Time, as_call_config, schedule_of
+from ringg_provider.operators.ringg.start import (
+    RinggLaunchOperator,
+    RinggMakeCallAsyncOperator,
+    RinggStartCampaignOperator,
+)
+from ringg_provider.operators.ringg.stop import RinggTerminateOperator
+from ringg_provider.operators.ringg.uploads import RinggSaveCampaignOperator, RinggUploadCsvOperator
+
+__all__ = [
+    "RinggCheckBalanceOperator",
+    "RinggLaunchOperator",
+    "RinggMakeCallAsyncOperator",
+    "RinggSaveCampaignOperator",
+    "RinggStartCampaignOperator",
+    "RinggTerminateOperator",
+    "RinggUploadCsvOperator",
+    "Time",
+    "as_call_config",
+    "schedule_of",
+]

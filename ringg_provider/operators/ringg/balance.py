@@ -1,0 +1,155 @@
+"""Ask whether a Ringg workspace can pay for a list, and wait until it can."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator, conf
+
+from ringg_provider.exceptions import InsufficientBalance, InvalidRequest, UnexpectedResponse
+from ringg_provider.hooks.ringg import RinggHook
+from ringg_provider.operators.launching import failing_without_retry
+from ringg_provider.ringg.responses import Balance, CampaignState
+from ringg_provider.triggers.ringg import RinggBalanceTrigger
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class RinggCheckBalanceOperator(BaseOperator):
+    """Ask whether the workspace can pay for an uploaded list.
+
+    Follows https://docs.ringg.ai/api-reference/endpoint/campaign/check-large-campaign-balance. Returns ``{"sufficient",
+    "basis", "required_credits", "available_credits", "additional_balance_required"}``, credits as text or None.
+
+    :param bulk_list_id: a list of the large flow whose upload is ready.
+    :param on_shortfall: what to do without enough credits, or when the answer does not tell: ``fail`` (default),
+        ``skip`` what is downstream, ``continue``, or ``wait`` for a top-up.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param poll_interval: seconds between two looks while waiting. Default 60.
+    :param timeout: seconds for which is waited. Default None: no bound.
+    :param ringg_conn_id: the connection. Default ``ringg_default``.
+    """
+
+    template_fields: Sequence[str] = ("ringg_conn_id", "bulk_list_id")
+    ui_color = "#e8e4f8"
+
+    def __init__(
+        self,
+        *,
+        bulk_list_id: str,
+        on_shortfall: Literal["fail", "skip", "continue", "wait"] = "fail",
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float = 60,
+        timeout: float | None = None,
+        ringg_conn_id: str = RinggHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.bulk_list_id = bulk_list_id
+        self.on_shortfall = on_shortfall
+        self.deferrable = deferrable
+        self.poll_interval = poll_interval
+        self.timeout = timeout
+        self.ringg_conn_id = ringg_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Ask, and act on a shortfall as told."""
+        if self.on_shortfall not in ("fail", "skip", "continue", "wait"):
+            with failing_without_retry():
+                raise InvalidRequest("on_shortfall: must be one of fail, skip, continue, wait.", field="on_shortfall")
+        deadline = None if self.timeout is None else time.time() + self.timeout
+        with failing_without_retry(), RinggHook(self.ringg_conn_id) as hook:
+            while True:
+                balance = settled_balance(hook, self.bulk_list_id)
+                if balance.sufficient or self.on_shortfall != "wait":
+                    return self._decide(balance)
+                if self.deferrable:
+                    self._defer(deadline)
+                self._require_time(deadline)
+                time.sleep(self.poll_interval)
+
+    def execute_complete(
+        self, context: Context, event: Mapping[str, Any] | None, deadline: float | None = None
+    ) -> dict[str, Any]:
+        """Ask again after the trigger saw a change; its event is not taken for the answer."""
+        with failing_without_retry(), RinggHook(self.ringg_conn_id) as hook:
+            if not isinstance(event, Mapping) or event.get("id") != self.bulk_list_id:
+                raise UnexpectedResponse("The trigger that waited for credits sent no usable event.")
+            if event.get("status") == "error":
+                raise UnexpectedResponse(str(event.get("message")))
+            balance = settled_balance(hook, self.bulk_list_id)
+            if balance.sufficient:
+                return self._decide(balance)
+            self._require_time(deadline)
+            return self._defer(deadline)
+
+    def _defer(self, deadline: float | None) -> NoReturn:
+        self.defer(
+            trigger=RinggBalanceTrigger(
+                ringg_conn_id=self.ringg_conn_id,
+                bulk_list_id=self.bulk_list_id,
+                poll_interval=self.poll_interval,
+                deadline=deadline,
+            ),
+            method_name="execute_complete",
+            kwargs={"deadline": deadline},
+            timeout=None,
+        )
+        raise AssertionError("defer() always raises")
+
+    def _require_time(self, deadline: float | None) -> None:
+        if deadline is not None and time.time() >= deadline:
+            raise InsufficientBalance(f"Nobody topped up in time for list {self.bulk_list_id}; nothing was started.")
+
+    def _decide(self, balance: Balance) -> dict[str, Any]:
+        answer = balance_answer(balance)
+        self.log.info("Balance for list %s: %s.", self.bulk_list_id, answer)
+        if balance.sufficient or self.on_shortfall == "continue":
+            return answer
+        shortfall = shortfall_of(self.bulk_list_id, balance)
+        if self.on_shortfall == "skip":
+            raise AirflowSkipException(str(shortfall))
+        raise shortfall
+
+
+def settled_balance(hook: RinggHook, bulk_list_id: str) -> Balance:
+    """The balance for a list; a refusal to check a list that is ready counts as sufficient, with basis ``status``."""
+    balance = hook.client.check_balance(bulk_list_id)
+    if balance.sufficient is None and balance.basis == "not_short":
+        state = hook.client.get_upload_status(bulk_list_id).state
+        if state in (CampaignState.DRAFT, CampaignState.COMPLETED):
+            return balance.model_copy(update={"sufficient": True, "basis": "status"})
+    return balance
+
+
+def balance_answer(balance: Balance) -> dict[str, Any]:
+    """The balance as plain JSON, credits as text so that no digit is lost."""
+
+    def text(amount: Decimal | None) -> str | None:
+        return None if amount is None else str(amount)
+
+    return {
+        "sufficient": bool(balance.sufficient),
+        "basis": balance.basis,
+        "required_credits": text(balance.required_credits),
+        "available_credits": text(balance.available_credits),
+        "additional_balance_required": text(balance.additional_balance_required),
+    }
+
+
+def shortfall_of(bulk_list_id: str, balance: Balance) -> InsufficientBalance:
+    """The error for a list that cannot be paid, or not surely, with the numbers that the platform gave."""
+    known = balance.sufficient is False
+    what = "the workspace lacks credits" if known else "the platform does not say whether credits suffice"
+    missing = balance.additional_balance_required
+    amount = "" if missing is None else f" ({missing} more needed)"
+    return InsufficientBalance(
+        f"List {bulk_list_id}: {what}{amount}. Top up, then run this task again.",
+        required_credits=balance.required_credits,
+        available_credits=balance.available_credits,
+        additional_balance_required=missing,
+    )

@@ -1,0 +1,403 @@
+"""Start Ringg AI campaigns, each list at most once, and wait for their end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+
+from ringg_provider.campaign.preflight import check_agent, check_callers
+from ringg_provider.campaign.progress import Progress
+from ringg_provider.exceptions import InvalidRequest, UnexpectedResponse
+from ringg_provider.hooks.ringg import RinggHook
+from ringg_provider.links.ringg import RinggCampaignLink
+from ringg_provider.operators.launching import LaunchOperator, failing_without_retry
+from ringg_provider.operators.ringg.balance import settled_balance, shortfall_of
+from ringg_provider.operators.ringg.campaign import Time, as_call_config, schedule_of
+from ringg_provider.ringg.campaigns import Flow, RinggLists, read_progress
+from ringg_provider.ringg.requests import CallConfig, MakeCallAsync, StartCampaign, Terminate
+from ringg_provider.ringg.responses import CampaignState, UploadStatus
+from ringg_provider.ringg.uploads import UploadVerdict, judge_upload, require_usable
+from ringg_provider.triggers.ringg import RinggCampaignTrigger, RinggUploadStatusTrigger
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class _RinggLaunchingOperator(LaunchOperator):
+    """Base of the operators that start a Ringg campaign."""
+
+    operator_extra_links = (RinggCampaignLink(),)
+    ui_color = "#d9e8fb"
+
+    def __init__(
+        self,
+        *,
+        from_numbers: list[str] | str | None = None,
+        number_pool_id: str | None = None,
+        email_completion_user_ids: list[str] | None = None,
+        callback_url: str | None = None,
+        ringg_conn_id: str = RinggHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.from_numbers = from_numbers
+        self.number_pool_id = number_pool_id
+        self.email_completion_user_ids = email_completion_user_ids
+        self.callback_url = callback_url
+        self.ringg_conn_id = ringg_conn_id
+
+    @cached_property
+    def hook(self) -> RinggHook:
+        """The hook of this attempt."""
+        return RinggHook(self.ringg_conn_id)
+
+    def campaign_url(self, campaign_id: str) -> str:
+        """Where a person sees the campaign."""
+        return self.hook.campaign_url(campaign_id)
+
+    def read_progress(self, campaign_id: str) -> Progress:
+        """Look at the campaign once."""
+        return read_progress(self.hook.client, campaign_id)
+
+    def cancel_campaign(self, campaign_id: str) -> None:
+        """``PATCH /campaign/terminate``."""
+        self.hook.client.terminate(Terminate(campaign_id=campaign_id))
+
+    def completion_trigger(
+        self, campaign_id: str, deadline: float | None, kill_deadline: float | None
+    ) -> RinggCampaignTrigger:
+        """The trigger that waits for the campaign's end."""
+        return RinggCampaignTrigger(
+            ringg_conn_id=self.ringg_conn_id,
+            campaign_id=campaign_id,
+            poll_interval=self.poll_interval,
+            deadline=deadline,
+            kill_deadline=kill_deadline,
+            cancel_on_kill=self.cancel_on_kill,
+        )
+
+    def launch_standard(self, context: Context, list_id: str, agent_id: str) -> str:
+        """Start a list of ``campaign/save``."""
+        asked = StartCampaign(list_id=list_id, agent_id=agent_id, **self._callers()).wire()
+
+        def prepare() -> dict[str, Any]:
+            self._check_callers()
+            return asked
+
+        return self._launch_ringg(context, "standard", list_id, asked, prepare)
+
+    def launch_large(
+        self,
+        context: Context,
+        list_id: str,
+        *,
+        agent_id: str,
+        country_code: str,
+        call_config: CallConfig | Mapping[str, Any],
+        start: Time,
+        end: Time,
+        call_slots: Mapping[str, Any] | None,
+        concurrency_percentage: int,
+        late_start_ok: bool,
+    ) -> str:
+        """Start a list of ``campaign/upload-csv``."""
+        checked = as_call_config(call_config)
+        fixed: dict[str, Any] = {
+            "bulk_list_id": list_id,
+            "agent_id": agent_id,
+            "country_code": country_code,
+            "call_config": checked,
+            "concurrency_percentage": concurrency_percentage,
+            **self._callers(),
+        }
+        if call_slots is not None:
+            fixed["call_slots"] = call_slots
+
+        def request() -> MakeCallAsync:
+            if call_slots is not None and start is None and end is None:
+                return MakeCallAsync(**fixed)
+            schedule = schedule_of(checked, start, end, late_start_ok=late_start_ok)
+            return MakeCallAsync(**fixed, campaign_start_time=schedule.wire_start, campaign_end_time=schedule.wire_end)
+
+        def prepare() -> dict[str, Any]:
+            self._check_callers()
+            check_agent(self.hook.client, agent_id)
+            return request().wire()
+
+        # What was asked for, before times are resolved: a retry an hour later still asks for the same thing.
+        asked = {
+            **fixed,
+            "call_config": checked.wire(),
+            "start": None if start is None else str(start),
+            "end": None if end is None else str(end),
+        }
+        return self._launch_ringg(context, "large", list_id, asked, prepare)
+
+    def _launch_ringg(self, context: Context, flow: Flow, list_id: str, asked: Any, prepare: Any) -> str:
+        with self.hook:
+            return self.launch_and_wait(context, list_id, asked, prepare, RinggLists(self.hook.client, flow))
+
+    def _callers(self) -> dict[str, Any]:
+        callers = {
+            "from_numbers": [self.from_numbers] if isinstance(self.from_numbers, str) else self.from_numbers or None,
+            "number_pool_id": self.number_pool_id or None,
+            "email_completion_user_ids": self.email_completion_user_ids or None,
+            "callback_url": self.callback_url,
+        }
+        return {name: value for name, value in callers.items() if value is not None}
+
+    def _check_callers(self) -> None:
+        callers = self._callers()
+        check_callers(self.hook.client, callers.get("from_numbers"), callers.get("email_completion_user_ids"))
+
+
+_CALLER_FIELDS = ("ringg_conn_id", "from_numbers", "number_pool_id", "email_completion_user_ids", "callback_url")
+
+
+class RinggStartCampaignOperator(_RinggLaunchingOperator):
+    """Start a saved list at most once, whatever is retried; optionally wait for the campaign's end.
+
+    Follows https://docs.ringg.ai/api-reference/endpoint/campaign/start-campaign, with a pool
+    https://docs.ringg.ai/api-reference/endpoint/campaign/start-campaign-v2. Returns the id that was started or adopted.
+
+    :param list_id: from :class:`RinggSaveCampaignOperator`.
+    :param agent_id: the agent of the list.
+    :param from_numbers: ids of caller numbers, in the order of use. Exactly one of this and ``number_pool_id``.
+    :param number_pool_id: a pool of caller numbers.
+    :param email_completion_user_ids: members to mail at the end; with a pool only. Default none.
+    :param callback_url: dropped from the vendor's reference; prefer event subscriptions. Default none.
+    :param ringg_conn_id: the connection. Default ``ringg_default``.
+
+    The parameters for waiting and launching are those of
+    :class:`~ringg_provider.operators.launching.LaunchOperator`.
+    """
+
+    template_fields: Sequence[str] = (
+        "list_id",
+        "agent_id",
+        *_CALLER_FIELDS,
+        *LaunchOperator.launching_template_fields,
+    )
+
+    def __init__(self, *, list_id: str, agent_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.list_id = list_id
+        self.agent_id = agent_id
+
+    def execute(self, context: Context) -> str:
+        """Look, intend, start once, settle; then wait if asked to."""
+        with failing_without_retry():
+            return self.launch_standard(context, self.list_id, self.agent_id)
+
+
+class RinggMakeCallAsyncOperator(_RinggLaunchingOperator):
+    """Start an uploaded list of the large flow at most once; optionally wait for the campaign's end.
+
+    Follows https://docs.ringg.ai/api-reference/endpoint/campaign/make-large-campaign-calls-async. Returns the id that
+    was started or adopted.
+
+    :param bulk_list_id: from :class:`RinggUploadCsvOperator`, ready according to ``RinggUploadStatusSensor``.
+    :param agent_id: the same agent as at the upload.
+    :param country_code: the same as at the upload.
+    :param call_config: daily window, zone and retries, as a dict or a ``CallConfig``.
+    :param campaign_start_time: aware datetime, ISO string, or naive in the campaign's zone. Default: two minutes from
+        now inside the daily window, otherwise its next opening.
+    :param campaign_end_time: the same forms. Default: the closing of the start's day.
+    :param call_slots: several calling windows instead of one, as the vendor's ``call_slots``. Default none.
+    :param from_numbers: ids of caller numbers, in the order of use. Exactly one of this and ``number_pool_id``.
+    :param number_pool_id: a pool of caller numbers.
+    :param concurrency_percentage: share of the workspace's lines, 0 to 100; 0 is an equal share. Default 0.
+    :param email_completion_user_ids: members to mail at the end. Default none.
+    :param callback_url: dropped from the vendor's reference; prefer event subscriptions. Default none.
+    :param ringg_conn_id: the connection. Default ``ringg_default``.
+
+    The parameters for waiting and launching are those of
+    :class:`~ringg_provider.operators.launching.LaunchOperator`.
+    """
+
+    template_fields: Sequence[str] = (
+        "bulk_list_id",
+        "agent_id",
+        "country_code",
+        "call_config",
+        "campaign_start_time",
+        "campaign_end_time",
+        "call_slots",
+        *_CALLER_FIELDS,
+        *LaunchOperator.launching_template_fields,
+    )
+
+    def __init__(
+        self,
+        *,
+        bulk_list_id: str,
+        agent_id: str,
+        country_code: str,
+        call_config: dict[str, Any] | CallConfig,
+        campaign_start_time: Time = None,
+        campaign_end_time: Time = None,
+        call_slots: dict[str, Any] | None = None,
+        concurrency_percentage: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.bulk_list_id = bulk_list_id
+        self.agent_id = agent_id
+        self.country_code = country_code
+        self.call_config = call_config
+        self.campaign_start_time = campaign_start_time
+        self.campaign_end_time = campaign_end_time
+        self.call_slots = call_slots
+        self.concurrency_percentage = concurrency_percentage
+
+    def execute(self, context: Context) -> str:
+        """Look, intend, start once, settle; then wait if asked to."""
+        with failing_without_retry():
+            return self.launch_large(
+                context,
+                self.bulk_list_id,
+                agent_id=self.agent_id,
+                country_code=self.country_code,
+                call_config=self.call_config,
+                start=self.campaign_start_time,
+                end=self.campaign_end_time,
+                call_slots=self.call_slots,
+                concurrency_percentage=self.concurrency_percentage,
+                late_start_ok=False,
+            )
+
+
+class RinggLaunchOperator(_RinggLaunchingOperator):
+    """Take one list of ``SqlToRinggOperator`` to its end, in either flow; made for ``.expand(launch=...)``.
+
+    Waits for the upload, checks the balance, starts at most once, and waits for the campaign if asked to. Returns the
+    id that was started or adopted. In the large flow a start that has passed meanwhile means "now, inside the window".
+
+    :param launch: one item of ``SqlToRinggOperator``'s result.
+    :param from_numbers: ids of caller numbers, in the order of use. Exactly one of this and ``number_pool_id``.
+    :param number_pool_id: a pool of caller numbers.
+    :param concurrency_percentage: share of the workspace's lines in the large flow, 0 to 100. Default 0, equal.
+    :param max_invalid_rows: how many rows the platform may find invalid in the large flow: an int is a number of
+        rows, a float a share. Default None: any.
+    :param upload_poll_interval: seconds between two looks at the upload. Default 10.
+    :param email_completion_user_ids: members to mail at the end. Default none.
+    :param callback_url: dropped from the vendor's reference; prefer event subscriptions. Default none.
+    :param ringg_conn_id: the connection. Default ``ringg_default``.
+
+    The parameters for waiting and launching are those of
+    :class:`~ringg_provider.operators.launching.LaunchOperator`; ``launch_key`` defaults to the item's own when
+    ``ledger_conn_id`` is given.
+    """
+
+    template_fields: Sequence[str] = ("launch", *_CALLER_FIELDS, *LaunchOperator.launching_template_fields)
+
+    def __init__(
+        self,
+        *,
+        launch: dict[str, Any],
+        concurrency_percentage: int = 0,
+        max_invalid_rows: int | float | None = None,
+        upload_poll_interval: float = 10,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.launch = launch
+        self.concurrency_percentage = concurrency_percentage
+        self.max_invalid_rows = max_invalid_rows
+        self.upload_poll_interval = upload_poll_interval
+
+    def execute(self, context: Context) -> str:
+        """Wait for the upload where the flow has one, then launch."""
+        with failing_without_retry():
+            item = self._item()
+            if item["flow"] == "large" and (status := self._pending_upload(item["list_id"])) is not None:
+                self.log.info("Upload %s is %s.", item["list_id"], status.status)
+                if self.deferrable:
+                    self._defer_upload(context, item["list_id"])
+                self._wait_for_upload(item["list_id"])
+            return self._launch_item(context)
+
+    def execute_uploaded(self, context: Context, event: Mapping[str, Any] | None) -> str:
+        """Resume when the platform has checked the upload; what it found is read again, not taken from the event."""
+        with failing_without_retry():
+            item = self._item()
+            if not isinstance(event, Mapping) or event.get("id") != item["list_id"]:
+                raise UnexpectedResponse("The trigger that waited for the upload sent no usable event.")
+            match event.get("status"):
+                case "settled":
+                    return self._launch_item(context)
+                case "timeout":
+                    raise TimeoutError(str(event.get("message")))
+                case "execution_timeout":
+                    raise AirflowTaskTimeout(str(event.get("message")))
+                case _:
+                    raise UnexpectedResponse(str(event.get("message")))
+
+    def _item(self) -> dict[str, Any]:
+        missing = {"list_id", "flow", "agent_id", "country_code", "call_config"} - set(self.launch)
+        if missing:
+            raise InvalidRequest(
+                f"launch: must be one item of SqlToRinggOperator's result; missing: {', '.join(sorted(missing))}.",
+                field="launch",
+            )
+        if self.ledger_conn_id and not self.launch_key:
+            self.launch_key = self.launch.get("launch_key")
+        return self.launch
+
+    def _launch_item(self, context: Context) -> str:
+        item = self._item()
+        if item["flow"] == "standard":
+            return self.launch_standard(context, item["list_id"], item["agent_id"])
+        self._require_usable_upload(item["list_id"])
+        return self.launch_large(
+            context,
+            item["list_id"],
+            agent_id=item["agent_id"],
+            country_code=item["country_code"],
+            call_config=item["call_config"],
+            start=item.get("campaign_start_time"),
+            end=item.get("campaign_end_time"),
+            call_slots=item.get("call_slots"),
+            concurrency_percentage=self.concurrency_percentage,
+            late_start_ok=True,
+        )
+
+    def _pending_upload(self, list_id: str) -> UploadStatus | None:
+        status = self.hook.client.get_upload_status(list_id)
+        return status if judge_upload(status) is UploadVerdict.PENDING else None
+
+    def _require_usable_upload(self, list_id: str) -> None:
+        status = self.hook.client.get_upload_status(list_id)
+        if status.state is CampaignState.INSUFFICIENT_BALANCE:
+            balance = settled_balance(self.hook, list_id)
+            if not balance.sufficient:
+                raise shortfall_of(list_id, balance)
+        elif status.state is not CampaignState.TERMINATED and status.state is not CampaignState.FAILED:
+            # What was started and stopped, or failed, is told by the launch protocol in its own words.
+            require_usable(list_id, status, self.max_invalid_rows)
+
+    def _wait_for_upload(self, list_id: str) -> None:
+        deadline = None if self.timeout is None else time.monotonic() + self.timeout
+        while self._pending_upload(list_id) is not None:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError(f"Upload {list_id} was not ready in time.")
+            self._rest(self.upload_poll_interval)
+            if self._told_to_stop:
+                raise InterruptedError("The task was told to stop; nothing was started.")
+
+    def _defer_upload(self, context: Context, list_id: str) -> None:
+        self.defer(
+            trigger=RinggUploadStatusTrigger(
+                ringg_conn_id=self.ringg_conn_id,
+                bulk_list_id=list_id,
+                poll_interval=self.upload_poll_interval,
+                deadline=None if self.timeout is None else time.time() + self.timeout,
+                kill_deadline=self.kill_deadline(context),
+            ),
+            method_name="execute_uploaded",
+            timeout=None,
+        )

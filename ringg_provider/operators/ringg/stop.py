@@ -1,0 +1,129 @@
+"""Stop Ringg AI calls for good: a campaign, an agent, single calls, or numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+from more_itertools import chunked
+
+from ringg_provider.contacts.phones import PhoneCleaner
+from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.hooks.ringg import RinggHook
+from ringg_provider.hooks.sql import sql_engine
+from ringg_provider.operators.launching import failing_without_retry
+from ringg_provider.ringg.requests import Terminate
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+#: How many numbers, or calls, one terminate request may name.
+TERMINATE_CHUNK = 100
+
+
+class RinggTerminateOperator(BaseOperator):
+    """Stop calls for good: queued and to-be-retried ones are cancelled, live ones end by themselves.
+
+    Follows https://docs.ringg.ai/api-reference/endpoint/terminate/campaign. Exactly one of ``campaign_id`` (alone),
+    ``agent_id``, ``call_ids``, ``mobile_numbers`` (with or without ``campaign_id``), or ``sql_conn_id`` with ``sql``
+    (the same). "Nothing to stop" is a success. Returns how many campaigns, agents, calls or numbers were asked for.
+
+    :param campaign_id: a campaign, by its list id; with numbers, only those in it.
+    :param agent_id: all calls of an agent.
+    :param call_ids: single calls.
+    :param mobile_numbers: numbers with ``+`` and country code; no template field: rendered fields are stored.
+    :param sql_conn_id: connection to a database, with ``sql``.
+    :param sql: a query whose first column holds numbers.
+    :param country_code: dial prefix for numbers from SQL that are spelled without one, such as ``+91``. Default None:
+        they must carry it.
+    :param ringg_conn_id: the connection. Default ``ringg_default``.
+    """
+
+    template_fields: Sequence[str] = (
+        "ringg_conn_id",
+        "campaign_id",
+        "agent_id",
+        "call_ids",
+        "sql_conn_id",
+        "sql",
+        "country_code",
+    )
+    template_ext: Sequence[str] = (".sql",)
+    template_fields_renderers = {"sql": "sql"}
+    ui_color = "#fbe0dc"
+
+    def __init__(
+        self,
+        *,
+        campaign_id: str | None = None,
+        agent_id: str | None = None,
+        call_ids: list[str] | None = None,
+        mobile_numbers: list[str] | None = None,
+        sql_conn_id: str | None = None,
+        sql: str | None = None,
+        country_code: str | None = None,
+        ringg_conn_id: str = RinggHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.campaign_id = campaign_id
+        self.agent_id = agent_id
+        self.call_ids = call_ids
+        self.mobile_numbers = mobile_numbers
+        self.sql_conn_id = sql_conn_id
+        self.sql = sql
+        self.country_code = country_code
+        self.ringg_conn_id = ringg_conn_id
+
+    def execute(self, context: Context) -> int:
+        """Send one request per mode, or per hundred numbers or calls."""
+        with failing_without_retry(), RinggHook(self.ringg_conn_id) as hook:
+            asked = stopped = 0
+            for request, size in self._requests():
+                asked += size
+                stopped += hook.client.terminate(request)
+            self.log.info("Asked to stop %d; %d requests found something to stop.", asked, stopped)
+            return asked
+
+    def _requests(self) -> Iterator[tuple[Terminate, int]]:
+        self._require_one_mode()
+        if self.call_ids is not None:
+            for chunk in chunked(dict.fromkeys(self.call_ids), TERMINATE_CHUNK):
+                yield Terminate(call_ids=chunk), len(chunk)
+        elif self.sql or self.mobile_numbers is not None:
+            scope = {"campaign_id": self.campaign_id} if self.campaign_id else {}
+            for chunk in chunked(self._numbers(), TERMINATE_CHUNK):
+                yield Terminate(mobile_numbers=chunk, **scope), len(chunk)
+        elif self.agent_id:
+            yield Terminate(agent_id=self.agent_id), 1
+        else:
+            yield Terminate(campaign_id=self.campaign_id), 1
+
+    def _require_one_mode(self) -> None:
+        if bool(self.sql) != bool(self.sql_conn_id):
+            raise InvalidRequest("sql, sql_conn_id: give both or neither.", field="sql")
+        by_number = bool(self.sql) + (self.mobile_numbers is not None)
+        others = bool(self.agent_id) + (self.call_ids is not None) + bool(self.campaign_id and not by_number)
+        if by_number + others != 1 or (by_number and (self.agent_id or self.call_ids is not None)):
+            raise InvalidRequest(
+                "campaign_id, agent_id, call_ids, mobile_numbers, sql: give exactly one; campaign_id may narrow "
+                "mobile_numbers or sql down.",
+                field="campaign_id",
+            )
+
+    def _numbers(self) -> Iterable[str]:
+        cells = self.mobile_numbers if self.mobile_numbers is not None else self._selected()
+        if self.country_code is None:
+            return dict.fromkeys(str(cell).strip() for cell in cells)
+        cleaner = PhoneCleaner(self.country_code)
+        cleaned = dict.fromkeys(cleaner.number_of(cell) for cell in cells)
+        unreadable = cleaned.pop(None, 0) is None
+        if unreadable:
+            self.log.warning("Some numbers to stop cannot be read as phone numbers and are left out.")
+        return [f"+{number}" for number in cleaned]
+
+    def _selected(self) -> Iterator[Any]:
+        with sql_engine(str(self.sql_conn_id)).connect() as connection:
+            for row in connection.exec_driver_sql(str(self.sql)):
+                yield row[0]

@@ -1,0 +1,147 @@
+"""Upload a contact list to Ringg AI, in the standard or in the large flow; no phone rings by it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from ringg_provider.campaign.preflight import check_agent, check_variables
+from ringg_provider.contacts.csv_check import inspect_csv
+from ringg_provider.hooks.ringg import RinggHook
+from ringg_provider.operators.files import local_copy
+from ringg_provider.operators.launching import failing_without_retry
+from ringg_provider.operators.ringg.campaign import Time, as_call_config, schedule_of
+from ringg_provider.ringg.requests import CallConfig, CampaignSpec
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class _RinggUploadOperator(BaseOperator):
+    """Base of the two uploads: checks the file and what it is for before anything is sent."""
+
+    template_fields: Sequence[str] = (
+        "ringg_conn_id",
+        "agent_id",
+        "campaign_name",
+        "contacts",
+        "variables_map",
+        "country_code",
+        "call_config",
+        "campaign_start_time",
+        "campaign_end_time",
+    )
+    ui_color = "#e8e4f8"
+
+    def __init__(
+        self,
+        *,
+        agent_id: str,
+        campaign_name: str,
+        contacts: str,
+        variables_map: dict[str, str],
+        country_code: str,
+        call_config: dict[str, Any] | CallConfig,
+        campaign_start_time: Time = None,
+        campaign_end_time: Time = None,
+        remove_invalid_rows: bool = False,
+        transliterate_callee_name: bool = False,
+        transliterate_fields: list[str] | None = None,
+        ringg_conn_id: str = RinggHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.agent_id = agent_id
+        self.campaign_name = campaign_name
+        self.contacts = contacts
+        self.variables_map = variables_map
+        self.country_code = country_code
+        self.call_config = call_config
+        self.campaign_start_time = campaign_start_time
+        self.campaign_end_time = campaign_end_time
+        self.remove_invalid_rows = remove_invalid_rows
+        self.transliterate_callee_name = transliterate_callee_name
+        self.transliterate_fields = transliterate_fields
+        self.ringg_conn_id = ringg_conn_id
+
+    def execute(self, context: Context) -> str:
+        """Check, upload, and return the new list's id; counts go to XCom ``summary``."""
+        with failing_without_retry(), RinggHook(self.ringg_conn_id) as hook, local_copy(self.contacts) as csv:
+            spec = self._spec()
+            report = inspect_csv(csv, spec.variables_map, spec.country_code, spec.remove_invalid_rows)
+            check_variables(check_agent(hook.client, spec.agent_id), spec.variables_map)
+            list_id, counts = self.upload(hook, spec, csv)
+        summary = {"rows": report.rows, "valid_rows": report.valid_rows, "invalid_rows": report.invalid_rows} | counts
+        context["ti"].xcom_push(key="summary", value=summary)
+        self.log.info("List %s was uploaded: %s.", list_id, summary)
+        return list_id
+
+    def upload(self, hook: RinggHook, spec: CampaignSpec, csv: Path) -> tuple[str, dict[str, int]]:
+        """Send the file; returns the list's id and what the platform counted."""
+        raise NotImplementedError
+
+    def _spec(self) -> CampaignSpec:
+        call_config = as_call_config(self.call_config)
+        schedule = schedule_of(call_config, self.campaign_start_time, self.campaign_end_time)
+        return CampaignSpec(
+            campaign_name=self.campaign_name,
+            agent_id=self.agent_id,
+            country_code=self.country_code,
+            variables_map=self.variables_map,
+            call_config=call_config,
+            campaign_start_time=schedule.wire_start,
+            campaign_end_time=schedule.wire_end,
+            remove_invalid_rows=self.remove_invalid_rows,
+            transliterate_callee_name=self.transliterate_callee_name,
+            transliterate_fields=self.transliterate_fields,
+        )
+
+
+class RinggSaveCampaignOperator(_RinggUploadOperator):
+    """Upload a contact list for the standard flow; nobody is called until it is started.
+
+    Follows https://docs.ringg.ai/api-reference/endpoint/campaign/upload-campaign-contact-list. Returns the ``list_id``;
+    the counts ``rows``, ``valid_rows``, ``invalid_rows`` (found here) and ``total_rows``, ``successful_rows``,
+    ``failed_rows`` (told by the platform) go to XCom ``summary``.
+
+    :param agent_id: the outbound agent that speaks.
+    :param campaign_name: a label for people.
+    :param contacts: the CSV: a path, or any ``ObjectStoragePath`` address.
+    :param variables_map: agent variable -> CSV header, exactly as written; at least ``callee_name``, ``mobile_number``.
+    :param country_code: dial prefix of every number, such as ``+91``; it overrides what a row says.
+    :param call_config: daily window, zone and retries, as a dict or a ``CallConfig``.
+    :param campaign_start_time: aware datetime, ISO string, or naive in the campaign's zone. Default: two minutes from
+        now inside the daily window, otherwise its next opening.
+    :param campaign_end_time: the same forms. Default: the closing of the start's day.
+    :param remove_invalid_rows: upload without the invalid rows instead of refusing the file. Default False.
+    :param transliterate_callee_name: write the name in the agent's script. Default False.
+    :param transliterate_fields: further agent variables to write in the agent's script. Default none.
+    :param ringg_conn_id: the connection. Default ``ringg_default``.
+    """
+
+    def upload(self, hook: RinggHook, spec: CampaignSpec, csv: Path) -> tuple[str, dict[str, int]]:
+        """``POST /campaign/save``."""
+        saved = hook.client.save_campaign(spec, csv)
+        told = {
+            "total_rows": saved.total_rows,
+            "successful_rows": saved.successful_rows,
+            "failed_rows": saved.failed_rows,
+        }
+        return saved.list_id, {name: count for name, count in told.items() if count is not None}
+
+
+class RinggUploadCsvOperator(_RinggUploadOperator):
+    """Upload a contact list for the large flow; the platform checks it in the background.
+
+    Follows https://docs.ringg.ai/api-reference/endpoint/campaign/upload-large-campaign-csv. Takes what
+    :class:`RinggSaveCampaignOperator` takes and returns the ``bulk_list_id``. Wait for the check with
+    ``RinggUploadStatusSensor``.
+    """
+
+    def upload(self, hook: RinggHook, spec: CampaignSpec, csv: Path) -> tuple[str, dict[str, int]]:
+        """``POST /campaign/upload-csv``."""
+        uploaded = hook.client.upload_csv(spec, csv)
+        return uploaded.bulk_list_id, {}
