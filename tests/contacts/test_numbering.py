@@ -1,0 +1,63 @@
+"""The compiled numbering plans say yes only where the library does."""
+
+from __future__ import annotations
+
+import random
+
+import phonenumbers
+import pytest
+
+from ringg_provider.contacts.numbering import dialable_numbers
+
+_DIALABLE = {
+    phonenumbers.PhoneNumberType.MOBILE,
+    phonenumbers.PhoneNumberType.FIXED_LINE,
+    phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
+}
+
+
+def is_dialable(number: int) -> bool:
+    """What the library says of an E.164 number."""
+    try:
+        parsed = phonenumbers.parse(f"+{number}")
+    except phonenumbers.NumberParseException:
+        return False
+    spelled = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    return (
+        spelled == f"+{number}"
+        and phonenumbers.is_valid_number(parsed)
+        and phonenumbers.number_type(parsed) in _DIALABLE
+    )
+
+
+@pytest.mark.parametrize("code", [91, 1, 44, 49, 86, 62, 55, 52, 39, 7, 61, 971, 880, 92, 33, 65, 47, 358, 599, 212])
+def test_yes_means_that_the_library_agrees_and_the_common_numbers_get_one(code: int) -> None:
+    chance = random.Random(code)
+    numbers = dialable_numbers(code)
+    good = yes = 0
+    for _ in range(1500):
+        length = chance.choice((7, 8, 9, 9, 10, 10, 10, 11))
+        number = int(f"{code}{chance.randrange(1, 10)}{chance.randrange(10 ** (length - 1)):0{length - 1}d}")
+        dialable = is_dialable(number)
+        good += dialable
+        if number in numbers:
+            yes += 1
+            assert dialable
+    assert yes >= 0.8 * good
+
+
+def test_a_column_is_a_yes_only_if_each_number_is() -> None:
+    numbers = dialable_numbers(91)
+    assert numbers.contain_all([919876543210, 919876543211])
+    assert not numbers.contain_all([919876543210, 911800112233])
+    assert not numbers.contain_all([919876543210, 9198765432])
+
+
+def test_a_code_without_a_country_has_no_numbers() -> None:
+    assert not dialable_numbers(800).contain_all([80012345678])
+
+
+def test_no_code_takes_long_to_compile_nor_much_memory() -> None:
+    for code, regions in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items():
+        if regions != ("001",):
+            assert len(dialable_numbers(code)._prefixes.serialize()) < 400_000

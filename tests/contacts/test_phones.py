@@ -1,0 +1,203 @@
+"""Phone cells in any spelling become E.164, or a reason."""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+from typing import Any
+
+import phonenumbers
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ringg_provider.contacts.phones import PhoneCleaner, calling_code_of
+from ringg_provider.contacts.reasons import Disposition, Rejection
+from tests.contacts.dirty_rows import ROWS
+
+INDIA = PhoneCleaner("+91")
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.called_at or row.disposition.startswith("phone_")])
+def test_every_dirty_spelling_is_read_or_refused_for_its_reason(row: Any) -> None:
+    read = INDIA.clean(row.phone)
+    if row.called_at:
+        assert read == int(row.called_at)
+    else:
+        assert isinstance(read, Rejection)
+        assert read.disposition == row.disposition
+        assert row.detail in read.detail
+
+
+@pytest.mark.parametrize(
+    ("cell", "number"),
+    [
+        (919876543210, 919876543210),
+        (9876543210, 919876543210),
+        (919876543210.0, 919876543210),
+        (Decimal(9876543210), 919876543210),
+        (Decimal("9876543210.00"), 919876543210),
+    ],
+)
+def test_numbers_that_the_database_kept_as_numbers_are_read(cell: Any, number: int) -> None:
+    assert INDIA.clean(cell) == number
+
+
+@pytest.mark.parametrize(
+    ("cell", "disposition"),
+    [
+        (float("nan"), Disposition.PHONE_MISSING),
+        (Decimal("NaN"), Disposition.PHONE_MISSING),
+        (float("inf"), Disposition.PHONE_UNREADABLE),
+        (9876543210.5, Disposition.PHONE_UNREADABLE),
+        (True, Disposition.PHONE_UNREADABLE),
+        (b"9876543210", Disposition.PHONE_UNREADABLE),
+        ([], Disposition.PHONE_UNREADABLE),
+    ],
+)
+def test_what_is_no_number_of_any_type_is_refused(cell: Any, disposition: Disposition) -> None:
+    read = INDIA.clean(cell)
+    assert isinstance(read, Rejection)
+    assert read.disposition is disposition
+
+
+@pytest.mark.parametrize(
+    ("country_code", "cell", "number"),
+    [
+        ("+1", "(415) 555-2671", 14155552671),
+        ("+1", "1-415-555-2671", 14155552671),
+        ("+1", "011 44 7911 123456", 447911123456),
+        ("+1", "0044 7911 123456", 447911123456),
+        ("+1", "416 555 0123", 14165550123),
+        ("+44", "07911 123456", 447911123456),
+        ("+44", "+44 (0)7911 123456", 447911123456),
+        ("+49", "0151 23456789", 4915123456789),
+        ("+39", "06 6982 1234", 390669821234),
+        ("+39", "312 345 6789", 393123456789),
+        ("+7", "8 (912) 345-67-89", 79123456789),
+        ("+52", "55 1234 5678", 525512345678),
+        ("+54", "011 15-2345-6789", 5491123456789),
+        ("+55", "(11) 91234-5678", 5511912345678),
+        ("+65", "8123 4567", 6581234567),
+        ("+971", "050 123 4567", 971501234567),
+    ],
+)
+def test_other_countries_are_read_as_their_people_write(country_code: str, cell: str, number: int) -> None:
+    assert PhoneCleaner(country_code).clean(cell) == number
+
+
+@pytest.mark.parametrize("cell", ["911", "1-900-234-5678", "800 234 5678", "900-976-1234"])
+def test_american_numbers_that_are_no_persons_are_refused(cell: str) -> None:
+    read = PhoneCleaner("+1").clean(cell)
+    assert isinstance(read, Rejection)
+    assert read.disposition in {Disposition.PHONE_NOT_DIALABLE, Disposition.PHONE_INVALID}
+
+
+def test_no_reason_quotes_the_number() -> None:
+    for row in ROWS:
+        read = INDIA.clean(row.phone)
+        if isinstance(read, Rejection):
+            assert not any(character.isdigit() for character in read.detail.replace("+91", ""))
+
+
+_DIGITS = st.text("0123456789", min_size=5, max_size=13)
+_CELLS = st.one_of(
+    st.builds("+91{}".format, _DIGITS),
+    st.builds("+{}".format, _DIGITS),
+    _DIGITS,
+    st.text("0123456789+-() .x/", max_size=16),
+    st.text(max_size=12),
+    st.sampled_from([row.phone for row in ROWS]),
+    st.integers(),
+    st.floats(),
+    st.none(),
+)
+
+
+@given(st.lists(_CELLS, max_size=20))
+def test_a_column_is_read_as_its_cells_one_by_one(cells: list[Any]) -> None:
+    column, all_plain = INDIA.column(cells)
+    assert column == [INDIA.clean(cell) for cell in cells]
+    if all_plain:
+        assert all(cell == f"+{number}" and INDIA.is_home(number) for cell, number in zip(cells, column, strict=True))
+
+
+@given(st.lists(st.integers(6_000_000_000, 9_999_999_999).map("+91{}".format), min_size=1, max_size=20))
+def test_a_column_of_plain_numbers_is_read_as_its_cells_one_by_one(cells: list[str]) -> None:
+    column, _ = INDIA.column(cells)
+    assert column == [INDIA.clean(cell) for cell in cells]
+
+
+@given(_CELLS)
+def test_what_was_cleaned_is_clean(cell: Any) -> None:
+    read = INDIA.clean(cell)
+    if not isinstance(read, Rejection):
+        assert INDIA.clean(f"+{read}") == read
+
+
+@pytest.mark.parametrize(
+    "spelling", ["0+91 9876543210", "١٢٣", "²³", "①②③④⑤⑥⑦⑧⑨⑩", "+", "()", "x12", ";ext=12", "tel:", "*123#"]
+)
+def test_odd_cells_get_a_reason_and_no_crash(spelling: str) -> None:
+    assert isinstance(INDIA.clean(spelling), Rejection)
+
+
+def test_the_calling_code_is_told_from_the_number() -> None:
+    for region in ("IN", "US", "CA", "GB", "RU", "AE", "LU"):
+        example = phonenumbers.example_number(region)
+        assert example is not None
+        number = int(phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164))
+        assert calling_code_of(number) == example.country_code
+
+
+def _spelled(code: int, national: str, chance: random.Random) -> str:
+    """A national number in one of the spellings that people use, right or wrong."""
+    cut = len(national) // 2
+    return chance.choice(
+        [
+            f"+{code}{national}",
+            f"+{code}{national}",
+            national,
+            f"0{national}",
+            f"{code}{national}",
+            f"00{code}{national}",
+            f"+{code} (0){national}",
+            f"({national[:3]}) {national[3:]}",
+            f"+{code}-{national[:cut]} {national[cut:]}",
+            f"0{national[:2]}-{national[2:]}",
+            f"00{national}",
+            f"1{national}",
+            f"0{code}{national}",
+            f"{code}0{national}",
+            f"+{national}",
+        ]
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_fast_path_agrees_with_the_library_on_a_million_random_numbers() -> None:
+    chance = random.Random(20261120)
+    codes = [code for code, regions in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items() if regions != ("001",)]
+    cleaners = {code: PhoneCleaner(f"+{code}") for code in codes}
+    examples = {}
+    for code in codes:
+        region = phonenumbers.region_code_for_country_code(code)
+        found = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+        found = found or phonenumbers.example_number(region)
+        assert found is not None
+        examples[code] = phonenumbers.national_significant_number(found)
+    weights = [20 if code in (91, 1, 44) else 1 for code in codes]
+    accepted = 0
+    for code in chance.choices(codes, weights, k=1_000_000):
+        example = examples[code]
+        # Half of them near a real number, where the borders are; half anywhere.
+        kept = chance.randrange(len(example) + 1) if chance.random() < 0.5 else 0
+        length = len(example) + chance.choice((0, 0, 0, 0, -1, 1))
+        national = example[:kept] + "".join(chance.choices("0123456789", k=max(length - kept, 0)))
+        cell = _spelled(code, national, chance)
+        quick = cleaners[code]._quick(cell)
+        if quick is not None:
+            accepted += 1
+            assert cleaners[code]._read_and_judge(cell) == quick, f"+{code}: {cell}"
+    assert accepted > 200_000
