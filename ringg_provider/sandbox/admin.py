@@ -13,6 +13,7 @@ from ringg_provider.sandbox.bulk import seed_calls, seed_campaigns
 from ringg_provider.sandbox.calls import Call
 from ringg_provider.sandbox.errors import ApiError
 from ringg_provider.sandbox.faults import Fault
+from ringg_provider.sandbox.settings import Settings
 from ringg_provider.sandbox.state import SandboxDep
 
 router = APIRouter(prefix="/_sandbox", tags=["Sandbox"])
@@ -29,7 +30,10 @@ async def get_settings(sandbox: SandboxDep) -> dict[str, Any]:
     return sandbox.settings.model_dump(mode="json", exclude={"api_key"})
 
 
-@router.patch("/settings", summary="Change settings while running")
+_ANY_SETTINGS = {"requestBody": {"content": {"application/json": {"schema": Settings.model_json_schema()}}}}
+
+
+@router.patch("/settings", summary="Change settings while running", openapi_extra=_ANY_SETTINGS)
 async def change_settings(sandbox: SandboxDep, changes: dict[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(changes) - set(type(sandbox.settings).model_fields))
     if unknown:

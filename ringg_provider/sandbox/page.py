@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from datetime import UTC, datetime
 from html import escape
 
@@ -18,6 +19,7 @@ p { margin: .3rem 0; color: var(--soft); } a { color: inherit; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 600; color: var(--soft); }
 th, td { padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+div { overflow-x: auto; } th { white-space: nowrap; } .id { color: var(--soft); white-space: nowrap; }
 td.n, th.n { text-align: right; } code, .id { font-family: ui-monospace, monospace; font-size: .85em; }
 .state { border: 1px solid var(--line); border-radius: .6em; padding: 0 .5em; white-space: nowrap; }
 .completed { background: #2a82; } .ongoing, .scheduled { background: #27c3; }
@@ -56,15 +58,14 @@ def _table(head: list[str], rows: list[list[str]], nothing: str) -> str:
     lines = "".join(
         "<tr>" + "".join(f"<td{c}>{cell}</td>" for cell, c in zip(row, classes, strict=True)) + "</tr>" for row in rows
     )
-    return f"<table><thead><tr>{titles}</tr></thead><tbody>{lines}</tbody></table>"
+    return f"<div><table><thead><tr>{titles}</tr></thead><tbody>{lines}</tbody></table></div>"
 
 
 def _campaign_row(campaign: Campaign) -> list[str]:
     counts = campaign.counts
     waiting = counts["registered"] + counts["retry"]
     return [
-        escape(campaign.name),
-        f'<span class="id">{campaign.id}</span>',
+        f'{escape(campaign.name)}<br><span class="id">{campaign.id}</span>',
         _state(campaign.state),
         str(len(campaign.contacts)),
         str(campaign.invalid_rows),
@@ -92,11 +93,12 @@ def _call_row(call: Call, world: World) -> list[str]:
 
 
 def overview(world: World) -> str:
-    """The whole page, newest first, at most fifty rows a table."""
+    """The whole page, newest or latest called first, at most fifty rows a table."""
     settings = world.settings
     campaigns = [_campaign_row(campaign) for campaign in world.campaign_order[: -_ROWS - 1 : -1]]
-    calls = [_call_row(call, world) for call in world.calls[: -_ROWS - 1 : -1]]
-    head = ["Campaign", "Id", "State", "Contacts.", "Bad rows.", "Waiting.", "Live.", "Completed.", "Not reached.",
+    latest = heapq.nlargest(_ROWS, world.calls, key=lambda call: call.called_at or call.created_at)
+    calls = [_call_row(call, world) for call in latest]
+    head = ["Campaign", "State", "Contacts.", "Bad rows.", "Waiting.", "Live.", "Completed.", "Not reached.",
             "Starts.", "Changed (UTC)"]  # fmt: skip
     body = (
         "<h1>Ringg sandbox</h1>"
