@@ -124,12 +124,12 @@ class Response:
         return 200 <= self.status_code < 300
 
     def body(self) -> Any:
-        """The decoded JSON; `{}` for an empty body.
+        """The decoded JSON; `{}` for the empty body with which an action may be answered.
 
         Raises `UnexpectedResponse` when it is not JSON, or says in its own words that the request failed.
         """
         decoded = self._decoded()
-        if decoded is None:
+        if decoded is None or (self.request.method == "GET" and not self.content.strip()):
             raise UnexpectedResponse(
                 f"{self.request} was answered {self.status_code} with a body that is not JSON."
                 " Check that the base URL is that of the API.",

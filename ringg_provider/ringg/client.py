@@ -52,6 +52,8 @@ PRODUCTION = "https://prod-api.ringg.ai/ca/api/v0"
 
 _MAX_LISTED = 100
 _MAX_CAMPAIGNS = 1000
+# What the vendor's own dashboard asks for, and so what every server allows.
+_SURELY_ALLOWED = 50
 
 
 class _Identified(Protocol):
@@ -70,7 +72,8 @@ class _Pages(Generic[Item]):
     server that ignores the offset must not be asked for ever.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
+        self.size = size
         self.offset = 0
         self.done = False
         self._seen: set[str] = set()
@@ -85,6 +88,12 @@ class _Pages(Generic[Item]):
         self.offset += len(items)
         self.done = not fresh
         return fresh
+
+    def ask_for_less(self, error: InvalidRequest) -> None:
+        """Go on with smaller pages after the server refused one; raises the error when size cannot be the reason."""
+        if error.status_code is None or self.size <= _SURELY_ALLOWED:
+            raise error
+        self.size = _SURELY_ALLOWED
 
 
 def _ends_history(page: CallPage, asked: int, offset: int) -> bool:
@@ -161,10 +170,13 @@ class RinggClient:
         return self._all(endpoints.users_page)
 
     def _all(self, page: Callable[[int, int], Endpoint[list[Item]]]) -> list[Item]:
-        pages: _Pages[Item] = _Pages()
+        pages: _Pages[Item] = _Pages(_MAX_LISTED)
         found: list[Item] = []
         while not pages.done:
-            found += pages.take(self._do(page(_MAX_LISTED, pages.offset)))
+            try:
+                found += pages.take(self._do(page(pages.size, pages.offset)))
+            except InvalidRequest as error:
+                pages.ask_for_less(error)
         return found
 
     # --- agents ---
@@ -266,10 +278,18 @@ class RinggClient:
         return self._do(endpoints.campaigns_page(_page_size(limit), offset))
 
     def iter_campaigns(self, page_size: int = _MAX_CAMPAIGNS) -> Iterator[Campaign]:
-        """All campaigns, each once, whatever page size the server allows."""
-        pages: _Pages[Campaign] = _Pages()
+        """All campaigns, each once, whatever page size the server allows.
+
+        :param page_size: 1 to 1000; default 1000.
+        """
+        pages: _Pages[Campaign] = _Pages(page_size)
         while not pages.done:
-            yield from pages.take(self.list_campaigns_page(page_size, pages.offset).campaigns)
+            try:
+                page = self.list_campaigns_page(pages.size, pages.offset)
+            except InvalidRequest as error:
+                pages.ask_for_less(error)
+            else:
+                yield from pages.take(page.campaigns)
 
     def find_campaign(self, campaign_id: str) -> Campaign | None:
         """The campaign with this id, or None when a complete pass over the list did not show it."""
@@ -306,11 +326,11 @@ class RinggClient:
 
     def iter_calls(self, query: CallQuery) -> Iterator[Call]:
         """All calls of a query, each once."""
-        pages: _Pages[Call] = _Pages()
+        pages: _Pages[Call] = _Pages(MAX_CALLS_PER_PAGE)
         while not pages.done:
-            page = self.list_calls_page(query, MAX_CALLS_PER_PAGE, pages.offset)
+            page = self.list_calls_page(query, pages.size, pages.offset)
             yield from pages.take(page.calls)
-            if _ends_history(page, MAX_CALLS_PER_PAGE, pages.offset):
+            if _ends_history(page, pages.size, pages.offset):
                 return
 
     def get_call(self, call_id: str, send_analysis: bool = True) -> CallDetails:
@@ -415,11 +435,15 @@ class AsyncRinggClient:
 
     async def iter_campaigns(self, page_size: int = _MAX_CAMPAIGNS) -> AsyncGenerator[Campaign]:
         """See `RinggClient.iter_campaigns`."""
-        pages: _Pages[Campaign] = _Pages()
+        pages: _Pages[Campaign] = _Pages(page_size)
         while not pages.done:
-            page = await self.list_campaigns_page(page_size, pages.offset)
-            for campaign in pages.take(page.campaigns):
-                yield campaign
+            try:
+                page = await self.list_campaigns_page(pages.size, pages.offset)
+            except InvalidRequest as error:
+                pages.ask_for_less(error)
+            else:
+                for campaign in pages.take(page.campaigns):
+                    yield campaign
 
     async def find_campaign(self, campaign_id: str) -> Campaign | None:
         """See `RinggClient.find_campaign`."""

@@ -202,8 +202,8 @@ class Workspace(ResponseModel):
     @classmethod
     def _arrange(cls, body: dict[str, Any]) -> dict[str, Any]:
         info = body.get("workspace_info", body)
-        if not isinstance(info, Mapping):
-            raise UnexpectedResponse("The platform's answer holds no workspace_info.")
+        if not isinstance(info, Mapping) or not info.keys() & {"id", "name", "credits"}:
+            raise UnexpectedResponse("The platform's answer holds no workspace_info; check the base URL.")
         return {"id": info.get("id"), "name": info.get("name"), "spendable_credits": _spendable(info)}
 
 

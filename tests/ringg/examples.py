@@ -160,7 +160,7 @@ ONCE: dict[str, tuple[str, Example]] = {
 
 #: An answer that every method can read.
 ANYTHING: dict[str, Any] = {
-    "workspace_info": {},
+    "workspace_info": {"id": "w"},
     "workspace_numbers": [],
     "workspace_users": [],
     "campaigns": [],

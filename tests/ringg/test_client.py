@@ -287,6 +287,22 @@ def test_a_server_that_ignores_the_offset_is_not_asked_for_ever() -> None:
         assert len(server.asked) == 2
 
 
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_page_size_that_the_server_refuses_is_made_smaller(status: int) -> None:
+    listed = listing("campaigns", campaigns(120), 1000)
+
+    def strict(asked: Asked) -> Answer:
+        too_large = int(dict(asked.query)["limit"]) > 100
+        return Answer(status, {"detail": "limit must be at most 100"}) if too_large else listed(asked)
+
+    with ScriptedServer(script=strict) as server, connect(server) as client:
+        assert len(list(client.iter_campaigns())) == 120
+    with ScriptedServer(Answer(status, {"detail": "no"})) as server, connect(server) as client:
+        with pytest.raises(InvalidRequest):
+            list(client.iter_campaigns())
+        assert len(server.asked) == 2
+
+
 def test_a_campaign_is_found_on_any_page_and_the_rest_is_not_read() -> None:
     with ScriptedServer(script=listing("campaigns", campaigns(120), 50)) as server, connect(server) as client:
         found = client.find_campaign("c60")
@@ -417,7 +433,7 @@ def test_the_default_is_production_and_no_repr_shows_the_key() -> None:
 
 
 def test_a_client_that_was_left_is_closed() -> None:
-    with ScriptedServer(Answer(body={"workspace_info": {}})) as server:
+    with ScriptedServer(Answer(body={"workspace_info": {"id": "w"}})) as server:
         with connect(server) as client:
             client.get_workspace()
         with pytest.raises(RuntimeError, match="closed"):

@@ -118,7 +118,7 @@ def test_the_key_in_a_workspace_body_is_dropped(ask: Ask) -> None:
     assert "rg_live_x" not in repr(workspace) + str(vars(workspace))
 
 
-@pytest.mark.parametrize("body", [{"workspace_info": "x"}, [], "x", 7, None, b"nothing"])
+@pytest.mark.parametrize("body", [{"workspace_info": "x"}, {"ok": True}, {}, [], "x", 7, None, b"nothing", b""])
 def test_a_workspace_that_is_none_is_unexpected(ask: Ask, body: Any) -> None:
     with pytest.raises(UnexpectedResponse):
         ask(body, RinggClient.get_workspace)
