@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -63,15 +63,10 @@ def open_rows(
         QueryFailed: the database refused the statement, at once or while it was read.
         InvalidRequest: the statement returns no columns, or two of the same name.
     """
-    with _without_values(field):
-        cursor = _streaming_cursor(connection)
+    cursor = _mute(field, _streaming_cursor, connection)
     try:
-        with _without_values(field):
-            if parameters:
-                cursor.execute(sql, parameters)
-            else:
-                cursor.execute(sql)
-            first = cursor.fetchmany(batch_rows) if _has_result(cursor) else []
+        _mute(field, cursor.execute, sql, *([parameters] if parameters else []))
+        first = _mute(field, cursor.fetchmany, batch_rows) if _has_result(cursor) else []
         columns = _column_names(cursor, field)
         yield Rows(columns, _batches(cursor, first, batch_rows, field))
     finally:
@@ -85,8 +80,7 @@ def _batches(cursor: Any, first: Any, size: int, field: str) -> Iterator[Sequenc
     batch = first
     while batch:
         yield batch
-        with _without_values(field):
-            batch = cursor.fetchmany(size)
+        batch = _mute(field, cursor.fetchmany, size)
 
 
 def _streaming_cursor(connection: Any) -> Any:
@@ -121,19 +115,14 @@ def _column_names(cursor: Any, field: str) -> tuple[str, ...]:
     return names
 
 
-@contextmanager
-def _without_values(field: str) -> Iterator[None]:
-    """Let no driver's error out: many quote the row that they failed at."""
-    failure: RinggProviderError | None = None
+def _mute(field: str, call: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a driver, and let none of its errors out: many quote the row that they failed at."""
     try:
-        yield
-    except RinggProviderError:
-        raise
+        return call(*arguments)
     except Exception as error:  # noqa: BLE001 - drivers share no base class
         failure = database_failure(field, error)
-    if failure is not None:
-        # Out here, so that the driver's error is not even the context of ours.
-        raise failure
+    # Out here, so that the driver's error is not even the context of ours.
+    raise failure
 
 
 def database_failure(field: str, error: BaseException) -> RinggProviderError:

@@ -1,0 +1,64 @@
+"""People who must not be called are left out however their number is spelled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ringg_provider.contacts.exclusions import Exclusions
+from ringg_provider.contacts.numbers import NumberSet
+from ringg_provider.contacts.phones import PhoneCleaner
+from ringg_provider.contacts.reasons import Disposition, Rejection
+from ringg_provider.contacts.source import Rows
+
+INDIA = PhoneCleaner("+91")
+NUMBER = 919876543210
+
+
+def suppressed(*rows: tuple[Any, ...], with_keys: bool = False) -> Exclusions:
+    """Exclusions out of a suppression query's rows."""
+    found = Exclusions()
+    found.suppress(Rows(tuple("abc"[: len(rows[0])]), iter([list(rows)])), INDIA, with_keys=with_keys)
+    return found
+
+
+@pytest.mark.parametrize(
+    "cell", ["+919876543210", "9876543210", "098765 43210", 9876543210, "91 98765-43210", "x: 9876543210; 9876543219"]
+)
+def test_a_suppressed_number_is_found_in_any_spelling(cell: Any) -> None:
+    if isinstance(cell, str) and cell.startswith("x"):
+        cell = cell.removeprefix("x: ")
+    rejected = suppressed((cell,)).rejections([NUMBER, NUMBER + 1], None)
+    assert {position: reason.disposition for position, reason in rejected.items()} == {0: Disposition.SUPPRESSED}
+
+
+def test_every_column_counts_and_nulls_do_not() -> None:
+    found = suppressed((None, "9876543210"), ("+919876543211", None))
+    assert len(found.suppressed) == 2
+    assert found.unreadable == 0
+
+
+def test_a_number_that_cannot_be_dialled_is_suppressed_all_the_same() -> None:
+    assert 18001234567 in suppressed(("+1 800 123 4567",)).suppressed
+
+
+def test_what_cannot_be_read_is_counted() -> None:
+    assert suppressed(("opted out",), ("9876543210",)).unreadable == 1
+
+
+def test_contact_keys_are_suppressed_too_where_there_are_such() -> None:
+    found = suppressed(("customer-7",), (8,), with_keys=True)
+    rejected = found.rejections([NUMBER, NUMBER + 1, NUMBER + 2], ["customer-7", "8", "9"])
+    assert sorted(rejected) == [0, 1]
+    assert found.unreadable == 0
+
+
+def test_suppression_is_told_before_the_frequency_cap() -> None:
+    found = Exclusions(NumberSet([1]), called_recently=NumberSet([1, 2, 3]), exhausted=NumberSet([1, 2, 4]))
+    told = {position: str(reason.disposition) for position, reason in found.rejections([1, 2, 3, 4, 5], None).items()}
+    assert told == {0: "suppressed", 1: "called_recently", 2: "called_recently", 3: "too_many_attempts"}
+
+
+def test_a_row_without_a_number_is_not_looked_up() -> None:
+    assert suppressed(("9876543210",)).rejections([Rejection(Disposition.PHONE_MISSING)], None) == {}
