@@ -64,6 +64,7 @@ from ringg_provider.exceptions import (
     RateLimited,
     RinggProviderError,
     TransientError,
+    UnexpectedResponse,
     WrongState,
 )
 
@@ -307,21 +308,33 @@ def _send(
 
 def _settle_refusal(intent: Intent, store: IntentStore, settle: _Settling, refusal: PermanentError) -> Launched:
     """The platform said no: believe it when the list is still a draft, adopt when it was "already started"."""
-    state = settle.until_seen(intent.list_id)
+    state = _state_after_sending(settle.until_seen, intent.list_id)
     if _already(state, intent.list_id):
         return _adopt(store, intent.list_id, state)
     if state in (ListState.READY, ListState.INSUFFICIENT_BALANCE):
         store.forget(intent)
         raise refusal
-    raise _unknown(intent.list_id, state) from refusal
+    raise LaunchOutcomeUnknown(
+        f"The platform refused to start list {intent.list_id} ({refusal}), but shows it as {state}. It is not started "
+        "again. Check in the dashboard whether it dials; see the runbook, 'Launch outcome unknown'."
+    ) from refusal
 
 
 def _settle_lost_answer(intent: Intent, store: IntentStore, settle: _Settling, lost: RinggProviderError) -> Launched:
-    state = settle.until_known(intent.list_id)
+    state = _state_after_sending(settle.until_known, intent.list_id)
     if _already(state, intent.list_id):
         store.confirm(intent.list_id)
         return Launched(intent.list_id, state, adopted=False)
     raise _unknown(intent.list_id, state) from lost
+
+
+def _state_after_sending(look: Callable[[str], ListState], list_id: str) -> ListState:
+    """What looking says; once a start may have been sent, an error of looking must not hide that."""
+    try:
+        return look(list_id)
+    except RinggProviderError as error:
+        log.warning("The state of list %s cannot be read any more (%s).", list_id, type(error).__name__)
+        return ListState.UNKNOWN
 
 
 def _adopt(store: IntentStore, list_id: str, state: ListState) -> Launched:
@@ -414,7 +427,7 @@ class _Settling:
         while True:
             try:
                 state = self.state_of(list_id)
-            except (TransientError, NotFound) as error:
+            except (TransientError, NotFound, UnexpectedResponse) as error:
                 log.info("The state of list %s could not be read (%s).", list_id, type(error).__name__)
                 state = ListState.UNKNOWN
             if enough(state) or self._monotonic() >= deadline:
