@@ -61,8 +61,7 @@ class Timeouts:
     :param read: for the next bytes of an answer.
     :param write: for the next bytes of a request to be taken.
     :param pool: for a free connection of the pool.
-    :param upload: replaces `read` and `write` when a file is sent; the platform answers after it has read the
-        file.
+    :param upload: replaces `read` and `write` when a file is sent; the platform answers after it has read the file.
     """
 
     connect: float = 10.0
@@ -327,8 +326,7 @@ def quoted(segment: str) -> str:
 def check_base_url(base_url: str) -> str:
     """The base URL without a trailing slash.
 
-    Raises `InvalidRequest` unless it is https, or plain http to this very machine: a key is never sent in
-    clear text.
+    Raises `InvalidRequest` unless it is https, or plain http to this very machine: a key is never sent in clear text.
     """
     try:
         url = httpx.URL(base_url)

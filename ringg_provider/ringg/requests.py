@@ -1,9 +1,7 @@
-"""What is sent to Ringg AI: strict models that enforce, before anything leaves, every rule that needs no
-server.
+"""What is sent to Ringg AI: strict models that enforce, before anything leaves, every rule that needs no server.
 
 A broken rule raises `InvalidRequest`, which names the field and the rule and never repeats the value. Rules
-that need the clock or the workspace (a start in the future, an agent that exists) are checked by whoever
-knows those.
+that need the clock or the workspace (a start in the future, an agent that exists) are checked by whoever knows those.
 """
 
 from __future__ import annotations
@@ -63,13 +61,11 @@ class CallTime(RequestModel):
     """The daily calling window, local to the audience.
 
     :param call_start_time: when the window opens each day, `HH:MM`.
-    :param call_end_time: when it closes, `HH:MM`, later the same day; a window across midnight takes
-        `CallSlots`.
+    :param call_end_time: when it closes, `HH:MM`, later the same day: campaigns have no window across midnight.
     :param timezone: IANA name. Campaign times and slots are read in this zone too.
     :param scheduled_at: a local time as `YYYY-MM-DDTHH:MM:SS`, before which no call is made; default none.
 
-    All three of window and zone are required because the vendor's pages contradict each other on the
-    defaults.
+    All three of window and zone are required because the vendor's pages contradict each other on the defaults.
     https://docs.ringg.ai/api-reference/endpoint/campaign/upload-campaign-contact-list
     """
 
@@ -101,8 +97,7 @@ class CallRetryConfig(RequestModel):
 
 
 class CallConfig(RequestModel):
-    """How each call of a campaign is made. What is left as None is not sent, and the agent's own setting
-    holds.
+    """How each call of a campaign is made. What is left as None is not sent, and the agent's own setting holds.
 
     :param call_time: the daily window and its zone; always required.
     :param call_retry_config: retries; None means no retries.
@@ -205,8 +200,7 @@ class CallSlots(RequestModel):
     def spans(self, since: datetime | None = None) -> list[tuple[datetime, datetime]]:
         """The stretches of time in order, overlapping ones merged.
 
-        :param since: local time without a zone from which weekly windows are repeated; absolute ones need
-            none.
+        :param since: local time without a zone from which weekly windows are repeated; absolute ones need none.
         """
         if since is None:
             found = [(parse_campaign_time(i.start), parse_campaign_time(i.end)) for i in self.intervals or ()]
@@ -298,8 +292,7 @@ class StartCampaign(RequestModel):
     :param from_numbers: ids of caller numbers, in the order of use. Give these or a pool, not both.
     :param number_pool_id: a number pool, which rotates its numbers.
     :param email_completion_user_ids: users to mail when the campaign is complete; only with a pool.
-    :param callback_url: dropped from the vendor's reference and not dependable; event subscriptions replace
-        it.
+    :param callback_url: dropped from the vendor's reference and not dependable; event subscriptions replace it.
 
     https://docs.ringg.ai/api-reference/endpoint/campaign/start-campaign
     https://docs.ringg.ai/api-reference/endpoint/campaign/start-campaign-v2
@@ -335,11 +328,9 @@ class MakeCallAsync(RequestModel):
     :param call_slots: several windows instead of one.
     :param from_numbers: ids of caller numbers, in the order of use. Give these or a pool, not both.
     :param number_pool_id: a number pool, which rotates its numbers.
-    :param concurrency_percentage: share of the workspace's capacity, 0 to 100; 0 is an equal share of what is
-        left.
+    :param concurrency_percentage: share of the workspace's capacity, 0 to 100; 0 is an equal share of what is left.
     :param email_completion_user_ids: users to mail when the campaign is complete.
-    :param callback_url: dropped from the vendor's reference and not dependable; event subscriptions replace
-        it.
+    :param callback_url: dropped from the vendor's reference and not dependable; event subscriptions replace it.
 
     https://docs.ringg.ai/api-reference/endpoint/campaign/make-large-campaign-calls-async
     """
