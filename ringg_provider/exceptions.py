@@ -84,6 +84,14 @@ class WrongState(PermanentError):
     """The thing exists, but what was asked does not fit its present state (409, or a 400 that says so)."""
 
 
+class StaleCampaign(WrongState):
+    """It is too late to start the campaign, or the run that would start it is not one that may call people."""
+
+
+class PreflightFailed(PermanentError):
+    """The checks before a start found what must be put right first; the text names their codes."""
+
+
 class InsufficientBalance(PermanentError):
     """Credits, or the workspace's row allowance, do not suffice (402, or a 400 that says so).
 

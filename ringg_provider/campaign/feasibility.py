@@ -85,6 +85,7 @@ class CostEstimate:
     :param estimated_credits: for all rows; None without a cost per call.
     :param shortfall: how many credits are missing, at least 0; None when it cannot be said.
     :param message: the finding in one sentence.
+    :param spendable_credits: what it was compared with; None when that is not known.
     """
 
     sufficient: bool | None
@@ -92,6 +93,7 @@ class CostEstimate:
     estimated_credits: Decimal | None
     shortfall: Decimal | None
     message: str
+    spendable_credits: Decimal | None = None
 
 
 def check_retries(spans: Sequence[TimeSpan], call_retry_config: Mapping[str, Any] | None) -> RetryFit:
@@ -232,6 +234,7 @@ def estimate_cost(
         total,
         shortfall,
         f"{message}: top up {shortfall}." if shortfall else f"{message}.",
+        spendable_credits,
     )
 
 

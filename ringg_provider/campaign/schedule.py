@@ -141,7 +141,7 @@ def resolve_schedule(
                 field="campaign_start_time",
             )
     if end is None:
-        resolved_end = window.closing(_first_open_day(window, resolved_start))
+        resolved_end = closing_after(window, resolved_start)
     else:
         resolved_end = read_time(end, zone, "campaign_end_time")
         if resolved_end <= resolved_start:
@@ -157,6 +157,12 @@ def resolve_schedule(
             field="call_config.call_time",
         )
     return Schedule(resolved_start, resolved_end)
+
+
+def closing_after(window: DailyWindow, start: DateTime) -> DateTime:
+    """When the window closes on the first day on which it is open from ``start`` on: the end that is left out."""
+    local = start.in_timezone(window.zone)
+    return window.closing(local if local < window.closing(local) else local.add(days=1))
 
 
 def opens_between(window: DailyWindow, start: DateTime, end: DateTime) -> bool:
@@ -197,11 +203,6 @@ def read_time(value: datetime | str, zone: Timezone, field: str) -> DateTime:
 def _default_start(window: DailyWindow, now: DateTime) -> DateTime:
     soon = _ceil_minute(now.in_timezone(window.zone) + DEFAULT_LEAD)
     return soon if window.is_open(soon) else window.next_opening(soon)
-
-
-def _first_open_day(window: DailyWindow, start: DateTime) -> DateTime:
-    local = start.in_timezone(window.zone)
-    return local if local < window.closing(local) else local.add(days=1)
 
 
 def _ceil_minute(moment: DateTime) -> DateTime:

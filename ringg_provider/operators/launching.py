@@ -9,7 +9,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import (
@@ -29,12 +29,14 @@ from ringg_provider.campaign.launch import (
 )
 from ringg_provider.campaign.ledger import LaunchLedger
 from ringg_provider.campaign.progress import Progress, ProgressReporter, Stage
+from ringg_provider.campaign.staleness import MAX_AGE, MAX_DELAY, check_staleness
 from ringg_provider.exceptions import (
     CampaignFailed,
     CampaignTerminated,
     InvalidRequest,
     RateLimited,
     RinggProviderError,
+    StaleCampaign,
     TransientError,
     UnexpectedResponse,
 )
@@ -128,6 +130,13 @@ class LaunchOperator(BaseOperator):
     :param durable: keep what was about to be sent in the task state store (Airflow 3.3+). Default True.
     :param cancel_on_kill: terminate the campaign, which is final, when a person marks the task failed or on
         ``execution_timeout``. Default True. An evicted worker or a cleared task leaves it running.
+    :param max_delay: how much later than planned the campaign may still be started, as a ``timedelta``. Default two
+        hours.
+    :param max_age: how old the run may be that starts it, counted from when the run was due. Default one day.
+    :param allow_backfill: let a backfill, or an older run, start it too. Default False.
+
+    The last three are looked at only when a list is about to be started: one that runs already is adopted, whatever the
+    clock says.
     """
 
     launching_template_fields: ClassVar[Sequence[str]] = ("launch_key", "ledger_conn_id")
@@ -143,6 +152,9 @@ class LaunchOperator(BaseOperator):
         ledger_conn_id: str | None = None,
         durable: bool = True,
         cancel_on_kill: bool = True,
+        max_delay: timedelta = MAX_DELAY,
+        max_age: timedelta = MAX_AGE,
+        allow_backfill: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -154,6 +166,9 @@ class LaunchOperator(BaseOperator):
         self.ledger_conn_id = ledger_conn_id
         self.durable = durable
         self.cancel_on_kill = cancel_on_kill
+        self.max_delay = max_delay
+        self.max_age = max_age
+        self.allow_backfill = allow_backfill
 
     # What a platform says about itself.
 
@@ -210,6 +225,22 @@ class LaunchOperator(BaseOperator):
         if not self.wait_for_completion:
             return launched.list_id
         return self._wait(context, launched.list_id)
+
+    def refuse_if_stale(self, context: Context, list_id: str, planned_start: datetime | None) -> None:
+        """Refuse to start a list too late, in a backfill, or for an old run; part of the last checks before a start.
+
+        :raises StaleCampaign: with what may be done about it.
+        """
+        verdict = check_staleness(
+            now=datetime.now(UTC),
+            planned_start=planned_start,
+            max_delay=self.max_delay,
+            max_age=self.max_age,
+            allow_backfill=self.allow_backfill,
+            **run_facts(context),
+        )
+        if verdict.is_stale:
+            raise StaleCampaign(f"List {list_id} was not started. {verdict.message}")
 
     def _intents(self, context: Context) -> IntentStore:
         if bool(self.launch_key) != bool(self.ledger_conn_id):
@@ -370,6 +401,14 @@ def ended_by_event(campaign_id: str, event: Mapping[str, Any]) -> str:
 def waited_too_long(campaign_id: str) -> TimeoutError:
     """What is raised when ``timeout`` is over: the next attempt adopts the campaign and waits on."""
     return TimeoutError(f"Campaign {campaign_id} has not ended within the time that was given; it goes on.")
+
+
+def run_facts(context: Context) -> dict[str, Any]:
+    """What :func:`~ringg_provider.campaign.staleness.check_staleness` wants to know about the run of a task."""
+    run = context.get("dag_run")
+    if run is None:
+        return {}
+    return {"run_date": run.run_after, "is_backfill": run.run_type == "backfill"}
 
 
 def open_ledger(ledger_conn_id: str) -> LaunchLedger:

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator, conf
 
+from ringg_provider.campaign.feasibility import CostEstimate, estimate_cost
 from ringg_provider.exceptions import InsufficientBalance, InvalidRequest, UnexpectedResponse
+from ringg_provider.history.costs import average_cost
 from ringg_provider.hooks.ringg import RinggHook
+from ringg_provider.hooks.sql import sql_engine
 from ringg_provider.operators.launching import failing_without_retry
-from ringg_provider.ringg.responses import Balance, CampaignState
+from ringg_provider.ringg.client import RinggClient
+from ringg_provider.ringg.responses import Balance, CampaignState, to_decimal
 from ringg_provider.triggers.ringg import RinggBalanceTrigger
 
 if TYPE_CHECKING:
@@ -153,3 +157,38 @@ def shortfall_of(bulk_list_id: str, balance: Balance) -> InsufficientBalance:
         available_credits=balance.available_credits,
         additional_balance_required=missing,
     )
+
+
+def expected_cost(
+    client: RinggClient,
+    *,
+    rows: int | str,
+    credits_per_call: Decimal | float | str | None,
+    sql_conn_id: str | None,
+    history_table: str,
+    agent_id: str,
+) -> CostEstimate:
+    """What a list will cost, against what the workspace can spend; ``basis`` is ``none`` when it cannot be estimated.
+
+    :param rows: contacts on the list.
+    :param credits_per_call: as the user states it; otherwise the agent's average in ``history_table`` counts.
+    :raises InvalidRequest: ``rows`` or ``credits_per_call`` is not a number of at least 0.
+    """
+    stated = None if credits_per_call is None else _number("credits_per_call", credits_per_call)
+    average = None
+    if stated is None and sql_conn_id:
+        average = average_cost(sql_engine(sql_conn_id), history_table, agent_id)
+    known = stated is not None or average is not None
+    return estimate_cost(
+        int(_number("rows", rows)),
+        spendable_credits=client.get_workspace().spendable_credits if known else None,
+        credits_per_call=stated,
+        average_credits=average,
+    )
+
+
+def _number(field: str, value: Decimal | float | str) -> Decimal:
+    number = to_decimal(value)
+    if number is None or number < 0:
+        raise InvalidRequest(f"{field}: must be a number of at least 0.", field=field)
+    return number

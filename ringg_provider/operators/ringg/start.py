@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +13,13 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from ringg_provider.campaign.preflight import check_agent, check_callers
 from ringg_provider.campaign.progress import Progress
-from ringg_provider.exceptions import InvalidRequest, UnexpectedResponse
+from ringg_provider.exceptions import InsufficientBalance, InvalidRequest, StaleCampaign, UnexpectedResponse
+from ringg_provider.history.tables import CALLS
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.links.ringg import RinggCampaignLink
 from ringg_provider.operators.launching import LaunchOperator, failing_without_retry
-from ringg_provider.operators.ringg.balance import settled_balance, shortfall_of
-from ringg_provider.operators.ringg.campaign import Time, as_call_config, schedule_of
+from ringg_provider.operators.ringg.balance import expected_cost, settled_balance, shortfall_of
+from ringg_provider.operators.ringg.campaign import Time, as_call_config, planned_time, schedule_of, spans_ahead
 from ringg_provider.ringg.campaigns import Flow, RinggLists, read_progress
 from ringg_provider.ringg.requests import CallConfig, MakeCallAsync, StartCampaign, Terminate
 from ringg_provider.ringg.responses import CampaignState, UploadStatus
@@ -40,6 +43,9 @@ class _RinggLaunchingOperator(LaunchOperator):
         number_pool_id: str | None = None,
         email_completion_user_ids: list[str] | None = None,
         callback_url: str | None = None,
+        credits_per_call: Decimal | float | str | None = None,
+        sql_conn_id: str | None = None,
+        history_table: str = CALLS,
         ringg_conn_id: str = RinggHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -48,6 +54,9 @@ class _RinggLaunchingOperator(LaunchOperator):
         self.number_pool_id = number_pool_id
         self.email_completion_user_ids = email_completion_user_ids
         self.callback_url = callback_url
+        self.credits_per_call = credits_per_call
+        self.sql_conn_id = sql_conn_id
+        self.history_table = history_table
         self.ringg_conn_id = ringg_conn_id
 
     @cached_property
@@ -80,12 +89,25 @@ class _RinggLaunchingOperator(LaunchOperator):
             cancel_on_kill=self.cancel_on_kill,
         )
 
-    def launch_standard(self, context: Context, list_id: str, agent_id: str) -> str:
-        """Start a list of ``campaign/save``."""
+    def launch_standard(
+        self,
+        context: Context,
+        list_id: str,
+        *,
+        agent_id: str,
+        call_config: CallConfig | Mapping[str, Any] | None,
+        start: Time,
+        end: Time,
+        rows: int | str | None,
+    ) -> str:
+        """Start a list of ``campaign/save``; what it was saved with only feeds the last checks."""
         asked = StartCampaign(list_id=list_id, agent_id=agent_id, **self._callers()).wire()
+        checked = None if call_config is None else as_call_config(call_config)
 
         def prepare() -> dict[str, Any]:
+            self._require_timely(context, list_id, checked, start, end, None)
             self._check_callers()
+            self._require_credits(list_id, agent_id, rows)
             return asked
 
         return self._launch_ringg(context, "standard", list_id, asked, prepare)
@@ -102,9 +124,9 @@ class _RinggLaunchingOperator(LaunchOperator):
         end: Time,
         call_slots: Mapping[str, Any] | None,
         concurrency_percentage: int,
-        late_start_ok: bool,
+        rows: int | str | None,
     ) -> str:
-        """Start a list of ``campaign/upload-csv``."""
+        """Start a list of ``campaign/upload-csv``; a start that has passed meanwhile means as soon as possible."""
         checked = as_call_config(call_config)
         fixed: dict[str, Any] = {
             "bulk_list_id": list_id,
@@ -120,12 +142,16 @@ class _RinggLaunchingOperator(LaunchOperator):
         def request() -> MakeCallAsync:
             if call_slots is not None and start is None and end is None:
                 return MakeCallAsync(**fixed)
-            schedule = schedule_of(checked, start, end, late_start_ok=late_start_ok)
+            schedule = schedule_of(checked, start, end, late_start_ok=True)
             return MakeCallAsync(**fixed, campaign_start_time=schedule.wire_start, campaign_end_time=schedule.wire_end)
 
         def prepare() -> dict[str, Any]:
+            self._require_timely(context, list_id, checked, start, end, call_slots)
             self._check_callers()
             check_agent(self.hook.client, agent_id)
+            # The platform has compared this list with the credits itself, by prices that it knows better.
+            if rows is not None and (self.credits_per_call is not None or self.sql_conn_id):
+                self._require_credits(list_id, agent_id, rows)
             return request().wire()
 
         # What was asked for, before times are resolved: a retry an hour later still asks for the same thing.
@@ -136,6 +162,51 @@ class _RinggLaunchingOperator(LaunchOperator):
             "end": None if end is None else str(end),
         }
         return self._launch_ringg(context, "large", list_id, asked, prepare)
+
+    def _require_timely(
+        self,
+        context: Context,
+        list_id: str,
+        call_config: CallConfig | None,
+        start: Time,
+        end: Time,
+        call_slots: Mapping[str, Any] | None,
+    ) -> None:
+        """Refuse a campaign that comes too late, or whose calling hours are over by now."""
+        planned = planned_time(call_config, start, "campaign_start_time")
+        self.refuse_if_stale(context, list_id, planned)
+        if call_config is None:
+            return
+        if spans_ahead(call_config, start, end, call_slots, datetime.now(UTC)) == []:
+            raise StaleCampaign(
+                f"List {list_id} was not started: its calling hours are over, so nobody would be called. Build a new "
+                "list for a new time."
+            )
+
+    def _require_credits(self, list_id: str, agent_id: str, rows: int | str | None) -> None:
+        """Compare the credits with an estimate; without one there is no verdict, and the log says so."""
+        if rows is None:
+            self.log.warning("List %s: rows is not known, so its cost is not compared with the credits.", list_id)
+            return
+        cost = expected_cost(
+            self.hook.client,
+            rows=rows,
+            credits_per_call=self.credits_per_call,
+            sql_conn_id=self.sql_conn_id,
+            history_table=self.history_table,
+            agent_id=agent_id,
+        )
+        if cost.basis == "none":
+            self.log.warning("List %s: %s", list_id, cost.message)
+        elif cost.sufficient:
+            self.log.info("List %s: %s", list_id, cost.message)
+        else:
+            raise InsufficientBalance(
+                f"List {list_id} was not started. {cost.message}",
+                required_credits=cost.estimated_credits,
+                additional_balance_required=cost.shortfall,
+                available_credits=cost.spendable_credits,
+            )
 
     def _launch_ringg(self, context: Context, flow: Flow, list_id: str, asked: Any, prepare: Any) -> str:
         with self.hook:
@@ -156,6 +227,7 @@ class _RinggLaunchingOperator(LaunchOperator):
 
 
 _CALLER_FIELDS = ("ringg_conn_id", "from_numbers", "number_pool_id", "email_completion_user_ids", "callback_url")
+_MONEY_FIELDS = ("credits_per_call", "sql_conn_id", "history_table")
 
 
 class RinggStartCampaignOperator(_RinggLaunchingOperator):
@@ -164,12 +236,24 @@ class RinggStartCampaignOperator(_RinggLaunchingOperator):
     Follows https://docs.ringg.ai/api-reference/endpoint/campaign/start-campaign, with a pool
     https://docs.ringg.ai/api-reference/endpoint/campaign/start-campaign-v2. Returns the id that was started or adopted.
 
+    What the list was saved with stays as it is; saying it again lets the last checks see it.
+
     :param list_id: from :class:`RinggSaveCampaignOperator`.
     :param agent_id: the agent of the list.
+    :param call_config: as at saving: with ``planned_start`` it lets a campaign whose calling hours are over be refused.
+        Default None: not checked.
+    :param planned_start: ``campaign_start_time`` as at saving, in its forms: more than ``max_delay`` after it, the list
+        is not started. Default None: not checked.
+    :param campaign_end_time: as at saving. Default: the closing of the start's day.
+    :param rows: contacts on the list, for the estimate of its cost. Default None: no estimate.
     :param from_numbers: ids of caller numbers, in the order of use. Exactly one of this and ``number_pool_id``.
     :param number_pool_id: a pool of caller numbers.
     :param email_completion_user_ids: members to mail at the end; with a pool only. Default none.
     :param callback_url: dropped from the vendor's reference; prefer event subscriptions. Default none.
+    :param credits_per_call: what one contact costs, for comparing the credits with what the list will cost before it is
+        started. Default None: the agent's average in ``history_table``.
+    :param sql_conn_id: connection to the warehouse with ``history_table``. Default None: there is none.
+    :param history_table: table of ``RinggCallsToSqlOperator``. Default ``ringg_calls``.
     :param ringg_conn_id: the connection. Default ``ringg_default``.
 
     The parameters for waiting and launching are those of
@@ -179,19 +263,46 @@ class RinggStartCampaignOperator(_RinggLaunchingOperator):
     template_fields: Sequence[str] = (
         "list_id",
         "agent_id",
+        "call_config",
+        "planned_start",
+        "campaign_end_time",
+        "rows",
         *_CALLER_FIELDS,
+        *_MONEY_FIELDS,
         *LaunchOperator.launching_template_fields,
     )
 
-    def __init__(self, *, list_id: str, agent_id: str, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        list_id: str,
+        agent_id: str,
+        call_config: dict[str, Any] | CallConfig | None = None,
+        planned_start: Time = None,
+        campaign_end_time: Time = None,
+        rows: int | str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.list_id = list_id
         self.agent_id = agent_id
+        self.call_config = call_config
+        self.planned_start = planned_start
+        self.campaign_end_time = campaign_end_time
+        self.rows = rows
 
     def execute(self, context: Context) -> str:
         """Look, intend, start once, settle; then wait if asked to."""
         with failing_without_retry():
-            return self.launch_standard(context, self.list_id, self.agent_id)
+            return self.launch_standard(
+                context,
+                self.list_id,
+                agent_id=self.agent_id,
+                call_config=self.call_config,
+                start=self.planned_start,
+                end=self.campaign_end_time,
+                rows=self.rows,
+            )
 
 
 class RinggMakeCallAsyncOperator(_RinggLaunchingOperator):
@@ -204,15 +315,22 @@ class RinggMakeCallAsyncOperator(_RinggLaunchingOperator):
     :param agent_id: the same agent as at the upload.
     :param country_code: the same as at the upload.
     :param call_config: daily window, zone and retries, as a dict or a ``CallConfig``.
-    :param campaign_start_time: aware datetime, ISO string, or naive in the campaign's zone. Default: two minutes from
-        now inside the daily window, otherwise its next opening.
+    :param campaign_start_time: aware datetime, ISO string, or naive in the campaign's zone. One that has passed, by no
+        more than ``max_delay``, means as soon as possible. Default: two minutes from now inside the daily window,
+        otherwise its next opening.
     :param campaign_end_time: the same forms. Default: the closing of the start's day.
     :param call_slots: several calling windows instead of one, as the vendor's ``call_slots``. Default none.
+    :param rows: contacts on the list. With ``credits_per_call`` or ``sql_conn_id`` their cost is compared with the
+        credits, beside the platform's own check. Default None: that one alone.
     :param from_numbers: ids of caller numbers, in the order of use. Exactly one of this and ``number_pool_id``.
     :param number_pool_id: a pool of caller numbers.
     :param concurrency_percentage: share of the workspace's lines, 0 to 100; 0 is an equal share. Default 0.
     :param email_completion_user_ids: members to mail at the end. Default none.
     :param callback_url: dropped from the vendor's reference; prefer event subscriptions. Default none.
+    :param credits_per_call: what one contact costs, for comparing the credits with what the list will cost before it is
+        started. Default None: the agent's average in ``history_table``.
+    :param sql_conn_id: connection to the warehouse with ``history_table``. Default None: there is none.
+    :param history_table: table of ``RinggCallsToSqlOperator``. Default ``ringg_calls``.
     :param ringg_conn_id: the connection. Default ``ringg_default``.
 
     The parameters for waiting and launching are those of
@@ -227,7 +345,9 @@ class RinggMakeCallAsyncOperator(_RinggLaunchingOperator):
         "campaign_start_time",
         "campaign_end_time",
         "call_slots",
+        "rows",
         *_CALLER_FIELDS,
+        *_MONEY_FIELDS,
         *LaunchOperator.launching_template_fields,
     )
 
@@ -242,6 +362,7 @@ class RinggMakeCallAsyncOperator(_RinggLaunchingOperator):
         campaign_end_time: Time = None,
         call_slots: dict[str, Any] | None = None,
         concurrency_percentage: int = 0,
+        rows: int | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -253,6 +374,7 @@ class RinggMakeCallAsyncOperator(_RinggLaunchingOperator):
         self.campaign_end_time = campaign_end_time
         self.call_slots = call_slots
         self.concurrency_percentage = concurrency_percentage
+        self.rows = rows
 
     def execute(self, context: Context) -> str:
         """Look, intend, start once, settle; then wait if asked to."""
@@ -267,7 +389,7 @@ class RinggMakeCallAsyncOperator(_RinggLaunchingOperator):
                 end=self.campaign_end_time,
                 call_slots=self.call_slots,
                 concurrency_percentage=self.concurrency_percentage,
-                late_start_ok=False,
+                rows=self.rows,
             )
 
 
@@ -275,7 +397,8 @@ class RinggLaunchOperator(_RinggLaunchingOperator):
     """Take one list of ``SqlToRinggOperator`` to its end, in either flow; made for ``.expand(launch=...)``.
 
     Waits for the upload, checks the balance, starts at most once, and waits for the campaign if asked to. Returns the
-    id that was started or adopted. In the large flow a start that has passed meanwhile means "now, inside the window".
+    id that was started or adopted. In the large flow a start that has passed meanwhile, by no more than ``max_delay``,
+    means "now, inside the window".
 
     :param launch: one item of ``SqlToRinggOperator``'s result.
     :param from_numbers: ids of caller numbers, in the order of use. Exactly one of this and ``number_pool_id``.
@@ -286,6 +409,10 @@ class RinggLaunchOperator(_RinggLaunchingOperator):
     :param upload_poll_interval: seconds between two looks at the upload. Default 10.
     :param email_completion_user_ids: members to mail at the end. Default none.
     :param callback_url: dropped from the vendor's reference; prefer event subscriptions. Default none.
+    :param credits_per_call: what one contact costs, for comparing the credits with what the list will cost before it is
+        started. Default None: the agent's average in ``history_table``.
+    :param sql_conn_id: connection to the warehouse with ``history_table``. Default None: there is none.
+    :param history_table: table of ``RinggCallsToSqlOperator``. Default ``ringg_calls``.
     :param ringg_conn_id: the connection. Default ``ringg_default``.
 
     The parameters for waiting and launching are those of
@@ -293,7 +420,12 @@ class RinggLaunchOperator(_RinggLaunchingOperator):
     ``ledger_conn_id`` is given.
     """
 
-    template_fields: Sequence[str] = ("launch", *_CALLER_FIELDS, *LaunchOperator.launching_template_fields)
+    template_fields: Sequence[str] = (
+        "launch",
+        *_CALLER_FIELDS,
+        *_MONEY_FIELDS,
+        *LaunchOperator.launching_template_fields,
+    )
 
     def __init__(
         self,
@@ -351,7 +483,15 @@ class RinggLaunchOperator(_RinggLaunchingOperator):
     def _launch_item(self, context: Context) -> str:
         item = self._item()
         if item["flow"] == "standard":
-            return self.launch_standard(context, item["list_id"], item["agent_id"])
+            return self.launch_standard(
+                context,
+                item["list_id"],
+                agent_id=item["agent_id"],
+                call_config=item["call_config"],
+                start=item.get("campaign_start_time"),
+                end=item.get("campaign_end_time"),
+                rows=item.get("rows"),
+            )
         self._require_usable_upload(item["list_id"])
         return self.launch_large(
             context,
@@ -363,7 +503,7 @@ class RinggLaunchOperator(_RinggLaunchingOperator):
             end=item.get("campaign_end_time"),
             call_slots=item.get("call_slots"),
             concurrency_percentage=self.concurrency_percentage,
-            late_start_ok=True,
+            rows=item.get("rows"),
         )
 
     def _pending_upload(self, list_id: str) -> UploadStatus | None:

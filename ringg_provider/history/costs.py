@@ -1,0 +1,42 @@
+"""What a contact has cost so far, from the table of calls: the price that no page of the vendor tells beforehand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from ringg_provider.history.tables import calls_table
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+#: How far back calls tell what the next ones will cost.
+LOOK_BACK = timedelta(days=90)
+
+
+def average_cost(engine: Engine, table: str, agent_id: str) -> Decimal | None:
+    """The average cost of an agent's calls of the last 90 days, unanswered ones included.
+
+    A call is a contact on a list: a retry keeps its id. Its cost counts once the platform has settled it.
+
+    :param engine: the warehouse.
+    :param table: the table of calls, with or without its schema.
+    :param agent_id: whose calls; another agent talks longer, or shorter.
+    :return: credits per contact; None when the table is not there or has no such call.
+    """
+    schema, _, name = table.rpartition(".")
+    if not sa.inspect(engine).has_table(name, schema=schema or None):
+        return None
+    calls = calls_table(name, schema=schema or None).c
+    average = sa.select(sa.func.avg(calls.cost)).where(
+        calls.agent_id == agent_id,
+        calls.is_final == sa.true(),
+        sa.or_(calls.cost_final.is_(None), calls.cost_final == sa.true()),
+        calls.created_at >= datetime.now(UTC) - LOOK_BACK,
+    )
+    with engine.connect() as connection:
+        found = connection.execute(average).scalar()
+    return None if found is None else Decimal(str(found)).quantize(Decimal("0.0001"))

@@ -1,0 +1,35 @@
+"""What an operator needs of Airflow for one attempt, so that one call does not take a whole DAG run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+
+@dataclass
+class Run:
+    """The part of a DAG run that operators look at."""
+
+    run_after: datetime = field(default_factory=lambda: datetime.now(UTC))
+    run_type: str = "scheduled"
+
+
+@dataclass
+class TaskInstance:
+    """Keeps what the task pushes."""
+
+    dag_id: str = "dag"
+    run_id: str = "run"
+    task_id: str = "task"
+    map_index: int = -1
+    start_date: datetime = field(default_factory=lambda: datetime.now(UTC))
+    xcom: dict[str, Any] = field(default_factory=dict)
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.xcom[key] = value
+
+
+def context(**run: Any) -> Any:
+    """The context of an attempt; `run` are fields of its DAG run."""
+    return {"ti": TaskInstance(), "dag_run": Run(**run)}
