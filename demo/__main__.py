@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from pathlib import Path
 
 from rich.console import Console
 
 from demo.airflow import USER, AirflowError
 from demo.processes import ProcessEnded
 from demo.report import print_report
-from demo.stage import FOLDER, ROOT, Stage, left_behind, set_stage
+from demo.stage import ROOT, Stage, StageTaken, left_behind, set_stage
 from demo.story import RunFailed, run_campaigns
 
 
@@ -20,25 +21,31 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("command", choices=("run", "serve"), help="run the story and end; or serve until Ctrl-C")
     parser.add_argument("--generation", choices=("g2", "g3"), default="g3", help="of the API that the sandbox speaks")
+    parser.add_argument("--folder", type=Path, default=ROOT / ".demo", help="where data and logs go; emptied first")
+    parser.add_argument("--dags", type=Path, default=ROOT / "example_dags", help="Airflow's DAGs folder")
     options = parser.parse_args()
     # A pipe or a file gets a fixed width: tables that are cut to 80 columns help nobody.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
     began = time.monotonic()
 
     def say(line: str) -> None:
-        console.print(f"{time.monotonic() - began:6.1f} s  {line}", markup=False)
+        console.print(f"{time.monotonic() - began:6.1f} s  {line}", markup=False, soft_wrap=True)
 
     code = 0
     try:
-        with set_stage(options.generation, say, schedules=options.command == "serve") as stage:
+        with set_stage(
+            options.folder, options.dags, options.generation, say, schedules=options.command == "serve"
+        ) as stage:
             if options.command == "run":
                 run_campaigns(stage, say)
                 print_report(stage.warehouse, console)
             else:
                 serve(stage, console)
+    except StageTaken as taken:
+        console.print(str(taken), markup=False, soft_wrap=True)
+        return 1
     except (AirflowError, ProcessEnded, RunFailed) as failure:
-        console.print(f"\n{failure}", markup=False)
-        console.print(f"\nAll logs are in {FOLDER.relative_to(ROOT)}/.", markup=False)
+        console.print(f"\n{failure}\n\nAll logs are in {options.folder}", markup=False, soft_wrap=True)
         code = 1
     except KeyboardInterrupt:
         console.print("\nInterrupted.")

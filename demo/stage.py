@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import json
 import os
 import shutil
@@ -25,7 +26,6 @@ from demo.postgres import EmbeddedPostgres
 from demo.processes import Processes
 
 ROOT = Path(__file__).parents[1]
-FOLDER = ROOT / ".demo"
 API_KEY = "sandbox-key"
 #: Seconds that pass in the sandbox with every second of ours: also at night the calling hours open soon.
 SPEED = 1800
@@ -56,24 +56,25 @@ class Stage:
 
 
 @contextmanager
-def set_stage(
-    generation: str, say: Say, *, schedules: bool, folder: Path = FOLDER, dags: Path = ROOT / "example_dags"
-) -> Iterator[Stage]:
+def set_stage(folder: Path, dags: Path, generation: str, say: Say, *, schedules: bool) -> Iterator[Stage]:
     """Start everything, hand it over, and leave no process behind, whatever happens in between.
 
     Args:
+        folder: where all data and logs go; emptied first, and kept afterwards for a look.
+        dags: Airflow's DAGs folder.
         generation: of the API that the sandbox speaks, "g2" or "g3".
         say: gets one line per step.
         schedules: whether unpaused DAGs run by their schedule too. The story triggers its runs, and one that the
             schedule adds would take their turn.
-        folder: where all data and logs go; emptied first, and kept afterwards for a look.
-        dags: Airflow's DAGs folder.
+
+    Raises:
+        StageTaken: another demo uses the folder.
+        AirflowError: Airflow did not come up.
+        ProcessEnded: one of the processes ended.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    with _postgres(folder) as postgres, _processes(folder / "processes") as processes:
+    with _owned(folder), _postgres(folder) as postgres, _processes(folder / "processes") as processes:
         warehouse = sa.create_engine(postgres.create_database("warehouse"))
         people = contacts.load(warehouse)
         say(f"PostgreSQL is up; its table contacts has {people:,} people in it")
@@ -141,6 +142,27 @@ def _export_survey(warehouse: sa.Engine, file: Path) -> Path:
         writer.writerow(["Mobile Number", "Name"])
         writer.writerows(rows)
     return file
+
+
+class StageTaken(RuntimeError):
+    """Another demo uses the folder at this moment."""
+
+
+@contextmanager
+def _owned(folder: Path) -> Iterator[None]:
+    """Empty the folder, and keep everybody else from doing so while we use it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StageTaken(f"Another demo is running in {folder}; end that one first.") from None
+        for found in folder.iterdir():
+            if found.is_dir():
+                shutil.rmtree(found)
+            elif found.name != "lock":
+                found.unlink()
+        yield
 
 
 @contextmanager
