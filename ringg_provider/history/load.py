@@ -35,7 +35,7 @@ from ringg_provider.history.rows import (
     lacks_recording,
     moves_forward,
 )
-from ringg_provider.history.states import AWAITS_CALLS, AWAITS_DETAILS, ENDED, NOT_STARTED
+from ringg_provider.history.states import AWAITS_CALLS, AWAITS_DETAILS, CLOSED, ENDED, NOT_STARTED
 from ringg_provider.history.tables import HistoryState, calls_table, campaigns_table
 from ringg_provider.ringg.requests import CallQuery
 from ringg_provider.ringg.responses import Call, Campaign, CampaignState
@@ -58,6 +58,7 @@ _CAMPAIGN_FACTS = (
     "state",
     "read_at",
     "calls_read_at",
+    "history_state",
     "history_reason",
     "updated_at",
     "campaign_end_time",
@@ -585,6 +586,7 @@ class _Run:
                 campaigns.c.state,
                 campaigns.c.read_at,
                 campaigns.c.calls_read_at,
+                campaigns.c.history_state,
                 campaigns.c.history_reason,
                 sa.func.coalesce(
                     campaigns.c.updated_at,
@@ -636,7 +638,8 @@ class _Run:
             return HistoryState.OPEN, "not started"
         if row.state not in ENDED and not unlisted:
             return HistoryState.OPEN, f"campaign is {row.state}"
-        if not settled and row.history_reason not in (AWAITS_CALLS, AWAITS_DETAILS):
+        was_read = row.history_reason in (AWAITS_CALLS, AWAITS_DETAILS) or row.history_state in CLOSED
+        if not settled and not was_read:
             return HistoryState.OPEN, "calls are not read to the end"
         if row.calls_running:
             return HistoryState.OPEN, AWAITS_CALLS

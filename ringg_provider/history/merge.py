@@ -148,6 +148,10 @@ class _Work:
 
     def run(self, engine: sa.Engine, rows: Iterable[Mapping[str, Any]], batch_size: int) -> MergeCounts:
         """Stage, replace, and leave no temporary table behind on a pooled connection."""
+        batches = _batches(rows, batch_size)
+        first = next(batches, None)
+        if first is None:
+            return MergeCounts()
         with engine.connect() as connection:
             # Made and filled outside the transaction: some databases commit at every CREATE, and a slow source of
             # rows must not hold a lock on the target.
@@ -156,11 +160,11 @@ class _Work:
                 self.merged.create(connection, checkfirst=False)
             try:
                 staged = 0
-                for batch in _batches(rows, batch_size):
+                for batch in itertools.chain([first], batches):
                     with connection.begin():
                         stage(connection, self.staging, self.names, _POSITION, batch, staged)
                     staged += len(batch)
-                return self.replace(connection) if staged else MergeCounts()
+                return self.replace(connection)
             finally:
                 connection.rollback()
                 with connection.begin():

@@ -113,9 +113,8 @@ class Slice:
 
         :param first: the slice's first page, if it was read already.
         """
-        previous_end: tuple[int, int | None] | None = None
+        ends: set[tuple[int, int | None, bool]] = set()
         for _ in range(self._max_passes):
-            known_before = len(self._known)
             sweep = _Pass(self._reader, self._query)
             for calls in sweep.pages(first):
                 self._known.update(hash(call.id) for call in calls)
@@ -124,17 +123,17 @@ class Slice:
             if sweep.complete:
                 self.settled = True
                 return
-            # Twice the same end, confirmed empty, with nothing new and nothing moving: then it is `total` that lies.
-            same_end = previous_end is not None and previous_end == (sweep.count, sweep.total)
-            if same_end and sweep.quiet and len(self._known) == known_before:
-                _log.warning(
-                    "The call history says there are %s calls in a slice but gives %d, twice; taking those.",
-                    sweep.total,
-                    sweep.count,
-                )
-                self.settled = True
-                return
-            previous_end = (sweep.count, sweep.total) if sweep.quiet else None
+            ends.add((sweep.count, sweep.total, sweep.quiet))
+        if ends == {(self.size, sweep.total, True)}:
+            # Every pass came to the same end, looked twice, and nothing moved: then it is `total` that lies.
+            _log.warning(
+                "The call history says there are %s calls in a slice but gives %d, %d times; taking those.",
+                sweep.total,
+                self.size,
+                self._max_passes,
+            )
+            self.settled = True
+            return
         _log.warning("A slice of the call history kept moving over %d passes; it stays open.", self._max_passes)
 
 
@@ -171,6 +170,7 @@ class _Pass:
 
     def pages(self, first: CallPage | None) -> Iterator[list[Call]]:
         offset = 0
+        largest = 0
         doubts = 0  # pages in a row that look like the end
         while True:
             page = first or self._reader.page(self._query, offset)
@@ -190,7 +190,9 @@ class _Pass:
             self._shifted = self._shifted or len(fresh) < len(page.calls)
             self._seen |= fresh
             offset += len(page.calls)
-            short = len(page.calls) < PAGE_SIZE
+            # Some servers give fewer rows than they are asked for: what is short, their own pages say.
+            short = len(page.calls) < (largest or min(page.limit or PAGE_SIZE, PAGE_SIZE))
+            largest = max(largest, len(page.calls))
             yield page.calls
             if enough and short:
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ringg_provider.history.tables import HistoryState
 from ringg_provider.ringg.responses import CampaignState
 
 #: A list in one of these states has never been dialled.
@@ -18,6 +19,9 @@ NOT_STARTED = frozenset(
 
 #: No more calls are made in one of these.
 ENDED = frozenset(state.value for state in CampaignState if state.is_final)
+
+#: Nothing more is read of a campaign whose history is in one of these.
+CLOSED = frozenset({HistoryState.COMPLETE.value, HistoryState.INCOMPLETE.value})
 
 #: Why a campaign that has ended and was read to the end is still open.
 AWAITS_CALLS = "calls await their last status or their cost"

@@ -1,0 +1,33 @@
+"""Two wrong ways to read pages, kept so that the tests can be shown to notice them."""
+
+from __future__ import annotations
+
+from ringg_provider.history.paging import PAGE_SIZE, PageReader, _Pass
+from ringg_provider.ringg.requests import CallQuery
+from ringg_provider.ringg.responses import CallPage
+
+
+class TrustsItsFirstPass(_Pass):
+    """Takes a slice for complete however it ended: totals that moved, repeated pages, an early empty page."""
+
+    @property
+    def complete(self) -> bool:
+        return True
+
+
+class StepsByTheLimit(_Pass):
+    """Asks for offsets 0, 200, 400, ... even when the pages are shorter than what was asked for."""
+
+    def __init__(self, reader: PageReader, query: CallQuery) -> None:
+        super().__init__(_RoundingUp(reader), query)  # type: ignore[arg-type]
+
+
+class _RoundingUp:
+    def __init__(self, reader: PageReader) -> None:
+        self._reader = reader
+
+    def page(self, query: CallQuery, offset: int) -> CallPage:
+        return self._reader.page(query, -(-offset // PAGE_SIZE) * PAGE_SIZE)
+
+
+MUTANTS = [TrustsItsFirstPass, StepsByTheLimit]
