@@ -54,7 +54,7 @@ def ringg_csv_campaign():
         from_numbers=["aaaaaaaa-0000-4000-8000-000000000001", "aaaaaaaa-0000-4000-8000-000000000002"],
         wait_for_completion=True,
         deferrable=True,
-        poll_interval=10,
+        poll_interval=5,
     )
     sandbox_only(RINGG) >> save >> start
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pendulum
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import dag, task
 
 from ringg_provider.examples import sandbox_only
@@ -81,14 +82,16 @@ def ringg_nightly_campaign():
         ledger_conn_id=WAREHOUSE,
         wait_for_completion=True,
         deferrable=True,
-        poll_interval=10,
+        poll_interval=5,
     ).expand(launch=lists.output)
-    # A teardown runs whatever became of the launch, and does not hide that it failed.
+    guard = sandbox_only(RINGG).as_setup()
+    # A teardown runs whatever became of the launch, once the guard has passed. It alone would then say how the run
+    # ended, and hide that the launch failed: so the launch has an end of its own.
     load_calls = RinggCallsToSqlOperator(
         task_id="load_calls", sql_conn_id=WAREHOUSE, bulk_list_ids=lists.output
-    ).as_teardown(on_failure_fail_dagrun=True)
-    sandbox_only(RINGG) >> history_is_current() >> lists
-    launched >> load_calls
+    ).as_teardown(setups=guard, on_failure_fail_dagrun=True)
+    guard >> history_is_current() >> lists
+    launched >> [load_calls, EmptyOperator(task_id="launched_all")]
 
 
 ringg_nightly_campaign()

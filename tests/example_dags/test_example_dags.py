@@ -1,0 +1,198 @@
+"""The example DAGs: what every one of them keeps to, and each of them run to its end against the sandbox."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+import ringg_provider.operators
+import ringg_provider.sensors
+import ringg_provider.transfers
+from demo.contacts import load
+from tests.support.dags import EXAMPLES, DagRunner
+from tests.support.databases import Warehouse
+
+FILES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
+CONTACTS_CSV = str(EXAMPLES / "contacts.csv")
+
+
+@pytest.fixture(scope="module")
+def bag(airflow_home: Path) -> Any:
+    from tests.support.dags import _dag_bag
+
+    return _dag_bag(EXAMPLES)
+
+
+def count(warehouse: Warehouse, query: str) -> int:
+    with warehouse.engine.connect() as connection:
+        return int(connection.execute(sa.text(query)).scalar_one())
+
+
+def most_dials(sandbox: Any) -> int:
+    return int(sandbox.dials()["max_calls_per_number"])
+
+
+def test_there_is_one_dag_in_every_file_named_after_it(bag: Any) -> None:
+    assert sorted(bag.dags) == FILES
+
+
+def test_they_import_without_error_or_warning(bag: Any) -> None:
+    assert bag.import_errors == {}
+    assert bag.captured_warnings == {}
+
+
+@pytest.mark.parametrize("dag_id", FILES)
+def test_none_is_unpaused_on_creation_or_catches_up(bag: Any, dag_id: str) -> None:
+    dag = bag.dags[dag_id]
+    assert dag.is_paused_upon_creation is True
+    assert not dag.catchup
+
+
+@pytest.mark.parametrize("dag_id", FILES)
+def test_each_is_tagged_and_says_when_to_use_it(bag: Any, dag_id: str) -> None:
+    dag = bag.dags[dag_id]
+    assert {"example"} < set(dag.tags)
+    assert "When to use it" in dag.doc_md
+
+
+@pytest.mark.parametrize("dag_id", FILES)
+def test_the_guard_comes_before_everything_else(bag: Any, dag_id: str) -> None:
+    assert [task.task_id for task in bag.dags[dag_id].roots] == ["sandbox_only"]
+
+
+def test_every_operator_sensor_and_transfer_appears_in_at_least_one(bag: Any) -> None:
+    used = {task.operator_name for dag in bag.dags.values() for task in dag.tasks}
+    ours = {
+        name
+        for package in (ringg_provider.operators, ringg_provider.sensors, ringg_provider.transfers)
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+        for name, thing in vars(importlib.import_module(module.name)).items()
+        if isinstance(thing, type)
+        and thing.__module__ == module.name
+        and name.endswith(("Operator", "Sensor"))
+        and not name.startswith("_")
+        and name != "LaunchOperator"
+    }
+    assert ours - used == set()
+
+
+@pytest.mark.parametrize("dag_id", FILES)
+def test_each_refuses_a_host_that_is_not_loopback(
+    dag_id: str, run_dag: DagRunner, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RINGG_SANDBOX", "SMARTALEX_SANDBOX"):
+        kind = name.split("_")[0].lower()
+        live = {"conn_type": kind, "host": "https://platform.invalid", "password": "key"}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(live))
+    run = run_dag(dag_id)
+    assert run.state == "failed"
+    assert run.tasks.pop("sandbox_only") == "failed"
+    assert set(run.tasks.values()) <= {"upstream_failed", "skipped"}
+
+
+GENERATIONS = pytest.mark.parametrize("sandbox", ["g2", "g3"], indirect=True)
+
+
+@GENERATIONS
+def test_the_nightly_campaign_calls_everybody_once_and_brings_every_call_back(
+    run_dag: DagRunner, sandbox: Any, warehouse: Warehouse
+) -> None:
+    load(warehouse.engine, 300)
+    first = run_dag("ringg_nightly_campaign")
+    assert first.state == "success", first
+    listed = count(warehouse, "SELECT count(*) FROM ringg_contacts WHERE disposition = 'listed'")
+    assert listed > 50
+    assert count(warehouse, "SELECT count(*) FROM ringg_contacts WHERE disposition <> 'listed'") > 0
+    finished = "SELECT count(*) FROM ringg_calls WHERE is_final AND to_number_e164 IS NOT NULL"
+    assert count(warehouse, finished) == listed
+    again = run_dag("ringg_nightly_campaign")
+    assert again.state == "success", again
+    assert count(warehouse, finished) == listed
+    assert most_dials(sandbox) == 1
+
+
+@GENERATIONS
+def test_the_large_campaign_waits_for_a_person_and_then_calls(
+    run_dag: DagRunner, sandbox: Any, warehouse: Warehouse
+) -> None:
+    run = run_dag("ringg_large_campaign", conf={"contacts": CONTACTS_CSV}, mark_success_pattern="approve")
+    assert run.state == "success", run
+    assert most_dials(sandbox) == 1
+    assert count(warehouse, "SELECT count(*) FROM ringg_calls WHERE is_final") == 5
+
+
+@GENERATIONS
+def test_the_csv_campaign_calls_who_is_in_the_file(run_dag: DagRunner, sandbox: Any) -> None:
+    run = run_dag("ringg_csv_campaign", conf={"contacts": CONTACTS_CSV})
+    assert run.state == "success", run
+    assert len(sandbox.dials()["numbers"]) == 5
+
+
+@GENERATIONS
+def test_a_campaign_per_segment_launches_each_list_once(run_dag: DagRunner, sandbox: Any, warehouse: Warehouse) -> None:
+    load(warehouse.engine, 120)
+    run = run_dag("ringg_campaigns_by_segment")
+    assert run.state == "success", run
+    assert run.tasks["launch", 0] == run.tasks["launch", 1] == "success"
+    assert count(warehouse, "SELECT count(*) FROM ringg_launches WHERE state = 'started'") == 2
+    assert {entry["launches"] for entry in sandbox.dials()["lists"].values()} == {1}
+
+
+def test_segments_with_nobody_are_a_success_that_still_loads_the_history(
+    run_dag: DagRunner, sandbox: Any, warehouse: Warehouse
+) -> None:
+    load(warehouse.engine, 60)
+    with warehouse.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE contacts SET segment = 'nobody'"))
+    run = run_dag("ringg_campaigns_by_segment")
+    assert run.state == "success", run
+    assert run.tasks["load_calls"] == "success"
+    assert run.tasks["launch"] == "skipped"
+    assert sandbox.dials()["numbers"] == {}
+
+
+def test_the_history_is_loaded_again_without_a_change(run_dag: DagRunner, sandbox: Any, warehouse: Warehouse) -> None:
+    assert run_dag("ringg_csv_campaign", conf={"contacts": CONTACTS_CSV}).state == "success"
+    for _ in range(2):
+        assert run_dag("ringg_call_history").state == "success"
+        assert count(warehouse, "SELECT count(*) FROM ringg_calls") == 5
+
+
+STOPS: dict[str, Callable[[str], dict[str, str]]] = {
+    "campaign": lambda list_id: {"campaign_id": list_id},
+    "agent": lambda _: {"agent_id": "22222222-2222-4222-8222-222222222222"},
+    "numbers": lambda _: {"sql": "SELECT '98450 00001' UNION SELECT '+919845000002'"},
+}
+
+
+@pytest.mark.parametrize("what", STOPS)
+def test_the_emergency_stop_stops_what_it_is_told(
+    what: str, run_dag: DagRunner, sandbox_factory: Any, warehouse: Warehouse
+) -> None:
+    # Slow enough that nobody has been called when the stop comes.
+    sandbox = sandbox_factory("g3", speed=1)
+    launch = (
+        (EXAMPLES / "ringg_csv_campaign.py")
+        .read_text()
+        .replace("wait_for_completion=True", "wait_for_completion=False")
+    )
+    started = run_dag(launch, conf={"contacts": CONTACTS_CSV})
+    assert started.state == "success", started
+    stopped = run_dag("ringg_emergency_stop", conf=STOPS[what](started.xcom("save_campaign")))
+    assert stopped.state == "success", stopped
+    calls = sandbox.state()["calls"]
+    cancelled = [call for call in calls if call["status"] == "cancelled"]
+    assert len(cancelled) == (2 if what == "numbers" else 5)
+
+
+def test_the_emergency_stop_refuses_two_targets(run_dag: DagRunner, sandbox: Any, warehouse: Warehouse) -> None:
+    run = run_dag("ringg_emergency_stop", conf={"campaign_id": "a", "agent_id": "b"})
+    assert run.state == "failed"
+    assert run.tasks["choose"] == "failed"
