@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from typing import Any, TypeVar
 
 from ringg_provider.sandbox.calls import Call
@@ -87,7 +88,8 @@ class CallLog:
         """All matches in ascending order."""
         if self._last and self._last[0] == wanted and self._last[1] == self.world.version:
             return self._last[2]
-        found = self._between(self._candidates(wanted), wanted)
+        found = self._candidates(wanted)
+        found = self._called_between(found, wanted) if self._by_call_time else self._created_between(found, wanted)
         if tests := self._tests(wanted):
             found = [call for call in found if all(test(call) for test in tests)]
         if wanted.sort_by != "created_at":
@@ -110,11 +112,20 @@ class CallLog:
         return world.calls
 
     @staticmethod
-    def _between(calls: Sequence[Call], wanted: CallFilter) -> Sequence[Call]:
+    def _created_between(calls: Sequence[Call], wanted: CallFilter) -> Sequence[Call]:
         created = _SORT_KEYS["created_at"]
         first = 0 if wanted.start is None else bisect_left(calls, wanted.start, key=created)
         last = len(calls) if wanted.end is None else bisect_right(calls, wanted.end, key=created)
         return calls if (first, last) == (0, len(calls)) else calls[first:last]
+
+    @property
+    def _by_call_time(self) -> bool:
+        return self.world.settings.history_dates_filter == "call_time"
+
+    @staticmethod
+    def _called_between(calls: Sequence[Call], wanted: CallFilter) -> Sequence[Call]:
+        first, last = wanted.start or 0.0, wanted.end or inf
+        return [call for call in calls if first <= (call.called_at or call.created_at) <= last]
 
     def _tests(self, wanted: CallFilter) -> list[Callable[[Call], bool]]:
         tests: list[Callable[[Call], bool]] = []

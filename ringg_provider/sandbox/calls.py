@@ -7,11 +7,10 @@ import uuid
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Any
 
-from ringg_provider.sandbox.settings import Settings
+from ringg_provider.sandbox.settings import Outcome, Settings
 
-Outcome = Literal["completed", "voicemail", "busy", "not_picked", "failed"]
 UNANSWERED = frozenset({"busy", "not_picked", "failed"})
 FINAL = frozenset({"completed", "failed", "error", "cancelled", "forwarded"})
 
@@ -21,7 +20,18 @@ ATTEMPT_WORDS = {
     "busy": "Busy Line",
     "not_picked": "No Answer",
     "failed": "Failed",
+    "dnd": "DND",
+    "error": "Failed",
 }
+# What an attempt that reached nobody is called when it is the last one.
+_REASONS = {
+    "busy": "FAILED",
+    "not_picked": "USER_DID_NOT_JOIN",
+    "failed": "NOT_ABLE_TO_CALL",
+    "dnd": "DND_SKIPPED",
+    "error": "NOT_ABLE_TO_CALL",
+}
+_RINGS = {"busy": 3.0, "not_picked": 30.0, "failed": 2.0, "dnd": 0.0, "error": 1.0}
 
 
 @dataclass(slots=True)
@@ -84,11 +94,8 @@ def simulate(call: Call, attempt: int, settings: Settings, max_call_length: int)
     """How attempt number `attempt` (from 1) of this call goes."""
     dice = _dice(settings.seed, call.to_number, attempt)
     outcome = _outcome(call, attempt, settings, dice.random())
-    ring = {"busy": 3.0, "not_picked": 30.0, "failed": 2.0}.get(outcome, 0.0) or round(dice.uniform(4, 25), 2)
-    talk, sub_status = (
-        0.0,
-        {"busy": "FAILED", "not_picked": "USER_DID_NOT_JOIN", "failed": "NOT_ABLE_TO_CALL"}.get(outcome, "ACCEPTED"),
-    )
+    answered = round(dice.uniform(4, 25), 2)
+    ring, talk, sub_status = _RINGS.get(outcome, answered), 0.0, _REASONS.get(outcome, "ACCEPTED")
     if outcome == "voicemail":
         talk, sub_status = round(dice.uniform(6, 20), 2), "VOICEMAIL_DETECTED"
     elif outcome == "completed":

@@ -64,7 +64,8 @@ class Dialer:
         self.jobs: dict[str, Job] = {}
         self._on_change = on_change
         self._order = itertools.count()
-        self._shared_out = self._equals = 0
+        self._shared_out = self._equals = self._live = 0
+        self._starved: dict[str, Job] = {}
 
     # -- what a platform calls
 
@@ -156,6 +157,9 @@ class Dialer:
     def _dial_queued(self, job: Job, now: float) -> None:
         lines = self._lines(job)
         while job.live < lines and self.balance > 0:
+            if self._live >= self.settings.lines:
+                self._starved[job.id] = job
+                break
             call = self._next(job, now)
             if call is None:
                 break
@@ -197,12 +201,17 @@ class Dialer:
         call.attempts.append(attempt)
         self._set(call, "ongoing", "QUEUED")
         job.live += 1
+        self._live += 1
         self.events.after(attempt.ring_seconds + attempt.talk_seconds, self._hang_up, job, call, attempt)
 
     def _hang_up(self, job: Job, call: Call, attempt: Attempt) -> None:
         job.live -= 1
+        self._live -= 1
         if attempt.outcome in UNANSWERED:
             self._not_reached(job, call, attempt)
+        elif attempt.outcome in ("dnd", "error"):
+            self._set(call, "failed" if attempt.outcome == "dnd" else "error", attempt.sub_status)
+            self._finish(call)
         else:
             call.duration = attempt.talk_seconds
             call.cost = cost_of(attempt.talk_seconds, self.settings)
@@ -210,6 +219,12 @@ class Dialer:
             self._set(call, "completed", attempt.sub_status)
             self._finish(call)
         self._pump(job)
+        self._feed_starved()
+
+    def _feed_starved(self) -> None:
+        """Let jobs that found every line of the workspace taken try again, the longest waiting first."""
+        while self._starved and self._live < self.settings.lines:
+            self._pump(self._starved.pop(next(iter(self._starved))))
 
     def _not_reached(self, job: Job, call: Call, attempt: Attempt) -> None:
         if not job.over and len(call.attempts) <= job.retry.count:

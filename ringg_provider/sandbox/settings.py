@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 Generation = Literal["g2", "g3"]
+Outcome = Literal["completed", "voicemail", "busy", "not_picked", "failed", "dnd", "error"]
 ErrorShape = Literal["auto", "message", "detail", "detail_list", "error_object", "error_string"]
 Shape = Literal["auto", "g3", "g2_openapi", "g2_guide", "fx"]
 
@@ -41,9 +42,10 @@ class Settings(BaseModel):
     not_picked_rate: float = Field(0.22, ge=0, le=1)
     failed_rate: float = Field(0.05, ge=0, le=1)
     voicemail_rate: float = Field(0.05, ge=0, le=1, description="Share of all calls; they end `completed`.")
-    forced_outcomes: dict[str, list[Literal["completed", "voicemail", "busy", "not_picked", "failed"]]] = Field(
+    forced_outcomes: dict[str, list[Outcome]] = Field(
         default_factory=dict,
-        description="Number in E.164 -> outcome of each attempt; the last one repeats.",
+        description="Number in E.164 -> outcome of each attempt; the last one repeats. Only so are there `dnd` (on the "
+        "do-not-disturb register, not rung) and `error` (the platform's own failure), which are not tried again.",
     )
     refuse_second_start: bool = Field(True, description="False: a second start dials everybody again.")
 
@@ -67,6 +69,10 @@ class Settings(BaseModel):
         "nothing", description="Campaigns that /campaign/all never shows; a list holds ids."
     )
 
+    history_dates_filter: Literal["created_at", "call_time"] = Field(
+        "created_at", description="What start_date and end_date compare with: the vendor does not say."
+    )
+
     # Wording
     error_shape: ErrorShape = "auto"
     upload_shape: Shape = "auto"
@@ -76,6 +82,7 @@ class Settings(BaseModel):
     check_balance_shape: Shape = "auto"
     check_balance_only_when_short: bool | None = Field(None, description="None: yes in g3 (else 400), no in g2.")
     make_call_shape: Shape = "auto"
+    no_credits_status: Literal[400, 402] = Field(402, description="The vendor documents both for a start.")
     make_call_body: Literal["full", "minimal"] = "full"
     start_answer: Literal["full", "status_only"] = "full"
     single_call_shape: Literal["new", "old"] = "new"

@@ -197,7 +197,7 @@ class World:
         if not self.can_afford(campaign):
             if campaign.flow == "upload" and not campaign.launched:
                 self.set_state(campaign, "insufficient_balance")
-            raise ApiError(402, no_credits)
+            raise ApiError(self.settings.no_credits_status, no_credits)
 
     def launch(self, campaign: Campaign, launch: Launch) -> None:
         """Start dialling a list: this is what rings every phone on it, once per launch."""
@@ -350,7 +350,10 @@ class World:
         self.settings.model_validate({**self.settings.model_dump(), **changes})
         for name, value in changes.items():
             setattr(self.settings, name, value)
+        self.version += 1
         if "speed" in changes:
             self.clock.set_speed(self.settings.speed)
         if "balance" in changes:
             self.dialer.top_up(self.settings.balance)
+        elif "lines" in changes:
+            self.dialer.pump_all()

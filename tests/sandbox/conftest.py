@@ -8,30 +8,28 @@ from typing import Any
 import pytest
 
 from tests.sandbox.api import Api, MakeApi
-from tests.support.sandbox import Sandbox, running_sandbox
+from tests.support.sandbox import running_sandbox
 
 
 @pytest.fixture(scope="session")
-def served() -> Iterator[Sandbox]:
-    """Shared, because a reset is faster than a new server; `make_api` resets it."""
+def served() -> Iterator[Api]:
+    """Shared, because a reset is faster than a new server and a new client; `make_api` resets it."""
     with running_sandbox(history_rate_window_seconds=0) as sandbox:
-        yield sandbox
+        api = Api(sandbox)
+        yield api
+        api.http.close()
 
 
 @pytest.fixture
-def make_api(served: Sandbox) -> Iterator[MakeApi]:
+def make_api(served: Api) -> MakeApi:
     """`make_api("g2", lines=1)`: an empty sandbox with these settings, instead of the one before."""
-    clients = []
 
     def make(generation: str = "g3", **options: Any) -> Api:
-        served.reset()
-        served.settings(generation=generation, **options)
-        clients.append(Api(served))
-        return clients[-1]
+        served.sandbox.reset()
+        served.sandbox.settings(generation=generation, **options)
+        return served
 
-    yield make
-    for client in clients:
-        client.http.close()
+    return make
 
 
 @pytest.fixture

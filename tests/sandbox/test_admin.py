@@ -58,7 +58,7 @@ def test_campaigns_can_be_made_up_in_bulk(either: Api) -> None:
     page = expect(either.get("/campaign/all", limit=1000, offset=9_000))
     assert page["pagination"] == {"total": 10_000, "limit": 1000, "offset": 9_000}
     assert [row["id"] for row in page["campaigns"]] == ids[:1000][::-1]
-    assert datetime.now(UTC) - began < timedelta(seconds=1)
+    assert datetime.now(UTC) - began < timedelta(seconds=3)
     g3 = either.sandbox.state()["generation"] == "g3"
     words = {row["campaign_status"] for row in page["campaigns"]}
     assert words == {"completed", "ongoing" if g3 else "running", None}

@@ -184,7 +184,7 @@ def test_a_recording_is_real_audio_and_can_be_fetched_in_pieces(make_api: MakeAp
 
 
 def test_an_expired_recording_link_is_refreshed_by_the_details(make_api: MakeApi) -> None:
-    api = make_api(recording_ttl_seconds=0.5, **EVERYBODY_ANSWERS)
+    api = make_api(recording_ttl_seconds=1.0, **EVERYBODY_ANSWERS)
     list_id = api.finished(contacts(1))
     call = api.calls(list_id)[0]
     wait_for(lambda: httpx.get(call["audio_recording"]).status_code == 403, "the link to expire")

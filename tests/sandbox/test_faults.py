@@ -113,19 +113,19 @@ def test_an_answer_can_break_off_in_the_middle(api: Api) -> None:
 
 def test_an_answer_that_comes_too_late_finds_the_start_done(either: Api) -> None:
     list_id = either.saved(contacts(3))
-    either.sandbox.fault(path="/campaign/start", kind="latency", when="after", seconds=1.0)
+    either.sandbox.fault(path="/campaign/start", kind="latency", when="after", seconds=3.0)
     began = time.monotonic()
     with httpx.Client(base_url=either.http.base_url, headers=either.http.headers, timeout=0.3) as impatient:
         body = {"agent_id": SURVEY, "list_id": list_id, "from_numbers": ["+918031000001"]}
         with pytest.raises(httpx.ReadTimeout):
             impatient.post("/campaign/start", json=body)
-    assert time.monotonic() - began < 0.9
+    assert time.monotonic() - began < 2.5
     assert started(either, list_id)
 
 
 def test_a_request_given_up_while_it_is_delayed_acts_all_the_same(api: Api) -> None:
     list_id = api.saved(contacts(3))
-    api.sandbox.fault(path="/campaign/start", kind="latency", seconds=0.6)
+    api.sandbox.fault(path="/campaign/start", kind="latency", seconds=1.2)
     with httpx.Client(base_url=api.http.base_url, headers=api.http.headers, timeout=0.2) as impatient:
         body = {"agent_id": SURVEY, "list_id": list_id, "from_numbers": ["+918031000001"]}
         with pytest.raises(httpx.ReadTimeout):
@@ -141,7 +141,7 @@ def test_the_effect_of_a_start_can_come_later_than_its_answer(either: Api, answe
         ("/campaign/start", lambda: either.start(saved)),
         ("/campaign/make-call-async", lambda: either.make_call(uploaded)),
     ):
-        either.sandbox.fault(path=path, kind="late_effect", seconds=0.4, answer=answer, status=504)
+        either.sandbox.fault(path=path, kind="late_effect", seconds=1.0, answer=answer, status=504)
         if answer == "cut":
             with pytest.raises(CUT):
                 start()
@@ -158,11 +158,11 @@ def test_a_second_start_before_a_late_effect_dials_twice_only_with_the_refusal_o
     for refuses, launches in ((True, 1), (False, 2)):
         api = make_api(refuse_second_start=refuses)
         list_id = api.saved(contacts(3))
-        api.sandbox.fault(path="/campaign/start", kind="late_effect", seconds=0.3, answer="cut")
+        api.sandbox.fault(path="/campaign/start", kind="late_effect", seconds=0.5, answer="cut")
         with pytest.raises(CUT):
             api.start(list_id)
         expect(api.start(list_id))
-        time.sleep(0.5)
+        time.sleep(0.7)
         api.wait(list_id, "completed")
         assert api.sandbox.dials()["lists"][list_id]["launches"] == launches
         assert api.sandbox.dials()["max_calls_per_number"] == launches
@@ -232,7 +232,7 @@ def test_the_listing_can_lag_behind_what_is_true(make_api: MakeApi) -> None:
 
 
 def test_upload_status_can_lag_too(make_api: MakeApi) -> None:
-    api = make_api(upload_status_lag_seconds=0.5)
+    api = make_api(upload_status_lag_seconds=1.5, speed=36_000)
     bulk_list_id = api.uploaded(contacts(2))
     wait_for(lambda: api.status(bulk_list_id)["status"] == "draft", "the draft to show")
     expect(api.make_call(bulk_list_id))

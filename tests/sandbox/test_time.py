@@ -59,14 +59,14 @@ def test_an_hour_of_waiting_takes_a_second_at_speed_3600(make_api: MakeApi) -> N
     began = time.monotonic()
     expect(api.start(list_id))
     api.wait(list_id, "ongoing", "completed")
-    assert 1.4 < time.monotonic() - began < 3.5
+    assert 1.4 < time.monotonic() - began < 10
 
 
 def test_six_thousand_contacts_are_called_within_seconds(api: Api) -> None:
     began = time.monotonic()
     list_id = api.finished(contacts(6000), call_config=call_config(retry_count=1))
     assert api.campaign(list_id)["calls"].keys() <= {"completed", "failed"}
-    assert time.monotonic() - began < 12
+    assert time.monotonic() - began < 30
 
 
 def test_a_change_of_speed_keeps_what_was_planned(make_api: MakeApi) -> None:
