@@ -51,12 +51,8 @@ def resolve(minor: str) -> list[str]:
 
 def main() -> None:
     """Write the files for the minors named on the command line, or for all."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "minors", nargs="*", default=MINORS, help=f"which minors (default: {' '.join(MINORS)})"
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("minors", nargs="*", default=MINORS, help=f"which minors (default: {' '.join(MINORS)})")
     for minor in parser.parse_args().minors:
         if minor not in MINORS:
             parser.error(f"{minor} is not supported: choose from {', '.join(MINORS)}")
