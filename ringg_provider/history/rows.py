@@ -58,8 +58,8 @@ def call_row(call: Call, *, bulk_list_id: str | None, read_at: dt.datetime, tran
         "callee_name": _text(call.name),
         "status": _key(call.status),
         "sub_status": _text(call.sub_status),
-        "created_at": call.created_at,
-        "attempted_at": call.call_attempt_time,
+        "created_at": _moment(call.created_at),
+        "attempted_at": _moment(call.call_attempt_time),
         "duration_seconds": _number(call.call_duration),
         "cost": _number(call.call_cost),
         "currency": _key(call.currency),
@@ -96,7 +96,7 @@ def details_row(details: CallDetails, *, read_at: dt.datetime, transcripts: bool
         "callee_name": _text(details.callee_name),
         "status": _key(details.status),
         "sub_status": _text(details.sub_status),
-        "attempted_at": details.initiation_time,
+        "attempted_at": _moment(details.initiation_time),
         "transcript": transcript(details.transcript) if transcripts else None,
         "recording_url": _text(details.recording_url),
         "summary": _text(analysis.get("summary")),
@@ -120,10 +120,10 @@ def campaign_row(campaign: Campaign, *, read_at: dt.datetime) -> Row:
         "agent_id": _key(campaign.agent_id),
         "status": _key(campaign.status),
         "state": campaign.state.value,
-        "created_at": campaign.created_at,
-        "updated_at": campaign.updated_at,
-        "campaign_start_time": campaign.campaign_start_time,
-        "campaign_end_time": campaign.campaign_end_time,
+        "created_at": _moment(campaign.created_at),
+        "updated_at": _moment(campaign.updated_at),
+        "campaign_start_time": _moment(campaign.campaign_start_time),
+        "campaign_end_time": _moment(campaign.campaign_end_time),
         "total_count": campaign.total_count if campaign.total_count is not None else campaign.total_calls,
         "registered_count": campaign.registered_count,
         "completed_count": campaign.completed_count,
@@ -305,6 +305,11 @@ def _number(value: float | Decimal | None) -> Decimal | None:
         return None
     number = Decimal(str(value))
     return number if number.is_finite() and abs(number) < _TOO_LARGE else None
+
+
+def _moment(value: dt.datetime | None) -> dt.datetime | None:
+    """A time that every database and every zone can hold; one that is centuries off says nothing."""
+    return value if value is not None and 1970 <= value.year <= 9000 else None
 
 
 def _flag(value: Any) -> bool | None:

@@ -1,0 +1,161 @@
+"""Recordings over a real socket: streamed, resumed, held to the hosts that are allowed."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import ObjectStoragePath
+
+from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.history.recordings import RecordingStore
+from tests.support.http_server import Answer, Asked, ScriptedServer
+
+SOUND = bytes(range(256)) * 4000
+AUDIO = {"Content-Type": "audio/mpeg", "ETag": '"v1"'}
+
+
+def store(folder: Any, **options: Any) -> RecordingStore:
+    options = {"hosts": ["127.0.0.1"], "refresh": lambda call_id: None, "sleep": lambda seconds: None, **options}
+    return RecordingStore(folder, **options)
+
+
+def serve_ranges(asked: Asked) -> Answer:
+    wanted = asked.headers.get("range")
+    if wanted is None:
+        return Answer(body=SOUND, headers=AUDIO)
+    first = int(wanted.removeprefix("bytes=").rstrip("-"))
+    content_range = f"bytes {first}-{len(SOUND) - 1}/{len(SOUND)}"
+    return Answer(206, SOUND[first:], {**AUDIO, "Content-Range": content_range})
+
+
+def test_a_recording_is_named_by_its_call_and_its_kind(tmp_path: Path) -> None:
+    with ScriptedServer(script=serve_ranges) as server:
+        found = store(tmp_path / "new").store([("c1", f"{server.origin}/a/b.wav?sig=1"), ("c2", f"{server.origin}/x")])
+    assert [(each.call_id, each.size) for each in found] == [("c1", len(SOUND)), ("c2", len(SOUND))]
+    assert (tmp_path / "new" / "c1.wav").read_bytes() == SOUND
+    assert (tmp_path / "new" / "c2.mp3").read_bytes() == SOUND
+    assert found[0].path == str(tmp_path / "new" / "c1.wav")
+
+
+def test_object_storage_takes_them(tmp_path: Path) -> None:
+    folder = ObjectStoragePath(f"file://{tmp_path}/recordings")
+    with ScriptedServer(script=serve_ranges) as server:
+        (found,) = store(folder).store([("c1", f"{server.origin}/a.mp3")])
+    assert found.path == f"file://{tmp_path}/recordings/c1.mp3"
+    assert ObjectStoragePath(found.path).read_bytes() == SOUND
+
+
+def test_a_broken_transfer_goes_on_where_it_broke(tmp_path: Path) -> None:
+    parts = iter([Answer(body=SOUND[:300_000], headers=AUDIO, truncate=len(SOUND) - 300_000)])
+
+    def script(asked: Asked) -> Answer:
+        return next(parts, None) or serve_ranges(asked)
+
+    with ScriptedServer(script=script) as server:
+        (found,) = store(tmp_path).store([("c1", f"{server.origin}/a.mp3")])
+        second = server.asked[1]
+    assert (tmp_path / "c1.mp3").read_bytes() == SOUND
+    assert found.size == len(SOUND)
+    assert 0 < int(second.headers["range"].removeprefix("bytes=").rstrip("-")) <= 300_000
+    assert second.headers["if-range"] == '"v1"'
+
+
+def test_a_file_that_changed_meanwhile_is_fetched_from_its_start(tmp_path: Path) -> None:
+    first = Answer(body=b"old" * 1000, headers=AUDIO, truncate=10)
+    with ScriptedServer(first, Answer(body=SOUND, headers=AUDIO)) as server:
+        store(tmp_path).store([("c1", f"{server.origin}/a.mp3")])
+    assert (tmp_path / "c1.mp3").read_bytes() == SOUND
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+def test_an_expired_link_is_refreshed_once(tmp_path: Path, status: int) -> None:
+    def script(asked: Asked) -> Answer:
+        return serve_ranges(asked) if asked.path == "/fresh.mp3" else Answer(status)
+
+    refreshed: list[str] = []
+    with ScriptedServer(script=script) as server:
+
+        def refresh(call_id: str) -> str:
+            refreshed.append(call_id)
+            return f"{server.origin}/fresh.mp3"
+
+        found = store(tmp_path, refresh=refresh).store([("c1", f"{server.origin}/old.mp3")])
+    assert [each.call_id for each in found] == ["c1"]
+    assert refreshed == ["c1"]
+
+
+def test_a_link_that_stays_expired_is_left_for_the_next_run(tmp_path: Path) -> None:
+    with ScriptedServer(Answer(403)) as server:
+        url = f"{server.origin}/old.mp3"
+        assert store(tmp_path, refresh=lambda call_id: url).store([("c1", url)]) == []
+        assert len(server.asked) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://169.254.169.254/latest/meta-data",
+        "file:///etc/passwd",
+        "ftp://127.0.0.1/a.mp3",
+        "http://127.0.0.1@evil.example/a.mp3",
+        "http://user@127.0.0.1/a.mp3",
+        "//127.0.0.1/a.mp3",
+        "http://[::1/a.mp3",
+        "javascript:alert(1)",
+        "",
+    ],
+)
+def test_only_allowed_http_hosts_are_fetched(tmp_path: Path, url: str) -> None:
+    def never(*_: Any, **__: Any) -> Any:
+        raise AssertionError("it was fetched")
+
+    assert store(tmp_path, fetch=never).store([("c1", url)]) == []
+
+
+def test_a_redirect_is_followed_to_allowed_hosts_only(tmp_path: Path) -> None:
+    with ScriptedServer(script=serve_ranges) as target:
+
+        def script(asked: Asked) -> Answer:
+            place = {"/good": f"{target.origin}/a.mp3", "/bad": "http://localhost:1/a.mp3", "/loop": "/loop"}[
+                asked.path
+            ]
+            return Answer(302, headers={"Location": place})
+
+        with ScriptedServer(script=script) as server:
+            names = ["good", "bad", "loop"]
+            found = store(tmp_path).store([(name, f"{server.origin}/{name}") for name in names])
+    assert [each.call_id for each in found] == ["good"]
+
+
+def test_domains_can_be_allowed_as_a_whole(tmp_path: Path) -> None:
+    allowed = store(tmp_path, hosts=["*.ringg.ai", "cdn.example.com"])
+    assert allowed.allows("https://recordings.ringg.ai/a.mp3")
+    assert allowed.allows("https://CDN.example.com:8443/a.mp3")
+    assert not allowed.allows("https://ringg.ai.evil.example/a.mp3")
+    assert not allowed.allows("https://evilringg.ai/a.mp3")
+
+
+def test_without_allowed_hosts_there_is_no_store(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="recording_hosts") as caught:
+        store(tmp_path, hosts=[" "])
+    assert caught.value.field == "recording_hosts"
+
+
+def test_a_call_id_cannot_leave_the_folder(tmp_path: Path) -> None:
+    with ScriptedServer(script=serve_ranges) as server:
+        store(tmp_path / "in").store([("../../out", f"{server.origin}/a.mp3")])
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["______out.mp3"]
+
+
+def test_no_link_is_ever_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with ScriptedServer(Answer(500)) as server:
+        store(tmp_path, attempts=2).store([("c1", f"{server.origin}/a.mp3?signature=very-secret")])
+    store(tmp_path).store([("c2", "https://elsewhere.example/a.mp3?signature=very-secret")])
+    assert "very-secret" not in caplog.text
+    assert "c1" in caplog.text
+    assert "c2" in caplog.text
