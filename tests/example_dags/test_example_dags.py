@@ -118,6 +118,19 @@ def test_the_nightly_campaign_calls_everybody_once_and_brings_every_call_back(
     assert most_dials(sandbox) == 1
 
 
+@pytest.mark.parametrize("dag_id", ["ringg_nightly_campaign", "ringg_campaigns_by_segment"])
+def test_a_launch_that_fails_fails_the_run_which_still_loads_the_history(
+    dag_id: str, run_dag: DagRunner, sandbox: Any, warehouse: Warehouse
+) -> None:
+    load(warehouse.engine, 60)
+    for _ in range(2):
+        sandbox.fault(method="POST", path="/campaign/start", kind="status", when="before", status=400, times=1)
+    run = run_dag(dag_id)
+    assert run.tasks["launch", 0] == "failed"
+    assert run.tasks["load_calls"] == "success"
+    assert run.state == "failed"
+
+
 @GENERATIONS
 def test_the_large_campaign_waits_for_a_person_and_then_calls(
     run_dag: DagRunner, sandbox: Any, warehouse: Warehouse
