@@ -1,0 +1,144 @@
+"""Carries a schedule out: sets the traps, runs the DAG, does what people do, and reads what the sandbox counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.faults.schedules import FAULTS, Fault, Schedule
+from tests.faults.stage import Drill, Ending, Stage
+
+#: At full speed an hour passes in the sandbox with every second of ours.
+FULL_SPEED = 3600
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a schedule.
+
+    Attributes:
+        ending: how the last run ended; with two at once, the worse one.
+        starts: how many lists were started.
+        most_starts_of_a_list: how often the list was started that was started most often.
+        most_calls_within_a_list: how often the number was called that one list called most often.
+        most_calls: the same over all lists.
+        campaigns: the states in which the started lists are.
+    """
+
+    ending: Ending
+    starts: int
+    most_starts_of_a_list: int
+    most_calls_within_a_list: int
+    most_calls: int
+    campaigns: frozenset[str | None]
+
+
+def carry_out(stage: Stage, schedule: Schedule) -> Outcome:
+    """Run one schedule to its end."""
+    fault = FAULTS[schedule.fault]
+    refuses = schedule.second_start == "refused"
+    with stage.campaign(
+        schedule.dag_id,
+        schedule.generation,
+        fault.patience,
+        **{"refuse_second_start": refuses, "speed": FULL_SPEED, **fault.settings},
+    ) as drill:
+        for lie in fault.lies:
+            drill.sandbox.fault(**{**lie, "path": schedule.path(lie["path"])})
+        afterwards = _AFTERWARDS[fault.afterwards or "nothing"]
+        ending = afterwards(drill, schedule, fault, _first_run(drill, schedule, fault))
+        _let_campaigns_end(drill)
+        return _outcome(drill, ending)
+
+
+def _first_run(drill: Drill, schedule: Schedule, fault: Fault) -> str:
+    sabotage = None
+    if fault.sabotage is not None:
+        task, step, blow = fault.sabotage
+        sabotage = {"task": task, "step": step, "blow": blow, "settings": fault.blinding}
+    return drill.run(ledger=schedule.ledger, people=fault.people, sabotage=sabotage)
+
+
+def _nothing(drill: Drill, schedule: Schedule, fault: Fault, run: str) -> Ending:
+    return drill.ending(run)
+
+
+def _clear_task(drill: Drill, schedule: Schedule, fault: Fault, run: str) -> Ending:
+    drill.ending(run)
+    drill.stage.api.clear_task(drill.dag_id, run, "launch")
+    return drill.ending(run)
+
+
+def _clear_run(drill: Drill, schedule: Schedule, fault: Fault, run: str) -> Ending:
+    drill.ending(run)
+    drill.stage.api.clear_run(drill.dag_id, run)
+    return drill.ending(run)
+
+
+def _clear_while_waiting(drill: Drill, schedule: Schedule, fault: Fault, run: str) -> Ending:
+    drill.until_waiting(run)
+    drill.stage.api.clear_task(drill.dag_id, run, "launch")
+    drill.sandbox.settings(speed=FULL_SPEED)
+    return drill.ending(run)
+
+
+def _run_again(drill: Drill, schedule: Schedule, fault: Fault, run: str) -> Ending:
+    drill.ending(run)
+    return drill.ending(drill.run(ledger=schedule.ledger))
+
+
+def _run_again_with_more(drill: Drill, schedule: Schedule, fault: Fault, run: str) -> Ending:
+    drill.ending(run)
+    return drill.ending(drill.run(ledger=schedule.ledger, people=4))
+
+
+def _race(drill: Drill, schedule: Schedule, fault: Fault, run: str) -> Ending:
+    """Both may end well; or one is told that the other's set stands, and that is how it should end."""
+    endings = [drill.ending(one) for one in (run, drill.run(ledger=schedule.ledger))]
+    if schedule.ledger and Ending("failed", frozenset({"WrongState"})) in endings:
+        endings.remove(Ending("failed", frozenset({"WrongState"})))
+    return min(endings, key=lambda ending: ending.state)
+
+
+def _mark_failed(drill: Drill, schedule: Schedule, fault: Fault, run: str) -> Ending:
+    drill.until_waiting(run)
+    drill.stage.api.mark_failed(drill.dag_id, run, "launch", 0)
+    ending = drill.ending(run)
+    drill.until(lambda: "terminated" in _states(drill), "the campaign to be terminated")
+    return ending
+
+
+_AFTERWARDS: dict[str, Callable[[Drill, Schedule, Fault, str], Ending]] = {
+    "nothing": _nothing,
+    "clear_task": _clear_task,
+    "clear_run": _clear_run,
+    "clear_while_waiting": _clear_while_waiting,
+    "run_again": _run_again,
+    "run_again_with_more": _run_again_with_more,
+    "race": _race,
+    "mark_failed": _mark_failed,
+}
+
+
+def _let_campaigns_end(drill: Drill) -> None:
+    """Whoever is to be dialled twice shall be: let every started list come to its end before anything is counted."""
+    drill.sandbox.settings(speed=FULL_SPEED)
+    ends = {"completed", "terminated", "failed"}
+    drill.until(lambda: _states(drill) <= ends, "the campaigns to end")
+
+
+def _states(drill: Drill) -> frozenset[str | None]:
+    return frozenset(campaign["state"] for campaign in drill.sandbox.state()["campaigns"] if campaign["launches"])
+
+
+def _outcome(drill: Drill, ending: Ending) -> Outcome:
+    dials = drill.sandbox.dials()
+    lists = dials["lists"].values()
+    return Outcome(
+        ending=ending,
+        starts=sum(entry["launches"] for entry in lists),
+        most_starts_of_a_list=max((entry["launches"] for entry in lists), default=0),
+        most_calls_within_a_list=max((entry["max_calls_per_number"] for entry in lists), default=0),
+        most_calls=dials["max_calls_per_number"],
+        campaigns=_states(drill),
+    )

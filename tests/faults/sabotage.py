@@ -1,0 +1,166 @@
+"""Strikes a task at an exact step of its launch, in the task's own process and without a change to what it tests.
+
+A run's configuration says where and how: `{"sabotage": {"task": "launch", "step": "before_post", "blow": "SIGKILL"}}`.
+The blow falls once, on the first try of the first of the mapped tasks.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+
+#: How much faster than the wall the clock of a waiting task runs: two minutes of settling take six seconds.
+HASTE = 20.0
+#: Seconds after which a blow falls on a request under way; the sandbox is told to take longer than that.
+MEANWHILE = 0.5
+
+
+class HastyTime:
+    """Stands in for the module `time`, the one thing that is faked: waiting takes a fraction of its time."""
+
+    time = staticmethod(time.time)
+
+    @staticmethod
+    def sleep(seconds: float) -> None:
+        """Wait for a fraction of it."""
+        time.sleep(seconds / HASTE)
+
+    @staticmethod
+    def monotonic() -> float:
+        """Runs as much faster as `sleep` is shorter."""
+        return time.monotonic() * HASTE
+
+
+class Blow:
+    """What happens to the process, once.
+
+    Args:
+        plan: `blow` is SIGKILL, SIGTERM, `worker` (SIGKILL of the task and of the worker that looks after it), `error`
+            (an exception) or `settings` (the sandbox changes at that moment: `admin` says where, `settings` what).
+    """
+
+    def __init__(self, plan: Mapping[str, Any]) -> None:
+        self._plan = plan
+        self._fallen = False
+
+    def __call__(self) -> None:
+        """Fall, unless fallen before."""
+        if self._fallen:
+            return
+        self._fallen = True
+        match self._plan["blow"]:
+            case "worker":
+                os.kill(os.getppid(), signal.SIGKILL)
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "error":
+                raise RuntimeError("Sabotage.")
+            case "settings":
+                httpx.patch(f"{self._plan['admin']}/settings", json=self._plan["settings"]).raise_for_status()
+            case number:
+                os.kill(os.getpid(), signal.Signals[number])
+
+
+def arm(context: Mapping[str, Any]) -> None:
+    """The tasks' `pre_execute`: hurry the clock, and lay the trap where this attempt is the one to be struck."""
+    from ringg_provider.operators import launching
+
+    launching.time = HastyTime  # type: ignore[assignment]
+    plan, ti = context["dag_run"].conf.get("sabotage"), context["ti"]
+    if plan is None or ti.task_id != plan["task"] or ti.map_index > 0 or ti.try_number > 1:
+        return
+    _TRAPS[plan["step"]](Blow(plan))
+
+
+def _before(owner: type, method: str, blow: Callable[[], None]) -> None:
+    original = getattr(owner, method)
+
+    def struck(*args: Any, **kwargs: Any) -> Any:
+        blow()
+        return original(*args, **kwargs)
+
+    setattr(owner, method, struck)
+
+
+def _after(owner: type, method: str, blow: Callable[[], None]) -> None:
+    original = getattr(owner, method)
+
+    def struck(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        blow()
+        return result
+
+    setattr(owner, method, struck)
+
+
+def _during(owner: type, method: str, blow: Callable[[], None]) -> None:
+    original = getattr(owner, method)
+
+    def struck(*args: Any, **kwargs: Any) -> Any:
+        threading.Timer(MEANWHILE, blow).start()
+        return original(*args, **kwargs)
+
+    setattr(owner, method, struck)
+
+
+def _at_stores(when: Callable[..., None], method: str) -> Callable[[Callable[[], None]], None]:
+    def trap(blow: Callable[[], None]) -> None:
+        from ringg_provider.campaign.ledger import KeyedIntents
+        from ringg_provider.operators.launching import NoIntents, TaskStateIntents
+
+        for store in (KeyedIntents, TaskStateIntents, NoIntents):
+            when(store, method, blow)
+
+    return trap
+
+
+def _at_platform(when: Callable[..., None], method: str) -> Callable[[Callable[[], None]], None]:
+    def trap(blow: Callable[[], None]) -> None:
+        from ringg_provider.ringg.campaigns import RinggLists
+
+        when(RinggLists, method, blow)
+
+    return trap
+
+
+def _at_upload(when: Callable[..., None]) -> Callable[[Callable[[], None]], None]:
+    def trap(blow: Callable[[], None]) -> None:
+        from ringg_provider.ringg import RinggClient
+
+        when(RinggClient, "save_campaign", blow)
+        when(RinggClient, "upload_csv", blow)
+
+    return trap
+
+
+def _at_set(blow: Callable[[], None]) -> None:
+    from ringg_provider.campaign.ledger import LaunchLedger
+
+    _before(LaunchLedger, "replace_set", blow)
+
+
+def _at_waiting(blow: Callable[[], None]) -> None:
+    """A sync task is struck at its first look at the campaign, a deferrable one when it comes back."""
+    from ringg_provider.operators.ringg import RinggLaunchOperator
+
+    _before(RinggLaunchOperator, "read_progress", blow)
+    _before(RinggLaunchOperator, "execute_complete", blow)
+
+
+_TRAPS: dict[str, Callable[[Callable[[], None]], None]] = {
+    "during_upload": _at_upload(_during),
+    "between_uploads": _at_upload(_after),
+    "before_set": _at_set,
+    "before_look": _at_platform(_before, "look"),
+    "before_intent": _at_stores(_before, "claim"),
+    "before_post": _at_platform(_before, "start"),
+    "during_post": _at_platform(_during, "start"),
+    "after_answer": _at_platform(_after, "start"),
+    "after_confirm": _at_stores(_after, "confirm"),
+    "while_waiting": _at_waiting,
+}

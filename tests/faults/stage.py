@@ -1,0 +1,226 @@
+"""One real Airflow for all schedules, a sandbox of its own for each, and what a person does through the REST API."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from demo.airflow import USER, Airflow, AirflowApi
+from demo.postgres import EmbeddedPostgres
+from demo.processes import Processes
+from tests.support.sandbox import Sandbox, running_sandbox
+
+DAGS = Path(__file__).parent / "dags"
+#: Seconds that a run may take; one takes five to twenty on two idle cores.
+PATIENCE = 180.0
+#: Seconds between two heartbeats that the scheduler tolerates before it calls a task's worker dead.
+WORKER_IS_DEAD_AFTER = 30
+PEOPLE = 4
+STARTS = ("/campaign/start", "/campaign/make-call-async")
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended.
+
+    Attributes:
+        state: "success" or "failed".
+        errors: the errors of its failed tasks that are not to be retried, by the names of their classes.
+    """
+
+    state: str
+    errors: frozenset[str]
+
+
+class Operations(AirflowApi):
+    """What an operator on duty does."""
+
+    def connect(self, conn_id: str, sandbox: Sandbox, timeout: float | None) -> None:
+        """Add a connection to a sandbox."""
+        body = {"connection_id": conn_id, "conn_type": "ringg", "host": sandbox.base_url, "password": sandbox.api_key}
+        if timeout is not None:
+            body["extra"] = json.dumps({"timeout": timeout})
+        self._send("POST", "/connections", body)
+
+    def clear_task(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Clear a task of a run, whatever its state."""
+        body = {"dry_run": False, "only_failed": False, "task_ids": [task_id], "dag_run_id": run_id}
+        self._send("POST", f"/dags/{dag_id}/clearTaskInstances", body)
+
+    def clear_run(self, dag_id: str, run_id: str) -> None:
+        """Clear all tasks of a run."""
+        body = {"dry_run": False, "only_failed": False}
+        self._send("POST", f"/dags/{dag_id}/dagRuns/{run_id}/clear", body)
+
+    def mark_failed(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> None:
+        """Mark a task failed."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/{map_index}"
+        self._send("PATCH", path, {"new_state": "failed"})
+
+
+class Stage:
+    """The one Airflow, and the warehouse that is also the ledger's database.
+
+    Args:
+        api: the Airflow.
+        processes: its processes.
+    """
+
+    def __init__(self, api: Operations, processes: Processes) -> None:
+        self.api = api
+        self.processes = processes
+
+    @contextmanager
+    def campaign(self, dag_id: str, generation: str, timeout: float | None = None, **options: Any) -> Iterator[Drill]:
+        """A sandbox and a connection to it, for the runs of one DAG.
+
+        Args:
+            dag_id: which DAG.
+            generation: "g2" or "g3".
+            timeout: seconds that the client waits for an answer; default its own.
+            options: further settings of the sandbox.
+        """
+        # A history that may be read ten times a minute is not what is tested here, and time runs fast.
+        options = {"history_rate_window_seconds": 0, **options}
+        with running_sandbox(generation, **options) as sandbox:
+            conn_id = f"ringg_{next(_numbers)}"
+            self.api.connect(conn_id, sandbox, timeout)
+            yield Drill(self, dag_id, conn_id, sandbox)
+
+
+@dataclass(frozen=True)
+class Drill:
+    """What a schedule does with one sandbox.
+
+    Attributes:
+        stage: where.
+        dag_id: the DAG that is run.
+        conn_id: the connection to the sandbox, and the launch key.
+        sandbox: the sandbox.
+    """
+
+    stage: Stage
+    dag_id: str
+    conn_id: str
+    sandbox: Sandbox
+
+    def run(self, *, ledger: bool, people: int = 2, sabotage: Mapping[str, Any] | None = None) -> str:
+        """Trigger a run.
+
+        Args:
+            ledger: with a launch key and the launch ledger, or without.
+            people: how many are to be called; more than two make a second list.
+            sabotage: see `tests/faults/sabotage.py`.
+        """
+        conf: dict[str, Any] = {
+            "ringg": self.conn_id,
+            "key": self.conn_id if ledger else "",
+            "ledger": "warehouse" if ledger else "",
+            "people": ", ".join(map(str, range(1, people + 1))),
+            "timezone": _where_it_is_day(),
+        }
+        if sabotage is not None:
+            conf["sabotage"] = {**sabotage, "admin": f"{self.sandbox.url}/_sandbox"}
+        return self.stage.api.trigger(self.dag_id, conf)
+
+    def ending(self, run_id: str) -> Ending:
+        """Wait for the end of a run."""
+        api = self.stage.api
+        self.until(lambda: api.run_state(self.dag_id, run_id) in ("success", "failed"), f"{run_id} to end")
+        errors = set()
+        for task in api.tasks(self.dag_id, run_id):
+            if task["state"] == "failed":
+                errors.update(re.findall(r"AirflowFailException: (\w+):", api.log(self.dag_id, run_id, task)))
+        return Ending(api.run_state(self.dag_id, run_id), frozenset(errors))
+
+    def until_waiting(self, run_id: str) -> None:
+        """Wait until the campaign is on and its task waits for the end: deferred, or sync and past the start."""
+        state = "deferred" if self.dag_id.endswith("deferrable") else "running"
+
+        def waits() -> bool:
+            paths = [entry["path"] for entry in self.sandbox.requests()]
+            looks = [number for number, path in enumerate(paths) if path == "/campaign/all"]
+            starts = [number for number, path in enumerate(paths) if path in STARTS]
+            return (
+                bool(starts and looks)
+                and looks[-1] > starts[-1]
+                and all(task["state"] == state for task in self.tasks(run_id, "launch"))
+            )
+
+        self.until(waits, f"{run_id} to wait for its campaign")
+
+    @property
+    def started(self) -> int:
+        """How often a list was started on the sandbox."""
+        return sum(entry["launches"] for entry in self.sandbox.dials()["lists"].values())
+
+    def tasks(self, run_id: str, task_id: str) -> list[dict[str, Any]]:
+        """The instances of a task."""
+        return [task for task in self.stage.api.tasks(self.dag_id, run_id) if task["task_id"] == task_id]
+
+    def until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait for something, within reason."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            self.stage.processes.check()
+            assert time.monotonic() < deadline, f"{self.dag_id}: waited {PATIENCE:.0f} s for {what}"
+            time.sleep(0.7)
+
+
+@contextmanager
+def set_stage(postgres: EmbeddedPostgres, home: Path) -> Iterator[Stage]:
+    """Start Airflow, and end all of it.
+
+    Args:
+        postgres: gets the warehouse.
+        home: an empty folder.
+    """
+    # SQLite locks the scheduler out when six tasks, a triggerer and an API server write as well.
+    postgres.create_database("airflow")
+    engine = sa.create_engine(postgres.create_database("faults"))
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE people (id integer PRIMARY KEY, phone text, name text)"))
+        people = [{"id": n, "phone": f"+9198100000{n:02d}", "name": f"Person {n}"} for n in range(1, PEOPLE + 1)]
+        connection.execute(sa.text("INSERT INTO people VALUES (:id, :phone, :name)"), people)
+    airflow = Airflow(
+        home,
+        DAGS,
+        {
+            "AIRFLOW_CONN_WAREHOUSE": postgres.airflow_connection("faults"),
+            "AIRFLOW__CORE__PARALLELISM": "6",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.url("airflow", driver="postgresql+psycopg2"),
+            "AIRFLOW__CORE__FERNET_KEY": "cmluZ2ctcHJvdmlkZXItdGVzdHMtZmVybmV0LWtleS0=",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(WORKER_IS_DEAD_AFTER),
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
+            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        },
+    )
+    airflow.prepare()
+    try:
+        with Processes(home / "processes") as processes:
+            airflow.start(processes)
+            api = Operations(airflow.url, USER, airflow.password)
+            api.wait_for_dag("launch_large_deferrable")
+            yield Stage(api, processes)
+    finally:
+        engine.dispose()
+        postgres.drop_database("faults")
+        postgres.drop_database("airflow")
+
+
+def _where_it_is_day() -> str:
+    """A time zone in which the calling window is open, and stays so for a few hours."""
+    return "Asia/Kolkata" if datetime.now(UTC).hour < 12 or datetime.now(UTC).hour >= 23 else "America/New_York"

@@ -1,0 +1,29 @@
+"""Whatever goes wrong, nobody is dialled twice, and every launch ends in the one way that is right."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+
+import pytest
+
+from tests.faults.drills import Outcome
+from tests.faults.schedules import FAULTS, Schedule, schedules
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
+
+
+@pytest.mark.parametrize("schedule", schedules(), ids=str)
+def test_a_launch_under_fault_dials_at_most_once_and_ends_right(
+    schedule: Schedule, outcomes: dict[Schedule, Future[Outcome]]
+) -> None:
+    outcome = outcomes[schedule].result()
+    expected = FAULTS[schedule.fault].ends(schedule)
+
+    assert outcome.most_starts_of_a_list <= 1
+    assert outcome.most_calls_within_a_list <= 1
+    if schedule.ledger:
+        assert outcome.most_calls <= 1
+    assert outcome.ending.state == expected.state
+    assert outcome.ending.errors == ({expected.error} if expected.error else set())
+    assert outcome.starts == expected.starts
+    assert outcome.campaigns == ({expected.campaigns} if expected.starts else set())
