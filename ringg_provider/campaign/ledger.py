@@ -39,6 +39,9 @@ from ringg_provider.exceptions import InvalidRequest, LaunchOutcomeUnknown, Wron
 #: Databases whose unique keys and row locks make a claim atomic. Warehouses that only declare keys are not here.
 ATOMIC_DIALECTS = frozenset({"postgresql", "mysql", "mariadb", "sqlite", "mssql", "oracle", "cockroachdb"})
 
+#: How many characters a launch key may have.
+LONGEST_KEY = 250
+
 LISTED, START_SENT, STARTED, REPLACED = "listed", "start_sent", "started", "replaced"
 
 metadata = MetaData()
@@ -46,7 +49,7 @@ metadata = MetaData()
 launches = Table(
     "ringg_launches",
     metadata,
-    Column("launch_key", String(250), primary_key=True),
+    Column("launch_key", String(LONGEST_KEY), primary_key=True),
     Column("list_id", String(100), primary_key=True),
     # The list's place in the key's present set. A replaced list gives its place up and takes its own id instead,
     # so that the unique key below lets exactly one set, or one first list, stand under a key.
@@ -91,6 +94,7 @@ class LaunchLedger:
 
         :return: the stored items in their order; None when nothing of the key was launched yet.
         """
+        _check_key(launch_key)
         with self._engine.connect() as connection:
             return self._started_set(connection, launch_key)
 
@@ -100,32 +104,50 @@ class LaunchLedger:
         :param launch_key: the key.
         :param items: the dicts that ``SqlToRinggOperator`` returns, each with its ``list_id``.
         :return: the set that stands now: ``items``, or the stored one when it was started meanwhile.
+        :raises InvalidRequest: ``launch_key`` is empty or too long, or a list is in the set twice.
         :raises LaunchOutcomeUnknown: other runs kept replacing the set at the same moment.
         """
+        _check_key(launch_key)
+        if len({item["list_id"] for item in items}) < len(items):
+            raise InvalidRequest("items: a list must not be in a set twice.", field="items")
         for _ in range(5):
             try:
-                with self._engine.begin() as connection:
-                    connection.execute(
-                        update(launches)
-                        .where(launches.c.launch_key == launch_key, launches.c.state == LISTED)
-                        .values(state=REPLACED, slot=launches.c.list_id)
-                    )
-                    started = self._started_set(connection, launch_key)
-                    if started is not None:
-                        connection.rollback()
-                        return started
-                    if items:
-                        connection.execute(insert(launches), self._rows(launch_key, items))
-                return [dict(item) for item in items]
+                if self._replace(launch_key, items):
+                    return [dict(item) for item in items]
             except IntegrityError:
+                # Another run's set, or first list, came between.
                 continue
+            # A claim can be withdrawn between the two transactions; then the key is free again.
+            stored = self.started_set(launch_key)
+            if stored is not None:
+                return stored
         raise LaunchOutcomeUnknown(
             f"The set of launch key {launch_key!r} is being replaced by other runs at the same time; let one of them "
             "finish. Nothing was started by this task."
         )
 
+    def _replace(self, launch_key: str, items: Sequence[Mapping[str, Any]]) -> bool:
+        """Replace the set in one transaction, unless any list of it was started or claimed; then change nothing."""
+        with self._engine.connect() as connection, connection.begin() as transaction:
+            # Taking the rows first locks them, so that none can be claimed between the look and the new set.
+            connection.execute(
+                update(launches)
+                .where(launches.c.launch_key == launch_key, launches.c.state == LISTED)
+                .values(state=REPLACED, slot=launches.c.list_id)
+            )
+            if self._started_set(connection, launch_key) is not None:
+                transaction.rollback()
+                return False
+            if items:
+                connection.execute(insert(launches), self._rows(launch_key, items))
+            return True
+
     def for_key(self, launch_key: str) -> KeyedIntents:
-        """The intent store of tier 2 for one key; see :func:`ringg_provider.campaign.launch.launch`."""
+        """The intent store of tier 2 for one key; see :func:`ringg_provider.campaign.launch.launch`.
+
+        :raises InvalidRequest: ``launch_key`` is empty or too long.
+        """
+        _check_key(launch_key)
         return KeyedIntents(self, launch_key)
 
     def _create_table(self, schema: str | None) -> None:
@@ -169,6 +191,12 @@ class LaunchLedger:
             }
             for position, item in enumerate(items)
         ]
+
+
+def _check_key(launch_key: str) -> None:
+    # A database that cuts a long key off, instead of refusing it, would take two keys for one.
+    if not launch_key or len(launch_key) > LONGEST_KEY:
+        raise InvalidRequest(f"launch_key: must have 1 to {LONGEST_KEY} characters.", field="launch_key")
 
 
 class KeyedIntents:
@@ -220,13 +248,27 @@ class KeyedIntents:
             )
 
     def confirm(self, list_id: str) -> None:
-        """Note that the platform has the list as started, by whomever."""
+        """Note that the platform has the list as started, by whomever.
+
+        A list that was adopted under a key without a set becomes the key's first list, as if it had been started
+        under it: otherwise the same people could be launched once more under the same key.
+        """
+        now = datetime.now(UTC)
         with self._engine.begin() as connection:
             connection.execute(
                 update(launches)
                 .where(self._is(list_id), or_(launches.c.state == LISTED, launches.c.state == START_SENT))
-                .values(state=STARTED, started_at=datetime.now(UTC))
+                .values(state=STARTED, started_at=now)
             )
+        try:
+            with self._engine.begin() as connection:
+                if self._present(connection):
+                    return
+                row = LaunchLedger._rows(self._key, [{"list_id": list_id}])[0]
+                connection.execute(insert(launches).values(**row | {"state": STARTED, "started_at": now}))
+        except IntegrityError:
+            # Somebody else's list became the first meanwhile; both are started, so there is nothing to choose.
+            return
 
     def _is(self, list_id: str) -> Any:
         return and_(launches.c.launch_key == self._key, launches.c.list_id == list_id)
@@ -252,6 +294,13 @@ class KeyedIntents:
         if len(present) == 1 and present[0].flow is None and present[0].state != LISTED:
             return self._intent(present[0])
         raise self._refused(list_id)
+
+    def _present(self, connection: Connection) -> bool:
+        """Whether a set, or a first list, stands under the key."""
+        found = connection.execute(
+            select(launches.c.list_id).where(launches.c.launch_key == self._key, launches.c.state != REPLACED).limit(1)
+        )
+        return found.first() is not None
 
     def _refused(self, list_id: str) -> WrongState:
         return WrongState(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 import pendulum
-from pendulum import DateTime, Timezone
+from pendulum import Date, DateTime, Timezone
 from pendulum.parsing.exceptions import ParserError
 
 from ringg_provider.exceptions import InvalidRequest
@@ -176,6 +176,8 @@ def opens_between(window: DailyWindow, start: DateTime, end: DateTime) -> bool:
 def read_time(value: datetime | str, zone: Timezone, field: str) -> DateTime:
     """Read a time that a DAG gave: aware datetime, ISO 8601, or the wire's ``DD/MM/YYYY, HH:MM``.
 
+    A date alone is its midnight; a naive time that the clocks repeat is the later one, one that they skip moves on.
+
     :param value: what was given; naive values are meant in ``zone``.
     :param zone: the campaign's zone.
     :param field: the parameter's name, for the error.
@@ -183,21 +185,33 @@ def read_time(value: datetime | str, zone: Timezone, field: str) -> DateTime:
     :raises InvalidRequest: when it cannot be read, naming ``field``.
     """
     if isinstance(value, datetime):
-        moment = pendulum.instance(value, tz=zone)
+        moment = pendulum.instance(value) if value.tzinfo else _local(value, zone)
     elif _WIRE_PATTERN.fullmatch(value.strip()):
         try:
-            moment = pendulum.instance(datetime.strptime(value.strip(), WIRE_FORMAT), tz=zone)  # noqa: DTZ007
+            moment = _local(datetime.strptime(value.strip(), WIRE_FORMAT), zone)  # noqa: DTZ007
         except ValueError as error:
             raise _unreadable(field) from error
     else:
         try:
-            parsed = pendulum.parse(value, tz=zone)
+            parsed = pendulum.parse(value, tz=zone, exact=True)
         except (ParserError, ValueError) as error:
             raise _unreadable(field) from error
-        if not isinstance(parsed, DateTime):
+        if isinstance(parsed, DateTime):
+            moment = parsed
+        elif isinstance(parsed, Date):
+            moment = pendulum.datetime(parsed.year, parsed.month, parsed.day, tz=zone)
+        else:
             raise _unreadable(field)
-        moment = parsed
     return _ceil_minute(moment.in_timezone(zone))
+
+
+def _local(naive: datetime, zone: Timezone) -> DateTime:
+    """A wall-clock time in a zone: of a time that comes twice the later one, of a skipped one the hour after it.
+
+    Nobody is called early so; ``pendulum.instance`` would take the earlier one of both.
+    """
+    day = (naive.year, naive.month, naive.day)
+    return pendulum.datetime(*day, naive.hour, naive.minute, naive.second, naive.microsecond, tz=zone, fold=1)
 
 
 def _default_start(window: DailyWindow, now: DateTime) -> DateTime:
