@@ -214,6 +214,7 @@ def estimate_cost(
             None,
             None,
             "The cost cannot be estimated: give credits_per_call, or load the call history.",
+            spendable_credits,
         )
     if not (cost.is_finite() and cost >= 0):
         raise InvalidRequest("credits_per_call must be a number of at least 0.", field="credits_per_call")

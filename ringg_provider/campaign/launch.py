@@ -103,6 +103,17 @@ class Evidence:
     listed: ListState | None
     has_calls: bool
 
+    @property
+    def state(self) -> ListState:
+        """The state that both together prove; still ambiguous when they prove none."""
+        if self.listed in (ListState.STARTED, ListState.FAILED, ListState.TERMINATED):
+            return self.listed
+        if self.has_calls:
+            return ListState.ENDED
+        if self.listed in (ListState.READY, ListState.INSUFFICIENT_BALANCE):
+            return self.listed
+        return ListState.AMBIGUOUS
+
 
 class Platform(Protocol):
     """What the protocol needs of a calling platform. Every method may raise the errors of this package."""
@@ -406,7 +417,7 @@ class _Settling:
         """Look once, and closer where the first look is ambiguous."""
         state = self._platform.look(list_id)
         if state is ListState.AMBIGUOUS:
-            return self._disambiguate(self._platform.look_closer(list_id))
+            return self._platform.look_closer(list_id).state
         return state
 
     def until_known(self, list_id: str) -> ListState:
@@ -433,14 +444,3 @@ class _Settling:
             if enough(state) or self._monotonic() >= deadline:
                 return state
             self.sleep(self._interval)
-
-    @staticmethod
-    def _disambiguate(evidence: Evidence) -> ListState:
-        listed = evidence.listed
-        if listed in (ListState.STARTED, ListState.FAILED, ListState.TERMINATED):
-            return listed
-        if evidence.has_calls:
-            return ListState.ENDED
-        if listed in (ListState.READY, ListState.INSUFFICIENT_BALANCE):
-            return listed
-        return ListState.AMBIGUOUS

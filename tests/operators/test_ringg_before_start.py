@@ -1,19 +1,16 @@
 """The last checks before a start: not too late, not for an old run, not outside its hours, not without the credits.
 
-Time stands still at noon in India on a Monday; the sandbox, on a real socket, lives in the same time.
+It is noon in India on a Monday, see `conftest.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-import time_machine
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from ringg_provider.exceptions import InsufficientBalance, InvalidRequest, StaleCampaign
@@ -25,71 +22,8 @@ from ringg_provider.operators.ringg import (
     RinggStartCampaignOperator,
     RinggUploadCsvOperator,
 )
+from tests.operators.campaigns import AGENT, CALL_CONFIG, COMMON, LINE, NOON, checked, refused, started, upload
 from tests.support.tasks import context
-
-NOON = datetime(2027, 3, 1, 6, 30, tzinfo=UTC)  # 12:00 in India
-AGENT = "22222222-2222-4222-8222-222222222222"
-LINE = "aaaaaaaa-0000-4000-8000-000000000001"
-CALL_CONFIG = {"call_time": {"call_start_time": "10:00", "call_end_time": "19:00", "timezone": "Asia/Kolkata"}}
-COMMON: dict[str, Any] = {"task_id": "task", "ringg_conn_id": "ringg_sandbox", "agent_id": AGENT}
-
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Coordinates]:
-    """Noon, until a test moves it."""
-    with time_machine.travel(NOON, tick=False) as coordinates:
-        yield coordinates
-
-
-@pytest.fixture
-def platform(clock: Any, sandbox_factory: Any) -> Any:
-    """A sandbox whose own time runs with the frozen one."""
-    return sandbox_factory(speed=1, verify_seconds=0, verify_rows_per_second=1_000_000_000)
-
-
-@pytest.fixture
-def contacts(tmp_path: Path) -> str:
-    file = tmp_path / "contacts.csv"
-    file.write_text("Mobile Number,Name\n+919876543210,Asha\n+919876543211,Ravi\n")
-    return str(file)
-
-
-def upload(operator: Any, contacts: str, **changes: Any) -> str:
-    arguments = {
-        **COMMON,
-        "campaign_name": "Survey",
-        "contacts": contacts,
-        "variables_map": {"mobile_number": "Mobile Number", "callee_name": "Name"},
-        "country_code": "+91",
-        "call_config": CALL_CONFIG,
-        **changes,
-    }
-    return str(operator(**arguments).execute(context()))
-
-
-def checked(platform: Any, list_id: str) -> str:
-    """The list, once the platform is done with it; that takes a moment of the real time, and none of the frozen one."""
-    for _ in range(1000):
-        if next(one for one in platform.state()["campaigns"] if one["id"] == list_id)["state"] == "draft":
-            return list_id
-    raise AssertionError("the sandbox is still verifying")
-
-
-@pytest.fixture
-def saved(platform: Any, contacts: str) -> str:
-    """A list of the standard flow that may be called from 13:00 to 17:00 today."""
-    return upload(
-        RinggSaveCampaignOperator,
-        contacts,
-        campaign_start_time="2027-03-01T13:00",
-        campaign_end_time="2027-03-01T17:00",
-    )
-
-
-@pytest.fixture
-def uploaded(platform: Any, contacts: str) -> str:
-    """A list of the large flow."""
-    return checked(platform, upload(RinggUploadCsvOperator, contacts))
 
 
 def start(list_id: str, run: dict[str, Any] | None = None, **arguments: Any) -> str:
@@ -125,30 +59,6 @@ def item_of(list_id: str, flow: str, **changes: Any) -> dict[str, Any]:
         "launch_key": None,
         **changes,
     }
-
-
-def refused(kind: type[Exception], words: str) -> Any:
-    """The task fails without retry, because of this error."""
-    return _Refused(kind, words)
-
-
-class _Refused:
-    def __init__(self, kind: type[Exception], words: str) -> None:
-        self.kind, self.words = kind, words
-
-    def __enter__(self) -> None:
-        self.raises = pytest.raises(AirflowFailException, match=self.words)
-        self.found = self.raises.__enter__()
-
-    def __exit__(self, *failure: Any) -> bool:
-        done = bool(self.raises.__exit__(*failure))
-        if done:
-            assert type(self.found.value.__cause__) is self.kind
-        return done
-
-
-def started(platform: Any) -> int:
-    return sum(campaign["launches"] for campaign in platform.state()["campaigns"])
 
 
 # Too late.
@@ -346,7 +256,7 @@ def test_without_the_number_of_rows_the_log_says_that_nothing_was_compared(
     platform: Any, saved: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert start(saved, credits_per_call=7) == saved
-    assert "rows is not known" in capsys.readouterr().out
+    assert "give the number of rows" in capsys.readouterr().out
 
 
 def calls_that_cost(warehouse: Any, *costs: Any, agent_id: str = AGENT, **changes: Any) -> None:
@@ -409,9 +319,8 @@ def test_a_price_that_is_no_number_is_named(platform: Any, saved: str) -> None:
         start(saved, rows=2, credits_per_call="a lot")
 
 
-@pytest.mark.parametrize("generation", ["g2", "g3"])
-def test_a_402_is_insufficient_balance_in_both_flows(sandbox_factory: Any, contacts: str, generation: str) -> None:
-    platform = sandbox_factory(generation, speed=1, verify_seconds=0, verify_rows_per_second=1_000_000_000)
+@pytest.mark.parametrize("platform", ["g2", "g3"], indirect=True)
+def test_a_402_is_insufficient_balance_in_both_flows(platform: Any, contacts: str) -> None:
     saved = upload(RinggSaveCampaignOperator, contacts)
     uploaded = checked(platform, upload(RinggUploadCsvOperator, contacts))
     platform.settings(balance=0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator, conf
 
+from ringg_provider.answers import to_decimal
 from ringg_provider.campaign.feasibility import CostEstimate, estimate_cost
 from ringg_provider.exceptions import InsufficientBalance, InvalidRequest, UnexpectedResponse
 from ringg_provider.history.costs import average_cost
@@ -16,7 +17,7 @@ from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_engine
 from ringg_provider.operators.launching import failing_without_retry
 from ringg_provider.ringg.client import RinggClient
-from ringg_provider.ringg.responses import Balance, CampaignState, to_decimal
+from ringg_provider.ringg.responses import Balance, CampaignState
 from ringg_provider.triggers.ringg import RinggBalanceTrigger
 
 if TYPE_CHECKING:
@@ -162,32 +163,45 @@ def shortfall_of(bulk_list_id: str, balance: Balance) -> InsufficientBalance:
 def expected_cost(
     client: RinggClient,
     *,
-    rows: int | str,
+    rows: Sequence[tuple[str, int | str | None]],
     credits_per_call: Decimal | float | str | None,
     sql_conn_id: str | None,
     history_table: str,
-    agent_id: str,
 ) -> CostEstimate:
-    """What a list will cost, against what the workspace can spend; ``basis`` is ``none`` when it cannot be estimated.
+    """What lists will cost, against what the workspace can spend; ``basis`` is ``none`` when it cannot be estimated.
 
-    :param rows: contacts on the list.
-    :param credits_per_call: as the user states it; otherwise the agent's average in ``history_table`` counts.
-    :raises InvalidRequest: ``rows`` or ``credits_per_call`` is not a number of at least 0.
+    :param rows: for each list its agent, and its contacts, or None when they are not known.
+    :param credits_per_call: as the user states it; otherwise the agents' averages in ``history_table`` count, the
+        dearest for all.
+    :raises InvalidRequest: a number of rows, or ``credits_per_call``, is not a number of at least 0.
     """
     stated = None if credits_per_call is None else _number("credits_per_call", credits_per_call)
+    spendable = client.get_workspace().spendable_credits
+    contacts = [None if count is None else whole_number("rows", count) for _, count in rows]
+    if None in contacts:
+        return CostEstimate(
+            None, "none", None, None, "The cost cannot be estimated: give the number of rows.", spendable
+        )
     average = None
     if stated is None and sql_conn_id:
-        average = average_cost(sql_engine(sql_conn_id), history_table, agent_id)
-    known = stated is not None or average is not None
+        engine = sql_engine(sql_conn_id)
+        found = [average_cost(engine, history_table, agent) for agent in dict.fromkeys(agent for agent, _ in rows)]
+        known = [cost for cost in found if cost is not None]
+        average = max(known) if known and len(known) == len(found) else None
     return estimate_cost(
-        int(_number("rows", rows)),
-        spendable_credits=client.get_workspace().spendable_credits if known else None,
+        sum(count or 0 for count in contacts),
+        spendable_credits=spendable,
         credits_per_call=stated,
         average_credits=average,
     )
 
 
-def _number(field: str, value: Decimal | float | str) -> Decimal:
+def whole_number(field: str, value: Any) -> int:
+    """A count that a template may have rendered as text."""
+    return int(_number(field, value))
+
+
+def _number(field: str, value: Any) -> Decimal:
     number = to_decimal(value)
     if number is None or number < 0:
         raise InvalidRequest(f"{field}: must be a number of at least 0.", field=field)

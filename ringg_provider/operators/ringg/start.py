@@ -185,16 +185,12 @@ class _RinggLaunchingOperator(LaunchOperator):
 
     def _require_credits(self, list_id: str, agent_id: str, rows: int | str | None) -> None:
         """Compare the credits with an estimate; without one there is no verdict, and the log says so."""
-        if rows is None:
-            self.log.warning("List %s: rows is not known, so its cost is not compared with the credits.", list_id)
-            return
         cost = expected_cost(
             self.hook.client,
-            rows=rows,
+            rows=[(agent_id, rows)],
             credits_per_call=self.credits_per_call,
             sql_conn_id=self.sql_conn_id,
             history_table=self.history_table,
-            agent_id=agent_id,
         )
         if cost.basis == "none":
             self.log.warning("List %s: %s", list_id, cost.message)

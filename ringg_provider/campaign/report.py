@@ -1,0 +1,142 @@
+"""The preflight report: one finding per check, the worst of them as the verdict, and the whole for a person to read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+from typing import Any
+
+
+class Level(StrEnum):
+    """How a check came out, from best to worst."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+    @property
+    def rank(self) -> int:
+        """A number that grows with how bad it is."""
+        return list(Level).index(self)
+
+
+class Check(StrEnum):
+    """The checks, by their stable codes and in the order of a report; ``docs/preflight.md`` has a line for each."""
+
+    AGENT = "agent"
+    VARIABLES = "variables"
+    CALLER_NUMBERS = "caller_numbers"
+    TEST_NUMBERS = "test_numbers"
+    SPAM_NUMBERS = "spam_numbers"
+    FOREIGN_NUMBERS = "foreign_numbers"
+    NUMBER_POOL = "number_pool"
+    USERS = "users"
+    LIST_STATE = "list_state"
+    STALENESS = "staleness"
+    SCHEDULE = "schedule"
+    CALLING_HOURS = "calling_hours"
+    ATTEMPTS = "attempts"
+    RETRIES = "retries"
+    ROW_ALLOWANCE = "row_allowance"
+    CREDITS = "credits"
+    FEASIBILITY = "feasibility"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found, for one list or for all.
+
+    :param check: which.
+    :param level: how it came out.
+    :param message: one or two sentences: what was found and, unless it is fine, what to do. Nothing personal.
+    """
+
+    check: Check
+    level: Level
+    message: str
+
+
+@dataclass(frozen=True)
+class PreflightReport:
+    """All findings before a launch.
+
+    :param findings: in any order; a check that was made for several lists has several.
+    :param lists: how many lists were looked at.
+    :param rows: contacts on all of them; None when that is not known.
+    """
+
+    findings: Sequence[Finding]
+    lists: int
+    rows: int | None
+
+    @property
+    def checks(self) -> list[Finding]:
+        """One finding per check that was made, in the order of :class:`Check`."""
+        return list(self._merged())
+
+    @property
+    def level(self) -> Level:
+        """The worst of all."""
+        return max((finding.level for finding in self.findings), key=lambda level: level.rank, default=Level.OK)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many checks came out how."""
+        found = Counter(finding.level for finding in self.checks)
+        return {level.value: found[level] for level in Level}
+
+    def failing(self, fail_on: Level) -> list[Finding]:
+        """The checks that are as bad as ``fail_on``, or worse."""
+        return [finding for finding in self.checks if finding.level.rank >= fail_on.rank]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON: ``level``, ``counts``, ``lists``, ``rows``, ``checks``: each ``code``, ``level``, ``message``."""
+        return {
+            "level": self.level.value,
+            "counts": self.counts,
+            "lists": self.lists,
+            "rows": self.rows,
+            "checks": [
+                {"code": finding.check.value, "level": finding.level.value, "message": finding.message}
+                for finding in self.checks
+            ],
+        }
+
+    def as_markdown(self) -> str:
+        """The report for a person: the verdict, the size, and a table with what is wrong at its top."""
+        rows = [
+            f"| {_MARKS[finding.level]} | `{finding.check}` | {finding.message.replace('|', chr(92) + '|')} |"
+            for finding in sorted(self.checks, key=lambda finding: -finding.level.rank)
+        ]
+        return "\n".join([self.headline(), "", "| | check | finding |", "|---|---|---|", *rows])
+
+    def headline(self) -> str:
+        """The verdict and the size in one line."""
+        contacts = "an unknown number of contacts" if self.rows is None else f"{self.rows:,} contacts"
+        lists = "1 list" if self.lists == 1 else f"{self.lists} lists"
+        counts = self.counts
+        return (
+            f"**Preflight: {_VERDICTS[self.level]}** for {contacts} on {lists}: {counts['error']} errors, "
+            f"{counts['warning']} warnings, {counts['ok']} checks passed."
+        )
+
+    def _merged(self) -> Iterator[Finding]:
+        order = list(Check)
+        found = sorted(self.findings, key=lambda finding: order.index(finding.check))
+        for check, group in groupby(found, key=lambda finding: finding.check):
+            same = list(group)
+            worst = max((finding.level for finding in same), key=lambda level: level.rank)
+            told = [finding.message for finding in same if finding.level is not Level.OK or worst is Level.OK]
+            yield Finding(check, worst, " ".join(_once_each(told, of=len(same))))
+
+
+_MARKS = {Level.OK: "✅", Level.WARNING: "⚠️", Level.ERROR: "❌"}
+_VERDICTS = {Level.OK: "all is well", Level.WARNING: "ready, with warnings", Level.ERROR: "do not start"}
+
+
+def _once_each(messages: Iterable[str], of: int) -> Iterator[str]:
+    for message, times in Counter(messages).items():
+        yield message if times == of else f"{message} ({times} of {of} lists)"

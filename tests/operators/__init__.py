@@ -1,0 +1,1 @@
+"""The operators against a sandbox on a socket, while time stands still."""
