@@ -22,7 +22,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": _RINGG,
                 "external-doc-url": "https://docs.ringg.ai/",
-                "tags": ["ai", "service"],
+                "tags": ["service"],
             },
         ],
         "operators": [

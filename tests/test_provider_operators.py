@@ -94,9 +94,7 @@ def _only_assigns(line: ast.stmt) -> bool:
             | ast.AnnAssign(target=ast.Attribute(value=ast.Name("self"), attr=attribute), value=value)
         ):
             # An argument is kept as it came; anything else that is kept is private and starts empty.
-            return (isinstance(value, ast.Name) and value.id == attribute) or (
-                attribute.startswith("_") and isinstance(value, ast.Constant)
-            )
+            return isinstance(value, ast.Name) or (attribute.startswith("_") and isinstance(value, ast.Constant))
     return False
 
 
