@@ -9,7 +9,7 @@ from airflow.providers.common.compat.connection import get_async_connection, get
 from airflow.providers.common.compat.sdk import BaseHook
 
 from ringg_provider.exceptions import AuthenticationError, InvalidRequest, RinggProviderError
-from ringg_provider.http import Timeouts
+from ringg_provider.http import Timeouts, is_loopback
 from ringg_provider.ringg import PRODUCTION, AsyncRinggClient, RinggClient
 
 if TYPE_CHECKING:
@@ -92,10 +92,12 @@ class RinggHook(BaseHook):
         return self.client
 
     def campaign_url(self, campaign_id: str) -> str:
-        """Where a person sees the campaign: the connection's ``dashboard_url``, or the vendor's dashboard."""
+        """Where a person sees the campaign: the connection's ``dashboard_url``, a sandbox's page, or the dashboard."""
         if self._dashboard_url is None:
-            configured = self.get_connection(self.ringg_conn_id).extra_dejson.get("dashboard_url")
-            self._dashboard_url = configured or DASHBOARD_URL
+            connection = self.get_connection(self.ringg_conn_id)
+            base = urlsplit(_base_url(connection))
+            default = f"{base.scheme}://{base.netloc}/" if is_loopback(base.hostname or "") else DASHBOARD_URL
+            self._dashboard_url = connection.extra_dejson.get("dashboard_url") or default
         return self._dashboard_url.replace("{campaign_id}", campaign_id)
 
     def test_connection(self) -> tuple[bool, str]:
