@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+#: An end that is further ahead than this is noise of the first few calls, not a forecast.
+LONGEST_FORECAST = timedelta(days=365)
+
 
 class Stage(StrEnum):
     """A campaign's state, reduced to what waiting for it must know. An unknown status is never read as an end."""
@@ -83,4 +86,5 @@ class ProgressReporter:
         rest = progress.contacts - progress.finished
         if done <= 0 or rest <= 0 or now <= since:
             return None
-        return now + timedelta(seconds=(now - since).total_seconds() * rest / done)
+        ahead = (now - since).total_seconds() * rest / done
+        return now + timedelta(seconds=ahead) if ahead < LONGEST_FORECAST.total_seconds() else None
