@@ -66,8 +66,10 @@ class RunningSandbox:
 def running(settings: Settings | None = None, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[RunningSandbox]:
     """A sandbox in a thread of this process for as long as the block lasts.
 
-    :param settings: see :class:`Settings`.
-    :param host: address to listen on. :param port: 0 takes a free one.
+    Args:
+        settings: what it does and how it words it; the defaults are those of `Settings`.
+        host: address to listen on.
+        port: 0 takes a free one.
     """
     settings = settings or Settings()
     listener = _listen(host, port)

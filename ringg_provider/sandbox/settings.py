@@ -14,10 +14,10 @@ Shape = Literal["auto", "g3", "g2_openapi", "g2_guide", "fx"]
 
 
 class Settings(BaseModel):
-    """What the sandbox does, and how it words it. ``PATCH /_sandbox/settings`` changes any of these while it runs.
+    """What the sandbox does, and how it words it. `PATCH /_sandbox/settings` changes any of these while it runs.
 
-    ``generation`` chooses which of the vendor's two documentation generations is spoken; every ``*_shape`` that is
-    ``auto`` follows it, any other value picks one of the documented shapes whatever the generation.
+    `generation` chooses which of the vendor's two documentation generations is spoken; every `*_shape` that is
+    `auto` follows it, any other value picks one of the documented shapes whatever the generation.
     """
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)

@@ -52,7 +52,8 @@ def workspace(world: World) -> dict[str, Any]:
 
 def workspaces(world: World) -> dict[str, Any]:
     row = {"id": WORKSPACE_ID, "name": "Sandbox", "created_at": SINCE, "role": "owner"}
-    return {"workspaces": [{**row, "credits": float(world.balance), "locked_credits": 0}]}
+    balance = float(world.balance) if world.settings.is_g3 else int(world.balance)
+    return {"workspaces": [{**row, "credits": balance, "locked_credits": 0}]}
 
 
 def number_row(number: Number, settings: Settings) -> dict[str, Any]:

@@ -32,20 +32,33 @@ def workspace_fields(world: World) -> dict[str, Any]:
     return {"credits": int(world.balance), "locked_credits": 0, "api_key": world.settings.api_key}
 
 
+_TEMPLATE: dict[str, Any] = {
+    "template_name": "sales",
+    "template_label": "Sales Agent",
+    "template_icon": "",
+    "template_source": "custom",
+    "secondary_language": None,
+    "secondary_voice_id": None,
+    "tools": [],
+}
+
+
 def agent_row_fields(agent: Agent) -> dict[str, Any]:
     return {
+        **_TEMPLATE,
         "call_count": 0,
         "custom_variables": dict.fromkeys(agent.variables, "string"),
-        "tools": [],
         "is_archived": False,
-        "secondary_language": None,
-        "secondary_voice_id": None,
     }
 
 
 def agent_fields(agent: Agent, variables: Any) -> dict[str, Any]:
     return {
+        **_TEMPLATE,
         "language": "en-IN",
+        "whitelisted_domains": [],
+        "knowledge_base_id": None,
+        "knowledge_base_name": None,
         "voice": {"id": "voice-1", "name": "Asha", "voice_preview": "https://example.com/voice.mp3"},
         "form_fields": [{"key": "company_name", "value": "Example"}],
         "agent_config": {
@@ -54,7 +67,6 @@ def agent_fields(agent: Agent, variables: Any) -> dict[str, Any]:
             "intro_message": "Hello @{{callee_name}}!",
         },
         "version_details": {agent.version_id: {"event_subscriptions": agent.event_subscriptions}},
-        "tools": [],
     }
 
 

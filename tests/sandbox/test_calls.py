@@ -75,6 +75,8 @@ def test_calls_end_completed_busy_unanswered_or_failed_in_the_shares_asked_for(m
         ("not_picked", "failed", "USER_DID_NOT_JOIN"),
         ("failed", "failed", "NOT_ABLE_TO_CALL"),
         ("voicemail", "completed", "VOICEMAIL_DETECTED"),
+        ("dnd", "failed", "DND_SKIPPED"),
+        ("error", "error", "NOT_ABLE_TO_CALL"),
     ],
 )
 def test_an_outcome_can_be_forced_for_a_number(make_api: MakeApi, outcome: str, status: str, sub_status: str) -> None:
@@ -84,6 +86,13 @@ def test_an_outcome_can_be_forced_for_a_number(make_api: MakeApi, outcome: str, 
     assert (call["call_duration"] > 0) == (status == "completed")
     assert (call["audio_recording"] is None) is True
     assert call["voicemail_detected"] == (outcome == "voicemail")
+
+
+@pytest.mark.parametrize("outcome", ["dnd", "error"])
+def test_what_trying_again_cannot_help_is_not_tried_again(make_api: MakeApi, outcome: str) -> None:
+    api = make_api(forced_outcomes={"+919876500000": [outcome]})
+    api.finished(contacts(1), call_config=call_config(retry_count=3))
+    assert api.sandbox.dials()["numbers"]["+919876500000"]["attempts"] == 1
 
 
 def test_a_call_never_lasts_longer_than_the_campaign_allows(make_api: MakeApi) -> None:

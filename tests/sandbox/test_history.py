@@ -138,6 +138,19 @@ def test_dates_take_any_offset_and_include_both_ends(either: Api) -> None:
     assert either.history(start_date=oldest, end_date=oldest)["total"] == 1
 
 
+def test_dates_can_filter_by_the_moment_of_dialling_instead(make_api: MakeApi) -> None:
+    api = make_api(speed=0.001)
+    list_id = api.started(contacts(10))
+    created = api.history(bulk_list_id=list_id, limit=1)["calls"][0]["created_at"]
+    api.skip(7200)
+    later = api.history(bulk_list_id=list_id, sort_by="called_on_time", sort_order="asc")["calls"][0]
+    assert later["call_attempt_time"] > created
+    assert api.history(start_date=later["call_attempt_time"])["total"] == 0
+    api.sandbox.settings(history_dates_filter="call_time")
+    assert api.history(start_date=later["call_attempt_time"])["total"] == 10
+    assert api.history(end_date=created)["total"] == 0
+
+
 @pytest.mark.parametrize(
     ("params", "status"),
     [

@@ -49,6 +49,12 @@ def test_an_upload_that_cannot_be_paid_becomes_a_draft_after_a_top_up_and_a_chec
     expect(api.make_call(bulk_list_id))
 
 
+def test_a_lack_of_credits_can_be_a_400_as_one_page_says(either: Api) -> None:
+    list_id = either.saved(contacts(10))
+    either.sandbox.settings(balance=1, no_credits_status=400)
+    assert "insufficient" in refusal(either.start(list_id), 400)
+
+
 def test_listing_campaigns_checks_the_balance_again(make_api: MakeApi) -> None:
     api = make_api(balance=4)
     bulk_list_id = api.uploaded(contacts(10), until=["insufficient_balance"])
