@@ -85,6 +85,7 @@ class Request:
     :param form: fields of a multipart body, before the file.
     :param file: a CSV that is streamed as the field `file` of the multipart body.
     :param repeatable: whether sending it twice does no more than sending it once.
+    :param again_when_limited: whether one that is not repeatable is sent again after a 429, which was not acted upon.
     :param expects: statuses other than 2xx that are handed to the caller instead of raised.
     """
 
@@ -95,6 +96,7 @@ class Request:
     form: Mapping[str, str] | None = field(default=None, repr=False)
     file: Path | None = None
     repeatable: bool = False
+    again_when_limited: bool = False
     expects: frozenset[int] = frozenset()
 
     @property
@@ -207,6 +209,12 @@ class Response:
             case _ if 400 <= status < 500:
                 return InvalidRequest(said, field=_field_in(body), status_code=status)
         return ServerError(said + self.request.doubt, retry_after=self.retry_after, status_code=status)
+
+
+def error_of(response: Response) -> RinggProviderError | None:
+    """What is wrong with an answer by its status alone; None when it is 2xx or expected."""
+    fine = response.is_success or response.status_code in response.request.expects
+    return None if fine else response.error()
 
 
 # --- what error bodies say ----------------------------------------------------------------------------------
@@ -391,7 +399,9 @@ class _Rules:
         max_attempts: int,
         max_wait: float,
         clock: Callable[[], float],
+        error_of: Callable[[Response], RinggProviderError | None],
     ) -> None:
+        self._error_of = error_of
         self.base_url = check_base_url(base_url)
         self.max_attempts = max_attempts
         self._headers = {
@@ -449,9 +459,10 @@ class _Rules:
             retry_after=parse_retry_after(answer.headers.get("retry-after"), self._clock()),
             redact=lambda text: redact(text, *self._secrets),
         )
-        if response.is_success or response.status_code in request.expects:
-            return response
-        raise response.error()
+        error = self._error_of(response)
+        if error is not None:
+            raise error
+        return response
 
     @contextmanager
     def guard(self, request: Request) -> Iterator[None]:
@@ -525,7 +536,7 @@ def _may_repeat(request: Request, error: BaseException) -> bool:
         case NetworkError():
             return request.repeatable or not error.sent
         case RateLimited():
-            return request.repeatable
+            return request.repeatable or request.again_when_limited
         case ServerError():
             return request.repeatable and error.status_code in _WORTH_REPEATING
     return False
@@ -553,8 +564,9 @@ class _Shell:
         max_attempts: int,
         max_wait: float,
         clock: Callable[[], float],
+        error_of: Callable[[Response], RinggProviderError | None],
     ) -> None:
-        self._rules = _Rules(base_url, headers, secrets, timeouts, max_attempts, max_wait, clock)
+        self._rules = _Rules(base_url, headers, secrets, timeouts, max_attempts, max_wait, clock, error_of)
 
     @property
     def base_url(self) -> str:
@@ -577,6 +589,7 @@ class Transport(_Shell):
         raised at once.
     :param sleep: waits for seconds; replaced in tests.
     :param clock: seconds since the epoch; replaced in tests.
+    :param error_of: what is wrong with an answer, None when nothing is; default by its status.
     """
 
     def __init__(
@@ -590,8 +603,9 @@ class Transport(_Shell):
         max_wait: float = 120.0,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
+        error_of: Callable[[Response], RinggProviderError | None] = error_of,
     ) -> None:
-        super().__init__(base_url, headers, secrets, timeouts, max_attempts, max_wait, clock)
+        super().__init__(base_url, headers, secrets, timeouts, max_attempts, max_wait, clock, error_of)
         self._sleep = sleep
         self._http = httpx.Client(**self._rules.client_options())
 
@@ -636,8 +650,9 @@ class AsyncTransport(_Shell):
         max_wait: float = 120.0,
         sleep: Callable[[float], Awaitable[None]] | None = None,
         clock: Callable[[], float] = time.time,
+        error_of: Callable[[Response], RinggProviderError | None] = error_of,
     ) -> None:
-        super().__init__(base_url, headers, secrets, timeouts, max_attempts, max_wait, clock)
+        super().__init__(base_url, headers, secrets, timeouts, max_attempts, max_wait, clock, error_of)
         self._sleeping: dict[str, Any] = {} if sleep is None else {"sleep": sleep}
         self._http = httpx.AsyncClient(**self._rules.client_options())
 

@@ -18,8 +18,7 @@ import sqlalchemy as sa
 from ringg_provider.exceptions import InvalidRequest, TransientError
 from ringg_provider.history.details import ReadsDetails, read_details
 from ringg_provider.history.merge import MergeCounts, merge_rows
-from ringg_provider.history.pacer import Pacer
-from ringg_provider.history.paging import DateSlices, ListsCalls, PageReader, Slice, calls_of
+from ringg_provider.history.paging import DateSlices, ListsCalls, PageReader, Slice, calls_between, calls_of
 from ringg_provider.history.plan import CampaignToRead, Plan
 from ringg_provider.history.recordings import RecordingStore
 from ringg_provider.history.rows import (
@@ -37,6 +36,7 @@ from ringg_provider.history.rows import (
 )
 from ringg_provider.history.states import AWAITS_CALLS, AWAITS_DETAILS, CLOSED, ENDED, NOT_STARTED
 from ringg_provider.history.tables import HistoryState, calls_table, campaigns_table
+from ringg_provider.pacer import Pacer
 from ringg_provider.ringg.requests import CallQuery
 from ringg_provider.ringg.responses import Call, Campaign, CampaignState
 
@@ -50,6 +50,7 @@ SETTLED_AFTER = dt.timedelta(minutes=5)
 
 _ROWS_PER_MERGE = 2_000
 _DETAILS_PER_MERGE = 500
+_AROUND = dt.timedelta(minutes=1)
 _MOST_SINGLES = 30  # more open calls than this are cheaper to find by date than one by one
 
 #: What a campaign is grouped by when its calls are summed up; all of it follows from its id.
@@ -434,16 +435,37 @@ class _Run:
                 self.merge([{"call_id": newest.call_id, "watermark": True, "read_at": self.load.now()}])
 
     def read_singles(self, call_ids: Sequence[str]) -> None:
-        """Ask for single open calls by their id; where the platform cannot filter so, by their details."""
+        """Ask for single open calls by their id; where the platform cannot filter so, around their times."""
         rows: list[Row] = []
+        unfound: list[str] = []
         for call_id in call_ids:
             page = self.reader.page(CallQuery(call_id=call_id), 0)
             found = [call for call in page.calls if call.id == call_id]
             self.counts.calls_read += len(found)
             rows += [self.row(call, None) for call in found]
             if not found:
-                rows += self.details_rows([call_id])
+                unfound.append(call_id)
         self.merge(rows)
+        self.merge(self.details_rows(unfound))
+        for start, end in self.times_of(unfound):
+            self.merge_calls(Slice(self.reader, calls_between(start, end)).pages(), bulk_list_id=None)
+
+    def times_of(self, call_ids: Sequence[str]) -> list[tuple[dt.datetime, dt.datetime]]:
+        """The stretches of time in which calls that ended but are not costed yet were made; either time may count."""
+        calls = self.calls
+        query = sa.select(calls.c.created_at, calls.c.attempted_at).where(
+            calls.c.call_id.in_(call_ids), calls.c.history_reason == COST_MISSING
+        )
+        with self.engine.connect() as connection:
+            moments = sorted({at for row in connection.execute(query) for at in row if at is not None})
+        stretches: list[tuple[dt.datetime, dt.datetime]] = []
+        for at in moments:
+            start, end = at - _AROUND, at + _AROUND
+            if stretches and start <= stretches[-1][1]:
+                stretches[-1] = (stretches[-1][0], end)
+            else:
+                stretches.append((start, end))
+        return stretches
 
     def merge_calls(self, pages: Iterable[list[Call]], *, bulk_list_id: str | None) -> None:
         waiting: list[Row] = []

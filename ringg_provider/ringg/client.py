@@ -6,16 +6,15 @@ makes a list is ever sent twice by them.
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
+from ringg_provider.clients import ApiClient, AsyncApiClient, Platform
+from ringg_provider.endpoint import Endpoint
 from ringg_provider.exceptions import InvalidRequest
-from ringg_provider.http import DEFAULT_TIMEOUTS, AsyncTransport, Timeouts, Transport, check_api_key
 from ringg_provider.ringg import endpoints
-from ringg_provider.ringg.endpoints import Endpoint
 from ringg_provider.ringg.requests import (
     MAX_CALLS_PER_PAGE,
     AnalyticsKind,
@@ -103,12 +102,17 @@ def _ends_history(page: CallPage, asked: int, offset: int) -> bool:
     return len(page.calls) < size and not more
 
 
-def _options(api_key: str) -> dict[str, Any]:
-    key = check_api_key(api_key)
-    return {"headers": {"X-API-KEY": key}, "secrets": (key,)}
+class _Ringg(Platform):
+    """Where Ringg AI answers, and how it is shown a key."""
+
+    production = PRODUCTION
+
+    @staticmethod
+    def _key_headers(api_key: str) -> dict[str, str]:
+        return {"X-API-KEY": api_key}
 
 
-class RinggClient:
+class RinggClient(_Ringg, ApiClient):
     """Ringg AI, synchronously. Safe to share between threads; close it, or use it in a `with` block.
 
     :param api_key: key of a workspace.
@@ -123,28 +127,6 @@ class RinggClient:
     `responses.py`.
     https://docs.ringg.ai/api-reference/quick-start/api-overview
     """
-
-    def __init__(
-        self,
-        api_key: str,
-        base_url: str = PRODUCTION,
-        *,
-        timeout: Timeouts = DEFAULT_TIMEOUTS,
-        max_attempts: int = 5,
-        max_wait: float = 120.0,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._transport = Transport(
-            base_url,
-            timeouts=timeout,
-            max_attempts=max_attempts,
-            max_wait=max_wait,
-            sleep=sleep,
-            **_options(api_key),
-        )
-
-    def _do(self, endpoint: Endpoint[T]) -> T:
-        return endpoint.read(self._transport.send(endpoint.request))
 
     # --- workspace ---
 
@@ -375,47 +357,12 @@ class RinggClient:
         )
         return self._do(endpoints.analytics(query))
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._transport.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._transport.base_url!r})"
-
-
-class AsyncRinggClient:
+class AsyncRinggClient(_Ringg, AsyncApiClient):
     """Ringg AI for asyncio: what waiting for campaigns and stopping them needs.
 
-    The parameters are those of `RinggClient`, except that `sleep` is awaited; so are methods and errors.
+    Parameters, methods and errors are those of `RinggClient`, except that `sleep` is awaited.
     """
-
-    def __init__(
-        self,
-        api_key: str,
-        base_url: str = PRODUCTION,
-        *,
-        timeout: Timeouts = DEFAULT_TIMEOUTS,
-        max_attempts: int = 5,
-        max_wait: float = 120.0,
-        sleep: Callable[[float], Awaitable[None]] | None = None,
-    ) -> None:
-        self._transport = AsyncTransport(
-            base_url,
-            timeouts=timeout,
-            max_attempts=max_attempts,
-            max_wait=max_wait,
-            sleep=sleep,
-            **_options(api_key),
-        )
-
-    async def _do(self, endpoint: Endpoint[T]) -> T:
-        return endpoint.read(await self._transport.send(endpoint.request))
 
     async def get_workspace(self) -> Workspace:
         """See `RinggClient.get_workspace`."""
@@ -466,19 +413,6 @@ class AsyncRinggClient:
     async def get_call(self, call_id: str, send_analysis: bool = True) -> CallDetails:
         """See `RinggClient.get_call`."""
         return await self._do(endpoints.call_details(call_id, send_analysis))
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._transport.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._transport.base_url!r})"
 
 
 def _page_size(limit: int) -> int:

@@ -6,13 +6,14 @@ Sending is left to the clients.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
+from ringg_provider.answers import ResponseModel, read_list
+from ringg_provider.endpoint import Endpoint, get, path_id, read_as
 from ringg_provider.exceptions import InvalidRequest
-from ringg_provider.http import Request, Response, quoted
+from ringg_provider.http import Request, Response
 from ringg_provider.ringg.requests import (
     MAX_CALLS_PER_PAGE,
     AnalyticsQuery,
@@ -32,7 +33,6 @@ from ringg_provider.ringg.responses import (
     CallerNumber,
     CallPage,
     CampaignPage,
-    ResponseModel,
     SavedCampaign,
     StartedCall,
     StartResult,
@@ -40,71 +40,27 @@ from ringg_provider.ringg.responses import (
     UploadStatus,
     User,
     Workspace,
-    read_list,
 )
 
 MAX_CSV_BYTES = 20 * 1024 * 1024
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Endpoint(Generic[T]):
-    """A request together with the way to read its answer."""
-
-    request: Request
-    read: Callable[[Response], T]
-
-    def unrepeated(self) -> Endpoint[T]:
-        """The same, sent once by the transport: the caller does its own pacing."""
-        return replace(self, request=replace(self.request, repeatable=False))
-
-
-def _as(model: type[M]) -> Callable[[Response], M]:
-    return lambda response: model.read(response.body())
-
-
-M = TypeVar("M", bound=ResponseModel)
-
-
-def _get(path: str, **params: Any) -> Request:
-    """A GET; a parameter that is None is left out, a list is sent as the same name several times."""
-    pairs = [
-        (name, _query_value(value))
-        for name, values in params.items()
-        for value in (values if isinstance(values, list) else [values])
-        if value is not None
-    ]
-    return Request("GET", path, params=pairs, repeatable=True)
-
-
-def _query_value(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _id(value: str, field: str) -> str:
-    if not value or re.search(r"[\s/]", value):
-        raise InvalidRequest(f"{field} must be an id as the platform gave it.", field=field)
-    return quoted(value)
-
 
 # --- workspace ----------------------------------------------------------------------------------------------
 
 
 def workspace() -> Endpoint[Workspace]:
-    return Endpoint(_get("/workspace"), _as(Workspace))
+    return Endpoint(get("/workspace"), read_as(Workspace))
 
 
 def numbers_page(limit: int, offset: int) -> Endpoint[list[CallerNumber]]:
     return Endpoint(
-        _get("/workspace/numbers", limit=limit, offset=offset),
+        get("/workspace/numbers", limit=limit, offset=offset),
         lambda response: read_list(response.body(), "workspace_numbers", model=CallerNumber),
     )
 
 
 def users_page(limit: int, offset: int) -> Endpoint[list[User]]:
     return Endpoint(
-        _get("/workspace/users", limit=limit, offset=offset),
+        get("/workspace/users", limit=limit, offset=offset),
         lambda response: read_list(response.body(), "workspace_users", model=User),
     )
 
@@ -114,13 +70,13 @@ def users_page(limit: int, offset: int) -> Endpoint[list[User]]:
 
 def agents_page(search: str | None, limit: int, offset: int) -> Endpoint[list[Agent]]:
     return Endpoint(
-        _get("/agent/all", search=search, limit=limit, offset=offset),
+        get("/agent/all", search=search, limit=limit, offset=offset),
         lambda response: read_list(response.body(), "data", "agents", model=Agent),
     )
 
 
 def agent(agent_id: str) -> Endpoint[Agent]:
-    return Endpoint(_get(f"/agent/{_id(agent_id, 'agent_id')}"), _as(Agent))
+    return Endpoint(get(f"/agent/{path_id(agent_id, 'agent_id')}"), read_as(Agent))
 
 
 def event_subscriptions(subscriptions: EventSubscriptions) -> Endpoint[None]:
@@ -137,11 +93,11 @@ def _nothing(response: Response) -> None:
 
 
 def save(spec: CampaignSpec, csv: Path) -> Endpoint[SavedCampaign]:
-    return Endpoint(Request("POST", "/campaign/save", form=spec.form(), file=_checked(csv)), _as(SavedCampaign))
+    return Endpoint(Request("POST", "/campaign/save", form=spec.form(), file=_checked(csv)), read_as(SavedCampaign))
 
 
 def upload(spec: CampaignSpec, csv: Path) -> Endpoint[UploadedCsv]:
-    return Endpoint(Request("POST", "/campaign/upload-csv", form=spec.form(), file=_checked(csv)), _as(UploadedCsv))
+    return Endpoint(Request("POST", "/campaign/upload-csv", form=spec.form(), file=_checked(csv)), read_as(UploadedCsv))
 
 
 def _checked(csv: Path) -> Path:
@@ -160,20 +116,20 @@ def _checked(csv: Path) -> Path:
 
 def start(request: StartCampaign) -> Endpoint[StartResult]:
     path = "/campaign/start" if request.number_pool_id is None else "/campaign/v2/start"
-    return Endpoint(Request("POST", path, json=request.wire()), _as(StartResult))
+    return Endpoint(Request("POST", path, json=request.wire()), read_as(StartResult))
 
 
 def make_call_async(request: MakeCallAsync) -> Endpoint[StartResult]:
-    return Endpoint(Request("POST", "/campaign/make-call-async", json=request.wire()), _as(StartResult))
+    return Endpoint(Request("POST", "/campaign/make-call-async", json=request.wire()), read_as(StartResult))
 
 
 def upload_status(bulk_list_id: str) -> Endpoint[UploadStatus]:
-    return Endpoint(_get(f"/campaign/upload-status/{_id(bulk_list_id, 'bulk_list_id')}"), _as(UploadStatus))
+    return Endpoint(get(f"/campaign/upload-status/{path_id(bulk_list_id, 'bulk_list_id')}"), read_as(UploadStatus))
 
 
 def check_balance(bulk_list_id: str) -> Endpoint[Balance]:
     # Repeatable: it only compares again, and a positive answer moves the list to where it would move anyway.
-    path = f"/campaign/check-balance/{_id(bulk_list_id, 'bulk_list_id')}"
+    path = f"/campaign/check-balance/{path_id(bulk_list_id, 'bulk_list_id')}"
     return Endpoint(Request("POST", path, repeatable=True, expects=frozenset({400})), _read_balance)
 
 
@@ -192,7 +148,7 @@ def _read_balance(response: Response) -> Balance:
 
 
 def campaigns_page(limit: int, offset: int) -> Endpoint[CampaignPage]:
-    return Endpoint(_get("/campaign/all", call_count=True, limit=limit, offset=offset), _as(CampaignPage))
+    return Endpoint(get("/campaign/all", call_count=True, limit=limit, offset=offset), read_as(CampaignPage))
 
 
 @dataclass(frozen=True)
@@ -243,21 +199,21 @@ def terminate(request: Terminate) -> Endpoint[Terminated]:
 def calls_page(query: CallQuery, limit: int, offset: int) -> Endpoint[CallPage]:
     if not 1 <= limit <= MAX_CALLS_PER_PAGE:
         raise InvalidRequest(f"limit must be from 1 to {MAX_CALLS_PER_PAGE}.", field="limit")
-    return Endpoint(_get("/calling/history", **query.wire(), limit=limit, offset=offset), _as(CallPage))
+    return Endpoint(get("/calling/history", **query.wire(), limit=limit, offset=offset), read_as(CallPage))
 
 
 def call_details(call_id: str, send_analysis: bool) -> Endpoint[CallDetails]:
-    _id(call_id, "call_id")
-    return Endpoint(_get("/calling/call-details", id=call_id, send_analysis=send_analysis), _as(CallDetails))
+    path_id(call_id, "call_id")
+    return Endpoint(get("/calling/call-details", id=call_id, send_analysis=send_analysis), read_as(CallDetails))
 
 
 def single_call(call: SingleCall) -> Endpoint[StartedCall]:
     v2 = call.number_pool_id is not None or call.voice_id is not None
     path = "/calling/v2/outbound/individual" if v2 else "/calling/outbound/individual"
-    return Endpoint(Request("POST", path, json=call.wire()), _as(StartedCall))
+    return Endpoint(Request("POST", path, json=call.wire()), read_as(StartedCall))
 
 
 def analytics(query: AnalyticsQuery) -> Endpoint[dict[str, Any]]:
     params = query.wire()
     kind = params.pop("kind")
-    return Endpoint(_get(f"/analytics/{kind}", **params), lambda response: ResponseModel.read(response.body()).raw)
+    return Endpoint(get(f"/analytics/{kind}", **params), lambda response: ResponseModel.read(response.body()).raw)

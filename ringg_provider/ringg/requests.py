@@ -14,23 +14,20 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr, model_validator
 
-from ringg_provider.ringg.fields import (
+from ringg_provider.fields import (
     AwareTime,
-    CampaignTime,
     Clock,
-    CountryCode,
     Distinct,
     HttpsUrl,
     Identifier,
-    LocalTime,
     OneOrMany,
     PhoneNumber,
     PlainDate,
     RequestModel,
     Text,
     ZoneName,
-    parse_campaign_time,
 )
+from ringg_provider.ringg.fields import CampaignTime, CountryCode, LocalTime, parse_campaign_time
 
 MAX_NUMBERS_PER_TERMINATE = 100
 MAX_CALLS_PER_PAGE = 200

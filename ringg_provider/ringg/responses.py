@@ -10,119 +10,35 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
-    AfterValidator,
     AliasChoices,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     GetCoreSchemaHandler,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
     model_validator,
 )
 from pydantic_core import CoreSchema, core_schema
 
+from ringg_provider.answers import (
+    Lenient,
+    OptionalCount,
+    OptionalFlag,
+    OptionalMoment,
+    OptionalMoney,
+    OptionalNumber,
+    OptionalObject,
+    OptionalText,
+    RequiredId,
+    ResponseModel,
+    named,
+    read_list,
+    to_decimal,
+)
 from ringg_provider.exceptions import UnexpectedResponse
-
-M = TypeVar("M", bound="ResponseModel")
-
-
-def _or_none(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return handler(value)
-    except ValidationError:
-        return None
-
-
-def _in_utc(moment: datetime) -> datetime:
-    """A time without an offset is read as UTC, which is what the platform's examples mean by it."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-
-
-def _as_text(value: Any) -> Any:
-    return str(value) if isinstance(value, int | float | Decimal) and not isinstance(value, bool) else value
-
-
-_Lenient = WrapValidator(_or_none)
-_Text = Annotated[str | None, BeforeValidator(_as_text), _Lenient]
-_Count = Annotated[int | None, _Lenient]
-_Flag = Annotated[bool | None, _Lenient]
-_Money = Annotated[Annotated[Decimal, Field(allow_inf_nan=False)] | None, _Lenient]
-_Number = Annotated[Annotated[float, Field(allow_inf_nan=False)] | None, _Lenient]
-_Moment = Annotated[Annotated[datetime, AfterValidator(_in_utc)] | None, _Lenient]
-_Object = Annotated[dict[str, Any] | None, _Lenient]
-_Id = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
-
-
-def _named(*names: str, default: Any = None, shown: bool = True) -> Any:
-    """A field that goes by several names on the wire, the first that is there and not null wins."""
-    return Field(default=default, validation_alias=AliasChoices(*names), repr=shown)
-
-
-def without(body: Any, *names: str) -> Any:
-    """A copy of a body without the keys of these names, at any depth."""
-    if isinstance(body, Mapping):
-        return {key: without(value, *names) for key, value in body.items() if key not in names}
-    if isinstance(body, list):
-        return [without(value, *names) for value in body]
-    return body
-
-
-class ResponseModel(BaseModel):
-    """The base of every response: unknown fields are ignored here and kept in `.raw`."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, hide_input_in_errors=True)
-
-    #: Keys that are left out of `.raw`.
-    stripped: ClassVar[tuple[str, ...]] = ("api_key",)
-
-    raw: dict[str, Any] = Field(default_factory=dict, repr=False)
-
-    @classmethod
-    def read(cls, body: Any) -> Self:
-        """The model of a decoded JSON body.
-
-        Raises `UnexpectedResponse` when the body is not an object or lacks what the model cannot do without.
-        """
-        if not isinstance(body, Mapping):
-            raise UnexpectedResponse(f"The platform's answer is not the expected object ({cls.__name__}).")
-        problem: ValidationError | None = None
-        try:
-            # A null counts as absent, so that the next of a field's names is tried.
-            present = {key: value for key, value in body.items() if value is not None}
-            return cls.model_validate(cls._arrange(present) | {"raw": without(body, *cls.stripped)})
-        except ValidationError as error:
-            problem = error
-        fields = ", ".join(sorted({".".join(map(str, found["loc"])) for found in problem.errors()}))
-        raise UnexpectedResponse(
-            f"The platform's answer cannot be read as {cls.__name__}: missing or unreadable {fields}."
-        )
-
-    @classmethod
-    def _arrange(cls, body: dict[str, Any]) -> dict[str, Any]:
-        """Bring a shape that is not flat into one that is; the hook for subclasses."""
-        return body
-
-
-def read_list(body: Any, *path: str, model: type[M]) -> list[M]:
-    """The models of the list at `path` in a body, or of the body itself when it is a list."""
-    found = body
-    for name in path:
-        if isinstance(found, list):
-            break
-        found = found.get(name) if isinstance(found, Mapping) else None
-    if not isinstance(found, list):
-        raise UnexpectedResponse(f"The platform's answer has no list {'.'.join(path)}.")
-    return [model.read(item) for item in found]
-
 
 # --- states -------------------------------------------------------------------------------------------------
 
@@ -195,8 +111,8 @@ class CallStatus(str):
 class Workspace(ResponseModel):
     """The workspace of an API key, and what it can spend. `.raw` is without the key."""
 
-    id: _Text = None
-    name: _Text = None
+    id: OptionalText = None
+    name: OptionalText = None
     spendable_credits: Decimal | None = None
 
     @classmethod
@@ -218,43 +134,32 @@ def _spendable(info: Mapping[str, Any]) -> Decimal | None:
     return None if available is None or locked is None else available - locked
 
 
-def to_decimal(value: Any) -> Decimal | None:
-    """A number of any JSON form as a Decimal, or None when it is not a finite number."""
-    if value is None or isinstance(value, bool):
-        return None
-    try:
-        number = Decimal(str(value).strip())
-    except ArithmeticError:
-        return None
-    return number if number.is_finite() else None
-
-
 class User(ResponseModel):
     """A member of the workspace; the id is what `email_completion_user_ids` takes."""
 
-    id: _Id
-    username: _Text = Field(default=None, repr=False)
-    email: _Text = Field(default=None, repr=False)
-    role: _Text = None
-    invite_status: _Text = None
+    id: RequiredId
+    username: OptionalText = Field(default=None, repr=False)
+    email: OptionalText = Field(default=None, repr=False)
+    role: OptionalText = None
+    invite_status: OptionalText = None
 
 
 class CallerNumber(ResponseModel):
     """A number of the workspace that calls can be made from; a test number cannot make any."""
 
-    id: _Id
-    number: _Text = Field(default=None, repr=False)
-    display_name: _Text = None
-    provider: _Text = None
-    owner: _Text = Field(default=None, repr=False)
+    id: RequiredId
+    number: OptionalText = Field(default=None, repr=False)
+    display_name: OptionalText = None
+    provider: OptionalText = None
+    owner: OptionalText = Field(default=None, repr=False)
     is_test_number: bool = False
     is_spam: bool = False
     is_relay: bool = False
-    is_inbound_enabled: _Flag = None
-    telephony_id: _Text = None
-    number_pool_id: _Text = None
-    tags: Annotated[list[Any] | None, _Lenient] = None
-    created_at: _Moment = None
+    is_inbound_enabled: OptionalFlag = None
+    telephony_id: OptionalText = None
+    number_pool_id: OptionalText = None
+    tags: Annotated[list[Any] | None, Lenient] = None
+    created_at: OptionalMoment = None
 
 
 # --- agents -------------------------------------------------------------------------------------------------
@@ -269,12 +174,12 @@ class Agent(ResponseModel):
     `.variables` is None when they could not be read; `.event_subscriptions` is what the agent has at present.
     """
 
-    id: _Id
-    name: _Text = _named("agent_display_name", "agent_name", "name")
-    agent_type: _Text = None
-    orchestration_mode: _Text = None
+    id: RequiredId
+    name: OptionalText = named("agent_display_name", "agent_name", "name")
+    agent_type: OptionalText = None
+    orchestration_mode: OptionalText = None
     is_archived: bool = False
-    active_version_id: _Text = _named("active_agent_version_id")
+    active_version_id: OptionalText = named("active_agent_version_id")
     variables: frozenset[str] | None = None
     event_subscriptions: list[dict[str, Any]] | None = Field(default=None, repr=False)
 
@@ -391,21 +296,21 @@ class SavedCampaign(ResponseModel):
 
     stripped: ClassVar[tuple[str, ...]] = ("api_key", "custom_args_values")
 
-    list_id: _Id = Field(validation_alias=AliasChoices("list_id", "bulk_list_id", "campaign_id", "id"))
-    message: _Text = None
-    total_rows: _Count = None
-    successful_rows: _Count = None
-    failed_rows: _Count = None
+    list_id: RequiredId = Field(validation_alias=AliasChoices("list_id", "bulk_list_id", "campaign_id", "id"))
+    message: OptionalText = None
+    total_rows: OptionalCount = None
+    successful_rows: OptionalCount = None
+    failed_rows: OptionalCount = None
 
 
 class UploadedCsv(ResponseModel):
     """What `campaign/upload-csv` made; only the id is certain."""
 
-    bulk_list_id: _Id = Field(validation_alias=AliasChoices("bulk_list_id", "list_id", "campaign_id", "id"))
-    message: _Text = None
-    status: _Text = None
-    total_rows: _Count = None
-    campaign_name: _Text = None
+    bulk_list_id: RequiredId = Field(validation_alias=AliasChoices("bulk_list_id", "list_id", "campaign_id", "id"))
+    message: OptionalText = None
+    status: OptionalText = None
+    total_rows: OptionalCount = None
+    campaign_name: OptionalText = None
 
     @property
     def state(self) -> CampaignState:
@@ -420,14 +325,14 @@ class UploadStatus(ResponseModel):
     ended". Only who knows whether a start was sent can tell.
     """
 
-    bulk_list_id: _Text = _named("bulk_list_id", "list_id", "campaign_id", "id")
+    bulk_list_id: OptionalText = named("bulk_list_id", "list_id", "campaign_id", "id")
     status: str
-    campaign_name: _Text = None
-    valid_rows: _Count = _named("total_callees", "successful_rows", "total_contacts")
-    invalid_rows: _Count = _named("invalidated_rows_count", "failed_rows")
-    total_rows: _Count = None
-    processed_rows: _Count = None
-    invalid_rows_csv_url: _Text = _named("invalidated_rows_csv_url", "invalid_entries_file", shown=False)
+    campaign_name: OptionalText = None
+    valid_rows: OptionalCount = named("total_callees", "successful_rows", "total_contacts")
+    invalid_rows: OptionalCount = named("invalidated_rows_count", "failed_rows")
+    total_rows: OptionalCount = None
+    processed_rows: OptionalCount = None
+    invalid_rows_csv_url: OptionalText = named("invalidated_rows_csv_url", "invalid_entries_file", shown=False)
 
     @classmethod
     def _arrange(cls, body: dict[str, Any]) -> dict[str, Any]:
@@ -453,12 +358,12 @@ class Balance(ResponseModel):
     the platform refused to check because the list is not waiting for money; `unknown` otherwise.
     """
 
-    bulk_list_id: _Text = None
-    status: _Text = None
-    message: _Text = None
-    required_credits: _Money = None
-    available_credits: _Money = None
-    additional_balance_required: _Money = None
+    bulk_list_id: OptionalText = None
+    status: OptionalText = None
+    message: OptionalText = None
+    required_credits: OptionalMoney = None
+    available_credits: OptionalMoney = None
+    additional_balance_required: OptionalMoney = None
     sufficient: bool | None = None
     basis: str = "unknown"
 
@@ -503,30 +408,30 @@ def _stated_sufficiency(body: Mapping[str, Any], missing: Decimal | None) -> tup
 class StartResult(ResponseModel):
     """The platform accepted a start. There is no new id in it: the list's id is the campaign's."""
 
-    message: _Text = None
-    status: _Text = None
-    bulk_list_id: _Text = None
-    has_ongoing_calls: _Flag = None
+    message: OptionalText = None
+    status: OptionalText = None
+    bulk_list_id: OptionalText = None
+    has_ongoing_calls: OptionalFlag = None
 
 
 class Campaign(ResponseModel):
     """One row of the campaign list; all counters are optional."""
 
-    id: _Id
-    name: _Text = None
-    status: _Text = _named("campaign_status", "status")
-    agent_id: _Text = None
-    created_at: _Moment = None
-    updated_at: _Moment = None
-    campaign_start_time: _Moment = None
-    campaign_end_time: _Moment = None
-    total_count: _Count = None
-    registered_count: _Count = None
-    completed_count: _Count = None
-    total_calls: _Count = None
-    total_contacts: _Count = None
-    invalid_rows: _Count = _named("invalidated_rows_count", "failed_rows")
-    additional_balance_required: _Money = None
+    id: RequiredId
+    name: OptionalText = None
+    status: OptionalText = named("campaign_status", "status")
+    agent_id: OptionalText = None
+    created_at: OptionalMoment = None
+    updated_at: OptionalMoment = None
+    campaign_start_time: OptionalMoment = None
+    campaign_end_time: OptionalMoment = None
+    total_count: OptionalCount = None
+    registered_count: OptionalCount = None
+    completed_count: OptionalCount = None
+    total_calls: OptionalCount = None
+    total_contacts: OptionalCount = None
+    invalid_rows: OptionalCount = named("invalidated_rows_count", "failed_rows")
+    additional_balance_required: OptionalMoney = None
 
     @property
     def state(self) -> CampaignState:
@@ -538,9 +443,9 @@ class CampaignPage(ResponseModel):
     """One page of the campaign list; `.total` is what the platform says there is in all, if it does."""
 
     campaigns: list[Campaign]
-    total: _Count = None
-    limit: _Count = None
-    offset: _Count = None
+    total: OptionalCount = None
+    limit: OptionalCount = None
+    offset: OptionalCount = None
 
     @classmethod
     def _arrange(cls, body: dict[str, Any]) -> dict[str, Any]:
@@ -566,7 +471,7 @@ def _turns(value: Any) -> Any:
     return value
 
 
-_Transcript = Annotated[list[dict[str, Any]] | None, BeforeValidator(_turns), _Lenient]
+_Transcript = Annotated[list[dict[str, Any]] | None, BeforeValidator(_turns), Lenient]
 
 
 class Call(ResponseModel):
@@ -576,27 +481,27 @@ class Call(ResponseModel):
     expires, and a row does not say which campaign it belongs to unless the platform sends `bulk_list_id`.
     """
 
-    id: _Id
+    id: RequiredId
     status: CallStatus
-    sub_status: _Text = None
-    to_number: _Text = Field(default=None, repr=False)
-    name: _Text = Field(default=None, repr=False)
-    from_numbers: Annotated[list[str] | None, _Lenient] = Field(default=None, repr=False)
+    sub_status: OptionalText = None
+    to_number: OptionalText = Field(default=None, repr=False)
+    name: OptionalText = Field(default=None, repr=False)
+    from_numbers: Annotated[list[str] | None, Lenient] = Field(default=None, repr=False)
     transcript: _Transcript = Field(default=None, repr=False)
-    audio_recording: _Text = Field(default=None, repr=False)
-    call_type: _Text = None
-    created_at: _Moment = None
-    call_attempt_time: _Moment = None
-    call_duration: _Number = None
-    call_cost: _Money = None
-    currency: _Text = None
-    retry_count: _Count = None
-    voicemail_detected: _Flag = None
-    credits_processed: _Flag = None
-    bulk_list_id: _Text = None
-    agent_id: _Text = None
-    agent_name: _Text = None
-    agent_version_id: _Text = None
+    audio_recording: OptionalText = Field(default=None, repr=False)
+    call_type: OptionalText = None
+    created_at: OptionalMoment = None
+    call_attempt_time: OptionalMoment = None
+    call_duration: OptionalNumber = None
+    call_cost: OptionalMoney = None
+    currency: OptionalText = None
+    retry_count: OptionalCount = None
+    voicemail_detected: OptionalFlag = None
+    credits_processed: OptionalFlag = None
+    bulk_list_id: OptionalText = None
+    agent_id: OptionalText = None
+    agent_name: OptionalText = None
+    agent_version_id: OptionalText = None
 
     @classmethod
     def _arrange(cls, body: dict[str, Any]) -> dict[str, Any]:
@@ -616,10 +521,10 @@ class CallPage(ResponseModel):
     """One page of the call history; `.total` is None when the platform only says "many"."""
 
     calls: list[Call] = Field(repr=False)
-    count: _Count = None
-    total: _Count = None
-    limit: _Count = None
-    offset: _Count = None
+    count: OptionalCount = None
+    total: OptionalCount = None
+    limit: OptionalCount = None
+    offset: OptionalCount = None
 
     @classmethod
     def _arrange(cls, body: dict[str, Any]) -> dict[str, Any]:
@@ -630,20 +535,20 @@ class CallPage(ResponseModel):
 class CallDetails(ResponseModel):
     """One call with its transcript and, once they are ready, its analyses."""
 
-    id: _Id = Field(validation_alias=AliasChoices("id", "call_id"))
+    id: RequiredId = Field(validation_alias=AliasChoices("id", "call_id"))
     status: CallStatus = Field(validation_alias=AliasChoices("call_status", "status"))
-    sub_status: _Text = _named("call_sub_status", "sub_status")
-    call_direction: _Text = None
-    from_number: _Text = Field(default=None, repr=False)
-    to_number: _Text = Field(default=None, repr=False)
-    callee_name: _Text = Field(default=None, repr=False)
-    agent_id: _Text = None
-    initiation_time: _Moment = None
-    recording_url: _Text = Field(default=None, repr=False)
-    transcript: _Transcript = _named("transcription_url", "transcript", shown=False)
-    platform_analysis: _Object = Field(default=None, repr=False)
-    client_analysis: _Object = Field(default=None, repr=False)
-    metrics: Annotated[list[dict[str, Any]] | None, _Lenient] = Field(default=None, repr=False)
+    sub_status: OptionalText = named("call_sub_status", "sub_status")
+    call_direction: OptionalText = None
+    from_number: OptionalText = Field(default=None, repr=False)
+    to_number: OptionalText = Field(default=None, repr=False)
+    callee_name: OptionalText = Field(default=None, repr=False)
+    agent_id: OptionalText = None
+    initiation_time: OptionalMoment = None
+    recording_url: OptionalText = Field(default=None, repr=False)
+    transcript: _Transcript = named("transcription_url", "transcript", shown=False)
+    platform_analysis: OptionalObject = Field(default=None, repr=False)
+    client_analysis: OptionalObject = Field(default=None, repr=False)
+    metrics: Annotated[list[dict[str, Any]] | None, Lenient] = Field(default=None, repr=False)
 
     @classmethod
     def _arrange(cls, body: dict[str, Any]) -> dict[str, Any]:
@@ -658,10 +563,10 @@ class StartedCall(ResponseModel):
 
     stripped: ClassVar[tuple[str, ...]] = ("api_key", "custom_args_values")
 
-    call_id: _Id
-    status: _Text = None
-    initiated_at: _Moment = None
-    agent_id: _Text = None
+    call_id: RequiredId
+    status: OptionalText = None
+    initiated_at: OptionalMoment = None
+    agent_id: OptionalText = None
 
     @classmethod
     def _arrange(cls, body: dict[str, Any]) -> dict[str, Any]:

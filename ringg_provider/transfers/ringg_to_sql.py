@@ -23,10 +23,10 @@ from ringg_provider.exceptions import InvalidRequest, RinggProviderError, Transi
 from ringg_provider.history.load import HistoryLoad, LoadCounts, Scope, Settings, create_tables
 from ringg_provider.history.merge import MergeFailed
 from ringg_provider.history.outcomes import create_outcomes_view
-from ringg_provider.history.pacer import Pacer
 from ringg_provider.history.recordings import RecordingStore
 from ringg_provider.history.tables import CALLS, CAMPAIGNS, calls_table, campaigns_table
 from ringg_provider.hooks.ringg import RinggHook
+from ringg_provider.pacer import Pacer
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ringg_provider.exceptions import TransientError
 from ringg_provider.history import paging
 from ringg_provider.history.load import HistoryLoad, Scope, Settings
-from ringg_provider.history.pacer import Pacer
+from ringg_provider.pacer import Pacer
 from ringg_provider.history.tables import calls_table, campaigns_table
 from tests.history.hostile import START, Behaviour, HostilePlatform
 from tests.history.mutants import MUTANTS

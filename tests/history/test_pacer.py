@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringg_provider.history.pacer import Pacer
+from ringg_provider.pacer import Pacer
 
 
 class Clock:

@@ -1,0 +1,189 @@
+"""The kinds of values that requests to both platforms are made of, and the base that reports a broken rule.
+
+A rule is checked before anything leaves; breaking it raises `InvalidRequest`, which names the field and never
+repeats the value.
+"""
+
+from __future__ import annotations
+
+import re
+from contextvars import ContextVar
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainValidator,
+    StrictStr,
+    ValidationError,
+)
+
+from ringg_provider.exceptions import InvalidRequest
+
+# True while an outer model is being built: only the outermost one turns pydantic's error into ours, so that
+# the field is named with its whole path.
+_nested: ContextVar[bool] = ContextVar("ringg_provider_request_nested", default=False)
+
+
+class RequestModel(BaseModel):
+    """The base of every request: an unknown field or a broken rule raises `InvalidRequest`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    def __init__(self, **data: Any) -> None:
+        token = _nested.set(True)
+        problem: ValidationError | None = None
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            problem = error
+        finally:
+            _nested.reset(token)
+        # Raised outside the except block: pydantic's error holds the input, and must not be its context.
+        if problem is not None:
+            raise problem if _nested.get() else _invalid_request(type(self).__name__, problem)
+
+    def wire(self) -> dict[str, Any]:
+        """The JSON object that is sent: the vendor's field names, what was left out is not sent."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+# How pydantic's own findings read as rules; what is in braces comes from the finding.
+_RULES = {
+    "missing": "is required",
+    "extra_forbidden": "is not a field of this request",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object with the fields of {class_name}",
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be greater than {gt}",
+    "less_than_equal": "must be at most {le}",
+    "too_short": "must have at least {min_length} entry",
+    "too_long": "must have at most {max_length} entries",
+    "literal_error": "must be one of {expected}",
+}
+
+
+def _invalid_request(model: str, error: ValidationError) -> InvalidRequest:
+    """One `InvalidRequest` for everything that pydantic found, without any of the values."""
+    problems: list[tuple[str, str]] = []
+    for found in error.errors(include_url=False, include_input=False):
+        path = [str(part) for part in found["loc"]]
+        context = found.get("ctx", {})
+        if found["type"] == "value_error":
+            rule = str(context["error"])
+            # A rule about several fields names the one that it is reported for: "field: rule".
+            if named := re.match(r"([\w.]+): ", rule):
+                path.append(named[1])
+                rule = rule[named.end() :]
+        else:
+            rule = _RULES.get(found["type"], "has a value that is not allowed").format(**context)
+        problems.append((".".join(path), rule))
+    text = "; ".join(f"{field} {rule}" for field, rule in problems)
+    return InvalidRequest(f"{model}: {text}.", field=problems[0][0] or None)
+
+
+# --- the kinds of values ------------------------------------------------------------------------------------
+
+
+def _identifier(value: str) -> str:
+    if not value or re.search(r"[\s/]", value):
+        raise ValueError("must be an id as the platform gave it: not empty, without spaces or slashes")
+    return value
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return value
+
+
+def _clock(value: str) -> str:
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value, re.ASCII):
+        raise ValueError("must be a time of day as HH:MM, 24 hours, zero-padded, from 00:00 to 23:59")
+    return value
+
+
+def _zone(value: str) -> str:
+    if value not in _zones():
+        raise ValueError("must be the name of an IANA time zone, such as Asia/Kolkata")
+    return value
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _phone_number(value: str) -> str:
+    if not re.fullmatch(r"\+[1-9]\d{6,14}", value, re.ASCII):
+        raise ValueError("must be a phone number with + and country code, digits only")
+    return value
+
+
+def _https_url(value: str) -> str:
+    try:
+        url = urlsplit(value)
+        valid = url.scheme == "https" and bool(url.hostname)
+    except ValueError:
+        valid = False
+    if not valid or re.search(r"\s", value):
+        raise ValueError("must be an https:// URL")
+    return value
+
+
+def without_duplicates(values: list[str]) -> list[str]:
+    if len(set(values)) != len(values):
+        raise ValueError("must not name the same entry twice")
+    return values
+
+
+def as_list(value: Any) -> Any:
+    """One value or several, as a list."""
+    if isinstance(value, str):
+        return [value]
+    return list(value) if isinstance(value, tuple | set | frozenset) else value
+
+
+def _iso_date(value: Any) -> str:
+    text = value.isoformat() if isinstance(value, date) and not isinstance(value, datetime) else value
+    try:
+        valid = date.fromisoformat(text).isoformat() == text
+    except (TypeError, ValueError):
+        valid = False
+    if not valid:
+        raise ValueError("must be a date, or one as YYYY-MM-DD")
+    return str(text)
+
+
+def _aware_iso(value: Any) -> str:
+    text = value.isoformat() if isinstance(value, datetime) else value
+    try:
+        valid = datetime.fromisoformat(text).utcoffset() is not None
+    except (TypeError, ValueError):
+        valid = False
+    if not valid:
+        raise ValueError("must be a time with its offset from UTC: an aware datetime or an ISO 8601 string")
+    return str(text)
+
+
+Identifier = Annotated[StrictStr, AfterValidator(_identifier)]
+Text = Annotated[StrictStr, AfterValidator(_text)]
+Clock = Annotated[StrictStr, AfterValidator(_clock)]
+ZoneName = Annotated[StrictStr, AfterValidator(_zone)]
+PhoneNumber = Annotated[StrictStr, AfterValidator(_phone_number)]
+HttpsUrl = Annotated[StrictStr, AfterValidator(_https_url)]
+AwareTime = Annotated[str | datetime, PlainValidator(_aware_iso)]
+PlainDate = Annotated[str | date, PlainValidator(_iso_date)]
+Distinct = AfterValidator(without_duplicates)
+OneOrMany = BeforeValidator(as_list)
