@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 
 #: How many complete passes in a row may miss an id before it is asked for alone.
 PASSES_BEFORE_ASKING_ALONE = 2
+#: How many such ids are asked for after one pass, in turn: their history costs one of ten requests a minute.
+MOST_ASKED_ALONE = 5
 #: The longest wait, in seconds, that failures in a row lead to.
 LONGEST_BACKOFF = 300.0
 
@@ -56,41 +59,35 @@ class _Watcher:
 
 
 class SharedPoller:
-    """Polls one workspace for as long as somebody watches."""
+    """Polls one workspace for as long as somebody watches.
 
-    def __init__(self, source: Source, forget: Callable[[], None]) -> None:
+    :param source: the workspace; closed with the poller.
+    :param forget: called when the last watcher has left, before anything is waited for.
+    """
+
+    def __init__(self, source: Source, forget: Callable[[], object]) -> None:
         self._source = source
         self._forget = forget
         self._watchers: set[_Watcher] = set()
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._failures = 0
+        self._asked_alone: list[str] = []
 
-    async def watch(self, campaign_id: str, interval: float) -> AsyncGenerator[Progress]:
-        """Yield a sighting after every pass over the listing.
-
-        :param campaign_id: the campaign.
-        :param interval: seconds between two passes that the watcher wants; the shortest wish of all watchers counts.
-        :raises RinggProviderError: the platform refused for good (a rotated key, say). What is transient is tolerated.
-        """
+    def join(self, campaign_id: str, interval: float) -> _Watcher:
+        """Add a watcher. Nothing is awaited here: a poller that somebody was given cannot stop before he has joined."""
         watcher = _Watcher(campaign_id, interval)
         self._watchers.add(watcher)
         self._arrived.set()
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
-        try:
-            while True:
-                await watcher.fresh.wait()
-                watcher.fresh.clear()
-                news = watcher.news
-                if isinstance(news, RinggProviderError):
-                    raise news
-                if news is not None:
-                    yield news
-        finally:
-            self._watchers.discard(watcher)
-            if not self._watchers:
-                await self._stop()
+        return watcher
+
+    async def leave(self, watcher: _Watcher) -> None:
+        """Take a watcher away; the last one stops the poller."""
+        self._watchers.discard(watcher)
+        if not self._watchers:
+            await self._stop()
 
     async def _run(self) -> None:
         # Triggers arrive in a burst when a triggerer starts: wait a moment, so that one pass serves them all.
@@ -113,44 +110,51 @@ class SharedPoller:
 
     async def _pass(self) -> float | None:
         """Read once and tell everybody; returns how many seconds to back off after a failure."""
-        watchers = list(self._watchers)
+        watchers = defaultdict(list)
+        for watcher in self._watchers:
+            watchers[watcher.campaign_id].append(watcher)
         try:
-            seen = await self._source.read_listing({watcher.campaign_id for watcher in watchers})
-            alone: dict[str, Progress] = {}
-            for watcher in watchers:
-                progress = seen.get(watcher.campaign_id)
-                if progress is None:
-                    progress = await self._look_for(watcher, alone)
-                else:
-                    watcher.missed = 0
-                watcher.tell(progress)
+            seen = await self._source.read_listing(set(watchers))
         except TransientError as error:
             self._failures += 1
             log.info("The campaign listing could not be read (%s); trying again.", type(error).__name__)
             return self._backoff(error)
-        except RinggProviderError as error:
-            self._tell_all(watchers, error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # Whatever it was, nobody may be left waiting for a pass that will never come.
-            log.exception("Reading the campaign listing failed.")
-            self._tell_all(
-                watchers, UnexpectedResponse(f"Reading the campaign listing failed: {type(error).__name__}.")
-            )
+            for group in watchers.values():
+                _tell(group, _as_ours(error))
+            return None
         self._failures = 0
+        lost = []
+        for campaign_id, group in watchers.items():
+            for watcher in group:
+                watcher.missed = 0 if campaign_id in seen else watcher.missed + 1
+            if campaign_id in seen:
+                _tell(group, seen[campaign_id])
+            elif max(watcher.missed for watcher in group) < PASSES_BEFORE_ASKING_ALONE:
+                _tell(group, Progress(Stage.MISSING))
+            else:
+                lost.append(campaign_id)
+        for campaign_id in self._whose_turn(lost):
+            await self._ask_alone(campaign_id, watchers[campaign_id])
         return None
 
-    @staticmethod
-    def _tell_all(watchers: list[_Watcher], error: RinggProviderError) -> None:
-        for watcher in watchers:
-            watcher.tell(error)
+    def _whose_turn(self, lost: list[str]) -> list[str]:
+        """A few of the ids that the listing does not show, those that were not asked for the longest time first."""
+        known = [campaign_id for campaign_id in self._asked_alone if campaign_id in lost]
+        queue = [campaign_id for campaign_id in lost if campaign_id not in known] + known
+        turn = queue[:MOST_ASKED_ALONE]
+        self._asked_alone = queue[MOST_ASKED_ALONE:] + turn
+        return turn
 
-    async def _look_for(self, watcher: _Watcher, alone: dict[str, Progress]) -> Progress:
-        watcher.missed += 1
-        if watcher.missed < PASSES_BEFORE_ASKING_ALONE:
-            return Progress(Stage.MISSING)
-        if watcher.campaign_id not in alone:
-            alone[watcher.campaign_id] = await self._source.read_one(watcher.campaign_id)
-        return alone[watcher.campaign_id]
+    async def _ask_alone(self, campaign_id: str, group: list[_Watcher]) -> None:
+        """Look for one campaign that the listing does not show; what goes wrong with it is nobody else's concern."""
+        try:
+            _tell(group, await self._source.read_one(campaign_id))
+        except TransientError as error:
+            log.info("Campaign %s could not be asked for (%s); trying again.", campaign_id, type(error).__name__)
+        except Exception as error:  # noqa: BLE001
+            _tell(group, _as_ours(error))
 
     def _backoff(self, error: TransientError) -> float:
         if isinstance(error, RateLimited) and error.retry_after is not None:
@@ -161,29 +165,58 @@ class SharedPoller:
         self._forget()
         if self._task is not None:
             self._task.cancel()
-            self._task = None
+            # A request under way ends before its client is closed.
+            await asyncio.wait([self._task])
         await self._source.aclose()
+
+
+def _tell(group: list[_Watcher], news: Progress | RinggProviderError) -> None:
+    for watcher in group:
+        watcher.tell(news)
+
+
+def _as_ours(error: Exception) -> RinggProviderError:
+    if isinstance(error, RinggProviderError):
+        return error
+    log.error("Reading the campaigns failed.", exc_info=error)
+    return UnexpectedResponse(f"Reading the campaigns failed: {type(error).__name__}.")
 
 
 _pollers: dict[tuple[int, str], SharedPoller] = {}
 
 
-def _forget(key: tuple[int, str]) -> None:
-    _pollers.pop(key, None)
-
-
-async def poller_for(workspace: str, make_source: Callable[[], Awaitable[Source]]) -> SharedPoller:
-    """The poller of a workspace in this event loop, made when the first watcher comes.
-
-    :param workspace: what tells workspaces apart, such as a digest of base URL and key.
-    :param make_source: opens the workspace.
-    """
+async def _poller_for(workspace: str, make_source: Callable[[], Awaitable[Source]]) -> SharedPoller:
     key = (id(asyncio.get_running_loop()), workspace)
-    if key not in _pollers:
+    while key not in _pollers:
         source = await make_source()
         if key in _pollers:
             # Another trigger was faster while the source was opened.
             await source.aclose()
         else:
-            _pollers[key] = SharedPoller(source, partial(_forget, key))
+            _pollers[key] = SharedPoller(source, partial(_pollers.pop, key))
     return _pollers[key]
+
+
+async def sightings(
+    workspace: str, make_source: Callable[[], Awaitable[Source]], campaign_id: str, interval: float
+) -> AsyncGenerator[Progress]:
+    """Yield a sighting of one campaign after every pass over its workspace's listing.
+
+    :param workspace: what tells workspaces apart, such as a digest of base URL and key.
+    :param make_source: opens the workspace; called by the first who comes.
+    :param campaign_id: the campaign.
+    :param interval: seconds between two passes that the watcher wants; the shortest wish of all watchers counts.
+    :raises RinggProviderError: the platform refused for good (a rotated key, say). What is transient is tolerated.
+    """
+    poller = await _poller_for(workspace, make_source)
+    watcher = poller.join(campaign_id, interval)
+    try:
+        while True:
+            await watcher.fresh.wait()
+            watcher.fresh.clear()
+            if isinstance(watcher.news, RinggProviderError):
+                raise watcher.news
+            if watcher.news is not None:
+                yield watcher.news
+    finally:
+        await poller.leave(watcher)

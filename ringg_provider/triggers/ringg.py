@@ -17,11 +17,13 @@ from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.ringg.campaigns import RinggListing
 from ringg_provider.ringg.requests import Terminate
 from ringg_provider.ringg.uploads import UploadVerdict, judge_upload
-from ringg_provider.triggers.poller import poller_for
-from ringg_provider.triggers.tasks import task_state_of
+from ringg_provider.triggers.poller import sightings
+from ringg_provider.triggers.tasks import ON_KILL_BY_AIRFLOW, task_state_of
 
 #: Seconds that a trigger which starts after its deadline still gives the platform to say how it ended.
 GRACE = 60.0
+#: Seconds that a cancelled trigger takes to find out why, below the Airflow that calls ``on_kill`` itself.
+ON_CANCEL_TIMEOUT = 20.0
 
 
 class RinggCampaignTrigger(BaseTrigger):
@@ -76,6 +78,17 @@ class RinggCampaignTrigger(BaseTrigger):
             yield self._event(*await self._follow())
         except RinggProviderError as error:
             yield self._event("error", str(error))
+        except asyncio.CancelledError:
+            if not ON_KILL_BY_AIRFLOW:
+                await self._on_cancel()
+            raise
+
+    async def _on_cancel(self) -> None:
+        """Do what later Airflows do themselves; a cancelled trigger may also be a triggerer that shuts down."""
+        try:
+            await asyncio.wait_for(self.on_kill(), timeout=ON_CANCEL_TIMEOUT)
+        except Exception as error:  # noqa: BLE001
+            self.log.warning("Campaign %s: it was not checked whether to stop it (%s).", self.campaign_id, error)
 
     async def on_kill(self) -> None:
         """Terminate the campaign if a person marked the task failed.
@@ -92,12 +105,12 @@ class RinggCampaignTrigger(BaseTrigger):
 
     async def _follow(self) -> tuple[str, str]:
         reporter = ProgressReporter(self.campaign_id)
-        poller = await poller_for(await self._workspace(), self._listing)
         last: Progress | None = None
-        async with aclosing(poller.watch(self.campaign_id, self.poll_interval)) as sightings:
+        watch = sightings(await self._workspace(), self._listing, self.campaign_id, self.poll_interval)
+        async with aclosing(watch):
             while True:
                 try:
-                    last = await asyncio.wait_for(anext(sightings), timeout=self._patience(seen=last is not None))
+                    last = await asyncio.wait_for(anext(watch), timeout=self._patience(seen=last is not None))
                 except TimeoutError:
                     return self._overdue() or ("timeout", "The platform did not answer before the deadline.")
                 if line := reporter.line(last):

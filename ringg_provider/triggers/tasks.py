@@ -7,6 +7,9 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger
 from asgiref.sync import sync_to_async
 
+#: Whether Airflow calls a trigger's ``on_kill``; Airflow 3.1 and 3.2 only cancel its ``run``.
+ON_KILL_BY_AIRFLOW = hasattr(BaseTrigger, "on_kill")
+
 
 def task_state(dag_id: str, run_id: str, task_id: str, map_index: int | None) -> str | None:
     """The state of one task instance, as the scheduler holds it; works in a worker and in a triggerer's thread."""
