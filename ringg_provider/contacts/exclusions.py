@@ -46,21 +46,21 @@ class Exclusions:
         """
         for batch in rows.batches:
             for column in zip(*batch, strict=True):
-                read, _ = cleaner.column(column)
-                self.suppressed.add([number for number in read if not isinstance(number, Rejection)])
-                for cell, number in zip(column, read, strict=True):
-                    if isinstance(number, Rejection) and number.disposition is not Disposition.PHONE_MISSING:
-                        found = _numbers_in(cell, cleaner)
+                read = cleaner.column(column)
+                self.suppressed.add([number for number in read.numbers if number])
+                for position, rejection in read.rejections.items():
+                    if rejection.disposition is not Disposition.PHONE_MISSING:
+                        found = _numbers_in(column[position], cleaner)
                         self.suppressed.add(found)
                         self.unreadable += not found and not with_keys
                 if with_keys:
                     self.suppressed_keys.update(str(cell).strip() for cell in column if cell is not None)
 
-    def rejections(self, numbers: Sequence[int | Rejection], keys: Sequence[str] | None) -> dict[int, Rejection]:
+    def rejections(self, numbers: Sequence[int], keys: Sequence[str] | None) -> dict[int, Rejection]:
         """Why which of a batch's contacts are left out.
 
         Args:
-            numbers: E.164 numbers as integers, or why there is none.
+            numbers: E.164 numbers as integers; 0 where there is none.
             keys: their contact keys, if they have such.
 
         Returns:
@@ -73,11 +73,7 @@ class Exclusions:
             (self.suppressed, Rejection(Disposition.SUPPRESSED)),
         ):
             if people:
-                found.update(
-                    (position, rejection)
-                    for position, number in enumerate(numbers)
-                    if not isinstance(number, Rejection) and number in people
-                )
+                found.update((position, rejection) for position in people.positions(numbers))
         if keys is not None and self.suppressed_keys and not self.suppressed_keys.isdisjoint(keys):
             found.update(
                 (position, Rejection(Disposition.SUPPRESSED, "by contact key"))

@@ -51,9 +51,11 @@ class DialableNumbers:
         """
         return number // _FREE in self._prefixes
 
-    def contain_all(self, numbers: Iterable[int]) -> bool:
-        """The same for a whole column, in one pass."""
-        return BitMap64([number // _FREE for number in numbers]).issubset(self._prefixes)
+    def doubtful(self, numbers: Iterable[int]) -> list[int]:
+        """The positions of the numbers of a column that are not in the set, in one pass."""
+        prefixes = [number // _FREE for number in numbers]
+        missing = set(BitMap64(prefixes) - self._prefixes)
+        return [position for position, prefix in enumerate(prefixes) if prefix in missing] if missing else []
 
 
 @cache

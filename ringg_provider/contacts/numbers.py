@@ -23,9 +23,9 @@ class NumberSet:
         """Add many numbers."""
         self._numbers.update(numbers)
 
-    def meets(self, numbers: Sequence[int]) -> bool:
-        """Whether any of the numbers is in the set."""
-        return bool(self._numbers) and any(map(self._numbers.__contains__, numbers))
+    def positions(self, numbers: Sequence[int]) -> list[int]:
+        """The positions of those numbers that are in the set."""
+        return [position for position, number in enumerate(numbers) if number in self._numbers]
 
     def add_new(self, numbers: Sequence[int]) -> list[int]:
         """Add many numbers, and tell which were there before.

@@ -11,7 +11,6 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import itertools
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -322,6 +321,10 @@ class PeopleLedger:
 
 
 class _Writable(Protocol):
+    @property
+    def protocol(self) -> str: ...
+    @property
+    def path(self) -> str: ...
     def open(self, mode: str, **kwargs: Any) -> Any: ...
 
 
@@ -335,14 +338,13 @@ def write_rejects(
 
     Args:
         spool: the rows; closed.
-        target: a path, local or `ObjectStoragePath`; replaced.
+        target: an `ObjectStoragePath`; replaced. A local file is made readable to its owner alone.
         list_ids: list number -> the platform's id.
         invalid: list id -> phone -> why the platform refused it.
     """
     with target.open("w", encoding="utf-8", newline="") as file:
-        if isinstance(target, os.PathLike):
-            # Only a local file has a mode.
-            Path(target).chmod(0o600)
+        if target.protocol in {"", "file", "local"}:
+            Path(target.path).chmod(0o600)
         write = csv.writer(file).writerow
         write(["contact_key", "phone", "disposition", "detail"])
         for person in spool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,23 @@ _CONTEXT = re.compile(r";\s*(?:phone-context|isub)=[^;]*", re.IGNORECASE)
 _SEVERAL = re.compile(r"[0-9][^0-9]*(?:[,;/|&\n]|\bor\b|\band\b)[^0-9]*[0-9]", re.IGNORECASE)
 
 
+@dataclass(frozen=True)
+class PhoneColumn:
+    """A column of phone cells that was read.
+
+    Args:
+        texts: for each cell its E.164 number; empty where there is none.
+        numbers: the same as integers, without the plus sign; 0 where there is none.
+        rejections: position -> why there is no number.
+        foreign: positions of numbers with another calling code than the cleaner's.
+    """
+
+    texts: Sequence[str]
+    numbers: Sequence[int]
+    rejections: Mapping[int, Rejection] = field(default_factory=dict)
+    foreign: Sequence[int] = ()
+
+
 class PhoneCleaner:
     """Reads phone cells as people of one country write them.
 
@@ -61,30 +79,32 @@ class PhoneCleaner:
         # Room for the numbers that a batch repeats; a list without repeats gains nothing from more.
         self._judge = lru_cache(maxsize=4096)(self._read_and_judge)
 
-    def column(self, cells: Sequence[Any]) -> tuple[list[int | Rejection], bool]:
-        """Read a whole column.
+    def column(self, cells: Sequence[Any]) -> PhoneColumn:
+        """Read a whole column: the same as `clean` for each cell, several times as fast.
 
         Args:
             cells: the values as the database gave them.
-
-        Returns:
-            For each cell the E.164 number as an integer without the plus sign, or why there is none; and
-            whether all are numbers of the cleaner's own country.
         """
         try:
             plain = _all_plain(cells)
         except TypeError:
             plain = False
-        if plain:
-            numbers = list(map(int, cells))
-            if self._home.contain_all(numbers):
-                return list(numbers), True
-        clean = self.clean
-        home = self._home
-        read: list[int | Rejection] = [
-            int(cell) if type(cell) is str and _PLAIN(cell) and int(cell) in home else clean(cell) for cell in cells
-        ]
-        return read, False
+        numbers = list(map(int, cells)) if plain else [int(cell) if _is_plain(cell) else 0 for cell in cells]
+        # What is not spelled plainly has the number 0 for now, which is in no set.
+        doubtful = self._home.doubtful(numbers)
+        if plain and not doubtful:
+            return PhoneColumn(cells, numbers)
+        texts, rejections, foreign = list(cells), {}, []
+        for position in doubtful:
+            read = self.clean(cells[position])
+            if isinstance(read, Rejection):
+                rejections[position] = read
+                texts[position], numbers[position] = "", 0
+            else:
+                texts[position], numbers[position] = f"+{read}", read
+                if not self.is_home(read):
+                    foreign.append(position)
+        return PhoneColumn(texts, numbers, rejections, foreign)
 
     def clean(self, cell: Any) -> int | Rejection:
         """Read one cell: its E.164 number as an integer, or why it is none that may be dialled.
@@ -111,7 +131,8 @@ class PhoneCleaner:
 
     def is_home(self, number: int) -> bool:
         """Whether an E.164 number (as an integer) has the cleaner's calling code."""
-        return calling_code_of(number) == self.calling_code
+        # No calling code is the beginning of another one.
+        return str(number).startswith(self._prefix)
 
     def _quick(self, text: str) -> int | None:
         """The number, where its spelling leaves one reading only and its leading digits make it dialable."""
@@ -231,6 +252,10 @@ def _metadata(region: str) -> Any:
     from phonenumbers.phonemetadata import PhoneMetadata
 
     return PhoneMetadata.metadata_for_region(region)
+
+
+def _is_plain(cell: Any) -> bool:
+    return type(cell) is str and _PLAIN(cell) is not None
 
 
 def _all_plain(cells: Sequence[Any]) -> bool:

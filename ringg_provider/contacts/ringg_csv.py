@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import csv
 import io
+from bisect import bisect_right
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO
 
@@ -131,21 +133,21 @@ class ListWriter:
         self._open.clear()
 
     def _write_over(self, group: ListGroup, lines: Sequence[str]) -> list[tuple[int, ContactList]]:
-        """The slow way, for the few batches that a list ends in."""
+        """Write a batch that a list ends in."""
         taken: list[tuple[int, ContactList]] = []
+        ends = list(accumulate(len(line.encode()) + 1 for line in lines))
         current, file = self._open[group]
-        count = 0
-        for line in lines:
-            row = line.encode() + b"\n"
-            if current.rows >= self._max_rows or current.size + len(row) > self._max_bytes:
-                if count:
-                    taken.append((count, current))
+        first = written = 0
+        while first < len(lines):
+            last = bisect_right(ends, written + self._max_bytes - current.size, first)
+            last = min(last, first + self._max_rows - current.rows)
+            if last > first:
+                self._append(current, file, ("\n".join(lines[first:last]) + "\n").encode(), last - first)
+                taken.append((last - first, current))
+                first, written = last, ends[last - 1]
+            else:
                 file.close()
                 current, file = self._begin(group)
-                count = 0
-            self._append(current, file, row, 1)
-            count += 1
-        taken.append((count, current))
         return taken
 
     def _begin(self, group: ListGroup) -> tuple[ContactList, BinaryIO]:
@@ -176,11 +178,12 @@ def csv_lines(columns: Sequence[Sequence[str]]) -> list[str]:
     if not any(sign in text for sign in ',"\n\r') and (len(columns) > 1 or "" not in columns[0]):
         return list(map(",".join, zip(*columns, strict=True)))
     buffer = io.StringIO()
-    write = csv.writer(buffer, lineterminator="\n").writerow
+    # The writer quotes what could be mistaken for its own line end: with this one, both kinds of line breaks.
+    write = csv.writer(buffer, lineterminator="\r\n").writerow
     lines = []
     for row in zip(*columns, strict=True):
         write(row)
-        lines.append(buffer.getvalue()[:-1])
+        lines.append(buffer.getvalue()[:-2])
         buffer.seek(0)
         buffer.truncate()
     return lines

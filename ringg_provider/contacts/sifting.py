@@ -19,7 +19,7 @@ from ringg_provider.contacts.cells import column_texts, is_sendable
 from ringg_provider.contacts.exclusions import Exclusions
 from ringg_provider.contacts.numbers import NumberSet
 from ringg_provider.contacts.people import PeopleSpool
-from ringg_provider.contacts.phones import PhoneCleaner, calling_code_of
+from ringg_provider.contacts.phones import PhoneCleaner, PhoneColumn, calling_code_of
 from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.contacts.ringg_csv import ListGroup, ListWriter, csv_lines
 from ringg_provider.contacts.source import Rows
@@ -121,36 +121,34 @@ class Sifter:
         """Sort one batch into lists and reasons."""
         layout = self.layout
         cells = columns[layout.phone]
-        numbers, all_plain = self.cleaner.column(cells)
+        phones = self.cleaner.column(cells)
         keys = self._keys(columns)
         texts = [column_texts(columns[column], column) for column in layout.variables.values()]
-        rejected: dict[int, Rejection] = {}
-        if not all_plain:
-            self._reject_phones(numbers, rejected)
-        # Of several reasons the first is told: phone, exclusion, text, hours, duplicate.
-        for position, rejection in self.exclusions.rejections(numbers, keys).items():
+        # Of several reasons the first is told: phone, country, exclusion, text, hours, duplicate.
+        rejected = dict(phones.rejections)
+        if not self.split_countries:
+            for position in phones.foreign:
+                code = calling_code_of(phones.numbers[position])
+                rejected[position] = Rejection(Disposition.OTHER_COUNTRY, f"a number of +{code}")
+        for position, rejection in self.exclusions.rejections(phones.numbers, keys).items():
             rejected.setdefault(position, rejection)
         self._reject_texts(texts, rejected)
-        groups = self._groups(columns, numbers, rejected) if self.planner or not all_plain else None
-        kept = [position for position in range(size) if position not in rejected] if rejected else range(size)
-        of_kept = numbers if len(kept) == size else [numbers[position] for position in kept]
-        for index in self._seen.add_new(of_kept):  # type: ignore[arg-type]  # what is kept has a number
+        groups = self._groups(columns, phones, rejected)
+        if rejected:
+            kept: Sequence[int] = [position for position in range(size) if position not in rejected]
+            repeated = self._seen.add_new([phones.numbers[position] for position in kept])
+        else:
+            kept = range(size)
+            repeated = self._seen.add_new(phones.numbers)
+        for index in repeated:
             rejected[kept[index]] = Rejection(Disposition.DUPLICATE)
-        phones = cells if all_plain else [_phone_text(number) for number in numbers]
-        self._write(phones, texts, keys, groups, rejected)
-        self._note_rejected(cells, phones, keys, rejected)
+        self._write(phones.texts, texts, keys, groups, rejected)
+        self._note_rejected(cells, phones.texts, keys, rejected)
 
     def _keys(self, columns: Mapping[str, Sequence[Any]]) -> list[str] | None:
         if self.layout.contact_key is None:
             return None
         return [key.strip() for key in column_texts(columns[self.layout.contact_key], self.layout.contact_key)]
-
-    def _reject_phones(self, numbers: Sequence[int | Rejection], rejected: dict[int, Rejection]) -> None:
-        for position, number in enumerate(numbers):
-            if isinstance(number, Rejection):
-                rejected[position] = number
-            elif not self.split_countries and not self.cleaner.is_home(number):
-                rejected[position] = Rejection(Disposition.OTHER_COUNTRY, f"a number of +{calling_code_of(number)}")
 
     def _reject_texts(self, texts: Sequence[Sequence[str]], rejected: dict[int, Rejection]) -> None:
         for variable, column in zip(self.layout.variables, texts, strict=True):
@@ -174,29 +172,24 @@ class Sifter:
                         rejected.setdefault(position, large)
 
     def _groups(
-        self,
-        columns: Mapping[str, Sequence[Any]],
-        numbers: Sequence[int | Rejection],
-        rejected: dict[int, Rejection],
+        self, columns: Mapping[str, Sequence[Any]], phones: PhoneColumn, rejected: dict[int, Rejection]
     ) -> dict[int, ListGroup]:
-        """The list group of each contact that is not the plain case; may reject those that have none."""
-        layout, planner = self.layout, self.planner
+        """The list group of each contact that is not in the plain one; may reject those that have none."""
+        codes = {position: f"+{calling_code_of(phones.numbers[position])}" for position in phones.foreign}
+        if self.planner is None:
+            return {position: ListGroup(code) for position, code in codes.items()}
+        layout, planner, home = self.layout, self.planner, self._home.country_code
         zones = columns[layout.timezone] if layout.timezone else None
         regions = columns[layout.region] if layout.region else None
         groups: dict[int, ListGroup] = {}
-        for position, number in enumerate(numbers):
-            if position in rejected or isinstance(number, Rejection):
+        for position, phone in enumerate(phones.texts):
+            if position in rejected:
                 continue
-            home = self.cleaner.is_home(number)
-            code = self._home.country_code if home else f"+{calling_code_of(number)}"
-            plan: Hashable | Rejection = None
-            if planner is not None:
-                zone = zones[position] if zones else None
-                plan = planner(f"+{number}", zone, regions[position] if regions else None)
+            plan = planner(phone, zones[position] if zones else None, regions[position] if regions else None)
             if isinstance(plan, Rejection):
                 rejected[position] = plan
-            elif plan is not None or not home:
-                groups[position] = ListGroup(code, plan)
+            else:
+                groups[position] = ListGroup(codes.get(position, home), plan)
         return groups
 
     def _write(
@@ -204,7 +197,7 @@ class Sifter:
         phones: Sequence[str],
         texts: Sequence[Sequence[str]],
         keys: Sequence[str] | None,
-        groups: dict[int, ListGroup] | None,
+        groups: Mapping[int, ListGroup],
         rejected: dict[int, Rejection],
     ) -> None:
         """Put what is not rejected on its lists."""
@@ -213,7 +206,7 @@ class Sifter:
             return
         members: dict[ListGroup, list[bool]] = {}
         chosen = [position not in rejected for position in range(len(phones))]
-        for position, group in (groups or {}).items():
+        for position, group in groups.items():
             if chosen[position]:
                 members.setdefault(group, [False] * len(phones))[position] = True
                 chosen[position] = False
@@ -269,7 +262,3 @@ def _collector_paused() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def _phone_text(number: int | Rejection) -> str:
-    return "" if isinstance(number, Rejection) else f"+{number}"

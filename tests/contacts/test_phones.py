@@ -114,18 +114,21 @@ _CELLS = st.one_of(
 )
 
 
-@given(st.lists(_CELLS, max_size=20))
+_PLAIN_CELLS = st.integers(6_000_000_000, 9_999_999_999).map("+91{}".format)
+
+
+@given(st.one_of(st.lists(_CELLS, max_size=20), st.lists(_PLAIN_CELLS, max_size=20)))
 def test_a_column_is_read_as_its_cells_one_by_one(cells: list[Any]) -> None:
-    column, all_plain = INDIA.column(cells)
-    assert column == [INDIA.clean(cell) for cell in cells]
-    if all_plain:
-        assert all(cell == f"+{number}" and INDIA.is_home(number) for cell, number in zip(cells, column, strict=True))
-
-
-@given(st.lists(st.integers(6_000_000_000, 9_999_999_999).map("+91{}".format), min_size=1, max_size=20))
-def test_a_column_of_plain_numbers_is_read_as_its_cells_one_by_one(cells: list[str]) -> None:
-    column, _ = INDIA.column(cells)
-    assert column == [INDIA.clean(cell) for cell in cells]
+    column = INDIA.column(cells)
+    for position, cell in enumerate(cells):
+        read = INDIA.clean(cell)
+        if isinstance(read, Rejection):
+            assert column.rejections[position] == read
+            assert (column.texts[position], column.numbers[position]) == ("", 0)
+        else:
+            assert position not in column.rejections
+            assert (column.texts[position], column.numbers[position]) == (f"+{read}", read)
+            assert (position in column.foreign) == (calling_code_of(read) != 91)
 
 
 @given(_CELLS)

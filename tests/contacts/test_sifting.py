@@ -112,9 +112,9 @@ def test_quick_csv_is_the_same_as_the_librarys(rows: list[list[str]]) -> None:
         path, file = scratch.create("x.csv")
         file.close()
         with path.open("w", newline="", encoding="utf-8") as text:
-            csv.writer(text, lineterminator="\n").writerows(row[:width] for row in rows)
+            csv.writer(text, lineterminator="\r\n").writerows(row[:width] for row in rows)
         expected = path.read_bytes()
-    assert ("\n".join(csv_lines(columns)) + "\n").encode() == expected
+    assert ("\r\n".join(csv_lines(columns)) + "\r\n").encode() == expected
 
 
 def numbers(count: int, first: int = 919_000_000_000) -> list[tuple[str, str]]:

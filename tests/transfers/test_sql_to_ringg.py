@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 
+from ringg_provider.exceptions import TransientError
+from ringg_provider.history.tables import calls_table
 from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
+from tests.contacts.dirty_rows import ROWS
 from tests.support.databases import Warehouse
 
 AGENT = "22222222-2222-4222-8222-222222222222"
@@ -95,3 +103,304 @@ def test_an_empty_query_is_a_success_without_a_list(database: Warehouse, sandbox
     assert lists == []
     assert summary["rows"] == 0
     assert not [request for request in sandbox.requests() if request["method"] == "POST"]
+
+
+class TestWhoIsListed:
+    """Duplicates, suppression and the frequency cap, in a real database."""
+
+    def test_every_dirty_row_gets_its_list_or_its_reason(self, database: Warehouse, sandbox: Any) -> None:
+        fill(database, [(row.phone, row.name) for row in ROWS])
+        lists, summary = transfer(contacts_table="ringg_contacts")
+        told = database.query("SELECT phone, disposition FROM ringg_contacts")
+        assert Counter((row["phone"], row["disposition"]) for row in told) == Counter(
+            (row.called_at, row.disposition) for row in ROWS
+        )
+        assert summary["rows"] == len(ROWS)
+        assert [item["rejected"] for item in lists] == [0], "the platform must find nothing that was not found here"
+
+    def test_suppression_reads_numbers_in_any_spelling_and_contact_keys(
+        self, database: Warehouse, sandbox: Any
+    ) -> None:
+        fill(database, [("9876543210", "a"), ("9876543211", "b"), ("9876543212", "c"), ("9876543213", "d")])
+        _, summary = transfer(
+            sql="SELECT id, phone, name FROM people ORDER BY id",
+            contact_key="id",
+            suppression_sql="SELECT '+91 98765-43210' AS x UNION ALL SELECT '3'",
+            contacts_table="ringg_contacts",
+        )
+        assert summary["reasons"] == {"listed": 2, "suppressed": 2}
+        told = database.query("SELECT contact_key, disposition, phone FROM ringg_contacts ORDER BY contact_key")
+        assert [(row["contact_key"], row["disposition"]) for row in told] == [
+            ("1", "suppressed"), ("2", "listed"), ("3", "suppressed"), ("4", "listed"),
+        ]  # fmt: skip
+        assert told[0]["phone"] == "+919876543210"
+
+    def test_the_frequency_cap_reads_the_history_table(self, database: Warehouse, sandbox: Any) -> None:
+        fill(database, [(f"987654321{number}", "x") for number in range(4)])
+        calls = calls_table()
+        calls.create(database.engine)
+        now = datetime.now(UTC)
+        with database.engine.begin() as connection:
+            connection.execute(
+                calls.insert(),
+                [
+                    {
+                        "call_id": f"{number}-{days}",
+                        "to_number_e164": f"+91987654321{number}",
+                        "created_at": now - timedelta(days=days),
+                    }
+                    for number, days in ((0, 1), (1, 10), (2, 10), (2, 11), (2, 12))
+                ],
+            )
+        _, summary = transfer(not_called_within_days=3, max_attempts=3)
+        assert summary["reasons"] == {"listed": 2, "called_recently": 1, "too_many_attempts": 1}
+
+    def test_without_a_history_table_nobody_was_called_unless_it_was_named(
+        self, database: Warehouse, sandbox: Any
+    ) -> None:
+        fill(database, [("9876543210", "x")])
+        assert transfer(max_attempts=1)[1]["reasons"] == {"listed": 1}
+        with pytest.raises(AirflowFailException, match="history_table"):
+            transfer(max_attempts=1, history_table="calls_of_ours")
+
+    def test_countries_are_split_into_lists_of_their_own_when_asked(self, database: Warehouse, sandbox: Any) -> None:
+        fill(database, [("9876543210", "x"), ("+14155552671", "y"), ("+447911123456", "z")])
+        lists, _ = transfer(other_countries="split")
+        assert sorted(item["country_code"] for item in lists) == ["+1", "+44", "+91"]
+        assert transfer()[1]["reasons"] == {"listed": 1, "other_country": 2}
+
+
+class TestWhatIsUploaded:
+    """Sizes, allowances, dry runs and refusals."""
+
+    def test_lists_roll_over_at_the_row_allowance_and_are_numbered(self, warehouse: Warehouse, sandbox: Any) -> None:
+        fill(warehouse, [(f"98765432{number:02d}", "x") for number in range(25)])
+        lists, _ = transfer(max_rows_per_list=10)
+        assert [item["rows"] for item in lists] == [10, 10, 5]
+        names = [campaign["name"] for campaign in sandbox.state()["campaigns"]]
+        assert names == ["Survey (1 of 3)", "Survey (2 of 3)", "Survey (3 of 3)"]
+
+    def test_a_402_names_the_parameter_and_the_allowance(self, warehouse: Warehouse, sandbox_factory: Any) -> None:
+        sandbox_factory("g3", row_allowance=10)
+        fill(warehouse, [(f"98765432{number:02d}", "x") for number in range(25)])
+        with pytest.raises(AirflowFailException, match=r"set max_rows_per_list=10\b"):
+            transfer()
+
+    def test_auto_decides_once_for_the_whole_run(self, warehouse: Warehouse, sandbox: Any) -> None:
+        fill(warehouse, [(f"+9198{number:08d}", "x") for number in range(5001)])
+        lists, _ = transfer(max_rows_per_list=3000)
+        assert [(item["flow"], item["rows"]) for item in lists] == [("large", 3000), ("large", 2001)]
+
+    def test_max_rejects_fails_before_anything_is_uploaded_and_keeps_the_reasons(
+        self, database: Warehouse, sandbox: Any
+    ) -> None:
+        fill(database, [("9876543210", "x"), ("12", "y"), ("N/A", "z")])
+        for limit in (1, 0.5):
+            with pytest.raises(AirflowFailException, match=r"2 of 3 rows are rejected"):
+                transfer(max_rejects=limit, contacts_table="ringg_contacts", launch_key="key")
+        assert sandbox.state()["campaigns"] == []
+        told = database.query("SELECT launch_key, disposition FROM ringg_contacts ORDER BY contact_key")
+        assert [tuple(row.values()) for row in told] == [
+            ("key (refused)", "not_uploaded"),
+            ("key (refused)", "phone_not_dialable"),
+            ("key (refused)", "phone_unreadable"),
+        ]
+        transfer(max_rejects=2, contacts_table="ringg_contacts", launch_key="key")
+        assert {row["launch_key"] for row in database.query("SELECT launch_key FROM ringg_contacts")} == {"key"}
+
+    def test_people_who_are_rightly_left_alone_are_no_rejects(self, warehouse: Warehouse, sandbox: Any) -> None:
+        fill(warehouse, [("9876543210", "x"), ("9876543211", "y")])
+        assert transfer(max_rejects=0, suppression_sql="SELECT '9876543211'")[1]["reasons"]["suppressed"] == 1
+        lists, _ = transfer(suppression_sql="SELECT phone FROM people")
+        assert lists == []
+
+    def test_a_query_with_nobody_to_call_fails_and_says_why(self, warehouse: Warehouse, sandbox: Any) -> None:
+        fill(warehouse, [("12", "x"), ("N/A", "y")])
+        with pytest.raises(AirflowFailException, match=r"None of the query's 2 rows can be called: 1 phone_"):
+            transfer()
+
+    def test_a_dry_run_does_everything_but_send(self, database: Warehouse, sandbox: Any) -> None:
+        fill(database, [("9876543210", "x"), ("9876543210", "y")])
+        real, told = transfer(contacts_table="ringg_contacts", launch_key="key")
+        before = database.query("SELECT * FROM ringg_contacts WHERE launch_key = 'key' ORDER BY occurrence")
+        dry, told_dry = transfer(contacts_table="ringg_contacts", launch_key="key", dry_run=True)
+        assert len(sandbox.state()["campaigns"]) == 1
+        changing = {"list_id", "campaign_start_time", "campaign_end_time"}
+        strip = lambda item: {name: value for name, value in item.items() if name not in changing}  # noqa: E731
+        assert [strip(item) for item in dry] == [strip(item) for item in real]
+        assert [item["list_id"] for item in dry] == [None]
+        assert told_dry["reasons"] == told["reasons"]
+        assert database.query("SELECT * FROM ringg_contacts WHERE launch_key = 'key' ORDER BY occurrence") == before
+        told = database.query("SELECT disposition, list_id FROM ringg_contacts WHERE launch_key = 'key (dry run)'")
+        assert Counter(row["disposition"] for row in told) == {"not_uploaded": 1, "duplicate": 1}
+
+    def test_rejects_go_to_a_private_csv(self, warehouse: Warehouse, sandbox: Any, tmp_path: Path) -> None:
+        fill(warehouse, [("9876543210", "x"), ("N/A", "y"), ("+14155552671", "z")])
+        target = tmp_path / "rejects.csv"
+        transfer(rejects_path=f"file://{target}")
+        assert list(csv.reader(target.open())) == [
+            ["contact_key", "phone", "disposition", "detail"],
+            ["N/A", "", "phone_unreadable", "letters in the number"],
+            ["+14155552671", "+14155552671", "other_country", "a number of +1"],
+        ]
+        assert oct(target.stat().st_mode)[-3:] == "600"
+
+    @pytest.mark.parametrize(("generation", "shape"), [("g2", "g2_openapi"), ("g3", "fx")])
+    def test_the_platforms_report_of_invalid_rows_is_merged(
+        self, database: Warehouse, sandbox_factory: Any, generation: str, shape: str
+    ) -> None:
+        sandbox_factory(generation, upload_status_shape=shape)
+        fill(database, [("9876543210", "Asha"), ("9876543211", "12345")])
+        lists, _ = transfer(flow="large", contacts_table="ringg_contacts", transliterate_callee_name=True)
+        assert [(item["rows"], item["rejected"]) for item in lists] == [(1, 1)]
+        told = database.query("SELECT phone, disposition, detail, list_id FROM ringg_contacts ORDER BY phone")
+        assert [row["disposition"] for row in told] == ["listed", "rejected_by_platform"]
+        assert told[1]["list_id"] == lists[0]["list_id"]
+        assert "transliterated" in told[1]["detail"]
+
+    def test_rows_that_the_platform_refuses_without_saying_which_are_counted(
+        self, warehouse: Warehouse, sandbox: Any
+    ) -> None:
+        fill(warehouse, [("9876543210", "Asha"), ("9876543211", "12345")])
+        for flow in ("standard", "large"):
+            lists, _ = transfer(flow=flow, contacts_table="ringg_contacts", transliterate_callee_name=True)
+            assert [(item["rows"], item["rejected"]) for item in lists] == [(1, 1)]
+
+
+class TestVariables:
+    """The agent's own variables decide what must be mapped."""
+
+    def test_every_variable_of_the_agent_must_be_mapped(self, warehouse: Warehouse, sandbox: Any) -> None:
+        fill(warehouse, [("9876543210", "x")])
+        with pytest.raises(AirflowFailException, match=r"due_date, policy_id"):
+            transfer(agent_id="11111111-1111-4111-8111-111111111111")
+
+    def test_empty_cells_leave_a_row_out_unless_that_variable_may_be_empty(
+        self, warehouse: Warehouse, sandbox: Any
+    ) -> None:
+        fill(warehouse, [("9876543210", ""), ("9876543211", "y")])
+        assert transfer()[1]["reasons"] == {"listed": 1, "variable_empty": 1}
+        assert transfer(may_be_empty=["callee_name"])[1]["reasons"] == {"listed": 2}
+
+    def test_a_variable_the_agent_does_not_have_may_be_empty_and_is_warned_of(
+        self, warehouse: Warehouse, sandbox: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        fill(warehouse, [("9876543210", "x")])
+        columns = {"callee_name": "name", "nickname": "nick"}
+        _, summary = transfer(sql="SELECT phone, name, NULL AS nick FROM people", variables_map=columns)
+        assert summary["reasons"] == {"listed": 1}
+        assert "nickname" in caplog.text
+
+    def test_types_arrive_as_plain_text_and_text_arrives_unchanged(self, warehouse: Warehouse, sandbox: Any) -> None:
+        name = 'Rao, "Asha"\nof\tPune 👩‍💻 محمد =1+1'
+        sql = "SELECT '9876543210' AS phone, :name AS name, DATE '2026-12-01' AS due, 1250.50 AS policy"
+        lists, _ = transfer(
+            agent_id="11111111-1111-4111-8111-111111111111",
+            sql=sql.replace(":name", "%(name)s::text"),
+            parameters={"name": name},
+            variables_map={"callee_name": "name", "due_date": "due", "policy_id": "policy"},
+        )
+        assert lists[0]["rows"] == 1
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"flow": "fast"}, "flow: must be one of"),
+        ({"other_countries": "call"}, "other_countries: must be one of"),
+        ({"max_rejects": -1}, "max_rejects"),
+        ({"max_rejects": 1.5}, "max_rejects"),
+        ({"max_rows_per_list": 0}, "max_rows_per_list"),
+        ({"ledger_conn_id": "warehouse"}, "launch_key"),
+        ({"variables_map": {"callee_name": "name", "mobile_number": "name"}}, "mobile_number"),
+        ({"variables_map": {}}, "callee_name"),
+        ({"variables_map": {"callee_name": "nom"}}, "'nom'"),
+        ({"may_be_empty": ["city"]}, "may_be_empty"),
+        ({"timezone_column": "tz"}, "purpose"),
+        ({"country_code": "91"}, "country_code"),
+        ({"country_code": "+999"}, "country_code"),
+        ({"phone_column": "mobile"}, "phone_column"),
+        ({"contact_key": "customer"}, "contact_key"),
+        ({"campaign_name": ""}, "campaign_name"),
+        ({"agent_id": "99999999-9999-4999-8999-999999999999"}, "agent_id"),
+        ({"agent_id": "33333333-3333-4333-8333-333333333333"}, "agent_id"),
+        ({"campaign_start_time": "2020-01-01T10:00"}, "campaign_start_time"),
+        ({"call_config": {"call_time": {**WINDOW["call_time"], "timezone": "Mars/Olympus"}}}, "timezone"),
+        ({"sql": "SELECT phone, name FROM nobody"}, "sql: .*nobody"),
+        ({"sql": "SELECT phone, name, name FROM people"}, "'name' more than once"),
+        ({"suppression_sql": "SELECT x FROM nobody"}, "suppression_sql: .*nobody"),
+        ({"phone_header": " Mobile Number"}, "phone_header"),
+    ],
+)
+def test_bad_input_is_one_clear_error_before_anything_changes(
+    sqlite_warehouse: Warehouse, sandbox: Any, overrides: dict[str, Any], message: str
+) -> None:
+    fill(sqlite_warehouse, [("9876543210", "x")])
+    with pytest.raises(AirflowFailException, match=message):
+        transfer(**overrides)
+    assert sandbox.state()["campaigns"] == []
+
+
+class TestAtMostOnce:
+    """Retries, crashes and the launch ledger."""
+
+    def test_the_tables_after_a_crash_and_a_retry_equal_those_without(self, database: Warehouse, sandbox: Any) -> None:
+        fill(database, [(f"98765432{number:02d}", "x") for number in range(25)] + [("N/A", "y"), ("9876543200", "z")])
+        options = {
+            "max_rows_per_list": 10,
+            "contacts_table": "ringg_contacts",
+            "launch_key": "key",
+            "ledger_conn_id": "warehouse",
+        }
+        sandbox.fault(method="POST", path="/campaign/save", kind="status", status=500, when="before", times=1, skip=1)
+        with pytest.raises(TransientError):
+            transfer(**options)
+        tables = database.tables()
+        assert "ringg_contacts" not in tables
+        assert database.query("SELECT * FROM ringg_launches") == []
+        lists, _ = transfer(**options)
+        after_crash = _without_ids(database, lists)
+        database.execute("DELETE FROM ringg_contacts")
+        lists, _ = transfer(**options)
+        assert _without_ids(database, lists) == after_crash
+        lists, _ = transfer(**options)
+        assert _without_ids(database, lists) == after_crash, "a run again does not double anything"
+        assert [
+            row["list_id"] for row in database.query("SELECT list_id FROM ringg_launches WHERE state = 'listed'")
+        ] == [item["list_id"] for item in lists]
+
+    def test_a_key_that_was_launched_is_not_uploaded_again(self, database: Warehouse, sandbox: Any) -> None:
+        fill(database, [("9876543210", "x")])
+        options = {"contacts_table": "ringg_contacts", "launch_key": "key", "ledger_conn_id": "warehouse"}
+        first, _ = transfer(**options)
+        database.execute("UPDATE ringg_launches SET state = 'start_sent'")
+        people = database.query("SELECT * FROM ringg_contacts")
+        database.execute("INSERT INTO people VALUES (2, '9876543211', 'new')")
+        again, summary = transfer(**options)
+        assert again == first
+        assert summary["already_launched"] is True
+        assert len(sandbox.state()["campaigns"]) == 1
+        assert database.query("SELECT * FROM ringg_contacts") == people
+
+    def test_without_a_launch_key_a_retry_of_the_same_task_replaces_its_people(
+        self, database: Warehouse, sandbox: Any
+    ) -> None:
+        fill(database, [("9876543210", "x")])
+        transfer(contacts_table="ringg_contacts")
+        lists, _ = transfer(contacts_table="ringg_contacts")
+        told = database.query("SELECT launch_key, list_id FROM ringg_contacts")
+        assert [tuple(row.values()) for row in told] == [("dag/run/lists/-1", lists[0]["list_id"])]
+
+
+def _without_ids(database: Warehouse, lists: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    """The people ledger with the places of the lists instead of their ids, which the platform makes up."""
+    places = {item["list_id"]: number for number, item in enumerate(lists)}
+    rows = database.query("SELECT * FROM ringg_contacts ORDER BY launch_key, contact_key, occurrence")
+    return [
+        tuple(
+            places.get(value, value) if name == "list_id" else value
+            for name, value in row.items()
+            if name != "recorded_at"
+        )
+        for row in rows
+    ]
