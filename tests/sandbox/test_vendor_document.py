@@ -75,6 +75,7 @@ def answers(api: Api) -> dict[tuple[str, str, int], dict[str, Any]]:
     bulk_list_id = uploaded["bulk_list_id"]
     api.wait(bulk_list_id, "draft")
     api.wait(saved["list_id"], "completed")
+    api.skip(3600)  # for the analysis to arrive
     call_id = api.calls(saved["list_id"])[0]["id"]
     single = {"name": "Asha", "mobile_number": "+919876543210", "agent_id": SURVEY, "from_number_id": NUMBER}
     edit = {"operation": "edit_custom_vars", "agent_id": RENEWALS, "custom_variables": ["callee_name", "mobile_number"]}
