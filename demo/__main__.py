@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from rich.console import Console
+from rich.markdown import Markdown
 
 from demo.airflow import USER, AirflowError
 from demo.processes import ProcessEnded
@@ -37,7 +38,7 @@ def main() -> int:
             options.folder, options.dags, options.generation, say, schedules=options.command == "serve"
         ) as stage:
             if options.command == "run":
-                run_campaigns(stage, say)
+                run_campaigns(stage, say, lambda text: console.print(Markdown(text)))
                 print_report(stage.warehouse, console)
             else:
                 serve(stage, console)

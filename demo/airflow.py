@@ -189,10 +189,10 @@ class AirflowApi:
         content = self._get(path, map_index=task["map_index"], full_content=True)["content"]
         return "\n".join(_log_line(event) for event in content)
 
-    def pending_approvals(self, dag_id: str, run_id: str) -> list[str]:
-        """The tasks of a run that wait for a person's answer."""
+    def pending_approvals(self, dag_id: str, run_id: str) -> dict[str, str]:
+        """The tasks of a run that wait for a person's answer, each with what that person is given to read."""
         answer = self._get(f"/dags/{dag_id}/dagRuns/{run_id}/hitlDetails", response_received=False)
-        return [detail["task_instance"]["task_id"] for detail in answer["hitl_details"]]
+        return {detail["task_instance"]["task_id"]: detail["body"] or "" for detail in answer["hitl_details"]}
 
     def approve(self, dag_id: str, run_id: str, task_id: str) -> None:
         """Answer an `ApprovalOperator` with yes."""

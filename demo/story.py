@@ -38,12 +38,13 @@ class Watched:
         return self.dag_id.removeprefix("ringg_").removesuffix("_campaign")
 
 
-def run_campaigns(stage: Stage, say: Say, timeout: float = 240) -> None:
+def run_campaigns(stage: Stage, say: Say, show: Say, timeout: float = 240) -> None:
     """Trigger both DAGs, answer the approval, and return when both runs succeeded.
 
     Args:
         stage: what is running.
         say: gets one line per change.
+        show: gets what a person reads before answering: the preflight's report, as Markdown.
         timeout: seconds for both.
 
     Raises:
@@ -62,7 +63,7 @@ def run_campaigns(stage: Stage, say: Say, timeout: float = 240) -> None:
         stage.processes.check()
         for run in runs:
             if not run.done:
-                _look(stage.api, run, say)
+                _look(stage.api, run, say, show)
         if time.monotonic() > next_progress:
             progress = _progress(stage)
             if progress != last_progress:
@@ -74,7 +75,7 @@ def run_campaigns(stage: Stage, say: Say, timeout: float = 240) -> None:
         time.sleep(0.5)
 
 
-def _look(api: AirflowApi, run: Watched, say: Say) -> None:
+def _look(api: AirflowApi, run: Watched, say: Say, show: Say) -> None:
     """Say what changed in a run, and answer what waits for an answer."""
     state = api.run_state(run.dag_id, run.run_id)
     for task in api.tasks(run.dag_id, run.run_id):
@@ -82,7 +83,10 @@ def _look(api: AirflowApi, run: Watched, say: Say) -> None:
         if task["state"] != run.states.get(name) and task["state"] in _WORTH_SAYING:
             say(f"{run.short:>8} | {name}: {_WORTH_SAYING[task['state']]}")
         run.states[name] = task["state"]
-    for task_id in api.pending_approvals(run.dag_id, run.run_id):
+    for task_id, body in api.pending_approvals(run.dag_id, run.run_id).items():
+        if task_id not in run.asked_since:
+            say(f"{run.short:>8} | {task_id}: waits for an answer; its form in Airflow says:")
+            show(body)
         since = run.asked_since.setdefault(task_id, time.monotonic())
         if time.monotonic() - since > READING:
             api.approve(run.dag_id, run.run_id, task_id)

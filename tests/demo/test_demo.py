@@ -93,6 +93,9 @@ def test_the_demo_runs_both_campaigns_and_leaves_no_process(folder: Path) -> Non
     output = demo.output
     for run in ("nightly", "large"):
         assert re.search(rf"{run} \| the run succeeded", output)
+    # The preflight of the demo's data, as the person reads it who says yes.
+    assert re.search(r"Preflight: all is well for 3,\d{3} contacts on 1 list: 0 errors, 0 warnings", output), output
+    assert re.search(r"✅ +feasibility +All 3\d{3} contacts can be reached by", output)
     assert "approve: answered with yes, through Airflow's API" in output
     dispositions = {
         name: int(count.replace(",", "")) for name, count in re.findall(r"│ (\w+) +│ +([\d,]+) │\n", output)

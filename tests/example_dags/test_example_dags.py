@@ -72,7 +72,7 @@ def test_every_operator_sensor_and_transfer_appears_in_at_least_one(bag: Any) ->
     ours = {
         name
         for package in (ringg_provider.operators, ringg_provider.sensors, ringg_provider.transfers)
-        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
         for name, thing in vars(importlib.import_module(module.name)).items()
         if isinstance(thing, type)
         and thing.__module__ == module.name
@@ -137,8 +137,16 @@ def test_the_large_campaign_waits_for_a_person_and_then_calls(
 ) -> None:
     run = run_dag("ringg_large_campaign", conf={"contacts": CONTACTS_CSV}, mark_success_pattern="approve")
     assert run.state == "success", run
+    assert run.xcom("preflight")["level"] == "ok"
+    assert run.xcom("preflight", "report").startswith("**Preflight: all is well** for 5 contacts on 1 list")
     assert most_dials(sandbox) == 1
     assert count(warehouse, "SELECT count(*) FROM ringg_calls WHERE is_final") == 5
+
+
+def test_the_person_who_approves_the_large_campaign_reads_the_preflights_report(bag: Any) -> None:
+    dag = bag.dags["ringg_large_campaign"]
+    assert dag.get_task("approve").body == "{{ ti.xcom_pull('preflight', key='report') }}"
+    assert dag.get_task("preflight").downstream_task_ids == {"approve"}
 
 
 @GENERATIONS
