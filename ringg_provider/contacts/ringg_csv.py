@@ -167,6 +167,23 @@ class ListWriter:
         current.rows += rows
 
 
+def without_cells(text: str, path: Path) -> str:
+    """A platform's answer to an upload with whatever it quotes of the list masked: a validator may echo a name.
+
+    Args:
+        text: the answer.
+        path: the list that was uploaded.
+    """
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file)
+        next(rows, None)  # headers are no secret, and what an answer is mostly about
+        for row in rows:
+            for cell in row:
+                if len(cell) > 2 and cell in text:
+                    text = text.replace(cell, "[cell]")
+    return text
+
+
 def csv_lines(columns: Sequence[Sequence[str]]) -> list[str]:
     """CSV rows out of columns, without line ends; the same as `csv.writer` makes, several times as fast where no cell
     needs quotes.

@@ -24,7 +24,7 @@ from ringg_provider.contacts.invalid_rows import fetch_invalid_rows
 from ringg_provider.contacts.people import MAX_KEY, PeopleLedger, PeopleSpool, write_rejects
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.contacts.reasons import Disposition, Rejection
-from ringg_provider.contacts.ringg_csv import PHONE_HEADER, ContactList, Form, ListGroup, ListWriter
+from ringg_provider.contacts.ringg_csv import PHONE_HEADER, ContactList, Form, ListGroup, ListWriter, without_cells
 from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.contacts.sifting import Layout, Planner, Sifter
 from ringg_provider.contacts.source import BATCH_ROWS, open_rows
@@ -431,6 +431,9 @@ class SqlToRinggOperator(BaseOperator):
                 f" {contacts.rows}: set max_rows_per_list={allowance[1].replace(',', '')}.",
                 field="max_rows_per_list",
             ) from error
+        except RinggProviderError as error:
+            error.args = (without_cells(str(error), contacts.path), *error.args[1:])
+            raise
         self.log.info("List %s: %d contacts of %s.", list_id, contacts.rows, spec.country_code)
         return _item(spec, contacts, flow, list_id, self.launch_key, refused)
 
