@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from tests.faults.schedules import FAULTS, Fault, Schedule
 from tests.faults.stage import Drill, Ending, Stage
 
 #: At full speed an hour passes in the sandbox with every second of ours.
 FULL_SPEED = 3600
+#: Seconds in which a task that was told to stop has stopped its campaign; Airflow's own patience with it is five.
+TIME_TO_STOP = 12.0
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,8 @@ class Outcome:
         most_calls_within_a_list: how often the number was called that one list called most often.
         most_calls: the same over all lists.
         campaigns: the states in which the started lists are.
+        struck: whether the task that was to be struck needed another try.
+        lied: whether the sandbox misbehaved.
     """
 
     ending: Ending
@@ -31,6 +37,8 @@ class Outcome:
     most_calls_within_a_list: int
     most_calls: int
     campaigns: frozenset[str | None]
+    struck: bool
+    lied: bool
 
 
 def carry_out(stage: Stage, schedule: Schedule) -> Outcome:
@@ -45,17 +53,16 @@ def carry_out(stage: Stage, schedule: Schedule) -> Outcome:
     ) as drill:
         for lie in fault.lies:
             drill.sandbox.fault(**{**lie, "path": schedule.path(lie["path"])})
-        afterwards = _AFTERWARDS[fault.afterwards or "nothing"]
-        ending = afterwards(drill, schedule, fault, _first_run(drill, schedule, fault))
+        run = _first_run(drill, schedule, fault)
+        ending = _AFTERWARDS[fault.afterwards or "nothing"](drill, schedule, fault, run)
         _let_campaigns_end(drill)
-        return _outcome(drill, ending)
+        return _outcome(drill, ending, struck=fault.sabotage is not None and _was_tried_again(drill, run, fault))
 
 
 def _first_run(drill: Drill, schedule: Schedule, fault: Fault) -> str:
-    sabotage = None
+    sabotage: dict[str, Any] = {"unseen": fault.unseen}
     if fault.sabotage is not None:
-        task, step, blow = fault.sabotage
-        sabotage = {"task": task, "step": step, "blow": blow, "settings": fault.blinding}
+        sabotage |= dict(zip(("task", "step", "blow"), fault.sabotage, strict=True))
     return drill.run(ledger=schedule.ledger, people=fault.people, sabotage=sabotage)
 
 
@@ -102,9 +109,24 @@ def _race(drill: Drill, schedule: Schedule, fault: Fault, run: str) -> Ending:
 
 def _mark_failed(drill: Drill, schedule: Schedule, fault: Fault, run: str) -> Ending:
     drill.until_waiting(run)
-    drill.stage.api.mark_failed(drill.dag_id, run, "launch", 0)
+    return _mark(drill, run, "failed")
+
+
+def _mark_failed_during_post(drill: Drill, schedule: Schedule, fault: Fault, run: str) -> Ending:
+    drill.until(lambda: drill.start_was_sent, "the start to be sent")
+    return _mark(drill, run, "failed")
+
+
+def _mark_success(drill: Drill, schedule: Schedule, fault: Fault, run: str) -> Ending:
+    drill.until_waiting(run)
+    return _mark(drill, run, "success")
+
+
+def _mark(drill: Drill, run: str, state: str) -> Ending:
+    drill.stage.api.mark(drill.dag_id, run, "launch", 0, state)
     ending = drill.ending(run)
-    drill.until(lambda: "terminated" in _states(drill), "the campaign to be terminated")
+    # Whoever wants to stop the campaign because of that shall have the time to.
+    time.sleep(TIME_TO_STOP)
     return ending
 
 
@@ -117,6 +139,8 @@ _AFTERWARDS: dict[str, Callable[[Drill, Schedule, Fault, str], Ending]] = {
     "run_again_with_more": _run_again_with_more,
     "race": _race,
     "mark_failed": _mark_failed,
+    "mark_failed_during_post": _mark_failed_during_post,
+    "mark_success": _mark_success,
 }
 
 
@@ -131,7 +155,12 @@ def _states(drill: Drill) -> frozenset[str | None]:
     return frozenset(campaign["state"] for campaign in drill.sandbox.state()["campaigns"] if campaign["launches"])
 
 
-def _outcome(drill: Drill, ending: Ending) -> Outcome:
+def _was_tried_again(drill: Drill, run: str, fault: Fault) -> bool:
+    assert fault.sabotage is not None
+    return any(task["try_number"] > 1 for task in drill.tasks(run, fault.sabotage[0]) if task["map_index"] <= 0)
+
+
+def _outcome(drill: Drill, ending: Ending, struck: bool) -> Outcome:
     dials = drill.sandbox.dials()
     lists = dials["lists"].values()
     return Outcome(
@@ -141,4 +170,6 @@ def _outcome(drill: Drill, ending: Ending) -> Outcome:
         most_calls_within_a_list=max((entry["max_calls_per_number"] for entry in lists), default=0),
         most_calls=dials["max_calls_per_number"],
         campaigns=_states(drill),
+        struck=struck,
+        lied=any(entry["fault"] for entry in drill.sandbox.requests()),
     )

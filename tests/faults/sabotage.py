@@ -1,7 +1,7 @@
 """Strikes a task at an exact step of its launch, in the task's own process and without a change to what it tests.
 
 A run's configuration says where and how: `{"sabotage": {"task": "launch", "step": "before_post", "blow": "SIGKILL"}}`.
-The blow falls once, on the first try of the first of the mapped tasks.
+The blow falls once, on the first try of the first of the mapped tasks. `unseen` lets the platform hide the start.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class Blow:
     """What happens to the process, once.
 
     Args:
-        plan: `blow` is SIGKILL, SIGTERM, `worker` (SIGKILL of the task and of the worker that looks after it), `error`
-            (an exception) or `settings` (the sandbox changes at that moment: `admin` says where, `settings` what).
+        kind: SIGKILL, SIGTERM, `worker` (SIGKILL of the task and of the worker that looks after it), or `error` (an
+            exception).
     """
 
-    def __init__(self, plan: Mapping[str, Any]) -> None:
-        self._plan = plan
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
         self._fallen = False
 
     def __call__(self) -> None:
@@ -54,14 +54,12 @@ class Blow:
         if self._fallen:
             return
         self._fallen = True
-        match self._plan["blow"]:
+        match self._kind:
             case "worker":
                 os.kill(os.getppid(), signal.SIGKILL)
                 os.kill(os.getpid(), signal.SIGKILL)
             case "error":
                 raise RuntimeError("Sabotage.")
-            case "settings":
-                httpx.patch(f"{self._plan['admin']}/settings", json=self._plan["settings"]).raise_for_status()
             case number:
                 os.kill(os.getpid(), signal.Signals[number])
 
@@ -71,10 +69,18 @@ def arm(context: Mapping[str, Any]) -> None:
     from ringg_provider.operators import launching
 
     launching.time = HastyTime  # type: ignore[assignment]
-    plan, ti = context["dag_run"].conf.get("sabotage"), context["ti"]
-    if plan is None or ti.task_id != plan["task"] or ti.map_index > 0 or ti.try_number > 1:
+    plan, ti = context["dag_run"].conf["sabotage"], context["ti"]
+    if ti.map_index > 0 or ti.try_number > 1:
         return
-    _TRAPS[plan["step"]](Blow(plan))
+    if ti.task_id == "launch" and plan["unseen"]:
+        _at_platform(_before, "start")(lambda: _hide_start(plan["admin"], context["task"].launch["list_id"]))
+    if ti.task_id == plan.get("task"):
+        _TRAPS[plan["step"]](Blow(plan["blow"]))
+
+
+def _hide_start(admin: str, list_id: str) -> None:
+    """From now on the platform calls the list a draft, whatever becomes of it."""
+    httpx.patch(f"{admin}/settings", json={"forced_statuses": {list_id: "draft"}}).raise_for_status()
 
 
 def _before(owner: type, method: str, blow: Callable[[], None]) -> None:

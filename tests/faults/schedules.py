@@ -10,10 +10,13 @@ from importlib.metadata import version
 from itertools import product
 from typing import Any
 
+from airflow.triggers.base import BaseTrigger
 from allpairspy import AllPairs
 
 #: Below 3.3 there is no task state store: without a ledger no intent outlives a worker.
 HAS_TASK_STATE_STORE = tuple(map(int, version("apache-airflow").split(".")[:2])) >= (3, 3)
+#: Whether a trigger hears that its task was marked failed.
+TELLS_TRIGGERS = hasattr(BaseTrigger, "on_kill")
 START, UPLOAD = "{start}", "{upload}"
 _PATHS = {
     "standard": {START: "/campaign/start", UPLOAD: "/campaign/save"},
@@ -75,6 +78,8 @@ class Expected:
 SUCCESS = Expected()
 #: Nothing was started, and whether it was cannot be told.
 IN_DOUBT = Expected("failed", "LaunchOutcomeUnknown", starts=0)
+#: It was started, and that cannot be told either.
+STARTED_IN_DOUBT = Expected("failed", "LaunchOutcomeUnknown")
 
 
 @dataclass(frozen=True)
@@ -87,9 +92,11 @@ class Fault:
         settings: of the sandbox.
         people: how many are called; more than two make a second list.
         patience: seconds that the client waits for an answer.
+        unseen: whether the platform keeps calling the list a draft after its start.
         afterwards: what happens once the first run has ended, or in its middle; see `tests/faults/drills.py`.
         ends: how it must end.
         needs_ledger: whether it makes sense with a ledger only.
+        needs_memory: whether it can end right only where what was to be sent outlives the worker.
     """
 
     ends: Callable[[Schedule], Expected] = lambda _: SUCCESS
@@ -98,9 +105,10 @@ class Fault:
     settings: dict[str, Any] = field(default_factory=dict)
     people: int = 2
     patience: float | None = None
+    unseen: bool = False
     afterwards: str | None = None
     needs_ledger: bool = False
-    blinding: dict[str, Any] = field(default_factory=dict)
+    needs_memory: bool = False
 
 
 def _start(**lie: Any) -> tuple[dict[str, Any], ...]:
@@ -124,6 +132,12 @@ def _once_per_run(schedule: Schedule) -> Expected:
     return SUCCESS if schedule.ledger else Expected(starts=2)
 
 
+def _stopped_by_a_person(schedule: Schedule) -> Expected:
+    """Below 3.3 Airflow does not tell a trigger that its task was marked failed."""
+    told = schedule.mode == "sync" or TELLS_TRIGGERS
+    return Expected("failed", campaigns="terminated" if told else "completed")
+
+
 _SLOW_START = _start(kind="latency", when="after", seconds=2.0)
 _SLOW_UPLOAD = ({"method": "POST", "path": UPLOAD, "kind": "latency", "when": "after", "seconds": 2.0},)
 
@@ -138,6 +152,13 @@ FAULTS: dict[str, Fault] = {
     "kill_before_intent": Fault(sabotage=("launch", "before_intent", "SIGKILL")),
     "kill_before_post": Fault(_dies_between_intent_and_post, sabotage=("launch", "before_post", "SIGKILL")),
     "kill_during_post": Fault(sabotage=("launch", "during_post", "SIGKILL"), lies=_SLOW_START),
+    "kill_during_post_unseen": Fault(
+        lambda _: STARTED_IN_DOUBT,
+        sabotage=("launch", "during_post", "SIGKILL"),
+        lies=_SLOW_START,
+        unseen=True,
+        needs_memory=True,
+    ),
     "kill_after_answer": Fault(sabotage=("launch", "after_answer", "SIGKILL")),
     "kill_after_confirm": Fault(sabotage=("launch", "after_confirm", "SIGKILL")),
     "kill_while_waiting": Fault(sabotage=("launch", "while_waiting", "SIGKILL")),
@@ -169,12 +190,7 @@ FAULTS: dict[str, Fault] = {
         lies=_start(kind="cut", when="after"),
         settings={"listing_lag_seconds": 2.0, "upload_status_lag_seconds": 2.0},
     ),
-    "lagging_too_long": Fault(
-        lambda _: Expected("failed", "LaunchOutcomeUnknown"),
-        sabotage=("launch", "before_post", "settings"),
-        lies=_start(kind="cut", when="after"),
-        blinding={"listing_lag_seconds": 3600.0, "upload_status_lag_seconds": 3600.0},
-    ),
+    "cut_and_unseen": Fault(lambda _: STARTED_IN_DOUBT, lies=_start(kind="cut", when="after"), unseen=True),
     # What people and schedulers repeat.
     "error_then_retry": Fault(sabotage=("launch", "after_answer", "error")),
     "clear_task": Fault(afterwards="clear_task"),
@@ -188,16 +204,41 @@ FAULTS: dict[str, Fault] = {
         lambda schedule: SUCCESS if schedule.ledger else Expected(starts=3), afterwards="run_again_with_more"
     ),
     "two_runs_racing": Fault(_once_per_run, afterwards="race"),
-    "marked_failed": Fault(
-        lambda _: Expected("failed", campaigns="terminated"), afterwards="mark_failed", settings={"speed": 2}
+    "marked_success_while_waiting": Fault(afterwards="mark_success", settings={"speed": 2}),
+    "marked_failed_while_waiting": Fault(_stopped_by_a_person, afterwards="mark_failed", settings={"speed": 2}),
+    "marked_failed_during_post": Fault(
+        lambda _: Expected("failed", campaigns="terminated"),
+        lies=_start(kind="latency", when="after", seconds=4.0),
+        afterwards="mark_failed_during_post",
+        settings={"speed": 2},
     ),
 }
+
+#: What an older Airflow must stand as well; the rest depends on nothing that Airflow's versions differ in.
+CORE = (
+    "kill_before_intent",
+    "kill_before_post",
+    "kill_during_post",
+    "kill_during_post_unseen",
+    "kill_while_waiting",
+    "term_during_post",
+    "cut_before_acting",
+    "500_after_acting",
+    "error_then_retry",
+    "clear_task",
+    "clear_while_waiting",
+    "clear_when_in_doubt",
+    "same_key_again",
+    "two_runs_racing",
+    "marked_failed_while_waiting",
+    "marked_failed_during_post",
+)
 
 _FACTORS = {
     "flow": ["standard", "large"],
     "generation": ["g2", "g3"],
     "mode": ["sync", "deferrable"],
-    "fault": list(FAULTS),
+    "fault": list(FAULTS if HAS_TASK_STATE_STORE else CORE),
     "store": ["ledger", "task"],
     # Whether the platform refuses a second start of a list by itself.
     "second_start": ["refused", "dials_again"],
@@ -205,7 +246,12 @@ _FACTORS = {
 
 
 def _is_possible(row: list[str]) -> bool:
-    return not (len(row) > 4 and FAULTS[row[3]].needs_ledger and row[4] != "ledger")
+    if len(row) <= list(_FACTORS).index("store"):
+        return True
+    fault, ledger = FAULTS[row[3]], row[4] == "ledger"
+    if fault.needs_memory and not (ledger or HAS_TASK_STATE_STORE):
+        return False
+    return ledger or not fault.needs_ledger
 
 
 @cache

@@ -64,10 +64,10 @@ class Operations(AirflowApi):
         body = {"dry_run": False, "only_failed": False}
         self._send("POST", f"/dags/{dag_id}/dagRuns/{run_id}/clear", body)
 
-    def mark_failed(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> None:
-        """Mark a task failed."""
+    def mark(self, dag_id: str, run_id: str, task_id: str, map_index: int, state: str) -> None:
+        """Mark a task failed, or a success."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/{map_index}"
-        self._send("PATCH", path, {"new_state": "failed"})
+        self._send("PATCH", path, {"new_state": state})
 
 
 class Stage:
@@ -130,9 +130,8 @@ class Drill:
             "ledger": "warehouse" if ledger else "",
             "people": ", ".join(map(str, range(1, people + 1))),
             "timezone": _where_it_is_day(),
+            "sabotage": {"unseen": False, **(sabotage or {}), "admin": f"{self.sandbox.url}/_sandbox"},
         }
-        if sabotage is not None:
-            conf["sabotage"] = {**sabotage, "admin": f"{self.sandbox.url}/_sandbox"}
         return self.stage.api.trigger(self.dag_id, conf)
 
     def ending(self, run_id: str) -> Ending:
@@ -162,9 +161,9 @@ class Drill:
         self.until(waits, f"{run_id} to wait for its campaign")
 
     @property
-    def started(self) -> int:
-        """How often a list was started on the sandbox."""
-        return sum(entry["launches"] for entry in self.sandbox.dials()["lists"].values())
+    def start_was_sent(self) -> bool:
+        """Whether a start has reached the sandbox, answered or not."""
+        return any(entry["path"] in STARTS for entry in self.sandbox.requests())
 
     def tasks(self, run_id: str, task_id: str) -> list[dict[str, Any]]:
         """The instances of a task."""
