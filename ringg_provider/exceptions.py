@@ -136,3 +136,27 @@ class InvalidContacts(RinggProviderError):
 
 class UnexpectedResponse(RinggProviderError):
     """The platform answered something that cannot be read; whether it acted is not known."""
+
+
+# SmartAlex names five refusals by code. Each says what to do, and by its base what kind of refusal it is.
+# https://docs.getsmartalex.com/api-reference/campaigns
+
+
+class CampaignNotFound(NotFound):
+    """There is no such campaign in this workspace (`campaign_not_found`)."""
+
+
+class CampaignAlreadyActive(WrongState):
+    """The campaign is making calls already (`campaign_already_active`)."""
+
+
+class CampaignNotActive(WrongState):
+    """Only a campaign that makes calls can be paused (`campaign_not_active`)."""
+
+
+class AgentNotFound(NotFound):
+    """There is no such agent in this workspace (`agent_not_found`)."""
+
+
+class NoContacts(WrongState, InvalidContacts):
+    """The campaign has nobody to call (`no_contacts`)."""

@@ -150,6 +150,13 @@ class Response:
         except (ValueError, RecursionError):
             return None
 
+    def value(self, *path: str) -> Any:
+        """What the body has at a path of names; None when it has no such thing, or is not JSON."""
+        found = self._decoded()
+        for name in path:
+            found = found.get(name) if isinstance(found, Mapping) else None
+        return found
+
     def raw_text(self) -> str:
         """What the platform says, in any of its error bodies; not redacted, so for decisions only."""
         decoded = self._decoded()
@@ -374,7 +381,7 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
     """
     if value is None:
         return None
-    if re.fullmatch(r"\s*\d{1,9}(\.\d+)?\s*", value, re.ASCII):
+    if re.fullmatch(r"\s*\d{1,10}(\.\d+)?\s*", value, re.ASCII):
         return float(value)
     try:
         moment = parsedate_to_datetime(value)
@@ -382,6 +389,16 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, moment.timestamp() - now)
+
+
+def _pause_asked_for(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds to wait by `Retry-After`, else by `X-RateLimit-Reset`, which is a moment or a span."""
+    asked = parse_retry_after(headers.get("retry-after"), now)
+    if asked is None and headers.get("x-ratelimit-remaining", "0").strip() == "0":
+        reset = parse_retry_after(headers.get("x-ratelimit-reset"), now)
+        # Nobody is told to wait for thirty years: such a number is a moment.
+        asked = max(0.0, reset - now) if reset is not None and reset > 1e9 else reset
+    return asked
 
 
 # --- the rules ----------------------------------------------------------------------------------------------
@@ -456,7 +473,7 @@ class _Rules:
             request=request,
             status_code=answer.status_code,
             content=answer.content,
-            retry_after=parse_retry_after(answer.headers.get("retry-after"), self._clock()),
+            retry_after=_pause_asked_for(answer.headers, self._clock()),
             redact=lambda text: redact(text, *self._secrets),
         )
         error = self._error_of(response)

@@ -1,11 +1,12 @@
-"""Keep to the platform's rate limit without ever being told off."""
+"""Keep to a platform's rate limit without ever being told off."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 
 class Pacer:
@@ -45,6 +46,16 @@ class Pacer:
         """Wait until a request may be sent; the body sends it and waits for its answer."""
         while (wait := self._due() - self._clock()) > 0:
             self._sleep(wait)
+        try:
+            yield
+        finally:
+            self._answered.append(self._clock())
+
+    @asynccontextmanager
+    async def aturn(self) -> AsyncIterator[None]:
+        """The same for asyncio, always on the event loop's own sleep."""
+        while (wait := self._due() - self._clock()) > 0:  # noqa: ASYNC110 - time is what is waited for
+            await asyncio.sleep(wait)
         try:
             yield
         finally:

@@ -1,0 +1,302 @@
+"""Clients for SmartAlex: `SmartAlexClient`, and `AsyncSmartAlexClient` with what waiting needs.
+
+Both are thin shells over one description of the endpoints, and keep to the platform's rate limit by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from itertools import count
+from typing import Any, TypeVar
+
+from more_itertools import chunked
+
+from ringg_provider.answers import ResponseModel
+from ringg_provider.clients import ApiClient, AsyncApiClient, Platform
+from ringg_provider.endpoint import Endpoint
+from ringg_provider.exceptions import InvalidRequest, RinggProviderError
+from ringg_provider.http import Response
+from ringg_provider.pacer import Pacer
+from ringg_provider.smartalex.endpoints import MAX_PER_PAGE, Endpoints
+from ringg_provider.smartalex.errors import smartalex_error
+from ringg_provider.smartalex.paths import routes_with
+from ringg_provider.smartalex.requests import CallFilter, Generation, NewCampaign, NewContact, NewWebhook
+from ringg_provider.smartalex.responses import Agent, Call, Callback, Campaign, Contact, Page, Webhook
+
+#: Where SmartAlex answers; https://docs.getsmartalex.com/api-reference/introduction
+PRODUCTION = "https://api.getsmartalex.com/v1"
+#: The lowest of the vendor's limits by plan.
+REQUESTS_PER_MINUTE = 60
+#: Contacts per request; the vendor's own limit is not documented.
+CONTACTS_PER_REQUEST = 500
+
+T = TypeVar("T")
+M = TypeVar("M", bound=ResponseModel)
+
+
+class _SmartAlex(Platform):
+    """Where SmartAlex answers, how it is shown a key, and what its errors mean."""
+
+    production = PRODUCTION
+
+    @staticmethod
+    def _key_headers(api_key: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {api_key}"}
+
+    @staticmethod
+    def _error_of(response: Response) -> RinggProviderError | None:
+        return smartalex_error(response)
+
+
+def _endpoints(generation: str, paths: Mapping[str, str] | str | None) -> Endpoints:
+    if generation not in (Generation.OLD, Generation.NEW):
+        raise InvalidRequest("generation must be old or new.", field="generation")
+    return Endpoints(Generation(generation), routes_with(paths))
+
+
+def _pacer(per_minute: float) -> Pacer:
+    if not per_minute > 0:
+        raise InvalidRequest("requests_per_minute must be a number above 0.", field="requests_per_minute")
+    # A whole minute's worth at once, then the rest of the minute; a fast server's limit is spread more finely.
+    limit = max(1, min(int(per_minute), REQUESTS_PER_MINUTE))
+    return Pacer(limit, 60.0 * limit / per_minute)
+
+
+class SmartAlexClient(_SmartAlex, ApiClient):
+    """SmartAlex, synchronously. Safe to share between threads; close it, or use it in a `with` block.
+
+    :param api_key: key of a workspace.
+    :param base_url: default the vendor's; plain http is allowed to this very machine only.
+    :param generation: `old` (default) or `new`: which of the vendor's documentations requests follow.
+    :param paths: other paths than those in `paths.py`, by name.
+    :param requests_per_minute: default 60, the smallest plan's.
+    :param options: those of `ApiClient`.
+
+    Every method raises a `RinggProviderError`: `InvalidRequest` for input that breaks a rule, before anything is
+    sent; else by the code that the platform answered.
+    https://docs.getsmartalex.com/api-reference/introduction
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        base_url: str | None = None,
+        *,
+        generation: str = Generation.OLD,
+        paths: Mapping[str, str] | str | None = None,
+        requests_per_minute: float = REQUESTS_PER_MINUTE,
+        **options: Any,
+    ) -> None:
+        super().__init__(api_key, base_url, **options)
+        self._endpoints = _endpoints(generation, paths)
+        self._pacer = _pacer(requests_per_minute)
+
+    def _do(self, endpoint: Endpoint[T]) -> T:
+        with self._pacer.turn():
+            return super()._do(endpoint)
+
+    def _all(self, page: Callable[[int], Endpoint[Page[M]]], per_page: int = MAX_PER_PAGE) -> Iterator[M]:
+        for number in count(1):
+            found = self._do(page(number))
+            yield from found.items
+            if not found.items or found.is_last(number, per_page):
+                return
+
+    # --- campaigns ---
+
+    def list_campaigns_page(
+        self, page: int = 1, per_page: int = MAX_PER_PAGE, *, status: str | None = None, agent_id: str | None = None
+    ) -> Page[Campaign]:
+        """One page of campaigns.
+
+        :param page: from 1.
+        :param per_page: 1 to 100; default 100.
+        :param status: draft, active, paused or completed; default all.
+        :param agent_id: of one agent; default all.
+
+        https://docs.getsmartalex.com/api-reference/campaigns
+        """
+        return self._do(self._endpoints.campaigns(page, per_page, status, agent_id))
+
+    def iter_campaigns(self, *, status: str | None = None, agent_id: str | None = None) -> Iterator[Campaign]:
+        """All campaigns, page by page; the filters are those of `list_campaigns_page`."""
+        return self._all(lambda page: self._endpoints.campaigns(page, MAX_PER_PAGE, status, agent_id))
+
+    def get_campaign(self, campaign_id: str) -> Campaign:
+        """One campaign with its statistics. Raises `CampaignNotFound`.
+
+        https://docs.getsmartalex.com/api-reference/campaigns
+        """
+        return self._do(self._endpoints.campaign(campaign_id))
+
+    def create_campaign(self, campaign: NewCampaign) -> Campaign:
+        """Create a draft; nobody is called before `start_campaign`. Sent once. Raises `AgentNotFound`.
+
+        https://docs.getsmartalex.com/api-reference/campaigns
+        """
+        return self._do(self._endpoints.create(campaign))
+
+    def add_contacts(
+        self, campaign_id: str, contacts: Iterable[NewContact], *, per_request: int = CONTACTS_PER_REQUEST
+    ) -> int:
+        """Put people on a campaign, so many in one request; each request is sent once.
+
+        :param campaign_id: a draft.
+        :param contacts: the people; a number that comes twice is sent once.
+        :param per_request: default 500.
+        :return: how many were sent.
+
+        https://docs.getsmartalex.com/api-reference/campaigns
+        """
+        if per_request < 1:
+            raise InvalidRequest("per_request must be at least 1.", field="per_request")
+        sent: set[str] = set()
+
+        def new() -> Iterator[NewContact]:
+            for contact in contacts:
+                if contact.phone not in sent:
+                    sent.add(contact.phone)
+                    yield contact
+
+        for some in chunked(new(), per_request):
+            self._do(self._endpoints.add_contacts(campaign_id, some))
+        return len(sent)
+
+    def start_campaign(self, campaign_id: str) -> None:
+        """Begin to call. Sent once: after any answer but a success, look before sending it again.
+
+        Raises `CampaignAlreadyActive`, `NoContacts`, `CampaignNotFound`.
+        https://docs.getsmartalex.com/api-reference/campaigns
+        """
+        self._do(self._endpoints.change("start_campaign", campaign_id))
+
+    def pause_campaign(self, campaign_id: str) -> None:
+        """Stop calling for the time being. Sent once. Raises `CampaignNotActive`.
+
+        https://docs.getsmartalex.com/api-reference/campaigns
+        """
+        self._do(self._endpoints.change("pause_campaign", campaign_id))
+
+    def resume_campaign(self, campaign_id: str) -> None:
+        """Go on with a paused campaign. Sent once.
+
+        https://docs.getsmartalex.com/api-reference/campaigns
+        """
+        self._do(self._endpoints.change("resume_campaign", campaign_id))
+
+    def iter_callbacks(self, campaign_id: str) -> Iterator[Callback]:
+        """The calls of a campaign that are still to be made again.
+
+        https://docs.getsmartalex.com/api-reference/campaigns
+        """
+        return self._all(lambda page: self._endpoints.callbacks(campaign_id, page, MAX_PER_PAGE))
+
+    # --- calls, contacts, agents ---
+
+    def iter_calls(self, chosen: CallFilter | None = None) -> Iterator[Call]:
+        """Calls, page by page; the newer API knows fewer filters and gets only those.
+
+        https://docs.getsmartalex.com/api-reference/calls
+        """
+        wanted = chosen or CallFilter()
+        return self._all(lambda page: self._endpoints.calls(wanted, page, MAX_PER_PAGE))
+
+    def get_call(self, call_id: str) -> Call:
+        """One call with its campaign, summary and transcript.
+
+        https://docs.getsmartalex.com/api-reference/calls
+        """
+        return self._do(self._endpoints.call(call_id))
+
+    def iter_contacts(self, *, status: str | None = None, campaign_id: str | None = None) -> Iterator[Contact]:
+        """People of the workspace.
+
+        :param status: `active`, or `dnc` for those who must not be called; default all.
+        :param campaign_id: of one campaign; default all.
+
+        https://docs.getsmartalex.com/api-reference/contacts
+        """
+        return self._all(lambda page: self._endpoints.contacts(status, campaign_id, page, MAX_PER_PAGE))
+
+    def list_agents(self) -> list[Agent]:
+        """All agents.
+
+        https://docs.getsmartalex.com/api-reference/agents
+        """
+        return list(self._all(lambda page: self._endpoints.agents(page, MAX_PER_PAGE)))
+
+    def check_key(self) -> Agent | None:
+        """The cheapest authenticated read: some agent of the workspace, or None when it has none."""
+        return next(iter(self._do(self._endpoints.agents(1, 1)).items), None)
+
+    def get_agent(self, agent_id: str) -> Agent:
+        """One agent. Raises `AgentNotFound` or `NotFound`.
+
+        https://docs.getsmartalex.com/api-reference/agents
+        """
+        return self._do(self._endpoints.agent(agent_id))
+
+    # --- webhooks ---
+
+    def list_webhooks(self) -> list[Webhook]:
+        """All webhooks, without their secrets.
+
+        https://docs.getsmartalex.com/api-reference/webhooks
+        """
+        return list(self._all(lambda page: self._endpoints.webhooks(page, MAX_PER_PAGE)))
+
+    def create_webhook(self, webhook: NewWebhook) -> Webhook:
+        """Subscribe to events. Sent once. Store `signing_secret` at once: it is not shown again.
+
+        https://docs.getsmartalex.com/api-reference/webhooks
+        """
+        return self._do(self._endpoints.create_webhook(webhook))
+
+    def delete_webhook(self, webhook_id: str) -> None:
+        """Unsubscribe.
+
+        https://docs.getsmartalex.com/api-reference/webhooks
+        """
+        self._do(self._endpoints.delete_webhook(webhook_id))
+
+
+class AsyncSmartAlexClient(_SmartAlex, AsyncApiClient):
+    """SmartAlex for asyncio: what waiting for campaigns and pausing them needs.
+
+    Parameters, methods and errors are those of `SmartAlexClient`.
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        base_url: str | None = None,
+        *,
+        generation: str = Generation.OLD,
+        paths: Mapping[str, str] | str | None = None,
+        requests_per_minute: float = REQUESTS_PER_MINUTE,
+        **options: Any,
+    ) -> None:
+        super().__init__(api_key, base_url, **options)
+        self._endpoints = _endpoints(generation, paths)
+        self._pacer = _pacer(requests_per_minute)
+
+    async def _do(self, endpoint: Endpoint[T]) -> T:
+        async with self._pacer.aturn():
+            return await super()._do(endpoint)
+
+    async def iter_campaigns(self) -> AsyncGenerator[Campaign]:
+        """See `SmartAlexClient.iter_campaigns`."""
+        for number in count(1):
+            page = await self._do(self._endpoints.campaigns(number, MAX_PER_PAGE, None, None))
+            for campaign in page.items:
+                yield campaign
+            if not page.items or page.is_last(number, MAX_PER_PAGE):
+                return
+
+    async def get_campaign(self, campaign_id: str) -> Campaign:
+        """See `SmartAlexClient.get_campaign`."""
+        return await self._do(self._endpoints.campaign(campaign_id))
+
+    async def pause_campaign(self, campaign_id: str) -> None:
+        """See `SmartAlexClient.pause_campaign`."""
+        await self._do(self._endpoints.change("pause_campaign", campaign_id))
