@@ -32,8 +32,12 @@ class FinishedRun:
     def xcom(self, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
         """A value that a task left behind; None when it left none."""
         from airflow.models.xcom import XComModel
-        from airflow.sdk.serde import deserialize
         from airflow.utils.session import create_session
+
+        try:
+            from airflow.sdk.serde import deserialize
+        except ImportError:  # Airflow 3.1
+            from airflow.serialization.serde import deserialize
 
         with create_session() as session:
             row = session.scalars(
