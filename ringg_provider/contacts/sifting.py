@@ -225,6 +225,8 @@ class Sifter:
         texts: Sequence[Sequence[str]],
         keys: Sequence[str] | None,
     ) -> None:
+        if not phones:
+            return
         self.counts[Disposition.LISTED] += len(phones)
         first = 0
         for count, contacts in self.writer.write(group, csv_lines([phones, *texts])):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -404,3 +405,39 @@ def _without_ids(database: Warehouse, lists: list[dict[str, Any]]) -> list[tuple
         )
         for row in rows
     ]
+
+
+class TestCallingHours:
+    """Lists are split by the hours in which their contacts may be called."""
+
+    SPAN = {"campaign_start_time": "2035-03-05T00:00", "campaign_end_time": "2035-03-05T23:59"}  # a Monday
+
+    def test_each_window_gets_a_list_of_its_own(self, database: Warehouse, sandbox: Any) -> None:
+        people = [("9876543210", "India"), ("+12125550123", "New York"), ("+14155552671", "California")]
+        fill(database, people)
+        lists, summary = transfer(
+            **self.SPAN, purpose="promotional", other_countries="split", contacts_table="ringg_contacts", flow="large"
+        )
+        windows: dict[str, list[tuple[str, str]]] = {}
+        for item in lists:
+            times = item["call_config"]["call_time"]
+            windows.setdefault(item["country_code"], []).append((times["call_start_time"], times["call_end_time"]))
+        # Morning in New York is evening in Kolkata; in California it is the next day, on which the campaign is over.
+        assert windows == {"+91": [("09:00", "21:00")], "+1": [("20:30", "23:59")]}
+        assert summary["reasons"] == {"listed": 2, "outside_calling_hours": 1}
+
+    def test_who_cannot_be_called_within_the_dates_is_held_with_the_reason(
+        self, database: Warehouse, sandbox: Any
+    ) -> None:
+        fill(database, [("9876543210", "India")])
+        night = {"campaign_start_time": "2035-03-05T22:00", "campaign_end_time": "2035-03-05T23:30"}
+        lists, summary = transfer(**night, purpose="promotional", contacts_table="ringg_contacts")
+        assert lists == []
+        assert summary["reasons"] == {"outside_calling_hours": 1}
+        assert database.query("SELECT disposition FROM ringg_contacts") == [{"disposition": "outside_calling_hours"}]
+
+    def test_the_contacts_own_zone_and_region_are_believed(self, warehouse: Warehouse, sandbox: Any) -> None:
+        fill(warehouse, [("9876543210", "a"), ("9876543211", "b")])
+        sql = "SELECT phone, name, CASE id WHEN 1 THEN 'Asia/Kolkata' ELSE 'Europe/London' END AS zone FROM people"
+        lists, _ = transfer(sql=sql, **self.SPAN, purpose="promotional", timezone_column="zone")
+        assert len({json.dumps(item["call_config"]["call_time"], sort_keys=True) for item in lists}) == 2

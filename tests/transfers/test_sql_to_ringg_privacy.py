@@ -50,7 +50,7 @@ with DAG("marked", schedule=None, start_date=datetime(2026, 1, 1)):
     refused = SqlToRinggOperator(task_id="too_many_rejects", max_rejects=0, contacts_table="ringg_contacts", **COMMON)
     broken_sql = SqlToRinggOperator(
         task_id="data_error",
-        **COMMON | {"sql": "SELECT phone, (name || '{' || phone)::json::text AS name FROM people WHERE %(secret)s > ''"},
+        **COMMON | {"sql": "SELECT phone, (name || '{' || phone)::json::text AS name FROM people WHERE %(secret)s<>''"},
     )
     broken_table = SqlToRinggOperator(task_id="table_error", contacts_table="broken_contacts", **COMMON)
     echo = SqlToRinggOperator(task_id="platform_error", **COMMON)
