@@ -81,8 +81,8 @@ class Scope:
     """What a run is about. All left out: whatever may have changed since the last run.
 
     :param bulk_list_ids: these lists and nothing else.
-    :param start: calls from here on; aware. Default: the newest call that a former pass by date has reached, or the
-        beginning on an empty table.
+    :param start: calls from here on; aware. Default: where a former pass by date has ended, as the newest call that
+        it found bears it, or the beginning on an empty table.
     :param end: calls up to here; aware. Default and latest: five minutes ago.
     """
 
@@ -386,13 +386,16 @@ class _Run:
                 to_read.append(campaign)
         return to_read
 
-    def watermark(self) -> dt.datetime | None:
-        newest = sa.select(sa.func.max(self.calls.c.created_at)).where(self.calls.c.watermark == sa.true())
+    def watermark(self) -> tuple[dt.datetime | None, str | None]:
+        """Up to when everything has been read by date, and the call that says so."""
+        mark = self.calls.c.watermark
+        newest = sa.select(mark, self.calls.c.call_id).where(mark.is_not(None)).order_by(mark.desc()).limit(1)
         with self.engine.connect() as connection:
-            return connection.execute(newest).scalar_one_or_none()
+            found = connection.execute(newest).first()
+        return (None, None) if found is None else (found[0], found[1])
 
     def watermark_start(self) -> dt.datetime:
-        watermark = self.watermark()
+        watermark, _ = self.watermark()
         return EARLIEST if watermark is None else watermark - self.settings.lookback
 
     def open_singles(self, lists: set[str]) -> tuple[list[str], dt.datetime | None]:
@@ -421,18 +424,20 @@ class _Run:
 
     def read_dates(self, dates: DateSlices) -> None:
         """Read by date; move the watermark as long as nothing was left out before it."""
-        watermark = self.watermark()
+        watermark, bearer = self.watermark()
         unbroken: bool | None = None
         for start, end, reading, first in dates:
             if unbroken is None:
                 unbroken = watermark is None or start <= watermark
-            newest = _Newest(end)
+            newest = _Newest()
             self.merge_calls(newest.watching(reading.pages(first)), bulk_list_id=None)
             if not reading.settled:
                 self.counts.unsettled += 1
                 unbroken = False
-            if unbroken and newest.call_id is not None:
-                self.merge([{"call_id": newest.call_id, "watermark": True, "read_at": self.load.now()}])
+            # A quiet night moves the mark too: the newest call of an earlier one bears it.
+            bearer = newest.call_id or bearer
+            if unbroken and bearer is not None:
+                self.merge([{"call_id": bearer, "watermark": end, "read_at": self.load.now()}])
 
     def read_singles(self, call_ids: Sequence[str]) -> None:
         """Ask for single open calls by their id; where the platform cannot filter so, around their times."""
@@ -689,10 +694,9 @@ class _Run:
 
 
 class _Newest:
-    """Watches calls go by and remembers the newest one that a slice which ends at `end` can vouch for."""
+    """Watches calls go by and remembers the newest one."""
 
-    def __init__(self, end: dt.datetime) -> None:
-        self._end = end
+    def __init__(self) -> None:
         self._created_at: dt.datetime | None = None
         self.call_id: str | None = None
 
@@ -700,6 +704,6 @@ class _Newest:
         for page in pages:
             for call in page:
                 at = call.created_at
-                if at is not None and at <= self._end and (self._created_at is None or at > self._created_at):
+                if at is not None and (self._created_at is None or at > self._created_at):
                     self._created_at, self.call_id = at, call.id
             yield page

@@ -24,7 +24,16 @@ RECORDING_MISSING = "recording is not stored"
 
 #: Columns of a call that the provider computes while merging; all others keep what is stored where a row says nothing.
 _DERIVED = frozenset(
-    {"is_final", "status_since", "first_read_at", "changed_at", "cost_final", "history_state", "history_reason"}
+    {
+        "is_final",
+        "status_since",
+        "first_read_at",
+        "changed_at",
+        "cost_final",
+        "watermark",
+        "history_state",
+        "history_reason",
+    }
 )
 #: What makes a call worth looking at again for those who read the table.
 _NEWS = ("status", "sub_status", "attempted_at", "duration_seconds", "cost", "bulk_list_id", "recording_path")
@@ -227,6 +236,10 @@ def completeness(
             "first_read_at": sa.func.coalesce(stored["first_read_at"], staged["read_at"]),
             "changed_at": sa.case((_brings_news(stored, merged), staged["read_at"]), else_=stored["changed_at"]),
             "cost_final": cost_final,
+            "watermark": sa.case(
+                (staged["watermark"] < stored["watermark"], stored["watermark"]),
+                else_=sa.func.coalesce(staged["watermark"], stored["watermark"]),
+            ),
             "history_state": sa.case(
                 (missing.is_(None), sa.literal(HistoryState.COMPLETE.value)),
                 (given_up, sa.literal(HistoryState.INCOMPLETE.value)),

@@ -79,7 +79,7 @@ def calls_table(name: str = CALLS, *, schema: str | None = None, metadata: sa.Me
         _column("status_since", UtcDateTime, "this provider", "when the present status was first read"),
         _column("history_state", Key, "this provider", "open (will be read again), complete, incomplete (given up)", index=True),
         _column("history_reason", sa.Text, "this provider", "what is missing; NULL when complete"),
-        _column("watermark", sa.Boolean, "this provider", "true: a pass by date has read everything up to this call"),
+        _column("watermark", UtcDateTime, "this provider", "on the newest call of a pass by date: everything up to this time has been read"),
         _column("first_read_at", UtcDateTime, "this provider", "when the row was first written"),
         _column("changed_at", UtcDateTime, "this provider", "when a reading last brought something new", index=True),
         _column("read_at", UtcDateTime, "this provider", "when the platform was last asked for it"),

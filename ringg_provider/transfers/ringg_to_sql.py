@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pendulum
 from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
     Asset,
     AssetAlias,
     BaseHook,
@@ -19,13 +17,14 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from ringg_provider.contacts.people import people_table
-from ringg_provider.exceptions import InvalidRequest, RinggProviderError, TransientError
+from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.load import HistoryLoad, LoadCounts, Scope, Settings, create_tables
-from ringg_provider.history.merge import MergeFailed
 from ringg_provider.history.outcomes import create_outcomes_view
 from ringg_provider.history.recordings import RecordingStore
 from ringg_provider.history.tables import CALLS, CAMPAIGNS, calls_table, campaigns_table
 from ringg_provider.hooks.ringg import RinggHook
+from ringg_provider.hooks.sql import sql_engine
+from ringg_provider.operators.launching import failing_without_retry
 from ringg_provider.pacer import Pacer
 
 if TYPE_CHECKING:
@@ -37,8 +36,8 @@ class RinggCallsToSqlOperator(BaseOperator):
     """Load the call history into a SQL database and bring open calls up to date.
 
     Without `bulk_list_ids`, `start` and `end` it reads whatever may have changed: campaigns that are not closed in
-    the table, calls that still lack their last status, their cost or their analysis, and everything since the newest
-    call that a former run has reached. It may be run as often as one likes, at the same time too: rows are merged by
+    the table, calls that still lack their last status, their cost or their analysis, and everything since
+    the former run. It may be run as often as one likes, at the same time too: rows are merged by
     call id and never move backwards. Give it the Airflow pool `ringg_history` with one slot: the platform allows ten
     list requests a minute for the whole workspace. (A connection whose extra has `history_requests_per_minute`, such
     as that of a sandbox, is read at that pace.)
@@ -58,8 +57,8 @@ class RinggCallsToSqlOperator(BaseOperator):
     :param schema: of these tables. Default the connection's own.
     :param bulk_list_ids: read these lists whole and nothing else: an id, a list of ids, or the result of
         `SqlToRinggOperator`. None or empty means no such restriction.
-    :param start: read calls from here on; an aware datetime or ISO string, a naive one is UTC. Default: from the
-        newest call that a former pass by date reached, or the beginning on an empty table.
+    :param start: read calls from here on; an aware datetime or ISO string, a naive one is UTC. Default: from
+        where a former pass by date has ended, or the beginning on an empty table.
     :param end: read calls up to here. Default and latest: five minutes ago.
     :param lookback: begin so much before the watermark. Default one hour.
     :param include_analysis: read the analysis of calls that connected, one details request each. Default True.
@@ -139,7 +138,7 @@ class RinggCallsToSqlOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Load, tell those who wait for new calls, and return counts."""
-        with _failing_without_retry(), RinggHook(self.ringg_conn_id) as hook:
+        with failing_without_retry(), RinggHook(self.ringg_conn_id) as hook:
             engine = sql_engine(self.sql_conn_id)
             try:
                 load = self._load(hook, engine)
@@ -221,21 +220,6 @@ class RinggCallsToSqlOperator(BaseOperator):
         return Asset(name=f"{self.sql_conn_id}.{table}", uri=f"x-ringg-sql://{self.sql_conn_id}/{table}")
 
 
-def sql_engine(sql_conn_id: str) -> sa.Engine:
-    """Make an engine for a connection; its errors and its log hold no values of rows.
-
-    :raises InvalidRequest: the connection is not one of a SQL database.
-    """
-    hook = BaseHook.get_connection(sql_conn_id).get_hook()
-    if not hasattr(hook, "get_sqlalchemy_engine"):
-        raise InvalidRequest(
-            f"sql_conn_id: connection {sql_conn_id!r} is not one of a SQL database that Airflow has a DbApiHook for.",
-            field="sql_conn_id",
-        )
-    engine: sa.Engine = hook.get_sqlalchemy_engine(engine_kwargs={"hide_parameters": True})
-    return engine
-
-
 def list_ids(given: object) -> list[str]:
     """Read list ids in any form that a DAG has them: one, several, or what `SqlToRinggOperator` returned.
 
@@ -273,13 +257,3 @@ def instant(value: dt.datetime | str | None, field: str) -> dt.datetime | None:
     if not isinstance(parsed, pendulum.DateTime):
         raise InvalidRequest(f"{field} must be a datetime or an ISO 8601 string.", field=field)
     return parsed
-
-
-@contextmanager
-def _failing_without_retry() -> Iterator[None]:
-    try:
-        yield
-    except (TransientError, MergeFailed):
-        raise  # a database may be back in a minute
-    except RinggProviderError as error:
-        raise AirflowFailException(f"{type(error).__name__}: {error}") from error

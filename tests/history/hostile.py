@@ -111,7 +111,7 @@ class HostilePlatform:
     def plan_campaign(self, calls: int, *, begin: float, spread: float) -> str:
         """Let a campaign register its calls over `spread` seconds from `begin` on."""
         list_id = str(uuid.UUID(int=self.random.getrandbits(128), version=4))
-        last = START
+        last = START - dt.timedelta(days=3650)
         for _ in range(calls):
             call = self._plan_call(list_id, begin + self.random.uniform(0, spread))
             last = max(last, call.ends_at)

@@ -1,0 +1,252 @@
+"""What one run does, besides losing nothing: its plan, its patience, its limits, what it says."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import logging
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from ringg_provider.exceptions import AuthenticationError, InvalidRequest, ServerError
+from ringg_provider.history import load as history_load
+from ringg_provider.history.load import HistoryLoad, LoadCounts, Scope, Settings
+from ringg_provider.history.paging import DateSlices
+from ringg_provider.history.tables import calls_table, campaigns_table
+from ringg_provider.pacer import Pacer
+from tests.history.hostile import START, Behaviour, HostilePlatform
+
+CALLS, CAMPAIGNS = calls_table(), campaigns_table()
+DAY = 86_400.0
+
+
+def load(platform: HostilePlatform, engine: sa.Engine, scope: Scope | None = None, **settings: Any) -> LoadCounts:
+    return HistoryLoad(
+        platform,
+        engine,
+        CALLS,
+        CAMPAIGNS,
+        settings=Settings(**{"analysis_concurrency": 1, **settings}),
+        pacer=Pacer(clock=platform.monotonic, sleep=platform.sleep),
+        now=platform.now,
+        sleep=platform.sleep,
+    ).run(scope)
+
+
+def select(engine: sa.Engine, statement: str) -> list[tuple[Any, ...]]:
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(sa.text(statement))]
+
+
+def history_requests(platform: HostilePlatform, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    asked: list[Any] = []
+    original = platform.list_calls_page
+
+    def spy(query: Any, *args: Any, **kwargs: Any) -> Any:
+        asked.append(query)
+        return original(query, *args, **kwargs)
+
+    monkeypatch.setattr(platform, "list_calls_page", spy)
+    return asked
+
+
+def test_the_plan_is_logged_before_anything_is_read(sqlite: sa.Engine, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="ringg_provider")
+    platform = HostilePlatform(1)
+    big = platform.plan_campaign(2500, begin=-2 * DAY, spread=10)
+    load(platform, sqlite, Scope(bulk_list_ids=[big]))
+    caplog.clear()
+    load(platform, sqlite, Scope(bulk_list_ids=[big]))
+    (plan,) = (record.message for record in caplog.records if "requests, about" in record.message)
+    assert plan == "History: 1 campaigns, no pass by date, 0 single calls; 13 requests, about 1 minutes at 10 a minute."
+
+
+def test_a_closed_campaign_is_not_read_again(sqlite: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    platform = HostilePlatform(2)
+    platform.plan_campaign(900, begin=-3 * DAY, spread=10)
+    load(platform, sqlite)
+    platform.sleep(3600)
+    asked = history_requests(platform, monkeypatch)
+    counts = load(platform, sqlite)
+    assert [query.bulk_list_id for query in asked] == [None]
+    assert (counts.requests, counts.campaigns_read, counts.inserted, counts.changed) == (1, 0, 0, 0)
+
+
+def test_a_campaign_that_only_waits_for_analysis_costs_no_list_request(
+    sqlite: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform = HostilePlatform(3)
+    platform.plan_campaign(900, begin=-DAY, spread=10)
+    for call in platform.calls:
+        call.analysed_at = START + dt.timedelta(hours=2)
+    first = load(platform, sqlite)
+    assert select(sqlite, "SELECT history_state, history_reason FROM ringg_campaigns") == [
+        ("open", "calls await their analysis or recording")
+    ]
+    asked = history_requests(platform, monkeypatch)
+    platform.sleep(3 * 3600)
+    second = load(platform, sqlite)
+    assert [query for query in asked if query.bulk_list_id] == []
+    assert second.details_read == first.open
+    assert select(sqlite, "SELECT history_state FROM ringg_campaigns") == [("complete",)]
+
+
+def test_few_calls_that_are_still_open_are_asked_for_one_by_one(
+    sqlite: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform = HostilePlatform(4)
+    platform.plan_campaign(900, begin=-DAY, spread=10)
+    late = sorted(platform.calls, key=lambda call: call.id)[:2]
+    for call in late:
+        call.costed_at = START + dt.timedelta(hours=2)
+    load(platform, sqlite)
+    asked = history_requests(platform, monkeypatch)
+    platform.sleep(3 * 3600)
+    load(platform, sqlite)
+    assert sorted(query.call_id for query in asked if query.call_id) == [call.id for call in late]
+    assert [query for query in asked if query.bulk_list_id] == []
+    assert select(sqlite, "SELECT history_state, count(*) FROM ringg_calls GROUP BY 1") == [("complete", 900)]
+
+
+def test_what_stays_missing_is_given_up_with_its_reason(sqlite: sa.Engine) -> None:
+    platform = HostilePlatform(5)
+    platform.plan_campaign(30, begin=-2 * DAY, spread=10)
+    for call in platform.calls:
+        call.outcome = "completed"
+        call.analysed_at = START + dt.timedelta(days=3650)
+    counts = load(platform, sqlite, give_up_after=dt.timedelta(days=3))
+    assert (counts.open, counts.incomplete) == (30, 0)
+    platform.sleep(2 * DAY)
+    counts = load(platform, sqlite, give_up_after=dt.timedelta(days=3))
+    assert (counts.open, counts.incomplete) == (0, 30)
+    assert select(sqlite, "SELECT DISTINCT history_state, history_reason FROM ringg_calls") == [
+        ("incomplete", "given up after 3 days: analysis is missing")
+    ]
+    assert select(sqlite, "SELECT history_state, history_reason FROM ringg_campaigns") == [
+        ("incomplete", "30 calls were given up")
+    ]
+    # Given up is given up: nothing is asked for any more.
+    assert load(platform, sqlite).details_read == 0
+
+
+def test_a_call_that_was_given_up_is_completed_when_it_moves_on_after_all(sqlite: sa.Engine) -> None:
+    platform = HostilePlatform(6)
+    platform.plan_single(-DAY)
+    (call,) = platform.calls
+    call.outcome, call.ends_at = "completed", START + dt.timedelta(days=9)
+    call.costed_at = call.analysed_at = call.ends_at
+    load(platform, sqlite)
+    platform.sleep(4 * DAY)
+    load(platform, sqlite)
+    assert select(sqlite, "SELECT history_state, history_reason FROM ringg_calls") == [
+        ("incomplete", "given up after 3 days: status is not final")
+    ]
+    platform.sleep(6 * DAY)
+    load(platform, sqlite, Scope(start=START - dt.timedelta(days=2)))
+    assert select(sqlite, "SELECT history_state, status FROM ringg_calls") == [("complete", "completed")]
+
+
+def test_what_does_not_fit_into_the_hour_is_read_in_the_next_one(sqlite: sa.Engine) -> None:
+    platform = HostilePlatform(7)
+    for _ in range(3):
+        platform.plan_campaign(2500, begin=-DAY, spread=10)
+    first = load(platform, sqlite, max_minutes=2)
+    assert first.campaigns_read + first.campaigns_deferred == 3
+    assert first.campaigns_deferred > 0
+    for _ in range(3):
+        load(platform, sqlite, max_minutes=2)
+    assert select(sqlite, "SELECT count(*) FROM ringg_calls WHERE bulk_list_id IS NOT NULL") == [(7500,)]
+    assert select(sqlite, "SELECT DISTINCT history_state FROM ringg_campaigns") == [("complete",)]
+
+
+def test_many_calls_by_date_are_cut_into_slices(sqlite: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_load, "DateSlices", functools.partial(DateSlices, max_calls=1000))
+    platform = HostilePlatform(8)
+    for n in range(4000):
+        platform.plan_single(-400 * DAY + n * 60)
+    asked = history_requests(platform, monkeypatch)
+    counts = load(platform, sqlite)
+    assert counts.inserted == 4000
+    slices = {(query.start_date, query.end_date) for query in asked}
+    assert len(slices) > 4
+    # Looking for the cuts costs a few requests, whose rows are read once more.
+    assert counts.requests <= 4000 / 200 + 25
+
+
+def test_a_campaign_is_summed_up(sqlite: sa.Engine) -> None:
+    platform = HostilePlatform(9)
+    list_id = platform.plan_campaign(50, begin=-3 * DAY, spread=1000)
+    load(platform, sqlite)
+    with sqlite.connect() as connection:
+        found = connection.execute(sa.select(CAMPAIGNS)).one()
+    completed = [call for call in platform.calls if call.outcome == "completed"]
+    assert found.campaign_id == list_id
+    assert (found.state, found.calls, found.calls_open, found.calls_completed) == ("completed", 50, 0, len(completed))
+    assert float(found.cost) == 0.25 * len(completed)
+    assert found.first_call_at == min(call.starts_at for call in platform.calls)
+    assert found.last_call_at == max(call.starts_at for call in platform.calls)
+
+
+def test_a_campaign_that_the_list_hides_is_closed_by_its_calls(sqlite: sa.Engine) -> None:
+    platform = HostilePlatform(10)
+    list_id = platform.plan_campaign(5, begin=-3 * DAY, spread=10)
+    platform.campaigns.clear()
+    load(platform, sqlite, Scope(bulk_list_ids=[list_id]))
+    assert select(sqlite, "SELECT campaign_id, calls, history_state FROM ringg_campaigns") == [(list_id, 5, "complete")]
+
+
+def test_transcripts_are_in_no_column_when_they_are_switched_off(sqlite: sa.Engine) -> None:
+    platform = HostilePlatform(11)
+    platform.plan_campaign(20, begin=-3 * DAY, spread=10)
+    load(platform, sqlite, transcripts=False)
+    with sqlite.connect() as connection:
+        everything = repr(connection.execute(sa.select(CALLS)).all())
+    assert "Hello" not in everything
+
+
+def test_details_that_always_fail_fail_the_task_after_the_calls_are_in(sqlite: sa.Engine) -> None:
+    platform = HostilePlatform(12, Behaviour(details_fail=1.0))
+    platform.plan_campaign(20, begin=-3 * DAY, spread=10)
+    with pytest.raises(ServerError):
+        load(platform, sqlite)
+    assert select(sqlite, "SELECT count(*) FROM ringg_calls") == [(20,)]
+
+
+def test_a_refused_key_stops_the_run_at_once(sqlite: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    platform = HostilePlatform(13)
+
+    def refuse() -> Any:
+        raise AuthenticationError("Invalid credentials.", status_code=401)
+
+    monkeypatch.setattr(platform, "iter_campaigns", refuse)
+    with pytest.raises(AuthenticationError):
+        load(platform, sqlite)
+
+
+@pytest.mark.parametrize(
+    ("scope", "field"),
+    [
+        (Scope(start=dt.datetime(2026, 1, 1)), "start"),  # noqa: DTZ001 - that is the mistake
+        (Scope(start=START, end=START), "end"),
+        (Scope(bulk_list_ids=["l"], start=START), "bulk_list_ids"),
+    ],
+)
+def test_a_scope_that_makes_no_sense_is_refused_by_name(sqlite: sa.Engine, scope: Scope, field: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        load(HostilePlatform(14), sqlite, scope)
+    assert caught.value.field == field
+
+
+def test_nothing_personal_is_in_any_log(sqlite: sa.Engine, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    platform = HostilePlatform(15, Behaviour(fail=0.2, refuse=0.2, repeat=0.3, details_fail=0.3))
+    platform.plan_campaign(400, begin=-3 * DAY, spread=10)
+    counts = load(platform, sqlite)
+    assert counts.inserted == 400
+    for call in platform.calls:
+        assert call.number[3:] not in caplog.text
+    for word in ("Somebody", "Said yes", "Hello"):
+        assert word not in caplog.text
+        assert word not in repr(counts)
