@@ -1,0 +1,179 @@
+"""Calls joined back to people, and the refusal to dial before they are."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from ringg_provider.campaign.ledger import launches
+from ringg_provider.contacts.people import people_table
+from ringg_provider.exceptions import TransientError
+from ringg_provider.history.freshness import HistoryNotCurrent, require_history_within
+from ringg_provider.history.outcomes import create_outcomes_view
+from ringg_provider.history.tables import calls_table, campaigns_table
+
+NOW = dt.datetime(2026, 3, 2, 2, tzinfo=dt.UTC)
+NIGHT = dt.timedelta(hours=24)
+CONTACTS, CALLS, CAMPAIGNS = people_table(), calls_table(), campaigns_table()
+_ids = itertools.count(1)
+
+
+class Warehouse:
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        for table in (CONTACTS, CALLS, CAMPAIGNS):
+            table.create(engine)
+        create_outcomes_view(engine, CONTACTS, CALLS)
+
+    def insert(self, table: sa.Table, **values: Any) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(sa.insert(table).values(**values))
+
+    def contact(self, key: str, phone: str, list_id: str = "list", **values: Any) -> None:
+        values = {"launch_key": list_id, "occurrence": 1, "disposition": "listed", "recorded_at": NOW, **values}
+        self.insert(CONTACTS, contact_key=key, phone=phone, list_id=list_id, **values)
+
+    def call(self, phone: str, status: str, list_id: str = "list", minutes: int = 0, **values: Any) -> None:
+        values = {"history_state": "complete", "attempted_at": NOW + dt.timedelta(minutes=minutes), **values}
+        self.insert(
+            CALLS, call_id=f"c{next(_ids)}", bulk_list_id=list_id, to_number_e164=phone, status=status, **values
+        )
+
+    def outcomes(self) -> dict[str, Any]:
+        with self.engine.connect() as connection:
+            return {row.contact_key: row for row in connection.execute(sa.text("SELECT * FROM ringg_outcomes"))}
+
+
+@pytest.fixture
+def warehouse_of(engine: sa.Engine) -> Warehouse:
+    return Warehouse(engine)
+
+
+def test_each_contact_key_has_one_outcome(warehouse_of: Warehouse) -> None:
+    warehouse = warehouse_of
+    warehouse.contact("reached", "+911")
+    warehouse.call("+911", "failed", minutes=1, cost=1)
+    warehouse.call("+911", "completed", minutes=2, classification="interested", callback_requested=True, cost=2)
+    warehouse.contact("machine", "+912")
+    warehouse.call("+912", "completed", voicemail_detected=True)
+    warehouse.contact("machine by its word", "+913")
+    warehouse.call("+913", "completed", sub_status="VOICEMAIL_DETECTED_VIA_LLM")
+    warehouse.contact("waiting", "+914")
+    warehouse.call("+914", "retry", history_state="open")
+    warehouse.contact("not called", "+915")
+    warehouse.contact("rejected", "+916", disposition="invalid_number")
+    found = warehouse.outcomes()
+    assert set(found) == {"reached", "machine", "machine by its word", "waiting", "not called"}
+    assert [
+        bool(found[key].reached) for key in ("reached", "machine", "machine by its word", "waiting", "not called")
+    ] == [
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
+    assert bool(found["waiting"].open)
+    assert not bool(found["reached"].open)
+    best = found["reached"]
+    assert (best.status, best.classification, best.calls, float(best.cost)) == ("completed", "interested", 2, 3.0)
+    assert (found["not called"].calls, found["not called"].status, found["not called"].called_at) == (0, None, None)
+
+
+def test_a_person_on_several_lists_is_reached_when_any_of_them_reached_them(warehouse_of: Warehouse) -> None:
+    warehouse = warehouse_of
+    warehouse.contact("p", "+911", "first")
+    warehouse.contact("p", "+911", "second")
+    warehouse.call("+911", "completed", "first", minutes=1)
+    warehouse.call("+911", "failed", "second", minutes=2)
+    found = warehouse.outcomes()["p"]
+    assert (bool(found.reached), found.lists, found.calls, found.status) == (True, 2, 2, "failed")
+
+
+def test_the_number_on_another_list_is_not_the_same_contact(warehouse_of: Warehouse) -> None:
+    warehouse_of.contact("p", "+911", "mine")
+    warehouse_of.call("+911", "completed", "somebody elses")
+    assert not bool(warehouse_of.outcomes()["p"].reached)
+
+
+def test_making_the_view_twice_is_harmless(warehouse_of: Warehouse) -> None:
+    create_outcomes_view(warehouse_of.engine, CONTACTS, CALLS)
+
+
+def campaign(warehouse: Warehouse, campaign_id: str, **values: Any) -> None:
+    values = {
+        "state": "completed",
+        "history_state": "complete",
+        "campaign_end_time": NOW - dt.timedelta(hours=8),
+        **values,
+    }
+    warehouse.insert(CAMPAIGNS, campaign_id=campaign_id, **values)
+
+
+def launched(warehouse: Warehouse, list_id: str, *, hours_ago: float, state: str = "started") -> None:
+    launches.create(warehouse.engine, checkfirst=True)
+    warehouse.insert(
+        launches,
+        launch_key=list_id,
+        list_id=list_id,
+        slot="0",
+        set_id="s",
+        digest="d",
+        state=state,
+        item={},
+        listed_at=NOW,
+        start_sent_at=NOW - dt.timedelta(hours=hours_ago),
+    )
+
+
+def test_dialling_is_allowed_when_last_nights_campaigns_are_closed(warehouse_of: Warehouse) -> None:
+    campaign(warehouse_of, "closed")
+    campaign(warehouse_of, "given up", history_state="incomplete")
+    launched(warehouse_of, "closed", hours_ago=12)
+    assert require_history_within(warehouse_of.engine, NIGHT, now=NOW) == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ({"history_state": "open", "history_reason": "calls await their analysis"}, "await their analysis"),
+        ({"history_state": "open", "state": "running", "history_reason": "campaign is running"}, "is running"),
+        ({"history_state": "open", "state": None, "campaign_end_time": None}, "still open"),
+    ],
+)
+def test_dialling_is_refused_while_a_recent_campaign_is_open(
+    warehouse_of: Warehouse, values: dict[str, Any], word: str
+) -> None:
+    campaign(warehouse_of, "fine")
+    campaign(warehouse_of, "open", **values)
+    with pytest.raises(HistoryNotCurrent, match="1 of 2 campaigns.*for instance open.*" + word) as caught:
+        require_history_within(warehouse_of.engine, NIGHT, now=NOW)
+    assert isinstance(caught.value, TransientError)
+
+
+def test_dialling_is_refused_when_a_launch_never_reached_the_tables(warehouse_of: Warehouse) -> None:
+    launched(warehouse_of, "unknown", hours_ago=12)
+    with pytest.raises(HistoryNotCurrent, match="never loaded"):
+        require_history_within(warehouse_of.engine, NIGHT, now=NOW)
+
+
+def test_a_start_that_may_have_been_sent_counts_as_a_launch(warehouse_of: Warehouse) -> None:
+    launched(warehouse_of, "unsure", hours_ago=12, state="start_sent")
+    with pytest.raises(HistoryNotCurrent):
+        require_history_within(warehouse_of.engine, NIGHT, now=NOW)
+
+
+def test_what_is_long_ago_or_never_began_does_not_matter(warehouse_of: Warehouse) -> None:
+    campaign(warehouse_of, "old", history_state="open", campaign_end_time=NOW - dt.timedelta(days=9))
+    campaign(warehouse_of, "draft", history_state="open", state="draft")
+    launched(warehouse_of, "old launch", hours_ago=200)
+    launched(warehouse_of, "only listed", hours_ago=1, state="listed")
+    assert require_history_within(warehouse_of.engine, NIGHT, now=NOW) == 0
+
+
+def test_the_first_night_has_no_tables_and_no_reason_to_wait(sqlite: sa.Engine) -> None:
+    assert require_history_within(sqlite, NIGHT, now=NOW) == 0
