@@ -145,7 +145,7 @@ def read_progress(client: RinggClient, campaign_id: str) -> Progress:
 class RinggListing:
     """A workspace as the shared poller reads it; see ``triggers/poller.py``.
 
-    :param client: is closed with the listing.
+    :param client: reaches the workspace; the caller closes it.
     :param page_size: campaigns asked for per page. Default 1000.
     """
 
@@ -177,7 +177,3 @@ class RinggListing:
                 query = search.send((await self._client.list_calls_page(query, limit=1)).calls)
         except StopIteration as found:
             return cast("Progress", found.value)
-
-    async def aclose(self) -> None:
-        """Close the client."""
-        await self._client.aclose()

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable, Hashable
 from contextlib import suppress
 from functools import partial
 from typing import Protocol
@@ -37,9 +37,6 @@ class Source(Protocol):
     async def read_one(self, campaign_id: str) -> Progress:
         """Ask for one campaign that the listing does not show."""
 
-    async def aclose(self) -> None:
-        """Release what the source holds."""
-
 
 class _Watcher:
     """One waiting trigger: holds only the newest sighting."""
@@ -61,7 +58,7 @@ class _Watcher:
 class SharedPoller:
     """Polls one workspace for as long as somebody watches.
 
-    :param source: the workspace; closed with the poller.
+    :param source: the workspace.
     :param forget: called when the last watcher has left, before anything is waited for.
     """
 
@@ -165,9 +162,8 @@ class SharedPoller:
         self._forget()
         if self._task is not None:
             self._task.cancel()
-            # A request under way ends before its client is closed.
+            # A request under way ends before whoever watched may close its client.
             await asyncio.wait([self._task])
-        await self._source.aclose()
 
 
 def _tell(group: list[_Watcher], news: Progress | RinggProviderError) -> None:
@@ -182,33 +178,23 @@ def _as_ours(error: Exception) -> RinggProviderError:
     return UnexpectedResponse(f"Reading the campaigns failed: {type(error).__name__}.")
 
 
-_pollers: dict[tuple[int, str], SharedPoller] = {}
-
-
-async def _poller_for(workspace: str, make_source: Callable[[], Awaitable[Source]]) -> SharedPoller:
-    key = (id(asyncio.get_running_loop()), workspace)
-    while key not in _pollers:
-        source = await make_source()
-        if key in _pollers:
-            # Another trigger was faster while the source was opened.
-            await source.aclose()
-        else:
-            _pollers[key] = SharedPoller(source, partial(_pollers.pop, key))
-    return _pollers[key]
+_pollers: dict[Hashable, SharedPoller] = {}
 
 
 async def sightings(
-    workspace: str, make_source: Callable[[], Awaitable[Source]], campaign_id: str, interval: float
+    workspace: Hashable, make_source: Callable[[], Source], campaign_id: str, interval: float
 ) -> AsyncGenerator[Progress]:
     """Yield a sighting of one campaign after every pass over its workspace's listing.
 
-    :param workspace: what tells workspaces apart, such as a digest of base URL and key.
-    :param make_source: opens the workspace; called by the first who comes.
+    :param workspace: what tells workspaces apart, in this event loop.
+    :param make_source: opens the workspace; called by the first who comes. What it needs must outlive every watcher.
     :param campaign_id: the campaign.
     :param interval: seconds between two passes that the watcher wants; the shortest wish of all watchers counts.
     :raises RinggProviderError: the platform refused for good (a rotated key, say). What is transient is tolerated.
     """
-    poller = await _poller_for(workspace, make_source)
+    poller = _pollers.get(workspace)
+    if poller is None:
+        poller = _pollers[workspace] = SharedPoller(make_source(), partial(_pollers.pop, workspace))
     watcher = poller.join(campaign_id, interval)
     try:
         while True:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -13,10 +12,11 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from ringg_provider.campaign.progress import Progress, ProgressReporter
 from ringg_provider.exceptions import InsufficientBalance, RateLimited, RinggProviderError, TransientError
-from ringg_provider.hooks.ringg import RinggHook
+from ringg_provider.ringg import AsyncRinggClient
 from ringg_provider.ringg.campaigns import RinggListing
 from ringg_provider.ringg.requests import Terminate
 from ringg_provider.ringg.uploads import UploadVerdict, judge_upload
+from ringg_provider.triggers.clients import shared_client
 from ringg_provider.triggers.poller import sightings
 from ringg_provider.triggers.tasks import ON_KILL_BY_AIRFLOW, task_state_of
 
@@ -75,7 +75,9 @@ class RinggCampaignTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Follow the campaign through the workspace's shared poller until it has ended or a deadline is over."""
         try:
-            yield self._event(*await self._follow())
+            async with shared_client(self.ringg_conn_id) as client:
+                outcome = await self._follow(client)
+            yield self._event(*outcome)
         except RinggProviderError as error:
             yield self._event("error", str(error))
         except asyncio.CancelledError:
@@ -99,14 +101,14 @@ class RinggCampaignTrigger(BaseTrigger):
         if not self.cancel_on_kill or await task_state_of(self) != "failed":
             self.log.info("Campaign %s goes on.", self.campaign_id)
             return
-        async with await RinggHook(self.ringg_conn_id).aclient() as client:
+        async with shared_client(self.ringg_conn_id) as client:
             await client.terminate(Terminate(campaign_id=self.campaign_id))
         self.log.info("Campaign %s was terminated: the task was marked failed.", self.campaign_id)
 
-    async def _follow(self) -> tuple[str, str]:
+    async def _follow(self, client: AsyncRinggClient) -> tuple[str, str]:
         reporter = ProgressReporter(self.campaign_id)
         last: Progress | None = None
-        watch = sightings(await self._workspace(), self._listing, self.campaign_id, self.poll_interval)
+        watch = sightings(client, lambda: RinggListing(client), self.campaign_id, self.poll_interval)
         async with aclosing(watch):
             while True:
                 try:
@@ -135,14 +137,6 @@ class RinggCampaignTrigger(BaseTrigger):
         if self.deadline is not None and now >= self.deadline:
             return "timeout", f"Campaign {self.campaign_id} had not ended when timeout was over."
         return None
-
-    async def _workspace(self) -> str:
-        """What tells workspaces apart, without keeping a key around as a key of a table."""
-        options = await RinggHook(self.ringg_conn_id).aclient_options()
-        return hashlib.sha256(f"{options['base_url']} {options['api_key']}".encode()).hexdigest()
-
-    async def _listing(self) -> RinggListing:
-        return RinggListing(await RinggHook(self.ringg_conn_id).aclient())
 
     def _event(self, status: str, message: str) -> TriggerEvent:
         return TriggerEvent({"status": status, "id": self.campaign_id, "message": message})
@@ -193,7 +187,7 @@ class RinggUploadStatusTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Read the upload status until it has settled or a deadline is over."""
         try:
-            async with await RinggHook(self.ringg_conn_id).aclient() as client:
+            async with shared_client(self.ringg_conn_id) as client:
                 while True:
                     pause = self.poll_interval
                     try:
@@ -252,7 +246,7 @@ class RinggBalanceTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Check the balance until it is no longer short or the deadline is over."""
         try:
-            async with await RinggHook(self.ringg_conn_id).aclient() as client:
+            async with shared_client(self.ringg_conn_id) as client:
                 while True:
                     pause = self.poll_interval
                     try:

@@ -39,17 +39,14 @@ class Workspace:
         self.passes: list[set[str]] = []
         self.passed_at: list[float] = []
         self.asked_alone: list[str] = []
-        self.opened = self.closed = 0
-        self.slow_to_open = 0.0
+        self.opened = 0
         self.before_reading: Callable[[], None] = lambda: None
 
-    async def open(self) -> Workspace:
-        await asyncio.sleep(self.slow_to_open)
+    def open(self) -> Workspace:
         self.opened += 1
         return self
 
     async def read_listing(self, wanted: set[str]) -> dict[str, Progress]:
-        assert self.closed < self.opened, "read after it was closed"
         self.passes.append(set(wanted))
         self.passed_at.append(time.monotonic())
         self.before_reading()
@@ -65,9 +62,6 @@ class Workspace:
         if isinstance(found, Exception):
             raise found
         return found
-
-    async def aclose(self) -> None:
-        self.closed += 1
 
 
 @pytest.fixture
@@ -113,7 +107,7 @@ async def test_one_pass_per_interval_serves_everybody(workspace: Workspace) -> N
     workspace.shown = dict.fromkeys(workspace.shown, DONE)
     for seen in await asyncio.gather(*waiting):
         assert seen[-1] == DONE
-    assert workspace.opened == workspace.closed
+    assert workspace.opened == 1
     assert 3 <= len(workspace.passes) <= 7
     assert workspace.passes[0] == set(workspace.shown), "a burst of triggers is served by the first pass already"
 
@@ -135,21 +129,20 @@ async def test_a_newcomer_joins_the_poller_that_runs_and_may_hurry_it(workspace:
     assert len(workspace.passes) == 1
     assert await until_final(workspace, "second", TICK) == [DONE]
     assert workspace.opened == 1
-    assert workspace.closed == 0
     first.cancel()
     with suppress(asyncio.CancelledError):
         await first
 
 
-async def test_the_last_who_leaves_stops_the_poller_and_closes_the_client(workspace: Workspace) -> None:
+async def test_the_last_who_leaves_stops_the_poller(workspace: Workspace) -> None:
     workspace.shown = {"a": RUNNING, "b": DONE}
     a = asyncio.create_task(until_final(workspace, "a"))
     await until_final(workspace, "b")
-    assert workspace.opened - workspace.closed == 1
+    assert poller._pollers
     a.cancel()
     with suppress(asyncio.CancelledError):
         await a
-    assert workspace.opened == workspace.closed
+    assert not poller._pollers
     passes = len(workspace.passes)
     await asyncio.sleep(3 * TICK)
     assert len(workspace.passes) == passes
@@ -163,15 +156,6 @@ async def test_whoever_comes_while_the_last_one_leaves_gets_a_poller_that_works(
             assert await until_final(workspace, campaign_id, 0.001) == [DONE]
 
     await asyncio.gather(*(many(campaign_id) for campaign_id in "abab"))
-    assert workspace.opened == workspace.closed
-
-
-async def test_triggers_that_open_the_workspace_at_the_same_moment_share_one(workspace: Workspace) -> None:
-    workspace.shown = {"a": DONE, "b": DONE}
-    workspace.slow_to_open = 0.02
-    await asyncio.gather(until_final(workspace, "a"), until_final(workspace, "b"))
-    assert len(workspace.passes) == 1
-    assert workspace.opened == workspace.closed == 2, "the one that was opened in vain is closed"
 
 
 # What the listing does not show.
@@ -300,4 +284,3 @@ async def test_what_cannot_get_better_is_told_to_everybody_and_leaves_nobody_wai
         asyncio.gather(*(until_final(workspace, f"campaign-{n}") for n in range(5)), return_exceptions=True), 5
     )
     assert {type(error) for error in ended} == {told}
-    assert workspace.closed == workspace.opened

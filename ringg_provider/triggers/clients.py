@@ -1,0 +1,52 @@
+"""One client per workspace for all triggers of an event loop.
+
+A client holds connections and a TLS context, which is large and slow to make: a thousand triggers share one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
+
+from ringg_provider.hooks.ringg import RinggHook
+from ringg_provider.ringg import AsyncRinggClient
+
+
+class _Shared:
+    """A client and how many use it."""
+
+    __slots__ = ("client", "opening", "users")
+
+    def __init__(self) -> None:
+        self.client: AsyncRinggClient | None = None
+        self.opening = asyncio.Lock()
+        self.users = 0
+
+
+_clients: dict[Hashable, _Shared] = {}
+
+
+@asynccontextmanager
+async def shared_client(ringg_conn_id: str) -> AsyncIterator[AsyncRinggClient]:
+    """The client of a connection's workspace, closed when the last trigger has left.
+
+    :param ringg_conn_id: the connection. Two connections that say the same share a client; a changed key makes a new
+        one, while triggers that wait already go on with theirs.
+    """
+    options = await RinggHook(ringg_conn_id).aclient_options()
+    key = (asyncio.get_running_loop(), *sorted(options.items()))
+    shared = _clients.setdefault(key, _Shared())
+    shared.users += 1
+    try:
+        async with shared.opening:
+            if shared.client is None:
+                # Loading certificates takes long enough to stall every other trigger.
+                shared.client = await asyncio.to_thread(AsyncRinggClient, **options)
+        yield shared.client
+    finally:
+        shared.users -= 1
+        if not shared.users:
+            del _clients[key]
+            if shared.client is not None:
+                await shared.client.aclose()
