@@ -38,7 +38,7 @@ class Watched:
         return self.dag_id.removeprefix("ringg_").removesuffix("_campaign")
 
 
-def run_campaigns(stage: Stage, say: Say, show: Say, timeout: float = 240) -> None:
+def run_campaigns(stage: Stage, say: Say, show: Say, timeout: float = 480) -> None:
     """Trigger both DAGs, answer the approval, and return when both runs succeeded.
 
     Args:

@@ -85,10 +85,10 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     shutil.rmtree(tmp_path, ignore_errors=True)
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(660)
 def test_the_demo_runs_both_campaigns_and_leaves_no_process(folder: Path) -> None:
     demo = Demo(folder)
-    assert demo.end(360) == 0, demo.output
+    assert demo.end(600) == 0, demo.output
 
     output = demo.output
     for run in ("nightly", "large"):
