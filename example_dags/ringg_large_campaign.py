@@ -1,8 +1,9 @@
 """A large campaign from a CSV that somebody else prepared, with a person's approval before any phone rings.
 
 When to use it: the list is too big for the standard flow (5,000 rows and more), it lies on a file share or in a bucket,
-and a person must say yes, having read what the preflight found. Every wait is deferred, so that no worker is held for hours. The file must be free of people
-who opted out: this DAG calls whoever is in it. To build the list from a query, see ``ringg_nightly_campaign``.
+and a person must say yes, having read what the preflight found. Every wait is deferred, so that no worker is held for
+hours. The file must be free of people who opted out: this DAG calls whoever is in it. To build the list from a query,
+see ``ringg_nightly_campaign``.
 """
 
 from __future__ import annotations

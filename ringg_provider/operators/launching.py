@@ -291,8 +291,7 @@ class LaunchOperator(BaseOperator):
                 try:
                     progress = self.read_progress(campaign_id)
                     readable_at = time.monotonic()
-                    if line := reporter.line(progress):
-                        self.log.info("%s", line)
+                    reporter.report(progress, self.log)
                     if progress.stage.is_final:
                         return ended(campaign_id, progress.stage, progress.status)
                 except TransientError as error:

@@ -7,8 +7,8 @@ from contextlib import aclosing
 from typing import Any, Literal, cast
 
 from ringg_provider.campaign.launch import Evidence, ListState
-from ringg_provider.campaign.progress import Progress, Stage
-from ringg_provider.exceptions import NotFound
+from ringg_provider.campaign.progress import Progress, Stage, StallWatch
+from ringg_provider.exceptions import NotFound, RinggProviderError
 from ringg_provider.ringg.client import AsyncRinggClient, RinggClient
 from ringg_provider.ringg.requests import CallQuery, MakeCallAsync, StartCampaign
 from ringg_provider.ringg.responses import Call, Campaign, CampaignState, UploadStatus
@@ -124,8 +124,23 @@ def _search_unlisted(campaign_id: str, status: UploadStatus | None) -> _Search:
     return Progress(Stage.MISSING if status is None else Stage.UNKNOWN, word)
 
 
-def read_progress(client: RinggClient, campaign_id: str) -> Progress:
-    """Look at one campaign once, wherever the platform shows it."""
+def read_progress(client: RinggClient, campaign_id: str, stalls: StallWatch) -> Progress:
+    """Look at one campaign once, wherever the platform shows it.
+
+    :param client: reaches the workspace.
+    :param campaign_id: the campaign.
+    :param stalls: keeps from look to look how long it has stood still; then the credits are looked at too.
+    """
+    progress = _read_progress(client, campaign_id)
+    if stalls.is_due(progress):
+        try:
+            stalls.tell(client.get_workspace().spendable_credits)
+        except RinggProviderError:
+            stalls.tell(None)
+    return stalls.mark(progress)
+
+
+def _read_progress(client: RinggClient, campaign_id: str) -> Progress:
     campaign = client.find_campaign(campaign_id)
     if campaign is not None:
         return listed_progress(campaign)
@@ -152,6 +167,7 @@ class RinggListing:
     def __init__(self, client: AsyncRinggClient, page_size: int = 1000) -> None:
         self._client = client
         self._page_size = page_size
+        self._stalls: dict[str, StallWatch] = {}
 
     async def read_listing(self, wanted: set[str]) -> dict[str, Progress]:
         """Page through the campaign list until every wanted id was seen, or to its end."""
@@ -162,7 +178,21 @@ class RinggListing:
                     seen[campaign.id] = listed_progress(campaign)
                     if len(seen) == len(wanted):
                         break
-        return seen
+        self._stalls = {campaign_id: self._stalls.get(campaign_id) or StallWatch() for campaign_id in wanted}
+        return await self._with_credits(seen)
+
+    async def _with_credits(self, seen: Mapping[str, Progress]) -> dict[str, Progress]:
+        """Look at the credits where a campaign stands still: once, however many of them do."""
+        watches = {campaign_id: self._stalls.setdefault(campaign_id, StallWatch()) for campaign_id in seen}
+        due = [watches[campaign_id] for campaign_id, progress in seen.items() if watches[campaign_id].is_due(progress)]
+        if due:
+            try:
+                spendable = (await self._client.get_workspace()).spendable_credits
+            except RinggProviderError:
+                spendable = None
+            for watch in due:
+                watch.tell(spendable)
+        return {campaign_id: watches[campaign_id].mark(progress) for campaign_id, progress in seen.items()}
 
     async def read_one(self, campaign_id: str) -> Progress:
         """Ask for a campaign that the list does not show: its upload status, then its calls."""
@@ -176,4 +206,5 @@ class RinggListing:
             while True:
                 query = search.send((await self._client.list_calls_page(query, limit=1)).calls)
         except StopIteration as found:
-            return cast("Progress", found.value)
+            progress = cast("Progress", found.value)
+        return (await self._with_credits({campaign_id: progress}))[campaign_id]

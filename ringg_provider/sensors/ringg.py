@@ -16,7 +16,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from ringg_provider.campaign.progress import ProgressReporter
+from ringg_provider.campaign.progress import ProgressReporter, StallWatch
 from ringg_provider.exceptions import TransientError, UnexpectedResponse
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.operators.launching import ended, ended_by_event, failing_without_retry
@@ -126,7 +126,8 @@ class RinggUploadStatusSensor(_RinggSensor):
 
     Follows https://docs.ringg.ai/api-reference/endpoint/campaign/get-large-campaign-upload-status. Succeeds when the
     upload is ready, waits for credits, or its campaign is already past it; fails with the reason when it failed, has no
-    valid contact or too many invalid ones. Returns ``{"status", "valid_rows", "invalid_rows", "invalid_rows_csv_url"}``.
+    valid contact or too many invalid ones. Returns
+    ``{"status", "valid_rows", "invalid_rows", "invalid_rows_csv_url"}``.
 
     :param bulk_list_id: from ``RinggUploadCsvOperator``.
     :param max_invalid_rows: an int is a number of rows, a float a share of all rows. Default None: any.
@@ -183,7 +184,7 @@ class RinggUploadStatusSensor(_RinggSensor):
 
 
 class RinggCampaignSensor(_RinggSensor):
-    """Wait for a campaign to end, and log its progress once per change.
+    """Wait for a campaign to end, and log its progress once per change, or that it waits because credits ran out.
 
     Follows https://docs.ringg.ai/api-reference/endpoint/campaign/get-all-campaigns. Succeeds when the campaign
     completed, fails without retry when it failed or was terminated. Returns the campaign's id.
@@ -192,7 +193,8 @@ class RinggCampaignSensor(_RinggSensor):
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param ringg_conn_id: the connection. Default ``ringg_default``.
 
-    ``poke_interval``, ``timeout`` (seconds) and ``mode`` are Airflow's; ``soft_fail`` skips on a timeout only.
+    ``poke_interval``, ``timeout`` (seconds) and ``mode`` are Airflow's; ``soft_fail`` skips on a timeout only. In mode
+    ``reschedule`` every look starts afresh and does not notice that the campaign stands still; deferrable does.
     """
 
     template_fields: Sequence[str] = ("ringg_conn_id", "campaign_id")
@@ -206,6 +208,11 @@ class RinggCampaignSensor(_RinggSensor):
         """Says what changed since the last look."""
         return ProgressReporter(self.campaign_id)
 
+    @cached_property
+    def stalls(self) -> StallWatch:
+        """Knows how long the campaign has stood still; for this attempt, or in mode ``reschedule`` for this look."""
+        return StallWatch()
+
     @property
     def watched_id(self) -> str:
         """The campaign."""
@@ -213,9 +220,8 @@ class RinggCampaignSensor(_RinggSensor):
 
     def look(self) -> PokeReturnValue:
         """Look at the campaign once."""
-        progress = read_progress(self.hook.client, self.campaign_id)
-        if line := self.reporter.line(progress):
-            self.log.info("%s", line)
+        progress = read_progress(self.hook.client, self.campaign_id, self.stalls)
+        self.reporter.report(progress, self.log)
         if not progress.stage.is_final:
             return PokeReturnValue(is_done=False)
         return PokeReturnValue(is_done=True, xcom_value=ended(self.campaign_id, progress.stage, progress.status))

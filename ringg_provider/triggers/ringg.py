@@ -115,8 +115,7 @@ class RinggCampaignTrigger(BaseTrigger):
                     last = await asyncio.wait_for(anext(watch), timeout=self._patience(seen=last is not None))
                 except TimeoutError:
                     return self._overdue() or ("timeout", "The platform did not answer before the deadline.")
-                if line := reporter.line(last):
-                    self.log.info("%s", line)
+                reporter.report(last, self.log)
                 if last.stage.is_final:
                     return last.stage.value, f"Campaign {self.campaign_id} is {last.status or last.stage.value}."
                 # The state comes before the deadlines: a trigger that starts late may find the campaign ended.

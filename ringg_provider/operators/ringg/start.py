@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from ringg_provider.campaign.preflight import check_agent, check_callers
-from ringg_provider.campaign.progress import Progress
+from ringg_provider.campaign.progress import Progress, StallWatch
 from ringg_provider.exceptions import InsufficientBalance, InvalidRequest, StaleCampaign, UnexpectedResponse
 from ringg_provider.history.tables import CALLS
 from ringg_provider.hooks.ringg import RinggHook
@@ -64,13 +64,18 @@ class _RinggLaunchingOperator(LaunchOperator):
         """The hook of this attempt."""
         return RinggHook(self.ringg_conn_id)
 
+    @cached_property
+    def stalls(self) -> StallWatch:
+        """Knows how long the campaign has stood still while this attempt waits."""
+        return StallWatch()
+
     def campaign_url(self, campaign_id: str) -> str:
         """Where a person sees the campaign."""
         return self.hook.campaign_url(campaign_id)
 
     def read_progress(self, campaign_id: str) -> Progress:
         """Look at the campaign once."""
-        return read_progress(self.hook.client, campaign_id)
+        return read_progress(self.hook.client, campaign_id, self.stalls)
 
     def cancel_campaign(self, campaign_id: str) -> None:
         """``PATCH /campaign/terminate``."""
@@ -193,7 +198,7 @@ class _RinggLaunchingOperator(LaunchOperator):
             history_table=self.history_table,
         )
         if cost.basis == "none":
-            self.log.warning("List %s: %s", list_id, cost.message)
+            self.log.warning("List %s: %s The workspace can spend %s.", list_id, cost.message, cost.spendable_credits)
         elif cost.sufficient:
             self.log.info("List %s: %s", list_id, cost.message)
         else:
