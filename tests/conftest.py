@@ -80,13 +80,14 @@ def sqlite_warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 def sandbox_factory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Sandbox]]:
     """Start sandboxes on free ports: `sandbox_factory("g2", speed=60)`.
 
-    The last one started is what the Airflow connection `ringg_sandbox` points at.
+    The last one started is what the Airflow connections `ringg_sandbox` and `smartalex_sandbox` point at.
     """
     with ExitStack() as running:
 
         def start(generation: str = "g3", **options: Any) -> Sandbox:
             sandbox = running.enter_context(running_sandbox(generation, **options))
             monkeypatch.setenv("AIRFLOW_CONN_RINGG_SANDBOX", sandbox.connection)
+            monkeypatch.setenv("AIRFLOW_CONN_SMARTALEX_SANDBOX", sandbox.smartalex_connection)
             return sandbox
 
         yield start

@@ -26,6 +26,12 @@ def _parser() -> argparse.ArgumentParser:
         help="which API documentation to follow",
     )
     parser.add_argument(
+        "--smartalex",
+        choices=("old", "new"),
+        default=default.smartalex,
+        help="which of SmartAlex's documentations to follow",
+    )
+    parser.add_argument(
         "--seed", type=int, default=default.seed, help="the same seed gives every number the same outcomes"
     )
     parser.add_argument("--speed", type=float, default=default.speed, help="simulated seconds per real second")

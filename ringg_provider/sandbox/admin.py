@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 from typing import Any
 
 from fastapi import APIRouter
@@ -54,7 +55,9 @@ class Skip(BaseModel):
 
 @router.post("/skip", summary="Let so many simulated seconds pass at once")
 async def skip(sandbox: SandboxDep, jump: Skip) -> dict[str, float]:
+    sandbox.smartalex.advance()
     sandbox.world.skip(jump.seconds)
+    sandbox.smartalex.advance()
     return {"skipped": jump.seconds}
 
 
@@ -100,10 +103,10 @@ async def get_state(sandbox: SandboxDep, calls: bool = True) -> dict[str, Any]:
                 "invalid_rows": campaign.invalid_rows,
                 "calls": {status: count for status, count in campaign.counts.items() if count},
             }
-            for campaign in world.campaign_order
+            for campaign in chain(world.campaign_order, sandbox.smartalex.campaign_order)
         ],
-        "calls": [_call(call) for call in world.calls] if calls else [],
-        "call_counts": dict(Counter(call.status for call in world.calls)),
+        "calls": [_call(call) for call in chain(world.calls, sandbox.smartalex.calls)] if calls else [],
+        "call_counts": dict(Counter(call.status for call in chain(world.calls, sandbox.smartalex.calls))),
     }
 
 
@@ -128,7 +131,7 @@ async def get_dials(sandbox: SandboxDep) -> dict[str, Any]:
     """`calls` counts the calls that starts created (retries by the platform are `attempts` of the same call)."""
     numbers: dict[str, Any] = {}
     lists: dict[str, Any] = {}
-    for campaign in sandbox.world.campaign_order:
+    for campaign in chain(sandbox.world.campaign_order, sandbox.smartalex.campaign_order):
         per_number = Counter(call.to_number for call in campaign.calls)
         lists[campaign.id] = {
             "name": campaign.name,
@@ -137,7 +140,8 @@ async def get_dials(sandbox: SandboxDep) -> dict[str, Any]:
             "attempts": sum(len(call.attempts) for call in campaign.calls),
             "max_calls_per_number": max(per_number.values(), default=0),
         }
-    for number, calls in sandbox.world.calls_by_number.items():
+    for number in [*sandbox.world.calls_by_number, *sandbox.smartalex.calls_by_number]:
+        calls = [*sandbox.world.calls_by_number.get(number, ()), *sandbox.smartalex.calls_by_number.get(number, ())]
         numbers[number] = {
             "calls": len(calls),
             "dialled_calls": sum(bool(call.attempts) for call in calls),
@@ -162,6 +166,13 @@ async def pause(sandbox: SandboxDep, campaign_id: str) -> dict[str, str | None]:
 async def resume(sandbox: SandboxDep, campaign_id: str) -> dict[str, str | None]:
     campaign = sandbox.world.find(campaign_id)
     sandbox.world.resume(campaign)
+    return {"state": campaign.state}
+
+
+@router.post("/smartalex/campaigns/{campaign_id}/cancel", summary="Stop a SmartAlex campaign by hand; no API can")
+async def cancel(sandbox: SandboxDep, campaign_id: str) -> dict[str, str | None]:
+    campaign = sandbox.smartalex.find(campaign_id)
+    sandbox.smartalex.terminate(campaign, "cancelled")
     return {"state": campaign.state}
 
 

@@ -12,9 +12,16 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
-from ringg_provider.sandbox import admin, page
+from ringg_provider.sandbox import admin, page, smartalex
 from ringg_provider.sandbox.docs_page import docs
-from ringg_provider.sandbox.errors import BASE_PATH, ApiError, error_response, server_error_text
+from ringg_provider.sandbox.errors import (
+    BASE_PATH,
+    SMARTALEX_BASE_PATH,
+    ApiError,
+    error_response,
+    is_smartalex,
+    server_error_text,
+)
 from ringg_provider.sandbox.faults import FaultLayer
 from ringg_provider.sandbox.routes import agents, analytics, calls, campaigns, files, starts, uploads, workspace
 from ringg_provider.sandbox.settings import Settings
@@ -34,7 +41,7 @@ def create_app(settings: Settings | None = None) -> FaultLayer:
     api = FastAPI(
         title="Ringg sandbox",
         version="0",
-        description=f"Behaves as the Ringg AI API does, under {BASE_PATH}. No phone rings.",
+        description=f"Ringg AI under {BASE_PATH}, SmartAlex under {SMARTALEX_BASE_PATH}. No phone rings.",
         docs_url=None,
         redoc_url=None,
         lifespan=_clockwork,
@@ -43,6 +50,7 @@ def create_app(settings: Settings | None = None) -> FaultLayer:
     api.state.tasks = set()
     for area in (workspace, agents, uploads, starts, campaigns, calls, analytics):
         api.include_router(area.router, prefix=BASE_PATH, dependencies=[Depends(authenticate)])
+    api.include_router(smartalex.router, prefix=SMARTALEX_BASE_PATH)
     api.include_router(files.router)
     api.include_router(admin.router)
     _add_pages(api)
@@ -56,7 +64,7 @@ async def _clockwork(api: FastAPI) -> AsyncIterator[None]:
 
     async def tick() -> None:
         while True:
-            api.state.sandbox.world.advance(_TICK_BUDGET_SECONDS)
+            api.state.sandbox.advance(_TICK_BUDGET_SECONDS)
             await asyncio.sleep(_TICK_SECONDS)
 
     ticking = asyncio.create_task(tick())
@@ -71,7 +79,7 @@ async def _clockwork(api: FastAPI) -> AsyncIterator[None]:
 def _add_pages(api: FastAPI) -> None:
     @api.get("/", response_class=HTMLResponse, include_in_schema=False)
     async def overview(sandbox: SandboxDep) -> str:
-        return page.overview(sandbox.world)
+        return page.overview(sandbox.world, sandbox.smartalex)
 
     @api.get("/docs", response_class=HTMLResponse, include_in_schema=False)
     async def documentation() -> str:
@@ -79,19 +87,19 @@ def _add_pages(api: FastAPI) -> None:
 
 
 def _add_errors(api: FastAPI) -> None:
-    def answer(request: Request, status: int, text: str, headers: Any = None) -> JSONResponse:
+    def answer(request: Request, status: int, text: str, headers: Any = None, code: str | None = None) -> JSONResponse:
         sandbox: Sandbox = request.app.state.sandbox
-        return error_response(sandbox.settings, request.url.path, status, text, headers)
+        return error_response(sandbox.settings, request.url.path, status, text, headers, code)
 
     @api.exception_handler(ApiError)
     async def refused(request: Request, error: ApiError) -> JSONResponse:
-        return answer(request, error.status, error.text, error.headers)
+        return answer(request, error.status, error.text, error.headers, error.code)
 
     @api.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
-        return answer(request, 422, f"{name}: {first['msg']}")
+        return answer(request, 400 if is_smartalex(request.url.path) else 422, f"{name}: {first['msg']}")
 
     @api.exception_handler(HTTPException)
     async def not_served(request: Request, error: HTTPException) -> JSONResponse:

@@ -31,6 +31,8 @@ class Job:
         from_numbers: Sequence[str],
         rotates: bool = False,
         share_percent: int = 0,
+        lines: int | None = None,
+        unanswered: frozenset[str] = UNANSWERED,
         on_begin: Callable[[], None] = lambda: None,
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
@@ -43,6 +45,8 @@ class Job:
         self.rotates = rotates
         self.rotation = 0
         self.share_percent = share_percent
+        self.lines = lines
+        self.unanswered = unanswered
         self.on_begin = on_begin
         self.on_end = on_end
         self.queue: deque[Call] = deque()
@@ -125,6 +129,8 @@ class Dialer:
         call.analysed_at = self.events.now() + analysis_delay(call, self.settings)
 
     def _lines(self, job: Job) -> int:
+        if job.lines is not None:
+            return job.lines
         if job.share_percent:
             return max(1, self.settings.lines * job.share_percent // 100)
         return max(1, self.settings.lines * max(0, 100 - self._shared_out) // 100 // max(1, self._equals))
@@ -207,7 +213,7 @@ class Dialer:
     def _hang_up(self, job: Job, call: Call, attempt: Attempt) -> None:
         job.live -= 1
         self._live -= 1
-        if attempt.outcome in UNANSWERED:
+        if attempt.outcome in job.unanswered:
             self._not_reached(job, call, attempt)
         elif attempt.outcome in ("dnd", "error"):
             self._set(call, "failed" if attempt.outcome == "dnd" else "error", attempt.sub_status)

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from ringg_provider.sandbox.settings import Settings
 
 BASE_PATH = "/ca/api/v0"
+SMARTALEX_BASE_PATH = "/v1"
 NO_CREDITS = "your current balance is insufficient to complete this action"
 NOT_FOUND = "Campaign not found or you don't have access to it."
 
@@ -21,15 +22,38 @@ _DETAIL_AREAS = ("/campaign", "/agent", "/analytics", "/calling/call-details")
 class ApiError(Exception):
     """The request is refused with `status` and a sentence like the vendor's."""
 
-    def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, text: str, headers: Mapping[str, str] | None = None, code: str | None = None
+    ) -> None:
         super().__init__(text)
+        self.code = code
         self.status = status
         self.text = text
         self.headers = headers
 
 
-def error_body(settings: Settings, path: str, status: int, text: str) -> dict[str, Any]:
+# SmartAlex words every refusal alike and tells them apart by a code.
+_SMARTALEX_CODES = {401: "unauthorized", 403: "forbidden", 404: "not_found", 429: "rate_limited"}
+
+
+def is_smartalex(path: str) -> bool:
+    """Whether a request with this path is meant for the second platform."""
+    return path.startswith(f"{SMARTALEX_BASE_PATH}/")
+
+
+def below_base(path: str) -> str | None:
+    """What follows the base path of either platform; None for what belongs to neither."""
+    for base in (BASE_PATH, SMARTALEX_BASE_PATH):
+        if path.startswith(f"{base}/"):
+            return path.removeprefix(base)
+    return None
+
+
+def error_body(settings: Settings, path: str, status: int, text: str, code: str | None = None) -> dict[str, Any]:
     """The error body for a request to `path` (with or without the base path)."""
+    if is_smartalex(path):
+        code = code or _SMARTALEX_CODES.get(status, "server_error" if status >= 500 else "invalid_request")
+        return {"error": {"code": code, "message": text, "status": status}}
     shape = settings.error_shape
     if shape == "auto":
         if settings.is_g3:
@@ -52,9 +76,14 @@ def error_body(settings: Settings, path: str, status: int, text: str) -> dict[st
 
 
 def error_response(
-    settings: Settings, path: str, status: int, text: str, headers: Mapping[str, str] | None = None
+    settings: Settings,
+    path: str,
+    status: int,
+    text: str,
+    headers: Mapping[str, str] | None = None,
+    code: str | None = None,
 ) -> JSONResponse:
-    return JSONResponse(error_body(settings, path, status, text), status, headers=dict(headers or {}))
+    return JSONResponse(error_body(settings, path, status, text, code), status, headers=dict(headers or {}))
 
 
 def server_error_text(settings: Settings, path: str) -> str:

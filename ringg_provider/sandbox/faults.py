@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from ringg_provider.sandbox.errors import BASE_PATH, error_body, server_error_text
+from ringg_provider.sandbox.errors import below_base, error_body, server_error_text
 
 if TYPE_CHECKING:
     from ringg_provider.sandbox.state import Sandbox
@@ -64,8 +64,8 @@ class Fault(BaseModel):
     def matches(self, method: str, path: str) -> bool:
         if self.method not in ("*", method):
             return False
-        wanted = [part for part in self.path.removeprefix(BASE_PATH).split("/") if part]
-        given = [part for part in path.removeprefix(BASE_PATH).split("/") if part]
+        wanted = [part for part in (below_base(self.path) or self.path).split("/") if part]
+        given = [part for part in (below_base(path) or path).split("/") if part]
         return len(wanted) <= len(given) and all(
             w == g or (w.startswith("{") and w.endswith("}")) for w, g in zip(wanted, given, strict=False)
         )
@@ -110,15 +110,15 @@ class FaultLayer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            self.sandbox.world.advance()
-        if scope["type"] != "http" or not scope["path"].startswith(BASE_PATH):
+            self.sandbox.advance()
+        if scope["type"] != "http" or below_base(scope["path"]) is None:
             await self.app(scope, receive, send)
             return
         fault = self.sandbox.faults.take(scope["method"], scope["path"])
         entry = {
             "at": self.sandbox.world.clock.wall(),
             "method": scope["method"],
-            "path": scope["path"].removeprefix(BASE_PATH),
+            "path": below_base(scope["path"]),
             "page": _page_of(scope),
             "fault": fault and fault.kind,
             "status": None,
@@ -145,7 +145,7 @@ class FaultLayer:
             case "latency", "before":
                 receive = await _replaying(receive)
                 await asyncio.sleep(fault.seconds)
-                self.sandbox.world.advance()
+                self.sandbox.advance()
                 await self.app(scope, receive, send)
             case "latency", _:
                 answer = await self._act(scope, receive)

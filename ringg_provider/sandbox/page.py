@@ -22,7 +22,7 @@ th, td { padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); ver
 div { overflow-x: auto; } th { white-space: nowrap; } .id { color: var(--soft); white-space: nowrap; }
 td.n, th.n { text-align: right; } code, .id { font-family: ui-monospace, monospace; font-size: .85em; }
 .state { border: 1px solid var(--line); border-radius: .6em; padding: 0 .5em; white-space: nowrap; }
-.completed { background: #2a82; } .ongoing, .scheduled { background: #27c3; }
+.completed { background: #2a82; } .ongoing, .scheduled, .active { background: #27c3; }
 .failed, .terminated, .cancelled, .error, .insufficient_balance, .no_valid_contacts { background: #c433; }
 details { border-bottom: 1px solid var(--line); padding: .35rem 0; } summary { cursor: pointer; }
 pre { overflow: auto; background: #8882; padding: .6rem; border-radius: .4rem; }
@@ -92,10 +92,11 @@ def _call_row(call: Call, world: World) -> list[str]:
     ]
 
 
-def overview(world: World) -> str:
+def overview(world: World, smartalex: World) -> str:
     """The whole page, newest or latest called first, at most fifty rows a table."""
     settings = world.settings
     campaigns = [_campaign_row(campaign) for campaign in world.campaign_order[: -_ROWS - 1 : -1]]
+    others = [_campaign_row(campaign) for campaign in smartalex.campaign_order[: -_ROWS - 1 : -1]]
     latest = heapq.nlargest(_ROWS, world.calls, key=lambda call: call.called_at or call.created_at)
     calls = [_call_row(call, world) for call in latest]
     head = ["Campaign", "State", "Contacts.", "Bad rows.", "Waiting.", "Live.", "Completed.", "Not reached.",
@@ -105,6 +106,7 @@ def overview(world: World) -> str:
         f"<p>Generation {settings.generation} · seed {settings.seed} · speed {settings.speed:g} · "
         f"balance {world.balance:,.2f} · no phone rings · <a href='/docs'>API</a></p>"
         f"<h2>Campaigns ({len(world.campaign_order):,})</h2>{_table(head, campaigns, 'No list was uploaded yet.')}"
+        f"<h2>SmartAlex campaigns ({len(smartalex.campaign_order):,})</h2>{_table(head, others, 'None yet.')}"
         f"<h2>Calls ({len(world.calls):,})</h2>"
         + _table(
             ["Number", "Campaign", "Status", "Detail", "Attempts.", "Seconds.", "Cost.", "Called (UTC)"],

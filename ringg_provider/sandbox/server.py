@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import uvicorn
 
 from ringg_provider.sandbox.app import create_app
-from ringg_provider.sandbox.errors import BASE_PATH
+from ringg_provider.sandbox.errors import BASE_PATH, SMARTALEX_BASE_PATH
 from ringg_provider.sandbox.settings import Settings
 
 
@@ -60,6 +60,11 @@ class RunningSandbox:
     def base_url(self) -> str:
         """What goes into a connection's host."""
         return f"{self.url}{BASE_PATH}"
+
+    @property
+    def smartalex_url(self) -> str:
+        """The same for a SmartAlex connection."""
+        return f"{self.url}{SMARTALEX_BASE_PATH}"
 
 
 @contextmanager

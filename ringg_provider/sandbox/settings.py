@@ -90,6 +90,12 @@ class Settings(BaseModel):
     history_total: Literal["exact", "many"] = "exact"
     transcript_as: Literal["auto", "string", "array"] = "auto"
     variables_as: Literal["auto", "names", "objects", "map"] = "auto"
+    smartalex: Literal["old", "new"] = Field(
+        "old", description="Which of SmartAlex's documentations is spoken; the newer one has no pause or callbacks."
+    )
+    dnc_numbers: list[str] = Field(
+        default_factory=list, description="Numbers in E.164 that SmartAlex knows as do-not-call and never dials."
+    )
     forced_statuses: dict[str, JsonValue] = Field(
         default_factory=dict, description="Campaign id -> status word shown whatever the real state is."
     )

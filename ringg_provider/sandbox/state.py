@@ -34,9 +34,16 @@ class Sandbox:
         """Forget everything that happened since the start, changed settings and faults included."""
         self.settings = self.initial.model_copy(deep=True)
         self.world = World(self.settings)
+        # Both platforms live in the same time, and know nothing of each other.
+        self.smartalex = World(self.settings, self.world.clock)
         self.call_log = CallLog(self.world)
         self.faults.clear()
         self.requests.clear()
+
+    def advance(self, budget_seconds: float | None = None) -> None:
+        """Let everything happen that is due by now, on both platforms."""
+        self.world.advance(budget_seconds)
+        self.smartalex.advance(budget_seconds)
 
 
 def get_sandbox(request: Request) -> Sandbox:
@@ -71,10 +78,10 @@ def act(request: Request, effect: Callable[[], None]) -> None:
     if fault is None or fault.kind != "late_effect":
         effect()
         return
-    world = get_sandbox(request).world
+    sandbox = get_sandbox(request)
 
     def later() -> None:
-        world.advance()
+        sandbox.advance()
         with suppress(ApiError):  # started by somebody else meanwhile, and the platform refuses a second start
             effect()
 

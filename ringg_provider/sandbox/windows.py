@@ -26,9 +26,16 @@ class RetryPolicy:
     busy: int = 30
     not_picked: int = 30
     failed: int = 30
+    voicemail: int = 30
 
     def wait_seconds(self, outcome: str) -> float:
-        return 60.0 * {"busy": self.busy, "not_picked": self.not_picked, "failed": self.failed}[outcome]
+        minutes = {
+            "busy": self.busy,
+            "not_picked": self.not_picked,
+            "failed": self.failed,
+            "voicemail": self.voicemail,
+        }
+        return 60.0 * minutes[outcome]
 
 
 @dataclass(frozen=True, slots=True)

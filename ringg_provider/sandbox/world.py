@@ -232,7 +232,7 @@ class World:
             rotates=launch.rotates,
             share_percent=launch.share_percent,
             on_begin=lambda: self._move_on(campaign, "scheduled", "ongoing"),
-            on_end=lambda: self._job_ended(campaign),
+            on_end=lambda: self.job_ended(campaign),
         )
         dialable = any(n.provider == "twilio" for n in launch.numbers) or campaign.country_code == "+91"
         calls = self._create_calls(campaign, number, dialable)
@@ -297,8 +297,8 @@ class World:
             counts[before] -= 1
             counts[call.status] += 1
 
-    def _job_ended(self, campaign: Campaign) -> None:
-        if campaign.state != "terminated" and all(job.over for job in campaign.jobs):
+    def job_ended(self, campaign: Campaign) -> None:
+        if campaign.state not in ("terminated", "cancelled") and all(job.over for job in campaign.jobs):
             self.set_state(campaign, "completed")
 
     # -- stopping
@@ -311,15 +311,15 @@ class World:
                 self.dialer.settle(job)
         return len(cancelled)
 
-    def terminate(self, campaign: Campaign) -> int:
+    def terminate(self, campaign: Campaign, word: str = "terminated") -> int:
         """Stop a campaign for good; returns how many calls were cancelled."""
-        ended = campaign.state in ("completed", "terminated", "failed", "no_valid_contacts")
+        ended = campaign.state in ("completed", "terminated", "failed", "no_valid_contacts", "cancelled")
         for job in campaign.jobs:
             self.dialer.stop(job)
         cancelled = sum(self.dialer.cancel(call) for call in campaign.calls)
         campaign.stopped_launches = campaign.launches
         if not ended:
-            self.set_state(campaign, "terminated")
+            self.set_state(campaign, word)
         return cancelled
 
     def pause(self, campaign: Campaign) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,19 +22,31 @@ class Sandbox:
         url: its origin.
         base_url: what a connection's host takes.
         api_key: the key it accepts.
+        smartalex_url: the same as `base_url` for a SmartAlex connection.
         conn_id: the Airflow connection that points at it.
+        smartalex_conn_id: the Airflow connection that points at it as SmartAlex.
     """
 
     url: str
     base_url: str
     api_key: str
     admin: httpx.Client
+    smartalex_url: str = ""
     conn_id: str = "ringg_sandbox"
+    smartalex_conn_id: str = "smartalex_sandbox"
 
     @property
     def connection(self) -> str:
         """The value of an `AIRFLOW_CONN_...` variable."""
         return f"ringg://:{quote(self.api_key, safe='')}@{quote(self.base_url, safe='')}"
+
+    @property
+    def smartalex_connection(self) -> str:
+        """The same for SmartAlex; here nobody counts requests."""
+        options = {"requests_per_minute": 60_000}
+        return json.dumps(
+            {"conn_type": "smartalex", "host": self.smartalex_url, "password": self.api_key, "extra": options}
+        )
 
     def settings(self, **changes: Any) -> dict[str, Any]:
         """Change settings of the running sandbox; returns all of them."""
@@ -79,4 +92,4 @@ def running_sandbox(generation: str = "g3", **options: Any) -> Iterator[Sandbox]
     """
     settings = Settings(generation=generation, **{"speed": 3600, **options})
     with running(settings) as served, httpx.Client(base_url=served.url, timeout=30) as admin:
-        yield Sandbox(served.url, served.base_url, served.api_key, admin)
+        yield Sandbox(served.url, served.base_url, served.api_key, admin, served.smartalex_url)

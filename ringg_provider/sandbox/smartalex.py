@@ -1,0 +1,543 @@
+"""SmartAlex under `/v1`: campaigns that can be paused, contacts as JSON, a callback for whoever was not reached.
+
+The calls are made by the same dialer as Ringg's, in a world of their own. What no page of the vendor shows is inferred.
+https://docs.getsmartalex.com/api-reference/campaigns
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, Field
+
+from ringg_provider.sandbox import wire
+from ringg_provider.sandbox.calls import UNANSWERED, Attempt, Call
+from ringg_provider.sandbox.csv_rules import Contact
+from ringg_provider.sandbox.dialer import Job
+from ringg_provider.sandbox.errors import ApiError
+from ringg_provider.sandbox.settings import Settings
+from ringg_provider.sandbox.state import Sandbox, SandboxDep, act, bent_page, get_sandbox
+from ringg_provider.sandbox.windows import CallPlan, RetryPolicy, daily_spans, read_call_config
+from ringg_provider.sandbox.world import Campaign, World
+
+#: Nothing bounds a campaign but its contacts; a year is longer than any of them takes.
+_LONGEST_DAYS = 366
+_WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_E164 = re.compile(r"\+[1-9]\d{6,14}")
+#: What an attempt is called in a call's status.
+_STATUS = {
+    "completed": "completed",
+    "voicemail": "voicemail",
+    "busy": "no_answer",
+    "not_picked": "no_answer",
+    "failed": "failed",
+    "dnd": "failed",
+    "error": "failed",
+}
+AGENTS: dict[str, dict[str, Any]] = {
+    "agent_renewals": {"id": "agent_renewals", "name": "Renewals", "language": "en", "status": "ready"},
+    "agent_survey": {"id": "agent_survey", "name": "Survey", "language": "en", "status": "ready"},
+    "agent_unready": {"id": "agent_unready", "name": "Being built", "language": "en", "status": "training"},
+}
+
+Row = TypeVar("Row")
+
+
+def authenticate(request: Request) -> None:
+    """A bearer token, which is the same key as Ringg's."""
+    if request.headers.get("authorization") != f"Bearer {get_sandbox(request).settings.api_key}":
+        raise ApiError(401, "Invalid API key", code="unauthorized")
+
+
+router = APIRouter(tags=["SmartAlex"], dependencies=[Depends(authenticate)])
+
+PageNumber = Annotated[int, Query(ge=1)]
+PageSize = Annotated[int, Query(ge=1, le=100)]
+
+
+def paged(
+    request: Request, rows: Sequence[Row], shown: Callable[[Row], Any], page: int, per_page: int
+) -> dict[str, Any]:
+    """One page in the vendor's envelope."""
+    found, total = bent_page(
+        request, lambda at: list(rows[at : at + per_page]), len(rows), per_page, (page - 1) * per_page
+    )
+    meta = {"meta": {"total": total, "page": page, "per_page": per_page}}
+    return {"data": [shown(row) for row in found], **meta}
+
+
+def is_new(sandbox: Sandbox) -> bool:
+    return sandbox.settings.smartalex == "new"
+
+
+def find(world: World, campaign_id: str) -> Campaign:
+    campaign = world.campaigns.get(campaign_id)
+    if campaign is None:
+        raise ApiError(404, "Campaign not found", code="campaign_not_found")
+    return campaign
+
+
+# --- campaigns
+
+
+class NewCampaign(BaseModel):
+    """The body of both generations: a flat `settings` object, or `timezone` and `business_hours`."""
+
+    name: str = Field(min_length=1)
+    agent_id: str = Field(min_length=1)
+    description: str | None = None
+    objective: str | None = None
+    phone_number_id: str | None = None
+    settings: dict[str, Any] | None = None
+    timezone: str | None = None
+    business_hours: dict[str, dict[str, Any]] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class SmartAlexCampaign(Campaign):
+    """A campaign with what only this platform knows of one: its own words, its lines, its weekdays."""
+
+    body: dict[str, Any] = field(default_factory=dict)
+    concurrent_calls: int = 1
+    days: frozenset[int] = frozenset(range(7))
+
+
+@router.get("/campaigns", summary="Campaigns, newest first")
+async def list_campaigns(
+    sandbox: SandboxDep,
+    request: Request,
+    status: str | None = None,
+    agent_id: str | None = None,
+    page: PageNumber = 1,
+    per_page: PageSize = 20,
+) -> dict[str, Any]:
+    world, lag = sandbox.smartalex, sandbox.settings.listing_lag_seconds
+    new = is_new(sandbox)
+    rows = [
+        campaign
+        for campaign in reversed(world.campaign_order)
+        if wire.is_listed(campaign, world)
+        and (new or status in (None, _state(campaign, world, lag)))
+        and (new or agent_id in (None, campaign.agent_id))
+    ]
+    answer = paged(request, rows, lambda campaign: _campaign(campaign, world, lag), page, per_page)
+    if new:
+        del answer["meta"]
+    return answer
+
+
+@router.post("/campaigns", status_code=201, summary="A new draft")
+async def create_campaign(sandbox: SandboxDep, body: NewCampaign) -> dict[str, Any]:
+    world = sandbox.smartalex
+    if AGENTS.get(body.agent_id, {}).get("status") != "ready":
+        raise ApiError(404, "Agent not found", code="agent_not_found")
+    config = body.settings or {}
+    plan, days = _plan(body)
+    campaign = SmartAlexCampaign(
+        name=body.name,
+        agent_id=body.agent_id,
+        country_code="",
+        flow="smartalex",
+        created_at=world.events.wall(),
+        total_rows=0,
+        id=f"campaign_{uuid.uuid4().hex[:16]}",
+        plan=plan,
+        body=body.model_dump(exclude_none=True),
+        concurrent_calls=_integer(config, "concurrent_calls", 1, 1) if body.settings is not None else 10,
+        days=days,
+    )
+    world.add_campaign(campaign, "draft")
+    return {"data": _campaign(campaign, world, 0)}
+
+
+@router.get("/campaigns/{campaign_id}", summary="One campaign with its figures")
+async def get_campaign(sandbox: SandboxDep, campaign_id: str) -> dict[str, Any]:
+    world = sandbox.smartalex
+    lag = sandbox.settings.upload_status_lag_seconds
+    campaign = find(world, campaign_id)
+    figures = {
+        "total_contacts": len(campaign.contacts),
+        "contacts_completed": sum(call.is_final for call in campaign.calls),
+        "calls_made": sum(len(call.attempts) for call in campaign.calls),
+        "calls_answered": sum(call.connected for call in campaign.calls),
+    }
+    return {"data": _campaign(campaign, world, lag) | {"statistics": figures}}
+
+
+class Person(BaseModel):
+    """A contact as it is added."""
+
+    phone: str
+    first_name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
+    company: str | None = None
+
+
+class People(BaseModel):
+    """The body of adding contacts."""
+
+    contacts: list[Person] = Field(min_length=1)
+
+
+@router.post(
+    "/campaigns/{campaign_id}/contacts", summary="Put people on a draft; a number that comes twice is kept twice"
+)
+async def add_contacts(sandbox: SandboxDep, campaign_id: str, body: People) -> dict[str, Any]:
+    campaign = find(sandbox.smartalex, campaign_id)
+    if campaign.state != "draft":
+        raise ApiError(400, "Contacts can only be added to a draft campaign", code="invalid_request")
+    if any(not _E164.fullmatch(person.phone) for person in body.contacts):
+        raise ApiError(400, "The 'phone' field must be in E.164 format", code="invalid_request")
+    for person in body.contacts:
+        name = " ".join(filter(None, (person.first_name, person.last_name)))
+        fields = {key: str(value) for key, value in person if value is not None}
+        campaign.contacts.append(Contact(person.phone, name, fields))
+    campaign.total_rows = len(campaign.contacts)
+    return {"data": {"added": len(body.contacts), "total": campaign.total_rows}}
+
+
+@router.post("/campaigns/{campaign_id}/start", summary="Begin to call")
+async def start(sandbox: SandboxDep, request: Request, campaign_id: str) -> dict[str, Any]:
+    world = sandbox.smartalex
+    campaign = find(world, campaign_id)
+
+    def effect() -> None:
+        _check_startable(campaign, sandbox.settings)
+        _launch(world, campaign)
+
+    _check_startable(campaign, sandbox.settings)
+    act(request, effect)
+    return {"data": {"id": campaign.id, "status": "active"}}
+
+
+@router.post("/campaigns/{campaign_id}/pause", summary="Stop calling for now; the newer API has no such thing")
+async def pause(sandbox: SandboxDep, request: Request, campaign_id: str) -> dict[str, Any]:
+    world = sandbox.smartalex
+    campaign = _changeable(sandbox, campaign_id)
+    if campaign.state != "active":
+        raise ApiError(409, "Cannot pause a non-active campaign", code="campaign_not_active")
+
+    def effect() -> None:
+        for job in campaign.jobs:
+            world.dialer.pause(job)
+        world.set_state(campaign, "paused")
+
+    act(request, effect)
+    return {"data": {"id": campaign.id, "status": "paused"}}
+
+
+@router.post("/campaigns/{campaign_id}/resume", summary="Go on with a paused campaign")
+async def resume(sandbox: SandboxDep, request: Request, campaign_id: str) -> dict[str, Any]:
+    world = sandbox.smartalex
+    campaign = _changeable(sandbox, campaign_id)
+    if campaign.state != "paused":
+        raise ApiError(409, "Campaign is not paused", code="campaign_not_active")
+
+    def effect() -> None:
+        world.set_state(campaign, "active")
+        for job in campaign.jobs:
+            world.dialer.resume(job)
+
+    act(request, effect)
+    return {"data": {"id": campaign.id, "status": "active"}}
+
+
+@router.get("/campaigns/{campaign_id}/callbacks", summary="Calls that are still to be made again")
+async def list_callbacks(
+    sandbox: SandboxDep, request: Request, campaign_id: str, page: PageNumber = 1, per_page: PageSize = 20
+) -> dict[str, Any]:
+    world = sandbox.smartalex
+    campaign = _changeable(sandbox, campaign_id)
+    ahead = world.events.now() - world.events.wall()
+    waiting = [
+        (due - ahead, call) for job in campaign.jobs for due, _, call in sorted(job.retries) if call.status == "retry"
+    ]
+    retries = campaign.plan.retry.count if campaign.plan else 0
+
+    def shown(entry: tuple[float, Call]) -> dict[str, Any]:
+        due, call = entry
+        return {
+            "id": f"callback_{call.id[:13]}_{len(call.attempts)}",
+            "campaign_id": campaign.id,
+            "agent_id": campaign.agent_id,
+            "contact": _person(call),
+            "original_outcome": _STATUS[call.attempts[0].outcome],
+            "attempt": len(call.attempts),
+            "max_attempts": retries,
+            "scheduled_at": wire.instant(due),
+            "status": "pending",
+        }
+
+    return paged(request, waiting, shown, page, per_page)
+
+
+def _changeable(sandbox: Sandbox, campaign_id: str) -> Campaign:
+    if is_new(sandbox):
+        raise ApiError(404, "Not found", code="not_found")
+    return find(sandbox.smartalex, campaign_id)
+
+
+def _check_startable(campaign: Campaign, settings: Settings) -> None:
+    if campaign.state in ("active", "paused") and settings.refuse_second_start:
+        raise ApiError(409, "Campaign is already active", code="campaign_already_active")
+    if campaign.state in ("completed", "cancelled") and settings.refuse_second_start:
+        raise ApiError(400, "The campaign has ended", code="invalid_request")
+    if not campaign.contacts:
+        raise ApiError(400, "Campaign has no contacts to call", code="no_contacts")
+
+
+def _launch(world: World, campaign: Campaign) -> None:
+    """Ring every phone on the list, once per launch; people who must not be called are left out."""
+    assert isinstance(campaign, SmartAlexCampaign)
+    assert campaign.plan is not None
+    campaign.launches += 1
+    now = world.events.wall()
+    end = now + timedelta(days=_LONGEST_DAYS).total_seconds()
+    ahead = world.events.now() - now
+    zone = campaign.plan.zone
+    spans = [
+        (opens + ahead, closes + ahead)
+        for opens, closes in daily_spans(campaign.plan, now, end)
+        if datetime.fromtimestamp(opens, zone).weekday() in campaign.days
+    ]
+    job = Job(
+        f"{campaign.id}/{campaign.launches}",
+        spans=spans,
+        end=end + ahead,
+        retry=campaign.plan.retry,
+        max_call_length=campaign.plan.max_call_length,
+        from_numbers=["+12125550199"],
+        lines=campaign.concurrent_calls,
+        unanswered=UNANSWERED | {"voicemail"},
+        on_end=lambda: world.job_ended(campaign),
+    )
+    people = [contact for contact in campaign.contacts if contact.number not in set(world.settings.dnc_numbers)]
+    calls = [
+        Call(
+            to_number=contact.number,
+            name=contact.name,
+            variables=contact.variables,
+            agent_id=campaign.agent_id,
+            list_id=campaign.id,
+            launch=campaign.launches,
+            created_at=now,
+        )
+        for contact in people
+    ]
+    campaign.starts_at = campaign.starts_at or now
+    world.add_calls(calls, campaign)
+    campaign.jobs.append(job)
+    world.set_state(campaign, "active")
+    world.dialer.add(job, calls)
+
+
+def _plan(body: NewCampaign) -> tuple[CallPlan, frozenset[int]]:
+    """The hours, zone and retries of either form, and the weekdays on which it calls."""
+    config = body.settings or {}
+    days = frozenset(range(7))
+    opens, closes = config.get("calling_hours_start", "09:00"), config.get("calling_hours_end", "17:00")
+    if body.business_hours is not None:
+        enabled = {day: body.business_hours[day] for day in _WEEK if body.business_hours.get(day, {}).get("enabled")}
+        days = frozenset(_WEEK.index(day) for day in enabled)
+        # One window for all days is enough for what the sandbox is for.
+        hours: dict[str, Any] = next(iter(enabled.values()), {})
+        opens, closes = hours.get("start", opens), hours.get("end", closes)
+    zone = config.get("timezone") or body.timezone or "UTC"
+    try:
+        plan = read_call_config(
+            {"call_time": {"call_start_time": opens, "call_end_time": closes, "timezone": zone}}, ("09:00", "17:00")
+        )
+    except ValueError as refused:
+        raise ApiError(400, str(refused), code="invalid_request") from None
+    retry = RetryPolicy(
+        count=_integer(config, "max_retries", 3, 0), busy=60, not_picked=1440, failed=30, voicemail=1440
+    )
+    return CallPlan(plan.opens, plan.closes, ZoneInfo(str(zone)), retry, plan.max_call_length), days
+
+
+def _integer(config: dict[str, Any], name: str, default: int, low: int) -> int:
+    value = config.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise ApiError(400, f"The '{name}' field must be an integer of at least {low}", code="invalid_request")
+    return value
+
+
+def _state(campaign: Campaign, world: World, lag: float) -> str | None:
+    forced = world.settings.forced_statuses.get(campaign.id)
+    return str(forced) if forced is not None else campaign.seen_at(world.clock.wall() - lag)[1]
+
+
+def _campaign(campaign: Campaign, world: World, lag: float) -> dict[str, Any]:
+    assert isinstance(campaign, SmartAlexCampaign)
+    return {
+        **campaign.body,
+        "id": campaign.id,
+        "status": _state(campaign, world, lag),
+        "created_at": wire.instant(campaign.created_at),
+        "started_at": wire.instant(campaign.starts_at),
+    }
+
+
+# --- calls
+
+
+def _attempts(world: World) -> Iterator[tuple[Call, int, Attempt]]:
+    for call in world.calls:
+        for number, attempt in enumerate(call.attempts, 1):
+            if number < len(call.attempts) or call.status != "ongoing":
+                yield call, number, attempt
+
+
+def _person(call: Call) -> dict[str, Any]:
+    fields = call.variables
+    return {
+        "id": _contact_id(call.to_number),
+        "first_name": fields.get("first_name"),
+        "last_name": fields.get("last_name"),
+        "phone": call.to_number,
+    }
+
+
+def _contact_id(number: str) -> str:
+    return f"contact_{blake2b(number.encode(), digest_size=8).hexdigest()}"
+
+
+def _call_row(entry: tuple[Call, int, Attempt], new: bool) -> dict[str, Any]:
+    call, number, attempt = entry
+    status = _STATUS[attempt.outcome]
+    row: dict[str, Any] = {
+        "id": f"call_{call.id}_{number}",
+        "direction": "outbound",
+        "agent_id": call.agent_id,
+        "sentiment": "positive" if status == "completed" else None,
+        "cost": float(call.cost) if status == "completed" else 0.0,
+    }
+    started = wire.instant(attempt.started_at)
+    if new:
+        return row | {
+            "contact_id": _contact_id(call.to_number),
+            "call_status": status,
+            "duration_seconds": attempt.talk_seconds,
+            "start_timestamp": started,
+            "end_timestamp": wire.instant(call.ended_at),
+        }
+    person = {key: value for key, value in _person(call).items() if key != "phone"}
+    return row | {
+        "phone_number": call.to_number,
+        "contact": person,
+        "status": status,
+        "duration": attempt.talk_seconds,
+        "created_at": started,
+    }
+
+
+@router.get("/calls", summary="Calls, newest first; a retry is a call of its own")
+async def list_calls(
+    sandbox: SandboxDep,
+    request: Request,
+    agent_id: str | None = None,
+    campaign_id: str | None = None,
+    direction: str | None = None,
+    status: str | None = None,
+    from_date: datetime | None = None,
+    to_date: datetime | None = None,
+    since_hours: Annotated[int | None, Query(ge=1)] = None,
+    page: PageNumber = 1,
+    per_page: PageSize = 20,
+) -> dict[str, Any]:
+    world, new = sandbox.smartalex, is_new(sandbox)
+    rows = [entry for entry in _attempts(world) if status in (None, _STATUS[entry[2].outcome])]
+    if new:
+        since = world.clock.wall() - (since_hours or 10**6) * 3600
+        rows = [entry for entry in rows if entry[2].started_at >= since]
+    else:
+        rows = [
+            (call, number, attempt)
+            for call, number, attempt in rows
+            if agent_id in (None, call.agent_id)
+            and campaign_id in (None, call.list_id)
+            and direction in (None, "outbound")
+            and (from_date is None or attempt.started_at >= from_date.timestamp())
+            and (to_date is None or attempt.started_at <= to_date.timestamp())
+        ]
+    rows.sort(key=lambda entry: entry[2].started_at, reverse=True)
+    return paged(request, rows, lambda entry: _call_row(entry, new), page, per_page)
+
+
+@router.get("/calls/{call_id}", summary="One call with its campaign and transcript")
+async def get_call(sandbox: SandboxDep, call_id: str) -> dict[str, Any]:
+    world = sandbox.smartalex
+    _, _, rest = call_id.partition("_")
+    inner, _, number = rest.rpartition("_")
+    call = world.calls_by_id.get(inner)
+    if call is None or not number.isdigit() or not 1 <= int(number) <= len(call.attempts):
+        raise ApiError(404, "Call not found", code="not_found")
+    attempt = call.attempts[int(number) - 1]
+    said = [{"speaker": "agent", "text": "Hello.", "timestamp": 0}] if attempt.outcome == "completed" else []
+    return {
+        "data": _call_row((call, int(number), attempt), is_new(sandbox))
+        | {"campaign_id": call.list_id, "summary": "A short talk." if said else None, "transcript": said}
+    }
+
+
+# --- contacts, agents, webhooks
+
+
+@router.get("/contacts", summary="People; those who must not be called have the status dnc")
+async def list_contacts(
+    sandbox: SandboxDep,
+    request: Request,
+    status: str | None = None,
+    campaign_id: str | None = None,
+    page: PageNumber = 1,
+    per_page: PageSize = 20,
+) -> dict[str, Any]:
+    world, dnc = sandbox.smartalex, set(sandbox.settings.dnc_numbers)
+    people: dict[str, dict[str, Any]] = {number: {} for number in sandbox.settings.dnc_numbers}
+    for campaign in world.campaign_order:
+        if campaign_id in (None, campaign.id):
+            people |= {contact.number: contact.variables for contact in campaign.contacts}
+    rows = [
+        {
+            "id": _contact_id(number),
+            "phone": number,
+            "first_name": fields.get("first_name"),
+            "last_name": fields.get("last_name"),
+            "status": "dnc" if number in dnc else "active",
+        }
+        for number, fields in people.items()
+    ]
+    return paged(request, [row for row in rows if status in (None, row["status"])], dict, page, per_page)
+
+
+@router.get("/agents", summary="Agents")
+async def list_agents(
+    sandbox: SandboxDep, request: Request, page: PageNumber = 1, per_page: PageSize = 20
+) -> dict[str, Any]:
+    answer = paged(request, list(AGENTS.values()), lambda agent: _agent(agent, sandbox), page, per_page)
+    if is_new(sandbox):
+        del answer["meta"]
+    return answer
+
+
+@router.get("/agents/{agent_id}", summary="One agent")
+async def get_agent(sandbox: SandboxDep, agent_id: str) -> dict[str, Any]:
+    if agent_id not in AGENTS:
+        raise ApiError(404, "Agent not found", code="agent_not_found")
+    return {"data": _agent(AGENTS[agent_id], sandbox)}
+
+
+def _agent(agent: dict[str, Any], sandbox: Sandbox) -> dict[str, Any]:
+    if not is_new(sandbox):
+        return dict(agent)
+    shown = {key: value for key, value in agent.items() if key != "status"}
+    return shown | {"is_active": agent["status"] == "ready", "call_direction": "outbound"}
