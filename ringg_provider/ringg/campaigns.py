@@ -67,7 +67,8 @@ class RinggLists:
         campaign = self._client.find_campaign(list_id)
         page = self._client.list_calls_page(CallQuery(bulk_list_id=[list_id]), limit=1)
         listed = None if campaign is None else _listed_state(campaign)
-        return Evidence(None if listed is ListState.AMBIGUOUS else listed, bool(page.calls))
+        has_calls = any(_may_be_of(call, list_id) for call in page.calls)
+        return Evidence(None if listed is ListState.AMBIGUOUS else listed, has_calls)
 
     def start(self, request: Mapping[str, Any]) -> None:
         """Send the start, once: a ``MakeCallAsync`` in the large flow, a ``StartCampaign`` in the standard one."""
@@ -84,6 +85,11 @@ class RinggLists:
         if status.state is CampaignState.COMPLETED or status.status.lower() == _PENDING:
             return ListState.AMBIGUOUS
         return _LIST_STATES.get(status.state, ListState.UNKNOWN)
+
+
+def _may_be_of(call: Call, list_id: str) -> bool:
+    """Whether a call is no other list's: a server that ignores the filter answers with somebody else's."""
+    return call.bulk_list_id in (None, list_id)
 
 
 def _listed_state(campaign: Campaign) -> ListState:
@@ -117,9 +123,9 @@ def _search_unlisted(campaign_id: str, status: UploadStatus | None) -> _Search:
     for open_status in ("ongoing", "registered", "retry"):
         calls = yield CallQuery(bulk_list_id=[campaign_id], status=[open_status])
         # A server that ignores the filter answers with some other call, which proves nothing.
-        if any(not call.status.is_final for call in calls):
+        if any(_may_be_of(call, campaign_id) and not call.status.is_final for call in calls):
             return Progress(Stage.RUNNING, word)
-    if (yield CallQuery(bulk_list_id=[campaign_id])):
+    if any(_may_be_of(call, campaign_id) for call in (yield CallQuery(bulk_list_id=[campaign_id]))):
         return Progress(Stage.COMPLETED, word)
     return Progress(Stage.MISSING if status is None else Stage.UNKNOWN, word)
 
