@@ -128,6 +128,8 @@ class SharedPoller:
                 watcher.missed = 0 if campaign_id in seen else watcher.missed + 1
             if campaign_id in seen:
                 _tell(group, seen[campaign_id])
+                # A thousand that wake up at once would hold up everybody else in the event loop.
+                await asyncio.sleep(0)
             elif max(watcher.missed for watcher in group) < PASSES_BEFORE_ASKING_ALONE:
                 _tell(group, Progress(Stage.MISSING))
             else:
