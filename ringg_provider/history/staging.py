@@ -40,15 +40,20 @@ def stage(
         ]
         connection.execute(sa.insert(staging), values)
         return
-    # PostgreSQL takes a stream several times as fast as statements, and every row has some forty columns.
-    written = [(name, _writer(staging.c[name].type)) for name in names]
+    # PostgreSQL takes a stream several times as fast as statements, and every row has some forty columns, of which
+    # most rows fill half.
+    given = set().union(*rows)
+    written = [(name, _writer(staging.c[name].type)) for name in names if name in given]
     lines = []
     for place, row in enumerate(rows, start=first):
-        fields = [_NULL if (value := row.get(name)) is None else write(value) for name, write in written]
-        lines.append("\t".join(fields) + f"\t{place}\n")
+        get = row.get
+        fields = [_NULL if (value := get(name)) is None else write(value) for name, write in written]
+        fields.append(str(place))
+        lines.append("\t".join(fields))
     quote = connection.dialect.identifier_preparer.quote
-    columns = ", ".join(quote(name) for name in (*names, position))
-    copy(f"COPY {quote(staging.name)} ({columns}) FROM STDIN", "".join(lines).encode("utf-8", "replace"))
+    columns = ", ".join(quote(name) for name in (*(name for name, _ in written), position))
+    data = "\n".join([*lines, ""]).encode("utf-8", "replace")
+    copy(f"COPY {quote(staging.name)} ({columns}) FROM STDIN", data)
 
 
 def _copy_of(connection: sa.Connection) -> Callable[[str, bytes], None] | None:
@@ -76,12 +81,28 @@ def _copy_of(connection: sa.Connection) -> Callable[[str, bytes], None] | None:
 def _writer(column_type: sa.types.TypeEngine[Any]) -> Callable[[Any], str]:
     """How a value of a column is written in the text format of COPY."""
     if isinstance(column_type, Json | sa.JSON):
-        return lambda value: json.dumps(value, ensure_ascii=False).translate(_ESCAPES)
+        return _document
     if isinstance(column_type, sa.types.TypeDecorator | sa.DateTime):
         return _time
     if isinstance(column_type, sa.String):
-        return lambda value: str(value).translate(_ESCAPES)
+        return _text
     return str
+
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _document(value: Any) -> str:
+    # JSON has escaped line breaks and tabs already, by backslashes of its own.
+    return _encode(value).replace("\\", "\\\\")
+
+
+def _text(value: Any) -> str:
+    text = str(value)
+    # Looking is several times as fast as translating, and hardly any text has these.
+    if "\\" in text or "\n" in text or "\t" in text or "\r" in text or "\0" in text:
+        return text.translate(_ESCAPES)
+    return text
 
 
 def _time(value: dt.datetime) -> str:

@@ -55,7 +55,7 @@ def calls_table(name: str = CALLS, *, schema: str | None = None, metadata: sa.Me
         _column("status", Key, "history `status`, details `call_status`", "registered, ongoing, retry, completed, failed, error, cancelled, forwarded, or a new one"),
         _column("sub_status", sa.Text, "history `sub_status`, details `call_sub_status`", "why; an open set"),
         _column("is_final", sa.Boolean, "`status`", "no other status is to come"),
-        _column("created_at", UtcDateTime, "history `created_at`", "when the platform registered the call", index=True),
+        _column("created_at", UtcDateTime, "history `created_at`", "when the platform registered the call"),
         _column("attempted_at", UtcDateTime, "history `call_attempt_time`, details `initiation_time`", "the last attempt"),
         _column("duration_seconds", Seconds, "history `call_duration`", "seconds"),
         _column("cost", Money, "history `call_cost`", "in credits, or in `currency`"),

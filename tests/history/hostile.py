@@ -85,7 +85,7 @@ class HostilePlatform:
         self.planned: list[TrueCall] = []
         self.requests: deque[float] = deque()
         self.refused = 0
-        self.last_answer: tuple[str, dict[str, Any], bool] = ("", {}, False)
+        self.last_answers: dict[str, tuple[dict[str, Any], bool]] = {}
         self.calm = False
 
     # --- time
@@ -158,9 +158,7 @@ class HostilePlatform:
         found = self._select(query)
         body = self._page(found, min(limit, self.behaviour.page_cap), offset)
         key = query.model_dump_json()
-        asked_before, last_page, was_empty = self.last_answer
-        if asked_before != key:
-            last_page, was_empty = {}, False
+        last_page, was_empty = self.last_answers.get(key, ({}, False))
         if not self.calm and last_page and self.random.random() < self.behaviour.repeat:
             body, was_empty = last_page, False
         elif not self.calm and not was_empty and self.random.random() < self.behaviour.empty:
@@ -168,7 +166,7 @@ class HostilePlatform:
             body, was_empty = {**body, "calls": [], "count": 0}, self.behaviour.many
         else:
             last_page, was_empty = body, False
-        self.last_answer = (key, last_page, was_empty)
+        self.last_answers[key] = (last_page, was_empty)
         return CallPage.read(body)
 
     def get_call(self, call_id: str, send_analysis: bool = True) -> CallDetails:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ringg_provider.operators.ringg.balance import RinggCheckBalanceOperator
 from ringg_provider.operators.ringg.campaign import Time, as_call_config, schedule_of
+from ringg_provider.operators.ringg.events import RinggSetEventSubscriptionsOperator
 from ringg_provider.operators.ringg.preflight import RinggPreflightOperator
 from ringg_provider.operators.ringg.start import (
     RinggLaunchOperator,
@@ -19,6 +20,7 @@ __all__ = [
     "RinggMakeCallAsyncOperator",
     "RinggPreflightOperator",
     "RinggSaveCampaignOperator",
+    "RinggSetEventSubscriptionsOperator",
     "RinggStartCampaignOperator",
     "RinggTerminateOperator",
     "RinggUploadCsvOperator",

@@ -1,0 +1,103 @@
+"""Set where Ringg AI sends an agent's call events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from ringg_provider.exceptions import UnexpectedResponse
+from ringg_provider.hooks.ringg import RinggHook
+from ringg_provider.operators.launching import failing_without_retry
+from ringg_provider.ringg.requests import EventSubscription, EventSubscriptions
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class RinggSetEventSubscriptionsOperator(BaseOperator):
+    """Make sure that an agent sends its call events to given addresses.
+
+    Reads what the agent has, merges, and writes only if that changes anything. A subscription with the address of one
+    of ours is replaced by ours; others are somebody else's and stay, unless `remove_others`. Subscriptions are the
+    agent's, so they cover all its calls, those of other DAGs too.
+
+    Follows https://docs.ringg.ai/webhooks/initial-setup. Returns `{"subscriptions", "kept", "changed"}`: how many the
+    agent has now, how many of them are others', and whether anything was written.
+
+    :param agent_id: the agent.
+    :param subscriptions: what we want, each with `event_type` (one or several), `callback_url` (https) and, if wanted,
+        `method_type` and `headers`. An empty list removes nothing by itself. Not a template field, because headers hold
+        secrets.
+    :param remove_others: take away what is not ours. Default False.
+    :param ringg_conn_id: the connection. Default `ringg_default`.
+    :raises AirflowFailException: a rule is broken, or what the agent has cannot be read and must not be overwritten.
+    """
+
+    template_fields: Sequence[str] = ("ringg_conn_id", "agent_id")
+    ui_color = "#e8e4f8"
+
+    def __init__(
+        self,
+        *,
+        agent_id: str,
+        subscriptions: Sequence[EventSubscription | Mapping[str, Any]],
+        remove_others: bool = False,
+        ringg_conn_id: str = RinggHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.agent_id = agent_id
+        self.subscriptions = subscriptions
+        self.remove_others = remove_others
+        self.ringg_conn_id = ringg_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Read, merge, and write if there is a difference."""
+        with failing_without_retry(), RinggHook(self.ringg_conn_id) as hook:
+            ours = EventSubscriptions(
+                agent_id=self.agent_id,
+                event_subscriptions=[
+                    each if isinstance(each, EventSubscription) else EventSubscription(**each)
+                    for each in self.subscriptions
+                ],
+            ).event_subscriptions
+            present = hook.client.get_agent(self.agent_id).event_subscriptions
+            if present is None and not self.remove_others:
+                raise UnexpectedResponse(
+                    f"What agent {self.agent_id} is subscribed to cannot be read, and writing would remove it. Look at "
+                    "the agent in the dashboard; with remove_others=True the present subscriptions are given up."
+                )
+            addresses = {each.callback_url for each in ours}
+            others = [each for each in present or () if each.get("callback_url") not in addresses]
+            kept = [] if self.remove_others else others
+            wanted = [*map(_known_fields, kept), *(each.wire() for each in ours)]
+            changed = _comparable(wanted) != _comparable(map(_known_fields, present or ()))
+            if changed or present is None:
+                hook.client.set_event_subscriptions(self.agent_id, wanted)
+        counts = {"subscriptions": len(wanted), "kept": len(kept), "changed": changed}
+        self.log.info("Event subscriptions of agent %s: %s", self.agent_id, counts)
+        return counts
+
+
+def _known_fields(subscription: Mapping[str, Any]) -> dict[str, Any]:
+    """What a subscription says, without what the platform adds to it."""
+    names = ("event_type", "callback_url", "method_type", "headers")
+    return {name: subscription[name] for name in names if subscription.get(name) is not None}
+
+
+def _comparable(subscriptions: Any) -> set[str]:
+    return {
+        repr(
+            (
+                each.get("callback_url"),
+                sorted(
+                    [each["event_type"]] if isinstance(each.get("event_type"), str) else each.get("event_type") or []
+                ),
+                each.get("method_type", "POST"),
+                sorted((each.get("headers") or {}).items()),
+            )
+        )
+        for each in subscriptions
+    }

@@ -1,0 +1,89 @@
+"""An agent's webhooks are set without taking anybody else's away."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from ringg_provider.operators.ringg import RinggSetEventSubscriptionsOperator
+from ringg_provider.ringg import RinggClient
+from tests.support.sandbox import Sandbox
+
+AGENT = "22222222-2222-4222-8222-222222222222"
+OURS = {
+    "event_type": ["all_processing_completed"],
+    "callback_url": "https://etl.example.com/ringg",
+    "headers": {"Authorization": "Bearer very-secret"},
+}
+THEIRS = {"event_type": "call_completed", "callback_url": "https://crm.example.com/hook", "method_type": "PUT"}
+
+
+def execute(**options: Any) -> dict[str, Any]:
+    options = {
+        "task_id": "hooks",
+        "ringg_conn_id": "ringg_sandbox",
+        "agent_id": AGENT,
+        "subscriptions": [OURS],
+        **options,
+    }
+    return RinggSetEventSubscriptionsOperator(**options).execute({})
+
+
+def present(sandbox: Sandbox) -> dict[str, Any]:
+    with RinggClient(sandbox.api_key, sandbox.base_url) as client:
+        return {each["callback_url"]: each for each in client.get_agent(AGENT).event_subscriptions or ()}
+
+
+def subscribe(sandbox: Sandbox, *subscriptions: Any) -> None:
+    with RinggClient(sandbox.api_key, sandbox.base_url) as client:
+        client.set_event_subscriptions(AGENT, list(subscriptions))
+
+
+def writes(sandbox: Sandbox) -> int:
+    return sum(each["method"] == "PATCH" for each in sandbox.requests())
+
+
+@pytest.mark.parametrize("sandbox", ["g2", "g3"], indirect=True)
+def test_others_subscriptions_stay(sandbox: Sandbox) -> None:
+    subscribe(sandbox, THEIRS)
+    assert execute() == {"subscriptions": 2, "kept": 1, "changed": True}
+    found = present(sandbox)
+    assert set(found) == {OURS["callback_url"], THEIRS["callback_url"]}
+    assert found[THEIRS["callback_url"]]["method_type"] == "PUT"
+    assert found[OURS["callback_url"]]["headers"] == OURS["headers"]
+
+
+def test_the_same_again_writes_nothing(sandbox: Sandbox) -> None:
+    subscribe(sandbox, THEIRS)
+    execute()
+    before = writes(sandbox)
+    assert execute()["changed"] is False
+    assert writes(sandbox) == before
+
+
+def test_a_subscription_with_our_address_is_replaced(sandbox: Sandbox) -> None:
+    subscribe(sandbox, {"event_type": ["call_completed", "call_started"], "callback_url": OURS["callback_url"]})
+    assert execute() == {"subscriptions": 1, "kept": 0, "changed": True}
+    assert present(sandbox)[OURS["callback_url"]]["event_type"] == ["all_processing_completed"]
+
+
+def test_others_are_removed_only_when_told(sandbox: Sandbox) -> None:
+    subscribe(sandbox, THEIRS)
+    assert execute(remove_others=True) == {"subscriptions": 1, "kept": 0, "changed": True}
+    assert set(present(sandbox)) == {OURS["callback_url"]}
+
+
+def test_an_address_without_https_is_refused_before_anything_is_read(sandbox: Sandbox) -> None:
+    with pytest.raises(AirflowFailException, match="callback_url"):
+        execute(subscriptions=[{**OURS, "callback_url": "http://etl.example.com/ringg"}])
+    assert sandbox.requests() == []
+
+
+def test_secrets_of_headers_are_in_no_log(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    result = execute()
+    assert "very-secret" not in caplog.text + repr(result)
+    assert "subscriptions" not in RinggSetEventSubscriptionsOperator.template_fields
