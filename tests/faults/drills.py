@@ -70,6 +70,13 @@ def _nothing(drill: Drill, schedule: Schedule, fault: Fault, run: str) -> Ending
     return drill.ending(run)
 
 
+def _hurry(drill: Drill, schedule: Schedule, fault: Fault, run: str) -> Ending:
+    """Let the campaign go on slowly for as long as the struck attempt lasts."""
+    drill.until(lambda: _was_tried_again(drill, run, fault), "the next try")
+    drill.sandbox.settings(speed=FULL_SPEED)
+    return drill.ending(run)
+
+
 def _clear_task(drill: Drill, schedule: Schedule, fault: Fault, run: str) -> Ending:
     drill.ending(run)
     drill.stage.api.clear_task(drill.dag_id, run, "launch")
@@ -132,6 +139,7 @@ def _mark(drill: Drill, run: str, state: str) -> Ending:
 
 _AFTERWARDS: dict[str, Callable[[Drill, Schedule, Fault, str], Ending]] = {
     "nothing": _nothing,
+    "hurry": _hurry,
     "clear_task": _clear_task,
     "clear_run": _clear_run,
     "clear_while_waiting": _clear_while_waiting,

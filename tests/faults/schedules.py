@@ -10,13 +10,10 @@ from importlib.metadata import version
 from itertools import product
 from typing import Any
 
-from airflow.triggers.base import BaseTrigger
 from allpairspy import AllPairs
 
 #: Below 3.3 there is no task state store: without a ledger no intent outlives a worker.
 HAS_TASK_STATE_STORE = tuple(map(int, version("apache-airflow").split(".")[:2])) >= (3, 3)
-#: Whether a trigger hears that its task was marked failed.
-TELLS_TRIGGERS = hasattr(BaseTrigger, "on_kill")
 START, UPLOAD = "{start}", "{upload}"
 _PATHS = {
     "standard": {START: "/campaign/start", UPLOAD: "/campaign/save"},
@@ -80,6 +77,8 @@ SUCCESS = Expected()
 IN_DOUBT = Expected("failed", "LaunchOutcomeUnknown", starts=0)
 #: It was started, and that cannot be told either.
 STARTED_IN_DOUBT = Expected("failed", "LaunchOutcomeUnknown")
+#: A person has stopped it.
+STOPPED = Expected("failed", campaigns="terminated")
 
 
 @dataclass(frozen=True)
@@ -132,12 +131,6 @@ def _once_per_run(schedule: Schedule) -> Expected:
     return SUCCESS if schedule.ledger else Expected(starts=2)
 
 
-def _stopped_by_a_person(schedule: Schedule) -> Expected:
-    """Below 3.3 Airflow does not tell a trigger that its task was marked failed."""
-    told = schedule.mode == "sync" or TELLS_TRIGGERS
-    return Expected("failed", campaigns="terminated" if told else "completed")
-
-
 _SLOW_START = _start(kind="latency", when="after", seconds=2.0)
 _SLOW_UPLOAD = ({"method": "POST", "path": UPLOAD, "kind": "latency", "when": "after", "seconds": 2.0},)
 
@@ -168,8 +161,13 @@ FAULTS: dict[str, Fault] = {
     "term_before_look": Fault(sabotage=("launch", "before_look", "SIGTERM")),
     "term_before_intent": Fault(sabotage=("launch", "before_intent", "SIGTERM")),
     "term_before_post": Fault(sabotage=("launch", "before_post", "SIGTERM")),
-    "term_during_post": Fault(sabotage=("launch", "during_post", "SIGTERM"), lies=_SLOW_START),
-    "term_after_answer": Fault(sabotage=("launch", "after_answer", "SIGTERM")),
+    # These campaigns are under way when it comes, so that it would show if they were stopped.
+    "term_during_post": Fault(
+        sabotage=("launch", "during_post", "SIGTERM"), lies=_SLOW_START, settings={"speed": 2}, afterwards="hurry"
+    ),
+    "term_after_answer": Fault(
+        sabotage=("launch", "after_answer", "SIGTERM"), settings={"speed": 2}, afterwards="hurry"
+    ),
     "term_while_waiting": Fault(sabotage=("launch", "while_waiting", "SIGTERM")),
     # Answers that are lost, late or wrong.
     "cut_before_acting": Fault(lambda _: IN_DOUBT, lies=_start(kind="cut", when="before")),
@@ -205,9 +203,9 @@ FAULTS: dict[str, Fault] = {
     ),
     "two_runs_racing": Fault(_once_per_run, afterwards="race"),
     "marked_success_while_waiting": Fault(afterwards="mark_success", settings={"speed": 2}),
-    "marked_failed_while_waiting": Fault(_stopped_by_a_person, afterwards="mark_failed", settings={"speed": 2}),
+    "marked_failed_while_waiting": Fault(lambda _: STOPPED, afterwards="mark_failed", settings={"speed": 2}),
     "marked_failed_during_post": Fault(
-        lambda _: Expected("failed", campaigns="terminated"),
+        lambda _: STOPPED,
         lies=_start(kind="latency", when="after", seconds=4.0),
         afterwards="mark_failed_during_post",
         settings={"speed": 2},
