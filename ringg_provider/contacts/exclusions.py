@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ringg_provider.contacts.cells import column_texts
 from ringg_provider.contacts.numbers import NumberSet
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.contacts.reasons import Disposition, Rejection
@@ -54,7 +55,9 @@ class Exclusions:
                         self.suppressed.add(found)
                         self.unreadable += not found and not with_keys
                 if with_keys:
-                    self.suppressed_keys.update(str(cell).strip() for cell in column if cell is not None)
+                    # Written as the contacts' own keys are: 5.0 of one table is the 5 of the other.
+                    texts = map(str.strip, column_texts(column, "suppression_sql"))
+                    self.suppressed_keys.update(text for text in texts if text)
 
     def rejections(self, numbers: Sequence[int], keys: Sequence[str] | None) -> dict[int, Rejection]:
         """Why which of a batch's contacts are left out.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from ringg_provider.contacts.cells import column_texts
 from ringg_provider.contacts.exclusions import Exclusions
 from ringg_provider.contacts.numbers import NumberSet
 from ringg_provider.contacts.phones import PhoneCleaner
@@ -45,6 +47,13 @@ def test_a_number_that_cannot_be_dialled_is_suppressed_all_the_same() -> None:
 
 def test_what_cannot_be_read_is_counted() -> None:
     assert suppressed(("opted out",), ("9876543210",)).unreadable == 1
+
+
+@pytest.mark.parametrize("key", [5, 5.0, Decimal(5), "5", " 5 "])
+def test_a_contact_key_is_suppressed_whatever_type_the_database_gives_it(key: Any) -> None:
+    contacts = column_texts([5.0, None], "contact_id")
+    rejected = suppressed((key,), (None,), with_keys=True).rejections([NUMBER, NUMBER], contacts)
+    assert {position: reason.detail for position, reason in rejected.items()} == {0: "by contact key"}
 
 
 def test_contact_keys_are_suppressed_too_where_there_are_such() -> None:
