@@ -37,9 +37,9 @@ WAYS = {
     "get_records": "get_records + csv, not uploaded",
     "pandas": "pandas read_sql -> to_csv -> multipart",
     "upload": "SqlToRinggOperator",
+    "upload+hours": "SqlToRinggOperator, calling hours",
     "upload+ledger": "SqlToRinggOperator, people ledger",
 }
-OURS = ("upload", "upload+ledger")
 
 # Every tenth row of the dirty table: half of them are spelled otherwise, half cannot be called or are doubled.
 _DIRTY = """
@@ -131,10 +131,11 @@ def prepare(way: str, table: str, url: str, sink: str) -> Callable[[], int]:
         return pandas
     from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
 
-    return lambda: run_operator(SqlToRinggOperator, query, "ringg_contacts" if way == "upload+ledger" else None)
+    options = {"upload+hours": {"purpose": "promotional"}, "upload+ledger": {"contacts_table": "ringg_contacts"}}
+    return lambda: run_operator(SqlToRinggOperator, query, **options.get(way, {}))
 
 
-def run_operator(operator: Any, query: str, contacts_table: str | None) -> int:
+def run_operator(operator: Any, query: str, **options: Any) -> int:
     """One execution of the operator; how many rows it read."""
 
     class TaskInstance:
@@ -156,9 +157,9 @@ def run_operator(operator: Any, query: str, contacts_table: str | None) -> int:
         variables_map=VARIABLES,
         country_code="+91",
         call_config={"call_time": {"call_start_time": "09:00", "call_end_time": "21:00", "timezone": "Asia/Kolkata"}},
-        contacts_table=contacts_table,
         launch_key="benchmark",
         invalid_rows_timeout=0,
+        **options,
     ).execute({"ti": ti})
     return int(ti.summary["rows"])
 

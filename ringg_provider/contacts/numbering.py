@@ -44,6 +44,7 @@ class DialableNumbers:
     def __init__(self, calling_code: int) -> None:
         self.calling_code = calling_code
         self._prefixes = _dialable_prefixes(calling_code)
+        self._zone_digits, self._is_shared = _where_digits(calling_code)
 
     def __contains__(self, number: int) -> bool:
         """Whether the library would certainly call this E.164 number (as an integer) a mobile or fixed
@@ -57,11 +58,42 @@ class DialableNumbers:
         missing = set(BitMap64(prefixes) - self._prefixes)
         return [position for position, prefix in enumerate(prefixes) if prefix in missing] if missing else []
 
+    def origins(self, texts: Sequence[str], numbers: Sequence[int]) -> Sequence[str]:
+        """For each dialable number of the code the leading digits that say where it is from.
+
+        Numbers with the same have the same country and time zones, so that what depends on them is asked once.
+
+        Args:
+            texts: E.164.
+            numbers: the same as integers.
+        """
+        if not self._is_shared:
+            digits = self._zone_digits + 1
+            return [text[:digits] for text in texts]
+        # Where countries share a code, the deciding prefix decides the country too; zones have shorter ones.
+        prefixes = self._prefixes
+        return [
+            text[:-_FREE_DIGITS]
+            if number // _FREE in prefixes and len(text) > self._zone_digits + _FREE_DIGITS
+            else text
+            for text, number in zip(texts, numbers, strict=True)
+        ]
+
 
 @cache
 def dialable_numbers(calling_code: int) -> DialableNumbers:
     """The set of a calling code, compiled at its first use (some milliseconds) and kept."""
     return DialableNumbers(calling_code)
+
+
+def _where_digits(calling_code: int) -> tuple[int, bool]:
+    """How many leading digits, code included, tell the time zones of a code; and whether countries share it."""
+    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
+    from phonenumbers.tzdata import TIMEZONE_DATA
+
+    code = str(calling_code)
+    digits = max((len(prefix) for prefix in TIMEZONE_DATA if prefix.startswith(code)), default=len(code))
+    return digits, len(COUNTRY_CODE_TO_REGION_CODE.get(calling_code, ())) > 1
 
 
 def _dialable_prefixes(calling_code: int) -> BitMap64:

@@ -129,6 +129,13 @@ class PhoneCleaner:
         number = self._parse(text)
         return None if isinstance(number, Rejection) else _e164(number)
 
+    def origins(self, column: PhoneColumn) -> Sequence[str]:
+        """For each number the leading digits that say where it is from; the whole of a foreign one, or none."""
+        origins = list(self._home.origins(column.texts, column.numbers))
+        for position in column.foreign:
+            origins[position] = column.texts[position]
+        return origins
+
     def is_home(self, number: int) -> bool:
         """Whether an E.164 number (as an integer) has the cleaner's calling code."""
         # No calling code is the beginning of another one.

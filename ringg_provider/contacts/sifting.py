@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import repeat
 from typing import Any
 
 from ringg_provider.contacts.cells import column_texts, is_sendable
@@ -24,6 +24,8 @@ from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.contacts.ringg_csv import ListGroup, ListWriter, csv_lines
 from ringg_provider.contacts.source import Rows
 from ringg_provider.exceptions import InvalidRequest
+
+_PLANS_KEPT = 50_000
 
 #: Called with an E.164 number and the row's time zone and region cells; the plan of its list, or why it has none.
 Planner = Callable[[str, Any, Any], Hashable | Rejection]
@@ -97,6 +99,8 @@ class Sifter:
     def __post_init__(self) -> None:
         self._seen = NumberSet()
         self._home = ListGroup(f"+{self.cleaner.calling_code}")
+        self._planned: dict[tuple[str, Any, Any], ListGroup | Rejection] = {}
+        self._known_groups: dict[ListGroup, ListGroup] = {}
 
     @property
     def rows(self) -> int:
@@ -177,20 +181,34 @@ class Sifter:
         """The list group of each contact that is not in the plain one; may reject those that have none."""
         codes = {position: f"+{calling_code_of(phones.numbers[position])}" for position in phones.foreign}
         if self.planner is None:
-            return {position: ListGroup(code) for position, code in codes.items()}
+            return {position: self._group(code) for position, code in codes.items()}
         layout, planner, home = self.layout, self.planner, self._home.country_code
-        zones = columns[layout.timezone] if layout.timezone else None
-        regions = columns[layout.region] if layout.region else None
+        nothing = repeat(None)
+        zones = columns[layout.timezone] if layout.timezone else nothing
+        regions = columns[layout.region] if layout.region else nothing
         groups: dict[int, ListGroup] = {}
-        for position, phone in enumerate(phones.texts):
+        planned = self._planned
+        origins = self.cleaner.origins(phones)
+        for position, where in enumerate(zip(origins, zones, regions, strict=False)):
             if position in rejected:
                 continue
-            plan = planner(phone, zones[position] if zones else None, regions[position] if regions else None)
-            if isinstance(plan, Rejection):
-                rejected[position] = plan
+            found = planned.get(where)
+            if found is None:
+                plan = planner(phones.texts[position], *where[1:])
+                found = plan if isinstance(plan, Rejection) else self._group(codes.get(position, home), plan)
+                if len(planned) >= _PLANS_KEPT:  # a column of free text must not fill the memory
+                    planned.clear()
+                planned[where] = found
+            if isinstance(found, Rejection):
+                rejected[position] = found
             else:
-                groups[position] = ListGroup(codes.get(position, home), plan)
+                groups[position] = found
         return groups
+
+    def _group(self, country_code: str, plan: Hashable = None) -> ListGroup:
+        """One object for all equal groups."""
+        group = ListGroup(country_code, plan)
+        return self._known_groups.setdefault(group, group)
 
     def _write(
         self,
@@ -204,18 +222,20 @@ class Sifter:
         if not rejected and not groups:
             self._write_group(self._home, phones, texts, keys)
             return
-        members: dict[ListGroup, list[bool]] = {}
-        chosen = [position not in rejected for position in range(len(phones))]
-        for position, group in groups.items():
-            if chosen[position]:
-                members.setdefault(group, [False] * len(phones))[position] = True
-                chosen[position] = False
-        for group, selectors in ({self._home: chosen} | members).items():
+        members: dict[int, tuple[ListGroup, list[int]]] = {}
+        if groups:
+            for position in range(len(phones)):
+                if position not in rejected:
+                    group = groups.get(position, self._home)
+                    members.setdefault(id(group), (group, []))[1].append(position)
+        else:
+            members[0] = self._home, [position for position in range(len(phones)) if position not in rejected]
+        for group, positions in members.values():
             self._write_group(
                 group,
-                list(compress(phones, selectors)),
-                [list(compress(column, selectors)) for column in texts],
-                list(compress(keys, selectors)) if keys is not None else None,
+                [phones[position] for position in positions],
+                [[column[position] for position in positions] for column in texts],
+                [keys[position] for position in positions] if keys is not None else None,
             )
 
     def _write_group(

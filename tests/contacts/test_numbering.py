@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import phonenumbers
+import phonenumbers.timezone
 import pytest
 
 from ringg_provider.contacts.numbering import dialable_numbers
@@ -60,3 +61,21 @@ def test_no_code_takes_long_to_compile_nor_much_memory() -> None:
     for code, regions in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items():
         if regions != ("001",):
             assert len(dialable_numbers(code)._prefixes.serialize()) < 400_000
+
+
+@pytest.mark.parametrize("code", [91, 1, 44, 7, 61, 55, 62, 86])
+def test_numbers_with_the_same_leading_digits_are_from_the_same_country_and_zones(code: int) -> None:
+    chance = random.Random(code)
+    numbers = dialable_numbers(code)
+    seen: dict[str, tuple[object, ...]] = {}
+    for _ in range(200):
+        prefix = numbers._prefixes[chance.randrange(len(numbers._prefixes))]
+        for _ in range(3):
+            number = prefix * 10_000 + chance.randrange(10_000)
+            parsed = phonenumbers.parse(f"+{number}")
+            zones = phonenumbers.timezone.time_zones_for_number(parsed)
+            where = (phonenumbers.region_code_for_number(parsed), zones)
+            (origin,) = numbers.origins([f"+{number}"], [number])
+            assert seen.setdefault(origin, where) == where
+    if code in (91, 1):  # elsewhere some zones take so many digits that each number is asked for itself
+        assert len(seen) <= 200
