@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
 from ringg_provider.exceptions import TransientError
 from ringg_provider.history.tables import calls_table
+from ringg_provider.operators.ringg import RinggLaunchOperator
 from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
 from tests.contacts.dirty_rows import ROWS
 from tests.support.databases import Warehouse
@@ -234,6 +235,13 @@ class TestWhatIsUploaded:
         assert database.query("SELECT * FROM ringg_contacts WHERE launch_key = 'key' ORDER BY occurrence") == before
         told = database.query("SELECT disposition, list_id FROM ringg_contacts WHERE launch_key = 'key (dry run)'")
         assert Counter(row["disposition"] for row in told) == {"not_uploaded": 1, "duplicate": 1}
+
+    def test_a_dry_run_starts_nothing(self, sqlite_warehouse: Warehouse, sandbox: Any) -> None:
+        fill(sqlite_warehouse, [("9876543210", "x")])
+        lists, _ = transfer(dry_run=True)
+        launch = RinggLaunchOperator(task_id="launch", launch=lists[0], number_pool_id="pool")
+        with pytest.raises(AirflowSkipException, match="dry run"):
+            launch.execute({"ti": TaskInstance()})  # type: ignore[typeddict-item]
 
     def test_rejects_go_to_a_private_csv(self, warehouse: Warehouse, sandbox: Any, tmp_path: Path) -> None:
         fill(warehouse, [("9876543210", "x"), ("N/A", "y"), ("+14155552671", "z")])

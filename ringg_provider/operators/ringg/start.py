@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+from airflow.providers.common.compat.sdk import AirflowSkipException, AirflowTaskTimeout
 
 from ringg_provider.campaign.preflight import check_agent, check_callers
 from ringg_provider.campaign.progress import Progress, StallWatch
@@ -130,6 +130,7 @@ class _RinggLaunchingOperator(LaunchOperator):
         call_slots: Mapping[str, Any] | None,
         concurrency_percentage: int,
         rows: int | str | None,
+        check: Callable[[], None] = lambda: None,
     ) -> str:
         """Start a list of ``campaign/upload-csv``; a start that has passed meanwhile means as soon as possible."""
         checked = as_call_config(call_config)
@@ -151,6 +152,7 @@ class _RinggLaunchingOperator(LaunchOperator):
             return MakeCallAsync(**fixed, campaign_start_time=schedule.wire_start, campaign_end_time=schedule.wire_end)
 
         def prepare() -> dict[str, Any]:
+            check()
             self._require_timely(context, list_id, checked, start, end, call_slots)
             self._check_callers()
             check_agent(self.hook.client, agent_id)
@@ -471,12 +473,17 @@ class RinggLaunchOperator(_RinggLaunchingOperator):
                     raise UnexpectedResponse(str(event.get("message")))
 
     def _item(self) -> dict[str, Any]:
-        missing = {"list_id", "flow", "agent_id", "country_code", "call_config"} - set(self.launch)
+        given = self.launch if isinstance(self.launch, Mapping) else {}
+        missing = {"list_id", "flow", "agent_id", "country_code", "call_config"} - set(given)
         if missing:
             raise InvalidRequest(
                 f"launch: must be one item of SqlToRinggOperator's result; missing: {', '.join(sorted(missing))}.",
                 field="launch",
             )
+        if self.launch["list_id"] is None:
+            raise AirflowSkipException("The lists come from a dry run: nothing was uploaded, so nothing is started.")
+        # A list that stands in a ledger is started through that ledger, also where the DAG forgot to name it here.
+        self.ledger_conn_id = self.ledger_conn_id or self.launch.get("ledger_conn_id")
         if self.ledger_conn_id and not self.launch_key:
             self.launch_key = self.launch.get("launch_key")
         return self.launch
@@ -493,7 +500,7 @@ class RinggLaunchOperator(_RinggLaunchingOperator):
                 end=item.get("campaign_end_time"),
                 rows=item.get("rows"),
             )
-        self._require_usable_upload(item["list_id"])
+        self._require_paid(item["list_id"])
         return self.launch_large(
             context,
             item["list_id"],
@@ -505,21 +512,29 @@ class RinggLaunchOperator(_RinggLaunchingOperator):
             call_slots=item.get("call_slots"),
             concurrency_percentage=self.concurrency_percentage,
             rows=item.get("rows"),
+            check=lambda: require_usable(item["list_id"], self._upload(item["list_id"]), self.max_invalid_rows),
         )
 
+    def _upload(self, list_id: str) -> UploadStatus:
+        """The upload's status; one that was made a moment ago may not be shown yet."""
+        deadline = time.monotonic() + VISIBLE_WITHIN
+        while True:
+            try:
+                return self.hook.client.get_upload_status(list_id)
+            except NotFound:
+                if time.monotonic() >= deadline or self._told_to_stop:
+                    raise
+            self._rest(5.0)
+
     def _pending_upload(self, list_id: str) -> UploadStatus | None:
-        status = self.hook.client.get_upload_status(list_id)
+        status = self._upload(list_id)
         return status if judge_upload(status) is UploadVerdict.PENDING else None
 
-    def _require_usable_upload(self, list_id: str) -> None:
-        status = self.hook.client.get_upload_status(list_id)
-        if status.state is CampaignState.INSUFFICIENT_BALANCE:
+    def _require_paid(self, list_id: str) -> None:
+        if self._upload(list_id).state is CampaignState.INSUFFICIENT_BALANCE:
             balance = settled_balance(self.hook, list_id)
             if not balance.sufficient:
                 raise shortfall_of(list_id, balance)
-        elif status.state is not CampaignState.TERMINATED and status.state is not CampaignState.FAILED:
-            # What was started and stopped, or failed, is told by the launch protocol in its own words.
-            require_usable(list_id, status, self.max_invalid_rows)
 
     def _wait_for_upload(self, list_id: str) -> None:
         deadline = None if self.timeout is None else time.monotonic() + self.timeout
@@ -528,7 +543,7 @@ class RinggLaunchOperator(_RinggLaunchingOperator):
                 raise TimeoutError(f"Upload {list_id} was not ready in time.")
             self._rest(self.upload_poll_interval)
             if self._told_to_stop:
-                raise InterruptedError("The task was told to stop; nothing was started.")
+                raise LaunchInterrupted("The task was told to stop; nothing was started.")
 
     def _defer_upload(self, context: Context, list_id: str) -> None:
         self.defer(
