@@ -22,7 +22,12 @@ def as_call_config(call_config: CallConfig | Mapping[str, Any]) -> CallConfig:
         return call_config
     if not isinstance(call_config, Mapping):
         raise InvalidRequest("call_config: must be a dict or a CallConfig.", field="call_config")
-    return CallConfig(**call_config)
+    try:
+        return CallConfig(**call_config)
+    except InvalidRequest as error:
+        # A DAG knows the field by the name of the operator's parameter, not by that of our model.
+        said = str(error).removeprefix(f"{CallConfig.__name__}: ")
+        raise InvalidRequest(f"call_config.{said}", field=f"call_config.{error.field}") from error
 
 
 def schedule_of(call_config: CallConfig, start: Time, end: Time, *, late_start_ok: bool = False) -> Schedule:
@@ -37,11 +42,19 @@ def window_of(call_config: CallConfig) -> DailyWindow:
 
 
 def planned_time(call_config: CallConfig | None, planned: Time, field: str) -> datetime | None:
-    """A time that was planned, aware; a naive one is in the campaign's zone, or in UTC where that is not known."""
+    """A time that was planned, aware; a naive one is in the campaign's zone.
+
+    :raises InvalidRequest: it cannot be read, or is naive while the campaign's zone is not known.
+    """
     if planned is None:
         return None
-    zone = window_of(call_config).zone if call_config is not None else pendulum.timezone("UTC")
-    return read_time(planned, zone, field)
+    if call_config is not None:
+        return read_time(planned, window_of(call_config).zone, field)
+    # A naive time moves with the zone that it is read in.
+    first, second = (read_time(planned, pendulum.timezone(zone), field) for zone in ("UTC", "Asia/Kolkata"))
+    if first != second:
+        raise InvalidRequest(f"{field}: give its zone, or call_config, which names the campaign's.", field=field)
+    return first
 
 
 def spans_ahead(
