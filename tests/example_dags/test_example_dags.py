@@ -217,3 +217,39 @@ def test_the_emergency_stop_refuses_two_targets(run_dag: DagRunner, sandbox: Any
     run = run_dag("ringg_emergency_stop", conf={"campaign_id": "a", "agent_id": "b"})
     assert run.state == "failed"
     assert run.tasks["choose"] == "failed"
+
+
+def test_who_opts_out_while_a_campaign_runs_is_not_called(
+    run_dag: DagRunner, sandbox_factory: Any, warehouse: Warehouse
+) -> None:
+    load(warehouse.engine, 50)
+    sandbox = sandbox_factory("g3", speed=1)
+    launch = (EXAMPLES / "ringg_csv_campaign.py").read_text()
+    launch = launch.replace("wait_for_completion=True", "wait_for_completion=False")
+    started = run_dag(launch, conf={"contacts": CONTACTS_CSV})
+    assert started.state == "success", started
+
+    def opt_out(*spelled: str) -> None:
+        rows = [{"phone": phone} for phone in spelled]
+        warehouse.execute("INSERT INTO do_not_call VALUES (:phone, 'asked on a call', now())", rows)
+
+    def cancelled() -> int:
+        return [call["status"] for call in sandbox.state()["calls"]].count("cancelled")
+
+    def stop() -> int:
+        run = run_dag("ringg_late_opt_outs")
+        assert run.state == "success", run
+        return int(run.xcom("stop_opted_out"))
+
+    # Whoever opted out long ago is on no list.
+    warehouse.execute("UPDATE do_not_call SET added_at = now() - interval '30 days'")
+    assert (stop(), cancelled()) == (0, 0)
+    opt_out("098450-00001", "0091 98450 00002", "(+91) 98450.00002")
+    assert (stop(), cancelled()) == (2, 2)
+    # The next run looks an hour further back than the last success, and no further.
+    warehouse.execute("UPDATE do_not_call SET added_at = added_at - interval '50 minutes' WHERE phone LIKE '0091%'")
+    warehouse.execute("UPDATE do_not_call SET added_at = added_at - interval '3 hours' WHERE phone LIKE '%0-%'")
+    opt_out("9845000003", *(f"+9198460{number:05d}" for number in range(200)))
+    assert (stop(), cancelled()) == (202, 3)
+    assert [request["method"] for request in sandbox.requests()].count("PATCH") >= 4
+    assert most_dials(sandbox) == 1

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 from more_itertools import chunked
 
 from ringg_provider.contacts.phones import PhoneCleaner
+from ringg_provider.contacts.source import open_rows
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_engine
@@ -117,13 +120,13 @@ class RinggTerminateOperator(BaseOperator):
         if self.country_code is None:
             return dict.fromkeys(str(cell).strip() for cell in cells)
         cleaner = PhoneCleaner(self.country_code)
-        cleaned = dict.fromkeys(cleaner.number_of(cell) for cell in cells)
-        unreadable = cleaned.pop(None, 0) is None
-        if unreadable:
-            self.log.warning("Some numbers to stop cannot be read as phone numbers and are left out.")
+        cleaned = Counter(cleaner.number_of(cell) for cell in cells)
+        if unreadable := cleaned.pop(None, 0):
+            self.log.warning("%d numbers to stop cannot be read as phone numbers and are left out.", unreadable)
         return [f"+{number}" for number in cleaned]
 
     def _selected(self) -> Iterator[Any]:
-        with sql_engine(str(self.sql_conn_id)).connect() as connection:
-            for row in connection.exec_driver_sql(str(self.sql)):
-                yield row[0]
+        engine = sql_engine(str(self.sql_conn_id))
+        with closing(engine.raw_connection()) as pooled, open_rows(pooled.driver_connection, str(self.sql)) as rows:
+            for batch in rows.batches:
+                yield from (row[0] for row in batch)
