@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 _RINGG = "Ringg AI"
+_SMARTALEX = "SmartAlex"
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -24,6 +25,11 @@ def get_provider_info() -> dict[str, Any]:
                 "external-doc-url": "https://docs.ringg.ai/",
                 "tags": ["service"],
             },
+            {
+                "integration-name": _SMARTALEX,
+                "external-doc-url": "https://docs.getsmartalex.com/",
+                "tags": ["service"],
+            },
         ],
         "operators": [
             {
@@ -36,11 +42,21 @@ def get_provider_info() -> dict[str, Any]:
                     "ringg_provider.operators.ringg.stop",
                     "ringg_provider.operators.ringg.uploads",
                 ],
-            }
+            },
+            {"integration-name": _SMARTALEX, "python-modules": ["ringg_provider.operators.smartalex"]},
         ],
-        "sensors": [{"integration-name": _RINGG, "python-modules": ["ringg_provider.sensors.ringg"]}],
-        "hooks": [{"integration-name": _RINGG, "python-modules": ["ringg_provider.hooks.ringg"]}],
-        "triggers": [{"integration-name": _RINGG, "python-modules": ["ringg_provider.triggers.ringg"]}],
+        "sensors": [
+            {"integration-name": _RINGG, "python-modules": ["ringg_provider.sensors.ringg"]},
+            {"integration-name": _SMARTALEX, "python-modules": ["ringg_provider.sensors.smartalex"]},
+        ],
+        "hooks": [
+            {"integration-name": _RINGG, "python-modules": ["ringg_provider.hooks.ringg"]},
+            {"integration-name": _SMARTALEX, "python-modules": ["ringg_provider.hooks.smartalex"]},
+        ],
+        "triggers": [
+            {"integration-name": _RINGG, "python-modules": ["ringg_provider.triggers.ringg"]},
+            {"integration-name": _SMARTALEX, "python-modules": ["ringg_provider.triggers.smartalex"]},
+        ],
         "transfers": [
             {
                 "source-integration-name": "Common SQL",
@@ -81,6 +97,38 @@ def get_provider_info() -> dict[str, Any]:
                         "label": "Campaign page",
                         "description": "Where a person sees a campaign; {campaign_id} is replaced.",
                         "schema": {"type": ["string", "null"], "format": "url"},
+                    },
+                },
+            },
+            {
+                "connection-type": "smartalex",
+                "hook-class-name": "ringg_provider.hooks.smartalex.SmartAlexHook",
+                "hook-name": _SMARTALEX,
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema", "login", "port", "extra"],
+                    "relabeling": {"password": "API key", "host": "Base URL"},
+                    "placeholders": {"password": "your API key", "host": "https://api.getsmartalex.com/v1"},
+                },
+                "conn-fields": {
+                    "timeout": {
+                        "label": "Timeout in seconds",
+                        "description": "How long one request may wait for the platform.",
+                        "schema": {"type": ["number", "null"], "minimum": 1},
+                    },
+                    "generation": {
+                        "label": "API generation",
+                        "description": "Which of the vendor's documentations requests follow: old or new.",
+                        "schema": {"type": ["string", "null"], "enum": ["old", "new", None]},
+                    },
+                    "requests_per_minute": {
+                        "label": "Requests per minute",
+                        "description": "How often the platform may be asked; the smallest plan allows 60.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1},
+                    },
+                    "paths": {
+                        "label": "Other paths",
+                        "description": "JSON: paths to use instead of those that no page of the vendor shows.",
+                        "schema": {"type": ["string", "null"]},
                     },
                 },
             },

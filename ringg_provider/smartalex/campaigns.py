@@ -116,7 +116,7 @@ def _change(
 class SmartAlexListing:
     """A workspace as the shared poller reads it; see ``triggers/poller.py``.
 
-    :param client: is closed with the listing.
+    :param client: reaches the workspace; the caller closes it.
     """
 
     def __init__(self, client: AsyncSmartAlexClient) -> None:
@@ -139,7 +139,3 @@ class SmartAlexListing:
             return progress_of(await self._client.get_campaign(campaign_id))
         except NotFound:
             return Progress(Stage.MISSING)
-
-    async def aclose(self) -> None:
-        """Close the client."""
-        await self._client.aclose()

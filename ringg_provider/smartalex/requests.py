@@ -23,6 +23,9 @@ from ringg_provider.fields import (
     ZoneName,
 )
 
+#: What is known of a contact besides the number.
+CONTACT_FIELDS = ("first_name", "last_name", "email", "company")
+
 _WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
+from typing import cast
 
-from ringg_provider.hooks.ringg import RinggHook
-from ringg_provider.ringg import AsyncRinggClient
+from ringg_provider.clients import AsyncApiClient
+from ringg_provider.hooks.platform import A, C, PlatformHook
 
 
 class _Shared:
@@ -19,7 +20,7 @@ class _Shared:
     __slots__ = ("client", "opening", "users")
 
     def __init__(self) -> None:
-        self.client: AsyncRinggClient | None = None
+        self.client: AsyncApiClient | None = None
         self.opening = asyncio.Lock()
         self.users = 0
 
@@ -28,22 +29,22 @@ _clients: dict[Hashable, _Shared] = {}
 
 
 @asynccontextmanager
-async def shared_client(ringg_conn_id: str) -> AsyncIterator[AsyncRinggClient]:
+async def shared_client(hook: PlatformHook[C, A]) -> AsyncIterator[A]:
     """The client of a connection's workspace, closed when the last trigger has left.
 
-    :param ringg_conn_id: the connection. Two connections that say the same share a client; a changed key makes a new
+    :param hook: of the connection. Two connections that say the same share a client; a changed key makes a new
         one, while triggers that wait already go on with theirs.
     """
-    options = await RinggHook(ringg_conn_id).aclient_options()
-    key = (asyncio.get_running_loop(), *sorted(options.items()))
+    options = await hook.aclient_options()
+    key = (asyncio.get_running_loop(), hook.async_client_class, *sorted(options.items()))
     shared = _clients.setdefault(key, _Shared())
     shared.users += 1
     try:
         async with shared.opening:
             if shared.client is None:
                 # Loading certificates takes long enough to stall every other trigger.
-                shared.client = await asyncio.to_thread(AsyncRinggClient, **options)
-        yield shared.client
+                shared.client = await asyncio.to_thread(hook.async_client_class, **options)
+        yield cast("A", shared.client)
     finally:
         shared.users -= 1
         if not shared.users:

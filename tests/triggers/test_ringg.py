@@ -18,10 +18,11 @@ from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import GetTaskStates, TaskStatesResult
 from airflow.secrets.environment_variables import EnvironmentVariablesBackend
 
+from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.ringg import AsyncRinggClient, RinggClient
 from ringg_provider.ringg.requests import CampaignSpec
 from ringg_provider.triggers import clients, poller
-from ringg_provider.triggers import ringg as module
+from ringg_provider.triggers import campaign as module
 from ringg_provider.triggers.ringg import RinggBalanceTrigger, RinggCampaignTrigger, RinggUploadStatusTrigger
 from tests.support.sandbox import Sandbox
 
@@ -188,7 +189,7 @@ async def test_all_triggers_of_a_workspace_share_one_client(sandbox: Sandbox, mo
         made.append(AsyncRinggClient(**options))
         return made[-1]
 
-    monkeypatch.setattr(clients, "AsyncRinggClient", make)
+    monkeypatch.setattr(RinggHook, "async_client_class", staticmethod(make))
     ids = seed(sandbox, 20, "completed")
     await asyncio.gather(
         *(event_of(campaign_trigger(campaign_id)) for campaign_id in ids), event_of(upload_trigger(ids[0]))

@@ -1,0 +1,64 @@
+"""The SmartAlex connection: an API client from a connection of type ``smartalex``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ringg_provider.hooks.platform import PlatformHook
+from ringg_provider.smartalex import AsyncSmartAlexClient, SmartAlexClient
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection
+
+
+class SmartAlexHook(PlatformHook[SmartAlexClient, AsyncSmartAlexClient]):
+    """Reach a SmartAlex workspace through an Airflow connection of type ``smartalex``.
+
+    The API key is the connection's password and the base URL its host (empty for production). See
+    https://docs.getsmartalex.com/api-reference/introduction.
+
+    :param smartalex_conn_id: the connection. Default ``smartalex_default``.
+    """
+
+    conn_name_attr = "smartalex_conn_id"
+    default_conn_name = "smartalex_default"
+    conn_type = "smartalex"
+    hook_name = "SmartAlex"
+    client_class = SmartAlexClient
+    async_client_class = AsyncSmartAlexClient
+    key_placeholder = "your API key"
+
+    def __init__(self, smartalex_conn_id: str = default_conn_name) -> None:
+        super().__init__(smartalex_conn_id)
+        self.smartalex_conn_id = smartalex_conn_id
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """The form's extra fields; the same as the provider info says. Needs flask-appbuilder, as Airflow's do."""
+        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+        from wtforms import IntegerField, StringField
+
+        return {
+            "timeout": IntegerField("Timeout in seconds", widget=BS3TextFieldWidget()),
+            "generation": StringField("API generation", widget=BS3TextFieldWidget()),
+            "requests_per_minute": IntegerField("Requests per minute", widget=BS3TextFieldWidget()),
+            "paths": StringField("Other paths", widget=BS3TextFieldWidget()),
+        }
+
+    def client_options(self, connection: Connection, extra: dict[str, Any]) -> dict[str, Any]:
+        """The clients' arguments out of a connection."""
+        options = super().client_options(connection, extra)
+        per_minute = self.number_in(extra, "requests_per_minute")
+        if per_minute is not None:
+            options["requests_per_minute"] = per_minute
+        if extra.get("generation"):
+            options["generation"] = extra["generation"]
+        if paths := extra.get("paths"):
+            options["paths"] = paths if isinstance(paths, str) else json.dumps(paths)
+        return options
+
+    def workspace_in_words(self) -> str:
+        """Whether the key is taken, and an agent that it can see."""
+        agent = self.client.check_key()
+        return "The key is accepted; " + ("there is no agent." if agent is None else f"first agent: {agent.name!r}.")

@@ -1,0 +1,359 @@
+"""Operators for SmartAlex campaigns: create a draft, add contacts, start at most once, pause and resume."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+from airflow.providers.common.compat.sdk import BaseHook, BaseOperator
+
+from ringg_provider.campaign.progress import Progress
+from ringg_provider.campaign.schedule import read_time
+from ringg_provider.contacts.phones import PhoneCleaner
+from ringg_provider.contacts.reasons import Rejection
+from ringg_provider.contacts.source import Rows, open_rows
+from ringg_provider.exceptions import InvalidRequest, PermanentError, WrongState
+from ringg_provider.hooks.smartalex import SmartAlexHook
+from ringg_provider.operators.launching import LaunchOperator, failing_without_retry
+from ringg_provider.smartalex import SmartAlexClient
+from ringg_provider.smartalex.campaigns import SmartAlexCampaigns, pause, read_progress, resume
+from ringg_provider.smartalex.client import CONTACTS_PER_REQUEST
+from ringg_provider.smartalex.requests import CONTACT_FIELDS, CampaignSettings, NewCampaign, NewContact
+from ringg_provider.smartalex.responses import CampaignState
+from ringg_provider.triggers.smartalex import SmartAlexCampaignTrigger
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+#: Where a person sees a campaign; no page of the vendor documents the address of a single one.
+DASHBOARD_URL = "https://app.getsmartalex.com/campaigns/{campaign_id}"
+
+
+class _SmartAlexOperator(BaseOperator):
+    """Base of the operators: which workspace."""
+
+    ui_color = "#efe4d6"
+
+    def __init__(self, *, smartalex_conn_id: str = SmartAlexHook.default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.smartalex_conn_id = smartalex_conn_id
+
+    @cached_property
+    def hook(self) -> SmartAlexHook:
+        """The hook of this attempt."""
+        return SmartAlexHook(self.smartalex_conn_id)
+
+
+def as_settings(settings: CampaignSettings | Mapping[str, Any] | None) -> CampaignSettings:
+    """Checked settings, whether a DAG gave the model or a dict."""
+    if isinstance(settings, CampaignSettings):
+        return settings
+    if settings is not None and not isinstance(settings, Mapping):
+        raise InvalidRequest("settings: must be a dict or CampaignSettings.", field="settings")
+    return CampaignSettings(**(settings or {}))
+
+
+def require_usable_agent(client: SmartAlexClient, agent_id: str) -> None:
+    """Refuse an agent that cannot call, before anything is created. Raises `AgentNotFound`, `WrongState`."""
+    agent = client.get_agent(agent_id)
+    if not agent.is_usable:
+        raise WrongState(f"agent_id: agent {agent_id} is not ready to call; finish it in the dashboard first.")
+
+
+class SmartAlexCreateCampaignOperator(_SmartAlexOperator):
+    """Create a campaign as a draft; nobody is called before it is started.
+
+    Follows https://docs.getsmartalex.com/api-reference/campaigns. Returns the campaign's id.
+
+    :param name: a label for people.
+    :param agent_id: the agent that speaks; it must be ready.
+    :param settings: hours, zone, concurrent calls, retries, as a dict or ``CampaignSettings``. Default the vendor's:
+        09:00 to 17:00 UTC, which is rarely what is meant.
+    :param description: for people. Default none.
+    :param objective: what the agent is to reach; newer API only. Default none.
+    :param phone_number_id: the caller number; newer API only. Default none.
+    :param smartalex_conn_id: the connection. Default ``smartalex_default``.
+    """
+
+    template_fields: Sequence[str] = (
+        "smartalex_conn_id",
+        "name",
+        "agent_id",
+        "settings",
+        "description",
+        "objective",
+        "phone_number_id",
+    )
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        agent_id: str,
+        settings: dict[str, Any] | CampaignSettings | None = None,
+        description: str | None = None,
+        objective: str | None = None,
+        phone_number_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.name = name
+        self.agent_id = agent_id
+        self.settings = settings
+        self.description = description
+        self.objective = objective
+        self.phone_number_id = phone_number_id
+
+    def execute(self, context: Context) -> str:
+        """Check the settings and the agent, then create."""
+        with failing_without_retry(), self.hook as hook:
+            settings = as_settings(self.settings)
+            if "timezone" not in settings.model_fields_set:
+                self.log.warning("settings.timezone is left out: the calling hours are read in UTC.")
+            campaign = NewCampaign(
+                name=self.name,
+                agent_id=self.agent_id,
+                settings=settings,
+                description=self.description,
+                objective=self.objective,
+                phone_number_id=self.phone_number_id,
+            )
+            require_usable_agent(hook.client, self.agent_id)
+            created = hook.client.create_campaign(campaign)
+            self.log.info("Campaign %s is created as a draft.", created.id)
+            return created.id
+
+
+class SmartAlexAddContactsOperator(_SmartAlexOperator):
+    """Put the people of a query on a draft, cleaned and without duplicates.
+
+    Follows https://docs.getsmartalex.com/api-reference/campaigns. A task that dies half way leaves a draft with a part
+    of the people, and a retry would add them twice: so it is refused when the draft has contacts already, where the
+    platform says how many. :class:`~ringg_provider.transfers.sql_to_smartalex.SqlToSmartAlexOperator` does creating
+    and adding in one task and has ledgers, calling hours and suppression. Returns how many were added.
+
+    :param campaign_id: a draft.
+    :param sql_conn_id: connection of the database; any ``DbApiHook``.
+    :param sql: one SELECT with the columns ``phone`` and, optionally, ``first_name``, ``last_name``, ``email`` and
+        ``company``.
+    :param parameters: values for the query, in the driver's style. Never logged, and no template field.
+    :param country_code: ``+91``: what a number without a code belongs to.
+    :param contacts_per_request: default 500.
+    :param smartalex_conn_id: the connection. Default ``smartalex_default``.
+    """
+
+    template_fields: Sequence[str] = ("smartalex_conn_id", "campaign_id", "sql_conn_id", "sql", "country_code")
+    template_ext: Sequence[str] = (".sql",)
+    template_fields_renderers = {"sql": "sql"}
+
+    def __init__(
+        self,
+        *,
+        campaign_id: str,
+        sql_conn_id: str,
+        sql: str,
+        country_code: str,
+        parameters: Mapping[str, Any] | Sequence[Any] | None = None,
+        contacts_per_request: int = CONTACTS_PER_REQUEST,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.campaign_id = campaign_id
+        self.sql_conn_id = sql_conn_id
+        self.sql = sql
+        self.parameters = parameters
+        self.country_code = country_code
+        self.contacts_per_request = contacts_per_request
+
+    def execute(self, context: Context) -> int:
+        """Read the query to its end, then add."""
+        with failing_without_retry(), self.hook as hook:
+            people = self._people()
+            client = hook.client
+            campaign = client.get_campaign(self.campaign_id)
+            if campaign.state is not CampaignState.DRAFT or campaign.contacts:
+                raise WrongState(
+                    f"Campaign {self.campaign_id} is {campaign.status} with {campaign.contacts or 'no'} contacts:"
+                    " people are only added to an empty draft, so that nobody is on it twice. Create a new one."
+                )
+            added = client.add_contacts(self.campaign_id, people, per_request=self.contacts_per_request)
+            self.log.info("Campaign %s: %d contacts were added.", self.campaign_id, added)
+            return added
+
+    def _people(self) -> list[NewContact]:
+        connecting = closing(BaseHook.get_hook(self.sql_conn_id).get_conn())
+        with connecting as connection, open_rows(connection, self.sql, self.parameters) as rows:
+            return self._read(rows)
+
+    def _read(self, rows: Rows) -> list[NewContact]:
+        if "phone" not in rows.columns:
+            raise InvalidRequest("sql: the query returns no column 'phone'.", field="sql")
+        cleaner = PhoneCleaner(self.country_code)
+        people, left_out = [], 0
+        for row in (dict(zip(rows.columns, row, strict=True)) for batch in rows.batches for row in batch):
+            number = cleaner.clean(row["phone"])
+            if isinstance(number, Rejection):
+                left_out += 1
+                continue
+            texts = {name: str(row.get(name) or "").strip() or None for name in CONTACT_FIELDS}
+            people.append(NewContact(phone=f"+{number}", **texts))
+        if left_out:
+            self.log.warning("%d rows have no usable telephone number and are left out.", left_out)
+        return people
+
+
+class SmartAlexStartCampaignOperator(LaunchOperator):
+    """Start a draft at most once; optionally wait for the campaign's end.
+
+    Follows https://docs.getsmartalex.com/api-reference/campaigns. A campaign that is active, paused or completed is
+    adopted. It runs from the start until everybody was processed, inside its calling hours: the platform knows no end.
+    Returns the id that was started or adopted.
+
+    :param campaign_id: the draft, or one item of ``SqlToSmartAlexOperator``'s result.
+    :param planned_start: when it was to start, for ``max_delay``: aware datetime, ISO string, or naive in UTC. Default
+        None, or the item's.
+    :param smartalex_conn_id: the connection. Default ``smartalex_default``.
+
+    The parameters for waiting and launching are those of
+    :class:`~ringg_provider.operators.launching.LaunchOperator`. The platform cannot cancel: ``cancel_on_kill`` pauses.
+    """
+
+    ui_color = "#efe4d6"
+    template_fields: Sequence[str] = (
+        "smartalex_conn_id",
+        "campaign_id",
+        "planned_start",
+        *LaunchOperator.launching_template_fields,
+    )
+
+    def __init__(
+        self,
+        *,
+        campaign_id: str | dict[str, Any],
+        planned_start: datetime | str | None = None,
+        smartalex_conn_id: str = SmartAlexHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.campaign_id = campaign_id
+        self.planned_start = planned_start
+        self.smartalex_conn_id = smartalex_conn_id
+
+    @cached_property
+    def hook(self) -> SmartAlexHook:
+        """The hook of this attempt."""
+        return SmartAlexHook(self.smartalex_conn_id)
+
+    def execute(self, context: Context) -> str:
+        """Look, intend, start once, settle; then wait if asked to."""
+        with failing_without_retry():
+            campaign_id, planned = self._asked_for()
+            asked = {"campaign_id": campaign_id}
+
+            def prepare() -> dict[str, Any]:
+                self.refuse_if_stale(context, campaign_id, planned)
+                return asked
+
+            return self.launch_and_wait(context, campaign_id, asked, prepare, SmartAlexCampaigns(self.hook.client))
+
+    def _asked_for(self) -> tuple[str, datetime | None]:
+        item: Mapping[str, Any] = self.campaign_id if isinstance(self.campaign_id, Mapping) else {}
+        campaign_id = item.get("list_id") if item else self.campaign_id
+        if not isinstance(campaign_id, str) or not campaign_id:
+            raise InvalidRequest(
+                "campaign_id: must be an id, or one item of SqlToSmartAlexOperator's result.", field="campaign_id"
+            )
+        if self.ledger_conn_id and not self.launch_key:
+            self.launch_key = item.get("launch_key")
+        planned = self.planned_start or item.get("campaign_start_time")
+        zone = pendulum.timezone("UTC")
+        return campaign_id, None if planned is None else read_time(planned, zone, "planned_start")
+
+    def campaign_url(self, campaign_id: str) -> str:
+        """Where a person sees the campaign."""
+        return DASHBOARD_URL.replace("{campaign_id}", campaign_id)
+
+    def read_progress(self, campaign_id: str) -> Progress:
+        """Look at the campaign once."""
+        return read_progress(self.hook.client, campaign_id)
+
+    def cancel_campaign(self, campaign_id: str) -> None:
+        """Pause it: the platform has no way to cancel."""
+        pause(self.hook.client, campaign_id)
+
+    def completion_trigger(
+        self, campaign_id: str, deadline: float | None, kill_deadline: float | None
+    ) -> SmartAlexCampaignTrigger:
+        """The trigger that waits for the campaign's end."""
+        return SmartAlexCampaignTrigger(
+            smartalex_conn_id=self.smartalex_conn_id,
+            campaign_id=campaign_id,
+            poll_interval=self.poll_interval,
+            deadline=deadline,
+            kill_deadline=kill_deadline,
+            cancel_on_kill=self.cancel_on_kill,
+        )
+
+
+class _SmartAlexChangeOperator(_SmartAlexOperator):
+    """Base of pausing and resuming."""
+
+    template_fields: Sequence[str] = ("smartalex_conn_id", "campaign_id")
+
+    def __init__(self, *, campaign_id: str | Sequence[str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.campaign_id = campaign_id
+
+    @abstractmethod
+    def change(self, client: SmartAlexClient, campaign_id: str) -> bool:
+        """Send what is needed; whether anything was."""
+
+    def execute(self, context: Context) -> int:
+        """Change one campaign after the other; one that cannot be changed does not keep the others from it."""
+        ids = [self.campaign_id] if isinstance(self.campaign_id, str) else list(self.campaign_id)
+        changed, failure = 0, None
+        with failing_without_retry(), self.hook as hook:
+            for campaign_id in ids:
+                try:
+                    changed += self.change(hook.client, campaign_id)
+                except PermanentError as error:
+                    self.log.error("Campaign %s: %s", campaign_id, error)
+                    failure = failure or error
+            if failure is not None:
+                raise failure
+        self.log.info("%d of %d campaigns were changed.", changed, len(ids))
+        return changed
+
+
+class SmartAlexPauseCampaignOperator(_SmartAlexChangeOperator):
+    """Let a campaign call nobody for now. One that is paused, or has ended, is left as it is.
+
+    Follows https://docs.getsmartalex.com/api-reference/campaigns. Live calls end by themselves. Returns how many
+    campaigns were paused now.
+
+    :param campaign_id: a campaign that was started, or several.
+    :param smartalex_conn_id: the connection. Default ``smartalex_default``.
+    """
+
+    def change(self, client: SmartAlexClient, campaign_id: str) -> bool:
+        """Pause it if it is active."""
+        return pause(client, campaign_id)
+
+
+class SmartAlexResumeCampaignOperator(_SmartAlexChangeOperator):
+    """Let a paused campaign go on. One that is active, or has completed, is left as it is; a draft is never started.
+
+    Follows https://docs.getsmartalex.com/api-reference/campaigns. Returns how many campaigns were resumed now.
+
+    :param campaign_id: a campaign that was started, or several.
+    :param smartalex_conn_id: the connection. Default ``smartalex_default``.
+    """
+
+    def change(self, client: SmartAlexClient, campaign_id: str) -> bool:
+        """Resume it if it is paused."""
+        return resume(client, campaign_id)

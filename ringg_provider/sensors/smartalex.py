@@ -1,0 +1,51 @@
+"""Sensors for SmartAlex: a campaign that has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from ringg_provider.campaign.progress import Progress
+from ringg_provider.hooks.smartalex import SmartAlexHook
+from ringg_provider.sensors.waiting import CampaignSensor
+from ringg_provider.smartalex.campaigns import read_progress
+from ringg_provider.triggers.smartalex import SmartAlexCampaignTrigger
+
+
+class SmartAlexCampaignSensor(CampaignSensor):
+    """Wait for a campaign to end, and log its progress once per change.
+
+    Follows https://docs.getsmartalex.com/api-reference/campaigns. Succeeds when everybody was processed
+    (``completed``), fails without retry when it was cancelled; a paused campaign has not ended. Returns its id.
+
+    :param campaign_id: the campaign.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param smartalex_conn_id: the connection. Default ``smartalex_default``.
+
+    ``poke_interval``, ``timeout`` (seconds) and ``mode`` are Airflow's; ``soft_fail`` skips on a timeout only.
+    """
+
+    template_fields: Sequence[str] = ("smartalex_conn_id", "campaign_id")
+
+    def __init__(self, *, smartalex_conn_id: str = SmartAlexHook.default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.smartalex_conn_id = smartalex_conn_id
+
+    @cached_property
+    def hook(self) -> SmartAlexHook:
+        """The hook of this attempt."""
+        return SmartAlexHook(self.smartalex_conn_id)
+
+    def read_progress(self) -> Progress:
+        """Look at the campaign once."""
+        return read_progress(self.hook.client, self.campaign_id)
+
+    def trigger(self, deadline: float) -> SmartAlexCampaignTrigger:
+        """The trigger that waits in the triggerer's stead."""
+        return SmartAlexCampaignTrigger(
+            smartalex_conn_id=self.smartalex_conn_id,
+            campaign_id=self.campaign_id,
+            poll_interval=self.poke_interval,
+            deadline=deadline,
+        )

@@ -1,0 +1,154 @@
+"""What the sensors of both platforms share: the same verdict in both modes, and being told the truth about ends."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import (
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
+
+from ringg_provider.campaign.progress import Progress, ProgressReporter
+from ringg_provider.exceptions import TransientError, UnexpectedResponse
+from ringg_provider.hooks.platform import PlatformHook
+from ringg_provider.operators.launching import ended, ended_by_event, failing_without_retry
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+    from airflow.triggers.base import BaseTrigger
+
+
+#: Seconds by which Airflow's own deadline comes later than the trigger's, which can say what it last saw.
+FRAMEWORK_GRACE = 120
+
+
+class PlatformSensor(BaseSensorOperator):
+    """Base of the sensors: the same verdict in both modes, and ``soft_fail`` that skips on a timeout only.
+
+    Airflow's own ``soft_fail`` also turns a failed campaign into a skip. So what a look finds is raised as an error of
+    ours, which Airflow's sensor lets through, and becomes a failure without retry only outside of it.
+    """
+
+    ui_color = "#e3f1e1"
+
+    def __init__(
+        self,
+        *,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.deferrable = deferrable
+
+    @property
+    @abstractmethod
+    def hook(self) -> PlatformHook[Any, Any]:
+        """The hook of this attempt."""
+
+    @property
+    @abstractmethod
+    def watched_id(self) -> str:
+        """The id that is waited for."""
+
+    @abstractmethod
+    def look(self) -> PokeReturnValue:
+        """Look once; raises what cannot get better."""
+
+    @abstractmethod
+    def trigger(self, deadline: float) -> BaseTrigger:
+        """The trigger that waits in the triggerer's stead."""
+
+    def execute(self, context: Context) -> Any:
+        """Poke, or look once and then wait in the triggerer."""
+        with failing_without_retry(), self.hook:
+            if not self.deferrable:
+                return super().execute(context)
+            found = self.poke(context)
+            if not found:
+                self._defer()
+            return found.xcom_value
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once, and take a platform that is briefly unwell for "not yet"."""
+        try:
+            return self.look()
+        except TransientError as error:
+            self.log.info("The platform could not be asked (%s); trying again.", type(error).__name__)
+            return PokeReturnValue(is_done=False)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume from the trigger; Airflow turns the deferral's own timeout into the sensor's."""
+        with failing_without_retry(), self.hook:
+            return super().resume_execution(next_method, next_kwargs, context)
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None) -> Any:
+        """Look again after the trigger's event, which is not taken for the answer."""
+        if not isinstance(event, Mapping) or event.get("id") != self.watched_id:
+            raise UnexpectedResponse(f"The trigger that waited for {self.watched_id} sent no usable event.")
+        message = str(event.get("message"))
+        self.log.info("%s", message)
+        match event.get("status"):
+            case "error":
+                raise UnexpectedResponse(message)
+            case "timeout":
+                if self.soft_fail:
+                    raise AirflowSkipException(message)
+                raise AirflowSensorTimeout(message)
+        return self.conclude(event)
+
+    @abstractmethod
+    def conclude(self, event: Mapping[str, Any]) -> Any:
+        """What the sensor returns after an event that tells of an end; raises what it found wrong."""
+
+    def _defer(self) -> None:
+        self.defer(
+            trigger=self.trigger(time.time() + self.timeout),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=self.timeout + FRAMEWORK_GRACE),
+        )
+
+
+class CampaignSensor(PlatformSensor):
+    """Base of the sensors that wait for a campaign to end, and log its progress once per change.
+
+    :param campaign_id: the campaign.
+    """
+
+    def __init__(self, *, campaign_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.campaign_id = campaign_id
+
+    @abstractmethod
+    def read_progress(self) -> Progress:
+        """Look at the campaign once."""
+
+    @cached_property
+    def reporter(self) -> ProgressReporter:
+        """Says what changed since the last look."""
+        return ProgressReporter(self.campaign_id)
+
+    @property
+    def watched_id(self) -> str:
+        """The campaign."""
+        return self.campaign_id
+
+    def look(self) -> PokeReturnValue:
+        """Look at the campaign once."""
+        progress = self.read_progress()
+        self.reporter.report(progress, self.log)
+        if not progress.stage.is_final:
+            return PokeReturnValue(is_done=False)
+        return PokeReturnValue(is_done=True, xcom_value=ended(self.campaign_id, progress.stage, progress.status))
+
+    def conclude(self, event: Mapping[str, Any]) -> Any:
+        """Believe an event of a known kind; the trigger read it from the platform."""
+        return ended_by_event(self.campaign_id, event)

@@ -1,0 +1,42 @@
+"""Waiting for SmartAlex campaigns in the triggerer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ringg_provider.exceptions import CampaignNotActive
+from ringg_provider.hooks.smartalex import SmartAlexHook
+from ringg_provider.smartalex import AsyncSmartAlexClient
+from ringg_provider.smartalex.campaigns import SmartAlexListing
+from ringg_provider.triggers.campaign import CampaignTrigger
+
+
+class SmartAlexCampaignTrigger(CampaignTrigger):
+    """Wait for a SmartAlex campaign to end; :class:`~ringg_provider.triggers.campaign.CampaignTrigger` says how.
+
+    The platform cannot cancel a campaign: ``cancel_on_kill`` pauses it.
+
+    :param smartalex_conn_id: the connection.
+    :param options: those of the base, ``campaign_id`` and deadlines among them.
+    """
+
+    def __init__(self, *, smartalex_conn_id: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.smartalex_conn_id = smartalex_conn_id
+
+    @property
+    def hook(self) -> SmartAlexHook:
+        """The connection's hook."""
+        return SmartAlexHook(self.smartalex_conn_id)
+
+    def listing(self, client: AsyncSmartAlexClient) -> SmartAlexListing:
+        """The workspace's campaigns."""
+        return SmartAlexListing(client)
+
+    async def stop(self, client: AsyncSmartAlexClient) -> str:
+        """Pause it; what does not call needs no pause."""
+        try:
+            await client.pause_campaign(self.campaign_id)
+        except CampaignNotActive:
+            return "not calling any more"
+        return "paused"
