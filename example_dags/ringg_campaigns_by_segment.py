@@ -42,6 +42,8 @@ def ringg_campaigns_by_segment():
         country_code="+91",
         contact_key="contact_id",
         suppression_sql="SELECT phone FROM do_not_call",
+        # The key protects one day; this protects the days after it.
+        not_called_within_days=7,
         contacts_table="ringg_contacts",
         ledger_conn_id=WAREHOUSE,
         call_config={
@@ -51,7 +53,7 @@ def ringg_campaigns_by_segment():
         [
             {
                 "campaign_name": f"{segment} {{{{ dag_run.run_after | ds }}}}",
-                "sql": f"SELECT contact_id, full_name, phone FROM contacts WHERE segment = '{segment}' LIMIT 200",
+                "sql": f"SELECT * FROM contacts WHERE segment = '{segment}' ORDER BY contact_id LIMIT 200",
                 "launch_key": f"{segment}-{{{{ dag_run.run_after | ds }}}}",
             }
             for segment in SEGMENTS

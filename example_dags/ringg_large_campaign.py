@@ -78,7 +78,7 @@ def ringg_large_campaign():
         call_config=CALL_CONFIG,
         campaign_end_time=END,
         list_id=upload.output,
-        rows="{{ ti.xcom_pull('wait_for_upload')['valid_rows'] }}",
+        rows="{{ ti.xcom_pull('wait_for_upload')['valid_rows'] or 0 }}",
         balance=balance.output,
         # No rule for surveys in India is shipped: theirs are the hours of promotional calls.
         purpose="promotional",
@@ -101,6 +101,9 @@ def ringg_large_campaign():
         country_code="+91",
         call_config=CALL_CONFIG,
         campaign_end_time=END,
+        # A cleared run uploads the file again; under this key it finds the campaign that it started before.
+        launch_key="{{ dag_run.run_id }}",
+        ledger_conn_id="warehouse",
         **CALLERS,
     )
     wait = RinggCampaignSensor(
@@ -110,7 +113,7 @@ def ringg_large_campaign():
         poke_interval=10,
         timeout=timedelta(days=2),
     )
-    history = RinggCallsToSqlOperator(task_id="load_calls", sql_conn_id="warehouse", bulk_list_ids=upload.output)
+    history = RinggCallsToSqlOperator(task_id="load_calls", sql_conn_id="warehouse", bulk_list_ids=call.output)
     sandbox_only(RINGG) >> upload >> ready >> balance >> preflight >> approve >> call >> wait >> history
 
 

@@ -321,13 +321,15 @@ _sending: ContextVar[bool] = ContextVar("ringg_provider_sending", default=False)
 
 
 class _OursAreQuiet(logging.Filter):
-    """Drops httpx's own line for each of our requests: it prints the URL, and a query may hold a number."""
+    """Drops what httpx and httpcore log of our requests: a URL's query, or a header, may hold a number."""
 
     def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002
         return not _sending.get()
 
 
-logging.getLogger("httpx").addFilter(_OursAreQuiet())
+# Filters are not inherited. At DEBUG httpcore prints headers, and a redirect's Location can be a signed link.
+for _name in ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks"))):
+    logging.getLogger(_name).addFilter(_OursAreQuiet())
 
 
 # --- addresses and keys -------------------------------------------------------------------------------------

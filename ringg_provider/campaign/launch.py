@@ -63,6 +63,7 @@ from ringg_provider.exceptions import (
     PermanentError,
     RateLimited,
     RinggProviderError,
+    ServerError,
     TransientError,
     UnexpectedResponse,
     WrongState,
@@ -200,6 +201,7 @@ def launch(
     sleep: Callable[[float], None],
     monotonic: Callable[[], float],
     interrupted: Callable[[], bool] = lambda: False,
+    unwanted: Callable[[], bool] = lambda: False,
     settle_timeout: float = 120.0,
     settle_interval: float = 5.0,
     unsent_attempts: int = 4,
@@ -216,6 +218,8 @@ def launch(
     :param sleep: waits so many seconds.
     :param monotonic: a clock in seconds.
     :param interrupted: whether the task was told to stop; asked right before anything is sent.
+    :param unwanted: whether a person has given the launch up; asked while looking, which ends then. Unlike a task that
+        is told to stop, which may be an evicted worker that still has the time to find out.
     :param settle_timeout: seconds for which the state is read after an answer that does not tell. Default 120.
     :param settle_interval: seconds between two such reads. Default 5.
     :param unsent_attempts: how often a request that certainly did not reach the server is sent. Default 4.
@@ -228,11 +232,16 @@ def launch(
     :raises PermanentError: ``prepare`` or the platform refused, and the list is still a draft.
     :raises TransientError: nothing was started and trying again may help.
     """
-    settle = _Settling(platform, sleep, monotonic, settle_timeout, settle_interval)
+    settle = _Settling(platform, sleep, monotonic, unwanted, settle_timeout, settle_interval)
     mark = fingerprint(asked)
     standing = store.find(list_id)
     target = standing.list_id if standing else list_id
-    state = settle.state_of(target)
+    try:
+        state = settle.state_of(target)
+    except UnexpectedResponse as error:
+        raise ServerError(
+            f"The state of list {target} cannot be read ({error}); nothing was sent by this attempt."
+        ) from error
     if standing is None and state is ListState.MISSING:
         # A listing that lags does not show yet what was uploaded a moment ago.
         state = settle.until_seen(target)
@@ -319,7 +328,9 @@ def _send(
 
 def _settle_refusal(intent: Intent, store: IntentStore, settle: _Settling, refusal: PermanentError) -> Launched:
     """The platform said no: believe it when the list is still a draft, adopt when it was "already started"."""
-    state = _state_after_sending(settle.until_seen, intent.list_id)
+    # "Already started" and a draft contradict each other; a listing that lags gets all the time there is.
+    look = settle.until_known if isinstance(refusal, WrongState) else settle.until_seen
+    state = _state_after_sending(look, intent.list_id)
     if _already(state, intent.list_id):
         return _adopt(store, intent.list_id, state)
     if state in (ListState.READY, ListState.INSUFFICIENT_BALANCE):
@@ -404,11 +415,13 @@ class _Settling:
         platform: Platform,
         sleep: Callable[[float], None],
         monotonic: Callable[[], float],
+        unwanted: Callable[[], bool],
         timeout: float,
         interval: float,
     ) -> None:
         self._platform = platform
         self._monotonic = monotonic
+        self._unwanted = unwanted
         self._timeout = timeout
         self._interval = interval
         self.sleep = sleep
@@ -441,6 +454,6 @@ class _Settling:
             except (TransientError, NotFound, UnexpectedResponse) as error:
                 log.info("The state of list %s could not be read (%s).", list_id, type(error).__name__)
                 state = ListState.UNKNOWN
-            if enough(state) or self._monotonic() >= deadline:
+            if enough(state) or self._monotonic() >= deadline or self._unwanted():
                 return state
             self.sleep(self._interval)

@@ -197,6 +197,13 @@ def _check_key(launch_key: str) -> None:
     # A database that cuts a long key off, instead of refusing it, would take two keys for one.
     if not launch_key or len(launch_key) > LONGEST_KEY:
         raise InvalidRequest(f"launch_key: must have 1 to {LONGEST_KEY} characters.", field="launch_key")
+    if launch_key.endswith("None"):
+        # Every run would have the same key, adopt the first run's lists, succeed, and call nobody.
+        raise InvalidRequest(
+            "launch_key: ends in 'None', so a template in it was empty. A run without a logical date has no such date: "
+            "use dag_run.run_after.",
+            field="launch_key",
+        )
 
 
 class KeyedIntents:

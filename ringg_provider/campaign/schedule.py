@@ -186,6 +186,8 @@ def read_time(value: datetime | str, zone: Timezone, field: str) -> DateTime:
     """
     if isinstance(value, datetime):
         moment = pendulum.instance(value) if value.tzinfo else _local(value, zone)
+    elif not isinstance(value, str):
+        raise _unreadable(field)
     elif _WIRE_PATTERN.fullmatch(value.strip()):
         try:
             moment = _local(datetime.strptime(value.strip(), WIRE_FORMAT), zone)  # noqa: DTZ007

@@ -34,6 +34,7 @@ from ringg_provider.exceptions import (
     CampaignFailed,
     CampaignTerminated,
     InvalidRequest,
+    LaunchOutcomeUnknown,
     RateLimited,
     RinggProviderError,
     StaleCampaign,
@@ -212,10 +213,16 @@ class LaunchOperator(BaseOperator):
                     prepare,
                     platform,
                     self._intents(context),
-                    sleep=time.sleep,
+                    sleep=self._doze,
                     monotonic=time.monotonic,
                     interrupted=lambda: self._told_to_stop,
+                    unwanted=lambda: self._marked_failed(context),
                 )
+            except LaunchOutcomeUnknown:
+                # Whether it was started is unknown; that it shall not go on is not.
+                if self._marked_failed(context):
+                    self._cancel(list_id)
+                raise
             except AirflowTaskTimeout:
                 self._cancel_if_started(platform, list_id)
                 raise
@@ -294,7 +301,7 @@ class LaunchOperator(BaseOperator):
                     reporter.report(progress, self.log)
                     if progress.stage.is_final:
                         return ended(campaign_id, progress.stage, progress.status)
-                except TransientError as error:
+                except (TransientError, UnexpectedResponse) as error:
                     if time.monotonic() - readable_at > UNREADABLE_FOR:
                         raise
                     self.log.info("The campaign could not be read (%s); trying again.", type(error).__name__)
@@ -313,6 +320,13 @@ class LaunchOperator(BaseOperator):
         """Sleep in short pieces, because a signal handler only raises a flag."""
         until = time.monotonic() + seconds
         while not self._told_to_stop and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, 1.0))
+
+    def _doze(self, seconds: float) -> None:
+        """Sleep, but wake up when told to stop: Airflow kills the task five seconds later."""
+        told_before = self._told_to_stop
+        until = time.monotonic() + seconds
+        while self._told_to_stop == told_before and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, 1.0))
 
     def execute_complete(
@@ -348,9 +362,13 @@ class LaunchOperator(BaseOperator):
         """Raise a flag and nothing else: this runs in a signal handler, and ``execute`` goes on after it."""
         self._stop_flag = True
 
+    def _marked_failed(self, context: Context) -> bool:
+        """Whether a person marked the task failed, of which SIGTERM is the first sign."""
+        return self._told_to_stop and own_state(context) == "failed"
+
     def _stop_as_told(self, context: Context, campaign_id: str) -> None:
         """SIGTERM came: terminate the campaign only if a person marked the task failed; stop the task in any case."""
-        if own_state(context) == "failed":
+        if self._marked_failed(context):
             self._cancel(campaign_id)
         raise LaunchInterrupted(
             f"The task was told to stop; campaign {campaign_id} can be adopted by its next attempt."

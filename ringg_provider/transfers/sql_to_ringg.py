@@ -63,9 +63,9 @@ class SqlToRinggOperator(BaseOperator):
     https://docs.ringg.ai/documentation/deploy/campaigns/calling-list.
 
     Returns a list with one dict per contact list: ``{"list_id", "flow", "agent_id", "country_code", "call_config",
-    "campaign_start_time", "campaign_end_time", "rows", "rejected", "launch_key"}``; ``rejected`` are rows of that list
-    that the platform refused. The counts of the whole run, by reason, go to XCom ``summary``. A query without rows
-    returns an empty list.
+    "campaign_start_time", "campaign_end_time", "rows", "rejected", "launch_key", "ledger_conn_id"}``, and
+    ``call_slots`` where the large flow has several windows. ``rejected`` are rows of that list that the platform
+    refused. The counts of the whole run, by reason, go to XCom ``summary``. A query without rows returns an empty list.
 
     :param sql_conn_id: connection of the database; any ``DbApiHook``.
     :param sql: one SELECT. PostgreSQL and MySQL are read through a server-side cursor.
@@ -334,7 +334,7 @@ class SqlToRinggOperator(BaseOperator):
             items = []
             for contacts in lists:
                 spec = campaigns.spec(contacts.group, contacts.number, len(lists))
-                items.append(_item(spec, contacts, flow, None, self.launch_key))
+                items.append(_item(self, spec, contacts, flow, None))
             run.note(self, {}, {}, "a dry run", "dry run")
             self._summarise(context, run.sifter, flow, items)
             return items
@@ -343,7 +343,8 @@ class SqlToRinggOperator(BaseOperator):
             self._scratch.check()
             spec = campaigns.spec(contacts.group, contacts.number, len(lists))
             items.append(self._upload(client, spec, contacts, flow))
-            contacts.path.unlink()
+            contacts.path.unlink(missing_ok=True)
+        self._scratch.check()
         invalid = self._invalid_rows(client, run.sifter, items) if run.sifter.spool is not None else {}
         standing = items if ledger is None else ledger.replace_set(str(self.launch_key), items)
         if [item["list_id"] for item in standing] != [item["list_id"] for item in items]:
@@ -392,7 +393,7 @@ class SqlToRinggOperator(BaseOperator):
         with engine.connect().execution_options(stream_results=True, yield_per=BATCH_ROWS) as connection:
             for query, people in limits:
                 for batch in connection.execute(query).scalars().partitions():
-                    people.add([found for text in batch if (found := sifter.cleaner.number_of(text)) is not None])
+                    people.add(sifter.cleaner.numbers_of(batch))
 
     def _require_contacts(self, sifter: Sifter) -> None:
         """Refuse a result that is too bad to be used."""
@@ -435,7 +436,7 @@ class SqlToRinggOperator(BaseOperator):
             error.args = (without_cells(str(error), contacts.path), *error.args[1:])
             raise
         self.log.info("List %s: %d contacts of %s.", list_id, contacts.rows, spec.country_code)
-        return _item(spec, contacts, flow, list_id, self.launch_key, refused)
+        return _item(self, spec, contacts, flow, list_id, refused)
 
     def _invalid_rows(
         self, client: RinggClient, sifter: Sifter, items: Sequence[dict[str, Any]]
@@ -610,7 +611,12 @@ class _Campaigns:
 
 
 def _item(
-    spec: CampaignSpec, contacts: ContactList, flow: Flow, list_id: str | None, launch_key: str | None, refused: int = 0
+    task: SqlToRinggOperator,
+    spec: CampaignSpec,
+    contacts: ContactList,
+    flow: Flow,
+    list_id: str | None,
+    refused: int = 0,
 ) -> dict[str, Any]:
     """What is returned for a list."""
     item = {
@@ -623,7 +629,9 @@ def _item(
         "campaign_end_time": spec.campaign_end_time,
         "rows": contacts.rows - refused,
         "rejected": refused,
-        "launch_key": launch_key,
+        "launch_key": task.launch_key,
+        # Whoever starts the list must ask this ledger first, also where a DAG forgets to say so.
+        "ledger_conn_id": task.ledger_conn_id,
     }
     slots = contacts.group.plan.wire_slots() if isinstance(contacts.group.plan, WindowPlan) else None
     return item if slots is None else item | {"call_slots": slots}

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 PASSES_BEFORE_ASKING_ALONE = 2
 #: How many such ids are asked for after one pass, in turn: their history costs one of ten requests a minute.
 MOST_ASKED_ALONE = 5
+#: How many unreadable passes in a row are tolerated; with the growing waits between them about half an hour.
+UNREADABLE_PASSES = 12
 #: The longest wait, in seconds, that failures in a row lead to.
 LONGEST_BACKOFF = 300.0
 
@@ -112,8 +114,12 @@ class SharedPoller:
             watchers[watcher.campaign_id].append(watcher)
         try:
             seen = await self._source.read_listing(set(watchers))
-        except TransientError as error:
+        except (TransientError, UnexpectedResponse) as error:
+            # One page of a proxy's HTML must not fail every task that waits; one that stays is told.
             self._failures += 1
+            if isinstance(error, UnexpectedResponse) and self._failures > UNREADABLE_PASSES:
+                for group in watchers.values():
+                    _tell(group, error)
             log.info("The campaign listing could not be read (%s); trying again.", type(error).__name__)
             return self._backoff(error)
         except Exception as error:  # noqa: BLE001
@@ -155,7 +161,7 @@ class SharedPoller:
         except Exception as error:  # noqa: BLE001
             _tell(group, _as_ours(error))
 
-    def _backoff(self, error: TransientError) -> float:
+    def _backoff(self, error: TransientError | UnexpectedResponse) -> float:
         if isinstance(error, RateLimited) and error.retry_after is not None:
             return error.retry_after
         return min(2.0**self._failures, LONGEST_BACKOFF) * random.uniform(0.5, 1.0)

@@ -89,7 +89,7 @@ class RinggCheckBalanceOperator(BaseOperator):
             balance = settled_balance(hook, self.bulk_list_id)
             if balance.sufficient:
                 return self._decide(balance)
-            self._require_time(deadline)
+            self._require_time(0.0 if event.get("status") == "timeout" else deadline)
             return self._defer(deadline)
 
     def _defer(self, deadline: float | None) -> NoReturn:

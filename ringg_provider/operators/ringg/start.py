@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, AirflowTaskTimeout
 
+from ringg_provider.campaign.launch import LaunchInterrupted
 from ringg_provider.campaign.preflight import check_agent, check_callers
 from ringg_provider.campaign.progress import Progress, StallWatch
-from ringg_provider.exceptions import InsufficientBalance, InvalidRequest, StaleCampaign, UnexpectedResponse
+from ringg_provider.exceptions import InsufficientBalance, InvalidRequest, NotFound, StaleCampaign, UnexpectedResponse
 from ringg_provider.history.tables import CALLS
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.links.ringg import RinggCampaignLink
@@ -28,6 +29,10 @@ from ringg_provider.triggers.ringg import RinggCampaignTrigger, RinggUploadStatu
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+
+#: Seconds within which the platform must show what was uploaded a moment ago.
+VISIBLE_WITHIN = 120.0
 
 
 class _RinggLaunchingOperator(LaunchOperator):
@@ -473,8 +478,7 @@ class RinggLaunchOperator(_RinggLaunchingOperator):
                     raise UnexpectedResponse(str(event.get("message")))
 
     def _item(self) -> dict[str, Any]:
-        given = self.launch if isinstance(self.launch, Mapping) else {}
-        missing = {"list_id", "flow", "agent_id", "country_code", "call_config"} - set(given)
+        missing = {"list_id", "flow", "agent_id", "country_code", "call_config"} - set(self.launch or ())
         if missing:
             raise InvalidRequest(
                 f"launch: must be one item of SqlToRinggOperator's result; missing: {', '.join(sorted(missing))}.",
