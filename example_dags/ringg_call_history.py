@@ -13,7 +13,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pendulum
-from airflow.sdk import dag
+from airflow.sdk import AssetAlias, dag
 
 from ringg_provider.examples import sandbox_only
 from ringg_provider.transfers.ringg_to_sql import RinggCallsToSqlOperator
@@ -32,7 +32,14 @@ RINGG = "ringg_sandbox"
     default_args={"retries": 2, "retry_delay": timedelta(minutes=5)},
 )
 def ringg_call_history():
-    load = RinggCallsToSqlOperator(task_id="load_calls", ringg_conn_id=RINGG, sql_conn_id="warehouse")
+    load = RinggCallsToSqlOperator(
+        task_id="load_calls",
+        ringg_conn_id=RINGG,
+        sql_conn_id="warehouse",
+        contacts_table="ringg_contacts",
+        # An event only when calls are new or have changed; `ringg_new_calls` waits for it.
+        outlets=[AssetAlias("ringg_calls")],
+    )
     sandbox_only(RINGG) >> load
 
 

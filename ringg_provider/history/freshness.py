@@ -7,7 +7,7 @@ import datetime as dt
 import sqlalchemy as sa
 
 from ringg_provider.exceptions import TransientError
-from ringg_provider.history.states import NOT_STARTED
+from ringg_provider.history.states import NOT_STARTED, REACHED_KNOWN
 from ringg_provider.history.tables import HistoryState, campaigns_table
 
 #: States of a list in the launch ledger from which on phones may have rung.
@@ -25,19 +25,22 @@ def require_history_within(
     table: str = "ringg_campaigns",
     launches: str = "ringg_launches",
     schema: str | None = None,
+    complete: bool = False,
     now: dt.datetime | None = None,
 ) -> int:
     """Make sure that the calls of every campaign of late are in the tables, so that nobody reached is called again.
 
     A campaign counts when it was launched (as the ledger knows) or was to run (as the platform knows) in that time.
-    It must be closed in `ringg_campaigns`: ended, read to the end, no call open. Calls that were given up are no
-    reason to refuse for ever.
+    It must be closed in `ringg_campaigns`: ended, read to the end, every call with its last status. What cannot change
+    who was reached (a cost, an analysis that is still to come) does not hold up the night, unless `complete`. Calls
+    that were given up are no reason to refuse for ever.
 
     :param engine: the database that holds the tables.
     :param within: how far back to look.
     :param table: of campaigns. Default `ringg_campaigns`.
     :param launches: the launch ledger, if it is in this database. Default `ringg_launches`.
     :param schema: of both; the connection's default when left out.
+    :param complete: wait for costs, analyses and recordings too. Default False.
     :param now: the present time, aware; for tests.
     :return: how many campaigns were looked at.
     :raises HistoryNotCurrent: something is missing. The text says how many campaigns, what they wait for, and the
@@ -65,7 +68,8 @@ def require_history_within(
                 rows += connection.execute(some)
         for row in rows:
             looked_at.add(row.campaign_id)
-            if row.history_state == HistoryState.OPEN.value:
+            known = row.history_reason in REACHED_KNOWN and not complete
+            if row.history_state == HistoryState.OPEN.value and not known:
                 reasons[row.campaign_id] = row.history_reason or "still open"
             else:
                 reasons.pop(row.campaign_id, None)

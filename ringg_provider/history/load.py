@@ -34,7 +34,14 @@ from ringg_provider.history.rows import (
     lacks_recording,
     moves_forward,
 )
-from ringg_provider.history.states import AWAITS_CALLS, AWAITS_DETAILS, CLOSED, ENDED, NOT_STARTED
+from ringg_provider.history.states import (
+    AWAITS_COST,
+    AWAITS_DETAILS,
+    AWAITS_STATUS,
+    CLOSED,
+    ENDED,
+    NOT_STARTED,
+)
 from ringg_provider.history.tables import HistoryState, calls_table, campaigns_table
 from ringg_provider.pacer import Pacer
 from ringg_provider.ringg.requests import CallQuery
@@ -381,7 +388,9 @@ class _Run:
         for row in rows:
             campaign = CampaignToRead(row.campaign_id, max(row.total_count or 0, row.calls or 0))
             few = (row.running or 0) < campaign.requests
-            at_its_end = row.history_reason == AWAITS_DETAILS or (row.history_reason == AWAITS_CALLS and few)
+            at_its_end = row.history_reason == AWAITS_DETAILS or (
+                row.history_reason in (AWAITS_STATUS, AWAITS_COST) and few
+            )
             if not (only_changing and at_its_end):
                 to_read.append(campaign)
         return to_read
@@ -623,9 +632,8 @@ class _Run:
                 ).label("changed_at"),
                 sa.func.count(calls.c.call_id).label("calls"),
                 number_of(is_open).label("calls_open"),
-                number_of(sa.and_(is_open, calls.c.history_reason.in_([STATUS_MISSING, COST_MISSING]))).label(
-                    "calls_running"
-                ),
+                number_of(sa.and_(is_open, calls.c.history_reason == STATUS_MISSING)).label("calls_running"),
+                number_of(sa.and_(is_open, calls.c.history_reason == COST_MISSING)).label("calls_uncosted"),
                 number_of(calls.c.history_state == HistoryState.INCOMPLETE.value).label("calls_incomplete"),
                 number_of(sa.func.lower(calls.c.status) == "completed").label("calls_completed"),
                 sa.func.sum(calls.c.cost).label("cost"),
@@ -665,11 +673,13 @@ class _Run:
             return HistoryState.OPEN, "not started"
         if row.state not in ENDED and not unlisted:
             return HistoryState.OPEN, f"campaign is {row.state}"
-        was_read = row.history_reason in (AWAITS_CALLS, AWAITS_DETAILS) or row.history_state in CLOSED
+        was_read = row.history_reason in (AWAITS_STATUS, AWAITS_COST, AWAITS_DETAILS) or row.history_state in CLOSED
         if not settled and not was_read:
             return HistoryState.OPEN, "calls are not read to the end"
         if row.calls_running:
-            return HistoryState.OPEN, AWAITS_CALLS
+            return HistoryState.OPEN, AWAITS_STATUS
+        if row.calls_uncosted:
+            return HistoryState.OPEN, AWAITS_COST
         if row.calls_open:
             return HistoryState.OPEN, AWAITS_DETAILS
         # One generation says "completed" of a file that is merely read: no call yet is no end yet.

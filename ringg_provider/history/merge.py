@@ -152,7 +152,8 @@ class _Work:
         first = next(batches, None)
         if first is None:
             return MergeCounts()
-        with engine.connect() as connection:
+        # The names of the temporary tables are new each time: statements kept for the next time would only pile up.
+        with engine.connect().execution_options(compiled_cache=None) as connection:
             # Made and filled outside the transaction: some databases commit at every CREATE, and a slow source of
             # rows must not hold a lock on the target.
             with connection.begin():

@@ -116,10 +116,10 @@ class Slice:
         ends: set[tuple[int, int | None, bool]] = set()
         for _ in range(self._max_passes):
             sweep = _Pass(self._reader, self._query)
-            for calls in sweep.pages(first):
-                self._known.update(hash(call.id) for call in calls)
-                yield calls
+            yield from sweep.pages(first)
             first = None
+            # The usual case is one pass, whose set is taken as it is: it is what a large slice costs in memory.
+            self._known = self._known | sweep.seen if self._known else sweep.seen
             if sweep.complete:
                 self.settled = True
                 return
@@ -143,14 +143,14 @@ class _Pass:
     def __init__(self, reader: PageReader, query: CallQuery) -> None:
         self._reader = reader
         self._query = query
-        self._seen: set[int] = set()
+        self.seen: set[int] = set()
         self._totals: set[int] = set()
         self._shifted = False
         self._repeated = False
 
     @property
     def count(self) -> int:
-        return len(self._seen)
+        return len(self.seen)
 
     @property
     def total(self) -> int | None:
@@ -178,7 +178,7 @@ class _Pass:
             if page.total is not None:
                 self._totals.add(page.total)
             ids = {hash(call.id) for call in page.calls}
-            fresh = ids - self._seen
+            fresh = ids - self.seen
             enough = page.total is not None and self.count + len(fresh) >= page.total
             if not fresh:
                 # An empty or a repeated page. When the platform says there is more, or does not say, look again.
@@ -188,7 +188,7 @@ class _Pass:
                     return
                 continue
             self._shifted = self._shifted or len(fresh) < len(page.calls)
-            self._seen |= fresh
+            self.seen |= fresh
             offset += len(page.calls)
             # Some servers give fewer rows than they are asked for: what is short, their own pages say.
             short = len(page.calls) < (largest or min(page.limit or PAGE_SIZE, PAGE_SIZE))

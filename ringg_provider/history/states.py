@@ -24,5 +24,9 @@ ENDED = frozenset(state.value for state in CampaignState if state.is_final)
 CLOSED = frozenset({HistoryState.COMPLETE.value, HistoryState.INCOMPLETE.value})
 
 #: Why a campaign that has ended and was read to the end is still open.
-AWAITS_CALLS = "calls await their last status or their cost"
+AWAITS_STATUS = "calls await their last status"
+AWAITS_COST = "calls await their cost"
 AWAITS_DETAILS = "calls await their analysis or recording"
+
+#: Who was reached is known for certain, although something else is still missing.
+REACHED_KNOWN = frozenset({AWAITS_COST, AWAITS_DETAILS})

@@ -140,7 +140,7 @@ def test_dialling_is_allowed_when_last_nights_campaigns_are_closed(warehouse_of:
 @pytest.mark.parametrize(
     ("values", "word"),
     [
-        ({"history_state": "open", "history_reason": "calls await their analysis"}, "await their analysis"),
+        ({"history_state": "open", "history_reason": "calls await their last status"}, "await their last status"),
         ({"history_state": "open", "state": "running", "history_reason": "campaign is running"}, "is running"),
         ({"history_state": "open", "state": None, "campaign_end_time": None}, "still open"),
     ],
@@ -153,6 +153,15 @@ def test_dialling_is_refused_while_a_recent_campaign_is_open(
     with pytest.raises(HistoryNotCurrent, match="1 of 2 campaigns.*for instance open.*" + word) as caught:
         require_history_within(warehouse_of.engine, NIGHT, now=NOW)
     assert isinstance(caught.value, TransientError)
+
+
+def test_an_analysis_that_is_still_to_come_does_not_hold_up_the_night_unless_it_is_asked_for(
+    warehouse_of: Warehouse,
+) -> None:
+    campaign(warehouse_of, "known", history_state="open", history_reason="calls await their analysis or recording")
+    assert require_history_within(warehouse_of.engine, NIGHT, now=NOW) == 1
+    with pytest.raises(HistoryNotCurrent, match="analysis"):
+        require_history_within(warehouse_of.engine, NIGHT, now=NOW, complete=True)
 
 
 def test_dialling_is_refused_when_a_launch_never_reached_the_tables(warehouse_of: Warehouse) -> None:
