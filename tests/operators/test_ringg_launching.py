@@ -1,0 +1,365 @@
+"""Starting, waiting and stopping as tasks do it, against the sandbox on a socket; the protocol has its own tests."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout, TaskDeferred
+
+from ringg_provider.campaign.launch import LaunchInterrupted
+from ringg_provider.exceptions import (
+    CampaignFailed,
+    CampaignTerminated,
+    LaunchOutcomeUnknown,
+    NetworkError,
+    UnexpectedResponse,
+)
+from ringg_provider.operators import launching
+from ringg_provider.operators.ringg import (
+    RinggLaunchOperator,
+    RinggMakeCallAsyncOperator,
+    RinggSaveCampaignOperator,
+    RinggStartCampaignOperator,
+    RinggUploadCsvOperator,
+)
+from tests.campaign.hostile import TaskStateModel
+from tests.support.sandbox import Sandbox
+from tests.support.tasks import context
+
+AGENT = "22222222-2222-4222-8222-222222222222"
+LINE = "aaaaaaaa-0000-4000-8000-000000000001"
+CONFIG = {"call_time": {"call_start_time": "00:00", "call_end_time": "23:59", "timezone": "UTC"}}
+COMMON: dict[str, Any] = {"task_id": "task", "ringg_conn_id": "ringg_sandbox"}
+
+both_generations = pytest.mark.parametrize("sandbox", ["g2", "g3"], indirect=True)
+both_flows = pytest.mark.parametrize("flow", ["standard", "large"])
+
+
+@pytest.fixture(autouse=True)
+def clock() -> None:
+    """Campaigns run to their end here, so time passes; the other modules of this folder hold it still."""
+
+
+@pytest.fixture
+def upload(sandbox: Sandbox, tmp_path: Path) -> Callable[[str], str]:
+    """Upload two people in either flow, and wait until the list can be started."""
+    file = tmp_path / "contacts.csv"
+    file.write_text("Mobile Number,Name\n+919876543210,Asha\n+919876543211,Ravi\n")
+
+    def upload(flow: str) -> str:
+        operator = RinggSaveCampaignOperator if flow == "standard" else RinggUploadCsvOperator
+        list_id = operator(
+            **COMMON,
+            agent_id=AGENT,
+            campaign_name="Survey",
+            contacts=str(file),
+            variables_map={"mobile_number": "Mobile Number", "callee_name": "Name"},
+            country_code="+91",
+            call_config=CONFIG,
+        ).execute(context())
+        deadline = time.monotonic() + 20
+        while sandbox.state()["campaigns"][-1]["state"] in ("verifying", "uploaded", "processing"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        return list_id
+
+    return upload
+
+
+def starting(flow: str, list_id: str, **arguments: Any) -> Any:
+    given = {**COMMON, "agent_id": AGENT, "from_numbers": [LINE], "poll_interval": 0.1, **arguments}
+    if flow == "standard":
+        return RinggStartCampaignOperator(list_id=list_id, **given)
+    return RinggMakeCallAsyncOperator(bulk_list_id=list_id, country_code="+91", call_config=CONFIG, **given)
+
+
+def with_store(store: TaskStateModel) -> Any:
+    """The context of an attempt on Airflow 3.3."""
+    return context() | {"task_state_store": store}
+
+
+def launches(sandbox: Sandbox) -> list[int]:
+    return [campaign["launches"] for campaign in sandbox.state()["campaigns"]]
+
+
+def posts(sandbox: Sandbox) -> int:
+    acting = ("/campaign/start", "/campaign/make-call-async")
+    return sum(request["path"].endswith(acting) for request in sandbox.requests())
+
+
+def terminated(sandbox: Sandbox) -> bool:
+    return any(request["method"] == "PATCH" for request in sandbox.requests())
+
+
+# Starting.
+
+
+@both_generations
+@both_flows
+def test_a_list_is_started_once_and_a_second_attempt_adopts_it(sandbox: Sandbox, upload: Any, flow: str) -> None:
+    list_id = upload(flow)
+    store = TaskStateModel()
+    assert starting(flow, list_id).execute(with_store(store)) == list_id
+    assert starting(flow, list_id).execute(with_store(store)) == list_id
+    assert launches(sandbox) == [1]
+    assert posts(sandbox) == 1
+
+
+@both_flows
+def test_the_campaigns_page_can_be_reached_from_the_moment_of_the_launch_also_while_the_task_is_deferred(
+    sandbox: Sandbox, upload: Any, flow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = quote("https://dashboard.example/{campaign_id}", safe="")
+    monkeypatch.setenv("AIRFLOW_CONN_RINGG_SANDBOX", f"{sandbox.connection}?dashboard_url={page}")
+    list_id = upload(flow)
+    attempt = context()
+    with pytest.raises(TaskDeferred):
+        starting(flow, list_id, wait_for_completion=True, deferrable=True).execute(attempt)
+    assert attempt["ti"].xcom["campaign_url"] == f"https://dashboard.example/{list_id}"
+
+
+def test_an_attempt_that_fails_while_it_waits_has_left_the_page_behind(sandbox: Sandbox, upload: Any) -> None:
+    list_id = upload("standard")
+    sandbox.settings(forced_statuses={list_id: "ongoing"})
+    attempt = context()
+    with pytest.raises(TimeoutError):
+        starting("standard", list_id, wait_for_completion=True, deferrable=False, timeout=0.3).execute(attempt)
+    assert "campaign_url" in attempt["ti"].xcom
+
+
+@both_generations
+@both_flows
+@pytest.mark.parametrize("second_start", ["refused", "obeyed"])
+def test_an_answer_that_is_lost_is_settled_by_looking(
+    sandbox: Sandbox, upload: Any, flow: str, second_start: str
+) -> None:
+    sandbox.settings(refuse_second_start=second_start == "refused")
+    list_id = upload(flow)
+    sandbox.fault(method="POST", path="/campaign", kind="cut", when="after")
+    assert starting(flow, list_id).execute(with_store(TaskStateModel())) == list_id
+    assert launches(sandbox) == [1]
+
+
+@both_flows
+def test_a_start_whose_outcome_cannot_be_settled_is_not_sent_again_by_any_attempt(
+    sandbox: Sandbox, upload: Any, flow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.settings(refuse_second_start=False)
+    list_id = upload(flow)
+    quick = dict(zip(("settle_timeout", "settle_interval"), (0.3, 0.1), strict=True))
+    real = launching.launch
+    monkeypatch.setattr(launching, "launch", lambda *args, **more: real(*args, **{**more, **quick}))
+    store = TaskStateModel()
+    sandbox.fault(method="POST", path="/campaign", kind="cut", when="before")
+    for _ in range(3):
+        with pytest.raises(AirflowFailException, match=list_id) as caught:
+            starting(flow, list_id).execute(with_store(store))
+        assert type(caught.value.__cause__) is LaunchOutcomeUnknown
+    assert posts(sandbox) == 1
+    assert launches(sandbox) == [0]
+
+
+def test_a_server_that_cannot_be_reached_leaves_the_list_to_a_retry(
+    sandbox: Sandbox, upload: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list_id = upload("standard")
+    store = TaskStateModel()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("AIRFLOW_CONN_RINGG_SANDBOX", sandbox.connection.replace(sandbox.url.rsplit(":", 1)[1], "9"))
+        elsewhere.setattr(time, "sleep", lambda seconds: None)
+        with pytest.raises(NetworkError):
+            starting("standard", list_id).execute(with_store(store))
+    assert starting("standard", list_id).execute(with_store(store)) == list_id
+    assert launches(sandbox) == [1]
+
+
+def test_two_lists_of_the_same_people_under_one_key_are_one_start(
+    sandbox: Sandbox, upload: Any, sqlite_warehouse: Any
+) -> None:
+    first, second = upload("standard"), upload("standard")
+    keyed = {"launch_key": "survey-2027-03-01", "ledger_conn_id": "warehouse"}
+    assert starting("standard", first, **keyed).execute(context()) == first
+    assert starting("standard", second, **keyed).execute(context()) == first
+    assert launches(sandbox) == [1, 0]
+
+
+# Waiting.
+
+
+@both_generations
+@both_flows
+def test_a_task_waits_for_the_end_of_its_campaign(sandbox: Sandbox, upload: Any, flow: str) -> None:
+    list_id = upload(flow)
+    assert starting(flow, list_id, wait_for_completion=True, deferrable=False).execute(context()) == list_id
+    assert sandbox.state()["campaigns"][0]["state"] == "completed"
+
+
+async def event_of(deferred: TaskDeferred) -> dict[str, Any]:
+    """What the triggerer would hand back."""
+    _, kwargs = deferred.trigger.serialize()
+    trigger = type(deferred.trigger)(**json.loads(json.dumps(kwargs)))
+    (event,) = [event async for event in trigger.run()]
+    payload: dict[str, Any] = json.loads(json.dumps(event.payload))
+    return payload
+
+
+def deferred_by(operator: Any, attempt: Any = None) -> TaskDeferred:
+    with pytest.raises(TaskDeferred) as caught:
+        operator.execute(attempt or context())
+    assert caught.value.timeout is None, "deadlines travel in the trigger"
+    return caught.value
+
+
+@both_generations
+@both_flows
+async def test_a_task_waits_in_the_triggerer_and_resumes_with_the_same_answer(
+    sandbox: Sandbox, upload: Any, flow: str
+) -> None:
+    list_id = upload(flow)
+    operator = starting(flow, list_id, wait_for_completion=True, deferrable=True)
+    deferred = deferred_by(operator)
+    event = await event_of(deferred)
+    again = starting(flow, list_id, wait_for_completion=True, deferrable=True)
+    assert getattr(again, deferred.method_name)(context(), event=event, **deferred.kwargs) == list_id
+
+
+@both_flows
+async def test_one_list_of_a_query_is_taken_to_its_end_in_either_flow(sandbox: Sandbox, upload: Any, flow: str) -> None:
+    item = {
+        "list_id": upload(flow),
+        "flow": flow,
+        "agent_id": AGENT,
+        "country_code": "+91",
+        "call_config": CONFIG,
+        "rows": 2,
+    }
+    operator = RinggLaunchOperator(
+        **COMMON, launch=item, from_numbers=[LINE], wait_for_completion=True, deferrable=True, poll_interval=0.1
+    )
+    deferred = deferred_by(operator)
+    event = await event_of(deferred)
+    assert getattr(operator, deferred.method_name)(context(), event=event, **deferred.kwargs) == item["list_id"]
+
+
+@pytest.mark.parametrize(
+    ("event", "error"),
+    [
+        (None, UnexpectedResponse),
+        ("completed", UnexpectedResponse),
+        ({}, UnexpectedResponse),
+        ({"status": "completed", "message": ""}, UnexpectedResponse),
+        ({"status": "completed", "id": "another campaign", "message": ""}, UnexpectedResponse),
+        ({"status": "gone fishing", "id": "list-1", "message": ""}, UnexpectedResponse),
+        ({"id": "list-1", "message": ""}, UnexpectedResponse),
+        ({"status": "error", "id": "list-1", "message": "the key was rotated"}, UnexpectedResponse),
+        ({"status": "failed", "id": "list-1", "message": ""}, CampaignFailed),
+        ({"status": "terminated", "id": "list-1", "message": ""}, CampaignTerminated),
+    ],
+)
+@both_flows
+def test_an_event_is_believed_only_when_it_is_about_our_campaign_and_of_a_known_kind(
+    sandbox: Sandbox, flow: str, event: Any, error: type[Exception]
+) -> None:
+    with pytest.raises(AirflowFailException) as caught:
+        starting(flow, "list-1").execute_complete(context(), event=event, campaign_id="list-1")
+    assert type(caught.value.__cause__) is error
+
+
+def test_a_wait_that_was_too_long_is_left_to_a_retry_and_the_campaign_goes_on(sandbox: Sandbox, upload: Any) -> None:
+    list_id = upload("standard")
+    event = {"status": "timeout", "id": list_id, "message": "not ended"}
+    with pytest.raises(TimeoutError, match="it goes on"):
+        starting("standard", list_id).execute_complete(context(), event=event, campaign_id=list_id)
+    assert not terminated(sandbox)
+
+
+@pytest.mark.parametrize("cancel_on_kill", [True, False])
+def test_execution_timeout_terminates_the_campaign_unless_told_not_to(
+    sandbox: Sandbox, upload: Any, cancel_on_kill: bool
+) -> None:
+    list_id = upload("standard")
+    operator = starting("standard", list_id, cancel_on_kill=cancel_on_kill)
+    operator.execute(context())
+    event = {"status": "execution_timeout", "id": list_id, "message": "not ended"}
+    with pytest.raises(AirflowTaskTimeout):
+        operator.execute_complete(context(), event=event, campaign_id=list_id)
+    assert terminated(sandbox) == cancel_on_kill
+
+
+def test_deadlines_travel_in_the_trigger_and_execution_timeout_counts_from_the_tasks_start(
+    sandbox: Sandbox, upload: Any
+) -> None:
+    attempt = context()
+    operator = starting(
+        "standard",
+        upload("standard"),
+        wait_for_completion=True,
+        deferrable=True,
+        timeout=100,
+        execution_timeout=timedelta(seconds=1000),
+    )
+    before = time.time()
+    trigger: Any = deferred_by(operator, attempt).trigger
+    assert before + 100 <= trigger.deadline <= time.time() + 100
+    assert trigger.kill_deadline == attempt["ti"].start_date.timestamp() + 1000
+    assert trigger.cancel_on_kill is True
+
+
+# Stopping.
+
+
+@pytest.fixture
+def task_is(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
+    """What the scheduler holds to be the task's state."""
+    return lambda state: monkeypatch.setattr(launching, "own_state", lambda context: state)
+
+
+@both_flows
+def test_a_task_that_is_told_to_stop_before_the_start_sends_nothing(
+    sandbox: Sandbox, upload: Any, flow: str, task_is: Any
+) -> None:
+    task_is("failed")
+    list_id = upload(flow)
+    operator = starting(flow, list_id)
+    operator.on_kill()
+    with pytest.raises(LaunchInterrupted):
+        operator.execute(with_store(TaskStateModel()))
+    assert posts(sandbox) == 0
+    assert launches(sandbox) == [0]
+
+
+@pytest.mark.parametrize(
+    ("state", "cancel_on_kill", "stops"),
+    [("failed", True, True), ("failed", False, False), ("running", True, False), ("success", True, False),
+     (None, True, False)],
+)  # fmt: skip
+def test_a_task_that_is_told_to_stop_while_it_waits_terminates_only_when_a_person_marked_it_failed(
+    sandbox: Sandbox, upload: Any, task_is: Any, state: str | None, cancel_on_kill: bool, stops: bool
+) -> None:
+    list_id = upload("standard")
+    task_is(state)
+    operator = starting("standard", list_id, wait_for_completion=True, deferrable=False, cancel_on_kill=cancel_on_kill)
+    look = operator.read_progress
+
+    def told_while_waiting(campaign_id: str) -> Any:
+        sandbox.settings(forced_statuses={list_id: "ongoing"})
+        operator.on_kill()
+        return look(campaign_id)
+
+    operator.read_progress = told_while_waiting
+    with pytest.raises(LaunchInterrupted, match="can be adopted by its next attempt"):
+        operator.execute(context())
+    assert terminated(sandbox) == stops
+    assert launches(sandbox) == [1]
+
+
+def test_the_signal_handler_only_raises_a_flag(sandbox: Sandbox) -> None:
+    starting("standard", "list-1").on_kill()
+    assert sandbox.requests() == []
