@@ -385,6 +385,15 @@ def test_a_claim_that_somebody_else_won_meanwhile_is_followed() -> None:
     assert platform.sent == []
 
 
+def test_a_launch_that_a_person_gave_up_is_not_looked_after_for_two_minutes() -> None:
+    platform, store, clock = ScriptedPlatform(READY, start=[LOST]), Journal(), Clock()
+    with pytest.raises(LaunchOutcomeUnknown):
+        start(platform, store, clock=clock, unwanted=lambda: bool(platform.sent))
+    assert len(platform.sent) == 1
+    assert clock.sleeps == []
+    assert store.calls == ["claim"]
+
+
 # Stopping and checking before anything is sent.
 
 

@@ -60,7 +60,7 @@ def carry_out(stage: Stage, schedule: Schedule) -> Outcome:
 
 
 def _first_run(drill: Drill, schedule: Schedule, fault: Fault) -> str:
-    sabotage: dict[str, Any] = {"unseen": fault.unseen}
+    sabotage: dict[str, Any] = {"unseen": fault.unseen, "haste": fault.haste}
     if fault.sabotage is not None:
         sabotage |= dict(zip(("task", "step", "blow"), fault.sabotage, strict=True))
     return drill.run(ledger=schedule.ledger, people=fault.people, sabotage=sabotage)
@@ -131,10 +131,10 @@ def _mark_success(drill: Drill, schedule: Schedule, fault: Fault, run: str) -> E
 
 def _mark(drill: Drill, run: str, state: str) -> Ending:
     drill.stage.api.mark(drill.dag_id, run, "launch", 0, state)
-    ending = drill.ending(run)
-    # Whoever wants to stop the campaign because of that shall have the time to.
+    drill.ending(run)
+    # Whoever wants to stop the campaign because of that shall have the time to, and to say why in the log.
     time.sleep(TIME_TO_STOP)
-    return ending
+    return drill.ending(run)
 
 
 _AFTERWARDS: dict[str, Callable[[Drill, Schedule, Fault, str], Ending]] = {

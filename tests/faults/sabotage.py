@@ -24,17 +24,20 @@ MEANWHILE = 0.5
 class HastyTime:
     """Stands in for the module `time`, the one thing that is faked: waiting takes a fraction of its time."""
 
-    time = staticmethod(time.time)
+    def __init__(self, haste: float) -> None:
+        self._haste = haste
 
-    @staticmethod
-    def sleep(seconds: float) -> None:
+    def time(self) -> float:
+        """The wall's."""
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
         """Wait for a fraction of it."""
-        time.sleep(seconds / HASTE)
+        time.sleep(seconds / self._haste)
 
-    @staticmethod
-    def monotonic() -> float:
+    def monotonic(self) -> float:
         """Runs as much faster as `sleep` is shorter."""
-        return time.monotonic() * HASTE
+        return time.monotonic() * self._haste
 
 
 class Blow:
@@ -68,8 +71,8 @@ def arm(context: Mapping[str, Any]) -> None:
     """The tasks' `pre_execute`: hurry the clock, and lay the trap where this attempt is the one to be struck."""
     from ringg_provider.operators import launching
 
-    launching.time = HastyTime  # type: ignore[assignment]
     plan, ti = context["dag_run"].conf["sabotage"], context["ti"]
+    launching.time = HastyTime(plan["haste"])  # type: ignore[assignment]
     if ti.map_index > 0 or ti.try_number > 1:
         return
     if ti.task_id == "launch" and plan["unseen"]:

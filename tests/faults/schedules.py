@@ -12,6 +12,8 @@ from typing import Any
 
 from allpairspy import AllPairs
 
+from tests.faults.sabotage import HASTE
+
 #: Below 3.3 there is no task state store: without a ledger no intent outlives a worker.
 HAS_TASK_STATE_STORE = tuple(map(int, version("apache-airflow").split(".")[:2])) >= (3, 3)
 START, UPLOAD = "{start}", "{upload}"
@@ -95,6 +97,7 @@ class Fault:
         afterwards: what happens once the first run has ended, or in its middle; see `tests/faults/drills.py`.
         ends: how it must end.
         needs_ledger: whether it makes sense with a ledger only.
+        haste: how much faster the clock of a waiting task runs.
         needs_memory: whether it can end right only where what was to be sent outlives the worker.
     """
 
@@ -108,6 +111,7 @@ class Fault:
     afterwards: str | None = None
     needs_ledger: bool = False
     needs_memory: bool = False
+    haste: float = HASTE
 
 
 def _start(**lie: Any) -> tuple[dict[str, Any], ...]:
@@ -209,6 +213,15 @@ FAULTS: dict[str, Fault] = {
         lies=_start(kind="latency", when="after", seconds=4.0),
         afterwards="mark_failed_during_post",
         settings={"speed": 2},
+    ),
+    # Two minutes of looking take half of one here, so that there is time to mark it.
+    "marked_failed_while_in_doubt": Fault(
+        lambda _: Expected("failed", "LaunchOutcomeUnknown", campaigns="terminated"),
+        lies=_start(kind="cut", when="after"),
+        unseen=True,
+        afterwards="mark_failed_during_post",
+        settings={"speed": 2},
+        haste=4.0,
     ),
 }
 

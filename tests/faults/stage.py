@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from demo.airflow import USER, Airflow, AirflowApi
 from demo.postgres import EmbeddedPostgres
 from demo.processes import Processes
+from tests.faults.sabotage import HASTE
 from tests.support.sandbox import Sandbox, running_sandbox
 
 DAGS = Path(__file__).parent / "dags"
@@ -130,7 +131,7 @@ class Drill:
             "ledger": "warehouse" if ledger else "",
             "people": ", ".join(map(str, range(1, people + 1))),
             "timezone": _where_it_is_day(),
-            "sabotage": {"unseen": False, **(sabotage or {}), "admin": f"{self.sandbox.url}/_sandbox"},
+            "sabotage": {"unseen": False, "haste": HASTE, **(sabotage or {}), "admin": f"{self.sandbox.url}/_sandbox"},
         }
         return self.stage.api.trigger(self.dag_id, conf)
 
