@@ -21,12 +21,9 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 def column_texts(values: Sequence[Any], name: str) -> Sequence[str]:
     """The texts of a column. NULL is empty, times are ISO 8601, numbers are never in scientific notation.
 
-    Args:
-        values: as the database gave them.
-        name: the column, for the error.
-
-    Raises:
-        InvalidRequest: the column is of a type that has no text, such as bytes.
+    :param values: as the database gave them.
+    :param name: the column, for the error.
+    :raises InvalidRequest: the column is of a type that has no text, such as bytes.
     """
     kinds = set(map(type, values))
     if kinds == {str}:

@@ -27,10 +27,9 @@ _LINES_NAMED = 5
 class CsvReport:
     """What a CSV holds.
 
-    Args:
-        rows: data rows, blank lines not counted.
-        valid_rows: those that the platform can call.
-        invalid_rows: those that it would leave out.
+    :param rows: data rows, blank lines not counted.
+    :param valid_rows: those that the platform can call.
+    :param invalid_rows: those that it would leave out.
     """
 
     rows: int
@@ -43,20 +42,15 @@ def inspect_csv(
 ) -> CsvReport:
     """Check a contact list before it is uploaded.
 
-    Args:
-        path: the file.
-        variables_map: agent variable -> header, ``mobile_number`` among them.
-        country_code: the campaign's calling code, such as ``+91``.
-        remove_invalid_rows: whether the platform was asked to leave out bad rows; if not, one is enough to
-            refuse the file, as the platform would.
-
-    Returns:
-        How many rows there are, and how many of them can be called.
-
-    Raises:
-        InvalidRequest: the file breaks a rule of the format; the message names the rule.
-        InvalidContacts: no row can be called; bad rows without ``remove_invalid_rows``; or numbers of
-            another country, which the platform would dial under the campaign's code.
+    :param path: the file.
+    :param variables_map: agent variable -> header, ``mobile_number`` among them.
+    :param country_code: the campaign's calling code, such as ``+91``.
+    :param remove_invalid_rows: whether the platform was asked to leave out bad rows; if not, one is enough to
+        refuse the file, as the platform would.
+    :return: How many rows there are, and how many of them can be called.
+    :raises InvalidRequest: the file breaks a rule of the format; the message names the rule.
+    :raises InvalidContacts: no row can be called; bad rows without ``remove_invalid_rows``; or numbers of
+        another country, which the platform would dial under the campaign's code.
     """
     cleaner = PhoneCleaner(country_code)
     if PHONE_VARIABLE not in variables_map:

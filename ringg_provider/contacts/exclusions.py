@@ -20,12 +20,11 @@ _SEPARATORS = re.compile(r"[,;/|&\n]|\bor\b|\band\b", re.IGNORECASE)
 class Exclusions:
     """The people to leave out. Numbers take a few bytes each; suppressed keys, which are kept as text, about 100.
 
-    Args:
-        suppressed: numbers from the suppression query.
-        suppressed_keys: contact keys from the suppression query.
-        called_recently: numbers called within the cap's days.
-        exhausted: numbers called as often as the cap allows.
-        unreadable: values of the suppression query that are neither a number nor a key.
+    :param suppressed: numbers from the suppression query.
+    :param suppressed_keys: contact keys from the suppression query.
+    :param called_recently: numbers called within the cap's days.
+    :param exhausted: numbers called as often as the cap allows.
+    :param unreadable: values of the suppression query that are neither a number nor a key.
     """
 
     suppressed: NumberSet = field(default_factory=NumberSet)
@@ -40,10 +39,9 @@ class Exclusions:
         Every value of every column counts: as a number, however spelled, several to a cell if need be; and as a
         contact key, if there are such.
 
-        Args:
-            rows: the result.
-            cleaner: reads numbers.
-            with_keys: whether contacts have a key besides their number.
+        :param rows: the result.
+        :param cleaner: reads numbers.
+        :param with_keys: whether contacts have a key besides their number.
         """
         for batch in rows.batches:
             for column in zip(*batch, strict=True):
@@ -62,12 +60,9 @@ class Exclusions:
     def rejections(self, numbers: Sequence[int], keys: Sequence[str] | None) -> dict[int, Rejection]:
         """Why which of a batch's contacts are left out.
 
-        Args:
-            numbers: E.164 numbers as integers; 0 where there is none.
-            keys: their contact keys, if they have such.
-
-        Returns:
-            Position -> reason.
+        :param numbers: E.164 numbers as integers; 0 where there is none.
+        :param keys: their contact keys, if they have such.
+        :return: Position -> reason.
         """
         found: dict[int, Rejection] = {}
         for people, rejection in (

@@ -22,18 +22,13 @@ _PHONE_WORDS = ("mobile", "phone", "number")
 def fetch_invalid_rows(url: str, cleaner: PhoneCleaner, phone_header: str) -> dict[str, str]:
     """Read a report of invalid rows.
 
-    Args:
-        url: `UploadStatus.invalid_rows_csv_url`; never logged, because such links need no key.
-        cleaner: reads numbers.
-        phone_header: header of the list's phone column.
-
-    Returns:
-        E.164 number -> why the platform refused it, as far as the report says. Rows without a readable number are
+    :param url: `UploadStatus.invalid_rows_csv_url`; never logged, because such links need no key.
+    :param cleaner: reads numbers.
+    :param phone_header: header of the list's phone column.
+    :return: E.164 number -> why the platform refused it, as far as the report says. Rows without a readable number are
         left out: lists that were made here have none.
-
-    Raises:
-        NetworkError: the link gave no answer.
-        UnexpectedResponse: it gave no report.
+    :raises NetworkError: the link gave no answer.
+    :raises UnexpectedResponse: it gave no report.
     """
     parts = urlsplit(url)
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):

@@ -37,8 +37,7 @@ _OTHER_KINDS = (
 class DialableNumbers:
     """The mobile and fixed-line numbers of one calling code, as far as leading digits decide.
 
-    Args:
-        calling_code: such as 91; every country that shares it counts.
+    :param calling_code: such as 91; every country that shares it counts.
     """
 
     def __init__(self, calling_code: int) -> None:
@@ -63,9 +62,8 @@ class DialableNumbers:
 
         Numbers with the same have the same country and time zones, so that what depends on them is asked once.
 
-        Args:
-            texts: E.164.
-            numbers: the same as integers.
+        :param texts: E.164.
+        :param numbers: the same as integers.
         """
         if not self._is_shared:
             digits = self._zone_digits + 1

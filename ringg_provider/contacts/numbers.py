@@ -30,8 +30,7 @@ class NumberSet:
     def add_new(self, numbers: Sequence[int]) -> list[int]:
         """Add many numbers, and tell which were there before.
 
-        Returns:
-            The positions of numbers that were in the set already, or come a second time.
+        :return: The positions of numbers that were in the set already, or come a second time.
         """
         known = self._numbers
         if len(set(numbers)) == len(numbers) and not any(map(known.__contains__, numbers)):

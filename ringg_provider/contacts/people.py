@@ -40,12 +40,11 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "
 class Person:
     """One row of the spool.
 
-    Args:
-        contact_key: who, as the user names them; the number, or what stands in its place, when they do not.
-        phone: E.164, or None.
-        disposition: what became of the row.
-        detail: more about it.
-        list_number: the number of the list, from 1, or None.
+    :param contact_key: who, as the user names them; the number, or what stands in its place, when they do not.
+    :param phone: E.164, or None.
+    :param disposition: what became of the row.
+    :param detail: more about it.
+    :param list_number: the number of the list, from 1, or None.
     """
 
     contact_key: str
@@ -58,8 +57,7 @@ class Person:
 class PeopleSpool:
     """A private file with what became of each row, in PostgreSQL's COPY text format.
 
-    Args:
-        scratch: where the file goes.
+    :param scratch: where the file goes.
     """
 
     def __init__(self, scratch: Scratch) -> None:
@@ -72,10 +70,9 @@ class PeopleSpool:
     def listed(self, list_number: int, phones: Sequence[str], keys: Sequence[str] | None) -> None:
         """Note contacts that went on a list.
 
-        Args:
-            list_number: of the list, from 1.
-            phones: E.164.
-            keys: their contact keys; None when the number is the key.
+        :param list_number: of the list, from 1.
+        :param phones: E.164.
+        :param keys: their contact keys; None when the number is the key.
         """
         if not phones:
             return
@@ -92,10 +89,9 @@ class PeopleSpool:
     def rejected(self, rejection: Rejection, phone: str, key: str) -> None:
         """Note one row that is on no list.
 
-        Args:
-            rejection: why.
-            phone: E.164, or empty.
-            key: the contact key, or what the row has instead.
+        :param rejection: why.
+        :param phone: E.164, or empty.
+        :param key: the contact key, or what the row has instead.
         """
         outcome = self._outcome(None, rejection.disposition, rejection.detail)
         self.rows += 1
@@ -145,9 +141,8 @@ def _read_field(field: str) -> str | None:
 def people_table(name: str = "ringg_contacts", schema: str | None = None) -> sa.Table:
     """Describe the table; nothing is created.
 
-    Args:
-        name: of the table; `schema.name` is understood too.
-        schema: where it lives; the connection's default when left out.
+    :param name: of the table; `schema.name` is understood too.
+    :param schema: where it lives; the connection's default when left out.
     """
     if schema is None and "." in name:
         schema, _, name = name.rpartition(".")
@@ -170,9 +165,8 @@ def people_table(name: str = "ringg_contacts", schema: str | None = None) -> sa.
 class PeopleLedger:
     """Writes the table.
 
-    Args:
-        engine: of the database that it lives in.
-        table: its name; `schema.name` is understood too.
+    :param engine: of the database that it lives in.
+    :param table: its name; `schema.name` is understood too.
     """
 
     def __init__(self, engine: sa.Engine, table: str = "ringg_contacts") -> None:
@@ -194,16 +188,13 @@ class PeopleLedger:
     ) -> None:
         """Make the spooled rows all the rows of a launch key, in one transaction.
 
-        Args:
-            launch_key: whose rows.
-            spool: the rows; closed.
-            list_ids: list number -> the platform's id.
-            invalid: list id -> phone -> why the platform refused it, out of its reports of invalid rows.
-            why_not_uploaded: what to say of contacts whose list has no id.
-            instead_of: another key, whose rows are removed.
-
-        Raises:
-            QueryFailed, DatabaseUnavailable: the database refused; the text quotes no row.
+        :param launch_key: whose rows.
+        :param spool: the rows; closed.
+        :param list_ids: list number -> the platform's id.
+        :param invalid: list id -> phone -> why the platform refused it, out of its reports of invalid rows.
+        :param why_not_uploaded: what to say of contacts whose list has no id.
+        :param instead_of: another key, whose rows are removed.
+        :raises QueryFailed, DatabaseUnavailable: the database refused; the text quotes no row.
         """
         outcomes = [_as_uploaded(outcome, list_ids, why_not_uploaded) for outcome in spool.outcomes]
         replaced = [key for key in (launch_key, instead_of) if key is not None]
@@ -336,11 +327,10 @@ def write_rejects(
 ) -> None:
     """Write everybody who is on no list into a CSV: contact_key, phone, disposition, detail.
 
-    Args:
-        spool: the rows; closed.
-        target: an `ObjectStoragePath`; replaced. A local file is made readable to its owner alone.
-        list_ids: list number -> the platform's id.
-        invalid: list id -> phone -> why the platform refused it.
+    :param spool: the rows; closed.
+    :param target: an `ObjectStoragePath`; replaced. A local file is made readable to its owner alone.
+    :param list_ids: list number -> the platform's id.
+    :param invalid: list id -> phone -> why the platform refused it.
     """
     with target.open("w", encoding="utf-8", newline="") as file:
         if target.protocol in {"", "file", "local"}:

@@ -45,11 +45,10 @@ _SEVERAL = re.compile(r"[0-9][^0-9]*(?:[,;/|&\n]|\bor\b|\band\b)[^0-9]*[0-9]", r
 class PhoneColumn:
     """A column of phone cells that was read.
 
-    Args:
-        texts: for each cell its E.164 number; empty where there is none.
-        numbers: the same as integers, without the plus sign; 0 where there is none.
-        rejections: position -> why there is no number.
-        foreign: positions of numbers with another calling code than the cleaner's.
+    :param texts: for each cell its E.164 number; empty where there is none.
+    :param numbers: the same as integers, without the plus sign; 0 where there is none.
+    :param rejections: position -> why there is no number.
+    :param foreign: positions of numbers with another calling code than the cleaner's.
     """
 
     texts: Sequence[str]
@@ -61,11 +60,8 @@ class PhoneColumn:
 class PhoneCleaner:
     """Reads phone cells as people of one country write them.
 
-    Args:
-        country_code: the calling code, ``+91`` or ``91``, that a number without one belongs to.
-
-    Raises:
-        InvalidRequest: ``country_code`` is not the calling code of a country.
+    :param country_code: the calling code, ``+91`` or ``91``, that a number without one belongs to.
+    :raises InvalidRequest: ``country_code`` is not the calling code of a country.
     """
 
     def __init__(self, country_code: str) -> None:
@@ -82,8 +78,7 @@ class PhoneCleaner:
     def column(self, cells: Sequence[Any]) -> PhoneColumn:
         """Read a whole column: the same as `clean` for each cell, several times as fast.
 
-        Args:
-            cells: the values as the database gave them.
+        :param cells: the values as the database gave them.
         """
         try:
             plain = _all_plain(cells)
@@ -109,8 +104,7 @@ class PhoneCleaner:
     def clean(self, cell: Any) -> int | Rejection:
         """Read one cell: its E.164 number as an integer, or why it is none that may be dialled.
 
-        Args:
-            cell: text, a whole number, or None.
+        :param cell: text, a whole number, or None.
         """
         text = _text_of(cell)
         if isinstance(text, Rejection):
@@ -128,6 +122,12 @@ class PhoneCleaner:
             return None
         number = self._parse(text)
         return None if isinstance(number, Rejection) else _e164(number)
+
+    def numbers_of(self, cells: Sequence[Any]) -> list[int]:
+        """`number_of` for a whole column, without what is not a number at all."""
+        column = self.column(cells)
+        others = map(self.number_of, (cells[position] for position in column.rejections))
+        return [number for number in (*column.numbers, *others) if number]
 
     def origins(self, column: PhoneColumn) -> Sequence[str]:
         """For each number the leading digits that say where it is from; the whole of a foreign one, or none."""
@@ -218,8 +218,7 @@ class PhoneCleaner:
 def read_calling_code(country_code: object) -> int:
     """Check a campaign's ``country_code`` (``+`` and 1 to 4 digits) and return it as an integer.
 
-    Raises:
-        InvalidRequest: it is not spelled so, or no country has it.
+    :raises InvalidRequest: it is not spelled so, or no country has it.
     """
     from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 

@@ -68,9 +68,8 @@ _NOT_DEFECTS = frozenset(
 class Rejection:
     """Why one row is left out.
 
-    Args:
-        disposition: the code.
-        detail: a few words that make it actionable, such as the variable's name; nothing personal.
+    :param disposition: the code.
+    :param detail: a few words that make it actionable, such as the variable's name; nothing personal.
     """
 
     disposition: Disposition

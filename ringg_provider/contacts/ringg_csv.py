@@ -28,9 +28,8 @@ PHONE_HEADER = "Mobile Number"
 class ListGroup:
     """What the contacts of one list have in common.
 
-    Args:
-        country_code: calling code with the plus sign.
-        plan: whatever else keeps them apart, such as the hours in which they may be called.
+    :param country_code: calling code with the plus sign.
+    :param plan: whatever else keeps them apart, such as the hours in which they may be called.
     """
 
     country_code: str
@@ -41,12 +40,11 @@ class ListGroup:
 class ContactList:
     """One file to upload.
 
-    Args:
-        number: 1 for the first list of the run.
-        group: what its contacts have in common, such as the country.
-        path: the file.
-        rows: contacts in it.
-        size: bytes of it.
+    :param number: 1 for the first list of the run.
+    :param group: what its contacts have in common, such as the country.
+    :param path: the file.
+    :param rows: contacts in it.
+    :param size: bytes of it.
     """
 
     number: int
@@ -60,9 +58,8 @@ class ContactList:
 class Form:
     """The columns of a list.
 
-    Args:
-        variables: agent variables besides the phone, in the order of their cells.
-        phone_header: header of the phone column.
+    :param variables: agent variables besides the phone, in the order of their cells.
+    :param phone_header: header of the phone column.
     """
 
     variables: tuple[str, ...]
@@ -89,11 +86,10 @@ class Form:
 class ListWriter:
     """Writes contacts into lists, one open list per group, and begins another when one is full.
 
-    Args:
-        scratch: where the files go.
-        form: the columns.
-        max_rows: contacts per list at most; None for no limit.
-        max_bytes: bytes per list at most, header included.
+    :param scratch: where the files go.
+    :param form: the columns.
+    :param max_rows: contacts per list at most; None for no limit.
+    :param max_bytes: bytes per list at most, header included.
     """
 
     def __init__(
@@ -110,12 +106,9 @@ class ListWriter:
     def write(self, group: ListGroup, lines: Sequence[str]) -> list[tuple[int, ContactList]]:
         """Append contacts to a group.
 
-        Args:
-            group: whose list they go on.
-            lines: CSV rows without their line ends, none longer than `max_row_bytes`.
-
-        Returns:
-            The lists that they went on, each with how many of the lines it took, in order.
+        :param group: whose list they go on.
+        :param lines: CSV rows without their line ends, none longer than `max_row_bytes`.
+        :return: The lists that they went on, each with how many of the lines it took, in order.
         """
         if not lines:
             return []
@@ -170,9 +163,8 @@ class ListWriter:
 def without_cells(text: str, path: Path) -> str:
     """A platform's answer to an upload with whatever it quotes of the list masked: a validator may echo a name.
 
-    Args:
-        text: the answer.
-        path: the list that was uploaded.
+    :param text: the answer.
+    :param path: the list that was uploaded.
     """
     with path.open(encoding="utf-8", newline="") as file:
         rows = csv.reader(file)
@@ -188,8 +180,7 @@ def csv_lines(columns: Sequence[Sequence[str]]) -> list[str]:
     """CSV rows out of columns, without line ends; the same as `csv.writer` makes, several times as fast where no cell
     needs quotes.
 
-    Args:
-        columns: the cells, column by column, all of the same length.
+    :param columns: the cells, column by column, all of the same length.
     """
     text = "".join(map("".join, columns))
     if not any(sign in text for sign in ',"\n\r') and (len(columns) > 1 or "" not in columns[0]):

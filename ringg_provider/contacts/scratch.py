@@ -18,9 +18,8 @@ class Stopped(TransientError):
 class Scratch:
     """The folder. Leaving the `with` block removes it; so does `discard`, from a signal handler too.
 
-    Args:
-        parent: where to make it; default the system's folder for temporary files. It needs room for all lists of the
-            run at once, about what the query's text takes.
+    :param parent: where to make it; default the system's folder for temporary files. It needs room for all lists of the
+        run at once, about what the query's text takes.
     """
 
     def __init__(self, parent: Path | None = None) -> None:
@@ -39,8 +38,7 @@ class Scratch:
     def create(self, name: str) -> tuple[Path, BinaryIO]:
         """Make a new file; its path, and the file open for writing.
 
-        Raises:
-            Stopped: the folder was discarded.
+        :raises Stopped: the folder was discarded.
         """
         self.check()
         assert self._folder is not None

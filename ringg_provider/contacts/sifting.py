@@ -35,13 +35,12 @@ Planner = Callable[[str, Any, Any], Hashable | Rejection]
 class Layout:
     """Which column of the query is what.
 
-    Args:
-        phone: the phone column.
-        variables: agent variable -> column, without the phone.
-        contact_key: the column that names a person; None for the number itself.
-        timezone: the column with IANA zone names, if there is one.
-        region: the column with region codes, if there is one.
-        may_be_empty: agent variables whose cell may be empty.
+    :param phone: the phone column.
+    :param variables: agent variable -> column, without the phone.
+    :param contact_key: the column that names a person; None for the number itself.
+    :param timezone: the column with IANA zone names, if there is one.
+    :param region: the column with region codes, if there is one.
+    :param may_be_empty: agent variables whose cell may be empty.
     """
 
     phone: str
@@ -54,8 +53,7 @@ class Layout:
     def check(self, columns: Sequence[str]) -> None:
         """Refuse a query that lacks a column.
 
-        Raises:
-            InvalidRequest: naming the parameter whose column is missing.
+        :raises InvalidRequest: naming the parameter whose column is missing.
         """
         wanted = [
             ("phone_column", self.phone),
@@ -77,14 +75,13 @@ class Layout:
 class Sifter:
     """The pass.
 
-    Args:
-        layout: which column is what.
-        cleaner: reads numbers.
-        writer: takes the contacts.
-        spool: takes what became of each row; None to keep only the counts.
-        exclusions: who must not be called.
-        split_countries: whether numbers of other countries get lists of their own; if not, they are left out.
-        planner: further splits a country's contacts; None not to.
+    :param layout: which column is what.
+    :param cleaner: reads numbers.
+    :param writer: takes the contacts.
+    :param spool: takes what became of each row; None to keep only the counts.
+    :param exclusions: who must not be called.
+    :param split_countries: whether numbers of other countries get lists of their own; if not, they are left out.
+    :param planner: further splits a country's contacts; None not to.
     """
 
     layout: Layout
@@ -110,9 +107,8 @@ class Sifter:
     def run(self, rows: Rows, *, between: Callable[[], None] = lambda: None) -> None:
         """Read everything and finish the files.
 
-        Args:
-            rows: the query.
-            between: called after each batch; may raise to stop.
+        :param rows: the query.
+        :param between: called after each batch; may raise to stop.
         """
         self.layout.check(rows.columns)
         with _collector_paused():

@@ -32,9 +32,8 @@ class DatabaseUnavailable(TransientError):
 class Rows:
     """A running query.
 
-    Args:
-        columns: names, in the query's order.
-        batches: the rows, in lists of at most `BATCH_ROWS`; to be read once.
+    :param columns: names, in the query's order.
+    :param batches: the rows, in lists of at most `BATCH_ROWS`; to be read once.
     """
 
     columns: tuple[str, ...]
@@ -52,16 +51,13 @@ def open_rows(
 ) -> Iterator[Rows]:
     """Run a query and read it in batches.
 
-    Args:
-        connection: a DB-API connection, such as `DbApiHook.get_conn()` gives; left open, its transaction undone.
-        sql: one SELECT (or WITH) statement, in the driver's own parameter style.
-        parameters: values for it; never logged.
-        field: the parameter that the statement came from, for errors.
-        batch_rows: rows per batch.
-
-    Raises:
-        QueryFailed: the database refused the statement, at once or while it was read.
-        InvalidRequest: the statement returns no columns, or two of the same name.
+    :param connection: a DB-API connection, such as `DbApiHook.get_conn()` gives; left open, its transaction undone.
+    :param sql: one SELECT (or WITH) statement, in the driver's own parameter style.
+    :param parameters: values for it; never logged.
+    :param field: the parameter that the statement came from, for errors.
+    :param batch_rows: rows per batch.
+    :raises QueryFailed: the database refused the statement, at once or while it was read.
+    :raises InvalidRequest: the statement returns no columns, or two of the same name.
     """
     cursor = _mute(field, _streaming_cursor, connection)
     try:

@@ -2,59 +2,42 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from functools import cached_property
+from typing import Any, Literal
 
-import sqlalchemy as sa
-from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, ObjectStoragePath
-
-from ringg_provider.campaign.calling_hours import Held, WindowPlan, WindowPlanner
-from ringg_provider.campaign.calling_rules import load_rules
-from ringg_provider.campaign.ledger import LaunchLedger
+from ringg_provider.campaign.calling_hours import WindowPlan
 from ringg_provider.campaign.preflight import check_agent, check_variables
 from ringg_provider.campaign.schedule import DailyWindow, Schedule
 from ringg_provider.contacts.csv_check import PHONE_VARIABLE
 from ringg_provider.contacts.invalid_rows import fetch_invalid_rows
-from ringg_provider.contacts.people import MAX_KEY, PeopleLedger, PeopleSpool, write_rejects
-from ringg_provider.contacts.phones import PhoneCleaner
-from ringg_provider.contacts.reasons import Disposition, Rejection
-from ringg_provider.contacts.ringg_csv import PHONE_HEADER, ContactList, Form, ListGroup, ListWriter, without_cells
-from ringg_provider.contacts.scratch import Scratch
-from ringg_provider.contacts.sifting import Layout, Planner, Sifter
-from ringg_provider.contacts.source import BATCH_ROWS, open_rows
+from ringg_provider.contacts.ringg_csv import PHONE_HEADER, ContactList, Form, ListGroup, without_cells
+from ringg_provider.contacts.sifting import Planner, Sifter
 from ringg_provider.exceptions import (
     InsufficientBalance,
-    InvalidContacts,
     InvalidRequest,
     PermanentError,
     RinggProviderError,
     TransientError,
     UnexpectedResponse,
 )
-from ringg_provider.history.tables import CALLS, calls_table
 from ringg_provider.hooks.ringg import RinggHook
-from ringg_provider.operators.launching import failing_without_retry, open_ledger
-from ringg_provider.operators.ringg import Time, as_call_config, schedule_of
+from ringg_provider.operators.ringg import as_call_config, schedule_of
 from ringg_provider.ringg.campaigns import Flow
 from ringg_provider.ringg.client import RinggClient
 from ringg_provider.ringg.requests import CallConfig, CampaignSpec
 from ringg_provider.ringg.responses import UploadStatus
 from ringg_provider.ringg.uploads import UploadVerdict, judge_upload
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+from ringg_provider.transfers.sql_to_lists import Invalid, SqlToListsOperator
 
 #: Lists of this many contacts and more, all together, go through the large flow when the operator may choose.
 LARGE_FLOW_ROWS = 5_000
 
 
-class SqlToRinggOperator(BaseOperator):
+class SqlToRinggOperator(SqlToListsOperator):
     """Run a query and upload the people in it as contact lists, cleaned, without duplicates, one country to a list.
 
     Nobody is called: give each item of the result to ``RinggLaunchOperator``. Everything is prepared on the worker's
@@ -124,69 +107,22 @@ class SqlToRinggOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = (
-        "sql_conn_id",
-        "sql",
+        *SqlToListsOperator.shared_template_fields,
         "ringg_conn_id",
-        "agent_id",
-        "campaign_name",
-        "phone_column",
         "variables_map",
-        "country_code",
         "call_config",
-        "campaign_start_time",
-        "campaign_end_time",
-        "contact_key",
-        "timezone_column",
-        "region_column",
-        "suppression_sql",
-        "contacts_table",
-        "rejects_path",
-        "history_table",
-        "calling_hours",
-        "launch_key",
-        "ledger_conn_id",
     )
-    template_ext: Sequence[str] = (".sql",)
-    template_fields_renderers = {"sql": "sql", "suppression_sql": "sql"}
     ui_color = "#e8e4f8"
 
     def __init__(
         self,
         *,
-        sql_conn_id: str,
-        sql: str,
-        agent_id: str,
-        campaign_name: str,
-        phone_column: str,
         variables_map: dict[str, str],
-        country_code: str,
         call_config: dict[str, Any] | CallConfig,
-        parameters: Mapping[str, Any] | Sequence[Any] | None = None,
         ringg_conn_id: str = RinggHook.default_conn_name,
-        campaign_start_time: Time = None,
-        campaign_end_time: Time = None,
-        contact_key: str | None = None,
-        timezone_column: str | None = None,
-        region_column: str | None = None,
-        suppression_sql: str | None = None,
         flow: Literal["auto", "standard", "large"] = "auto",
-        contacts_table: str | None = None,
-        rejects_path: str | None = None,
-        launch_key: str | None = None,
-        ledger_conn_id: str | None = None,
-        max_rejects: int | float | None = None,
-        dry_run: bool = False,
-        other_countries: Literal["leave_out", "split"] = "leave_out",
         may_be_empty: Sequence[str] = (),
         unreadable_variables: Literal["fail", "continue"] = "fail",
-        not_called_within_days: float | None = None,
-        max_attempts: int | None = None,
-        history_table: str | None = None,
-        max_rows_per_list: int | None = None,
-        purpose: str | None = None,
-        calling_hours: str | Mapping[str, Any] | None = None,
-        no_rule: Literal["refuse", "hold", "allow"] = "refuse",
-        blackout_dates: Sequence[date | str] = (),
         use_call_slots: bool = False,
         invalid_rows_timeout: float = 300,
         phone_header: str = PHONE_HEADER,
@@ -195,86 +131,33 @@ class SqlToRinggOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.sql_conn_id = sql_conn_id
-        self.sql = sql
-        self.agent_id = agent_id
-        self.campaign_name = campaign_name
-        self.phone_column = phone_column
         self.variables_map = variables_map
-        self.country_code = country_code
         self.call_config = call_config
-        self.parameters = parameters
         self.ringg_conn_id = ringg_conn_id
-        self.campaign_start_time = campaign_start_time
-        self.campaign_end_time = campaign_end_time
-        self.contact_key = contact_key
-        self.timezone_column = timezone_column
-        self.region_column = region_column
-        self.suppression_sql = suppression_sql
         self.flow = flow
-        self.contacts_table = contacts_table
-        self.rejects_path = rejects_path
-        self.launch_key = launch_key
-        self.ledger_conn_id = ledger_conn_id
-        self.max_rejects = max_rejects
-        self.is_dry_run = dry_run  # BaseOperator has a method of the shorter name
-        self.other_countries = other_countries
         self.may_be_empty = may_be_empty
         self.unreadable_variables = unreadable_variables
-        self.not_called_within_days = not_called_within_days
-        self.max_attempts = max_attempts
-        self.history_table = history_table
-        self.max_rows_per_list = max_rows_per_list
-        self.purpose = purpose
-        self.calling_hours = calling_hours
-        self.no_rule = no_rule
-        self.blackout_dates = blackout_dates
         self.use_call_slots = use_call_slots
         self.invalid_rows_timeout = invalid_rows_timeout
         self.phone_header = phone_header
         self.transliterate_callee_name = transliterate_callee_name
         self.transliterate_fields = transliterate_fields
 
-    def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Look whether the key was launched; if not: read, clean, upload, and note who is on which list."""
-        with failing_without_retry():
-            self._check()
-            ledger = open_ledger(self.ledger_conn_id) if self.ledger_conn_id else None
-            if ledger is not None and (launched := ledger.started_set(str(self.launch_key))) is not None:
-                return self._already_launched(context, launched)
-            with RinggHook(self.ringg_conn_id) as hook, Scratch() as self._scratch:
-                return self._transfer(context, hook.client, ledger)
+    @cached_property
+    def hook(self) -> RinggHook:
+        """The hook of this attempt."""
+        return RinggHook(self.ringg_conn_id)
 
-    def on_kill(self) -> None:
-        """Remove the temporary files at once: this runs in a signal handler, and a SIGKILL may follow."""
-        scratch = getattr(self, "_scratch", None)
-        if scratch is not None:
-            scratch.discard()
+    def choices(self) -> dict[str, tuple[str, tuple[str, ...]]]:
+        """The words that may be chosen from."""
+        return super().choices() | {
+            "flow": (self.flow, ("auto", "standard", "large")),
+            "unreadable_variables": (self.unreadable_variables, ("fail", "continue")),
+        }
 
-    def _check(self) -> None:
+    def check(self) -> None:
         """Refuse what can be known to be wrong without asking anybody."""
-        for name, value, allowed in (
-            ("flow", self.flow, ("auto", "standard", "large")),
-            ("other_countries", self.other_countries, ("leave_out", "split")),
-            ("unreadable_variables", self.unreadable_variables, ("fail", "continue")),
-        ):
-            if value not in allowed:
-                raise InvalidRequest(f"{name}: must be one of {', '.join(allowed)}.", field=name)
-        for name, number in (("max_rows_per_list", self.max_rows_per_list), ("max_attempts", self.max_attempts)):
-            if number is not None and number < 1:
-                raise InvalidRequest(f"{name}: must be at least 1.", field=name)
-        if self.ledger_conn_id and not self.launch_key:
-            raise InvalidRequest("launch_key: the launch ledger needs a key to look up.", field="launch_key")
-        if (self.timezone_column or self.region_column) and not self.purpose:
-            raise InvalidRequest(
-                "purpose: timezone_column and region_column have no use without it; the rules differ by purpose.",
-                field="purpose",
-            )
-        limit = self.max_rejects
-        if limit is not None and (limit < 0 or (isinstance(limit, float) and limit > 1)):
-            raise InvalidRequest(
-                "max_rejects: must be a number of rows (int) or a share from 0.0 to 1.0 (float).", field="max_rejects"
-            )
+        super().check()
         if self.variables_map.get(PHONE_VARIABLE, self.phone_column) != self.phone_column:
             raise InvalidRequest(
                 f"variables_map: {PHONE_VARIABLE} is mapped to another column than phone_column.", field="variables_map"
@@ -285,137 +168,23 @@ class SqlToRinggOperator(BaseOperator):
                 f"may_be_empty: not in variables_map: {', '.join(sorted(strangers))}.", field="may_be_empty"
             )
 
-    def _already_launched(self, context: Context, launched: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        self.log.info(
-            "Launch key %r was launched before: nothing new is to be called, its %d lists stand.",
-            self.launch_key,
-            len(launched),
-        )
-        summary = {"already_launched": True, "lists": [_in_summary(item) for item in launched]}
-        context["ti"].xcom_push(key="summary", value=summary)
-        return launched
-
-    def _transfer(self, context: Context, client: RinggClient, ledger: LaunchLedger | None) -> list[dict[str, Any]]:
+    def lists_on(self, client: RinggClient) -> _RinggLists:
+        """Check the agent and the campaign; what is wrong with them is told before a row is read."""
         variables = {name: column for name, column in self.variables_map.items() if name != PHONE_VARIABLE}
         needed = check_variables(
             check_agent(client, self.agent_id),
             {**variables, PHONE_VARIABLE: self.phone_column},
             allow_unreadable=self.unreadable_variables == "continue",
         )
-        form = Form(tuple(variables), self.phone_header)
-        campaigns = _Campaigns(self, form)
-        run = _Run(
-            self._people_key(context),
-            Sifter(
-                Layout(
-                    phone=self.phone_column,
-                    variables=variables,
-                    contact_key=self.contact_key,
-                    timezone=self.timezone_column,
-                    region=self.region_column,
-                    may_be_empty=frozenset(self.may_be_empty) | (variables.keys() - needed),
-                ),
-                PhoneCleaner(self.country_code),
-                ListWriter(self._scratch, form, max_rows=self.max_rows_per_list),
-                PeopleSpool(self._scratch) if self.contacts_table or self.rejects_path else None,
-                split_countries=self.other_countries == "split",
-                planner=campaigns.planner(),
-            ),
-        )
-        self._read(run.sifter)
-        try:
-            self._require_contacts(run.sifter)
-        except InvalidContacts:
-            run.note(self, {}, {}, "too many other rows were rejected", "refused")
-            raise
-        lists = run.sifter.writer.lists
-        flow = self._choose_flow(sum(contacts.rows for contacts in lists))
-        if self.is_dry_run:
-            items = []
-            for contacts in lists:
-                spec = campaigns.spec(contacts.group, contacts.number, len(lists))
-                items.append(_item(self, spec, contacts, flow, None))
-            run.note(self, {}, {}, "a dry run", "dry run")
-            self._summarise(context, run.sifter, flow, items)
-            return items
-        items = []
-        for contacts in lists:
-            self._scratch.check()
-            spec = campaigns.spec(contacts.group, contacts.number, len(lists))
-            items.append(self._upload(client, spec, contacts, flow))
-            contacts.path.unlink(missing_ok=True)
-        self._scratch.check()
-        invalid = self._invalid_rows(client, run.sifter, items) if run.sifter.spool is not None else {}
-        standing = items if ledger is None else ledger.replace_set(str(self.launch_key), items)
-        if [item["list_id"] for item in standing] != [item["list_id"] for item in items]:
-            return self._already_launched(context, standing)
-        run.note(self, {contacts.number: item["list_id"] for contacts, item in zip(lists, items, strict=True)}, invalid)
-        self._summarise(context, run.sifter, flow, items)
-        return items
+        empty = frozenset(self.may_be_empty) | (variables.keys() - needed)
+        return _RinggLists(self, client, variables, empty)
 
-    def _read(self, sifter: Sifter) -> None:
-        """Run the queries, and let the sifter put every row somewhere."""
-        hook = BaseHook.get_hook(self.sql_conn_id)
-        if not hasattr(hook, "get_conn") or not hasattr(hook, "get_sqlalchemy_engine"):
-            raise InvalidRequest(
-                f"sql_conn_id: connection {self.sql_conn_id!r} is not a SQL database.", field="sql_conn_id"
-            )
-        if self.not_called_within_days is not None or self.max_attempts is not None:
-            self._protect_from_too_many_calls(sifter, hook.get_sqlalchemy_engine())
-        with closing(hook.get_conn()) as connection:
-            if self.suppression_sql:
-                with open_rows(connection, self.suppression_sql, field="suppression_sql") as rows:
-                    sifter.exclusions.suppress(rows, sifter.cleaner, with_keys=self.contact_key is not None)
-                if unreadable := sifter.exclusions.unreadable:
-                    self.log.warning("suppression_sql: %d values are no telephone numbers.", unreadable)
-            with open_rows(connection, self.sql, self.parameters) as rows:
-                sifter.run(rows, between=self._scratch.check)
-        if sifter.spool is not None:
-            sifter.spool.close()
-
-    def _protect_from_too_many_calls(self, sifter: Sifter, engine: sa.Engine) -> None:
-        schema, _, name = (self.history_table or CALLS).rpartition(".")
-        calls = calls_table(name, schema=schema or None)
-        if not sa.inspect(engine).has_table(name, schema=schema or None):
-            if self.history_table:
-                raise InvalidRequest(f"history_table: there is no table {self.history_table}.", field="history_table")
-            self.log.warning("There is no table %s yet, so nobody counts as called before.", name)
-            return
-        number = calls.c.to_number_e164
-        some = sa.select(number).where(number.is_not(None))
-        limits = []
-        if self.not_called_within_days is not None:
-            since = datetime.now(UTC) - timedelta(days=self.not_called_within_days)
-            limits.append((some.where(calls.c.created_at >= since), sifter.exclusions.called_recently))
-        if self.max_attempts is not None:
-            often = some.group_by(number).having(sa.func.count() >= self.max_attempts)
-            limits.append((often, sifter.exclusions.exhausted))
-        with engine.connect().execution_options(stream_results=True, yield_per=BATCH_ROWS) as connection:
-            for query, people in limits:
-                for batch in connection.execute(query).scalars().partitions():
-                    people.add(sifter.cleaner.numbers_of(batch))
-
-    def _require_contacts(self, sifter: Sifter) -> None:
-        """Refuse a result that is too bad to be used."""
-        bad = sum(count for reason, count in sifter.counts.items() if reason.is_defect)
-        reasons = ", ".join(f"{count} {reason}" for reason, count in sifter.counts.most_common() if reason.is_defect)
-        if bad and bad == sifter.rows:
-            raise InvalidContacts(f"None of the query's {sifter.rows} rows can be called: {reasons}.")
-        if self.max_rejects is None:
-            return
-        allowed = self.max_rejects * sifter.rows if isinstance(self.max_rejects, float) else self.max_rejects
-        if bad > allowed:
-            raise InvalidContacts(
-                f"{bad} of {sifter.rows} rows are rejected and max_rejects allows {self.max_rejects}: {reasons}."
-                " Nothing was uploaded."
-            )
-
-    def _choose_flow(self, rows: int) -> Flow:
+    def choose_flow(self, rows: int) -> Flow:
         if self.flow != "auto":
             return self.flow
         return "large" if rows >= LARGE_FLOW_ROWS else "standard"
 
-    def _upload(self, client: RinggClient, spec: CampaignSpec, contacts: ContactList, flow: Flow) -> dict[str, Any]:
+    def upload(self, client: RinggClient, spec: CampaignSpec, contacts: ContactList, flow: Flow) -> dict[str, Any]:
         """Upload one list; returns its item of the result."""
         try:
             if flow == "large":
@@ -438,7 +207,7 @@ class SqlToRinggOperator(BaseOperator):
         self.log.info("List %s: %d contacts of %s.", list_id, contacts.rows, spec.country_code)
         return _item(self, spec, contacts, flow, list_id, refused)
 
-    def _invalid_rows(
+    def invalid_rows(
         self, client: RinggClient, sifter: Sifter, items: Sequence[dict[str, Any]]
     ) -> dict[str, dict[str, str]]:
         """Fetch the platform's own reports of invalid rows, and correct the items' counts by them."""
@@ -487,105 +256,54 @@ class SqlToRinggOperator(BaseOperator):
             time.sleep(pause)
             pause = min(pause * 2, 10.0)
 
-    def _people_key(self, context: Context) -> str:
-        """The key of the run's people: the launch key, or else this very task of this run, whatever is retried."""
-        ti = context["ti"]
-        key = self.launch_key or f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}"
-        # Room for what is added to it, and short enough for every database's index.
-        return key if len(key) <= MAX_KEY - 20 else f"{key[:180]}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
-    def _summarise(self, context: Context, sifter: Sifter, flow: str, items: Sequence[Mapping[str, Any]]) -> None:
-        reasons = {str(reason): count for reason, count in sifter.counts.most_common()}
-        summary = {
-            "rows": sifter.rows,
-            "reasons": reasons,
-            "flow": flow,
-            "lists": [_in_summary(item) for item in items],
-            "dry_run": self.is_dry_run,
-            "already_launched": False,
-        }
-        context["ti"].xcom_push(key="summary", value=summary)
-        self.log.info("%d rows: %s. Lists: %d (%s flow).", sifter.rows, reasons, len(items), flow)
-
-
-@dataclass(frozen=True)
-class _Run:
-    """The people of one run, and where it is noted what became of them."""
-
-    key: str
-    sifter: Sifter
-
-    def note(
-        self,
-        task: SqlToRinggOperator,
-        list_ids: Mapping[int, str],
-        invalid: Mapping[str, Mapping[str, str]],
-        why_not_uploaded: str = "",
-        mark: str = "",
-    ) -> None:
-        """Write the people ledger and the rejects file, as far as asked for.
-
-        A run that uploaded nothing goes under a key of its own (`mark`): lists of an earlier run may still stand.
-        """
-        spool = self.sifter.spool
-        if spool is None:
-            return
-        if task.contacts_table:
-            engine = BaseHook.get_hook(task.sql_conn_id).get_sqlalchemy_engine()
-            PeopleLedger(engine, task.contacts_table).replace(
-                f"{self.key} ({mark})" if mark else self.key,
-                spool,
-                list_ids,
-                invalid,
-                why_not_uploaded=why_not_uploaded,
-                instead_of=None if mark else f"{self.key} (refused)",
-            )
-        if task.rejects_path:
-            write_rejects(spool, ObjectStoragePath(task.rejects_path), list_ids, invalid)
-
-
-@dataclass(frozen=True)
-class _Campaigns:
-    """What is said about each list: name, window, dates."""
+@dataclass
+class _RinggLists:
+    """This run's lists on Ringg: name, window, dates, and the flow that is chosen once for all of them."""
 
     task: SqlToRinggOperator
-    form: Form
+    client: RinggClient
+    variables: Mapping[str, str]
+    may_be_empty: frozenset[str]
+    form: Form = field(init=False)
     schedule: Schedule = field(init=False)
     call_config: CallConfig = field(init=False)
+    flow: Flow = "standard"
 
     def __post_init__(self) -> None:
-        call_config = as_call_config(self.task.call_config)
-        schedule = schedule_of(call_config, self.task.campaign_start_time, self.task.campaign_end_time)
-        object.__setattr__(self, "call_config", call_config)
-        object.__setattr__(self, "schedule", schedule)
-        self.spec(
-            ListGroup(self.task.country_code), 1, 1
-        )  # what is wrong with the campaign is told before a row is read
+        task = self.task
+        self.form = Form(tuple(self.variables), task.phone_header)
+        self.call_config = as_call_config(task.call_config)
+        self.schedule = schedule_of(self.call_config, task.campaign_start_time, task.campaign_end_time)
+        # What is wrong with the campaign is told before a row is read.
+        self.spec(ListGroup(task.country_code), 1, 1)
 
     def planner(self) -> Planner | None:
-        """Plans each contact's calling window; None when the campaign's own window holds for everybody."""
-        task = self.task
-        if not task.purpose:
-            return None
+        """Plans each contact's calling window."""
         times = self.call_config.call_time
-        planner = WindowPlanner(
-            load_rules(task.calling_hours),
-            purpose=task.purpose,  # type: ignore[arg-type]  # it checks the word itself
-            window=DailyWindow.from_call_time(times.call_start_time, times.call_end_time, times.timezone),
-            schedule=self.schedule,
-            flow="large" if task.flow == "large" else "standard",
-            use_call_slots=task.use_call_slots,
-            no_rule=task.no_rule,
-            blackout_dates=[date.fromisoformat(day) if isinstance(day, str) else day for day in task.blackout_dates],
-        )
+        window = DailyWindow.from_call_time(times.call_start_time, times.call_end_time, times.timezone)
+        flow: Flow = "large" if self.task.flow == "large" else "standard"
+        return self.task.window_planner(window, self.schedule, flow, use_call_slots=self.task.use_call_slots)
 
-        def plan(e164: str, timezone: Any, region: Any) -> Any:
-            outcome = planner.plan_contact(e164, timezone, region)
-            if isinstance(outcome, Held):
-                return Rejection(Disposition.OUTSIDE_CALLING_HOURS, f"{outcome.code}: {outcome.detail}")
-            return outcome
+    def prepare(self, sifter: Sifter) -> None:
+        """Nothing: the platform keeps no list of people who must not be called."""
 
-        return plan
+    def begin(self, lists: Sequence[ContactList]) -> str:
+        """Choose the flow."""
+        self.flow = self.task.choose_flow(sum(contacts.rows for contacts in lists))
+        return self.flow
+
+    def item(self, contacts: ContactList, of: int) -> dict[str, Any]:
+        """What is returned for a list that is not uploaded."""
+        return _item(self.task, self.spec(contacts.group, contacts.number, of), contacts, self.flow, None)
+
+    def upload(self, contacts: ContactList, of: int) -> dict[str, Any]:
+        """Upload one list."""
+        return self.task.upload(self.client, self.spec(contacts.group, contacts.number, of), contacts, self.flow)
+
+    def refused(self, sifter: Sifter, items: Sequence[dict[str, Any]]) -> Invalid:
+        """The platform's own reports of invalid rows."""
+        return self.task.invalid_rows(self.client, sifter, items)
 
     def spec(self, group: ListGroup, number: int, of: int) -> CampaignSpec:
         """The campaign of a list, with dates as of now: a start that has passed meanwhile is as soon as possible."""
@@ -635,7 +353,3 @@ def _item(
     }
     slots = contacts.group.plan.wire_slots() if isinstance(contacts.group.plan, WindowPlan) else None
     return item if slots is None else item | {"call_slots": slots}
-
-
-def _in_summary(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: item.get(name) for name in ("list_id", "country_code", "rows", "rejected")}

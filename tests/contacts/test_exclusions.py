@@ -57,7 +57,7 @@ def test_a_contact_key_is_suppressed_whatever_type_the_database_gives_it(key: An
 
 
 def test_contact_keys_are_suppressed_too_where_there_are_such() -> None:
-    found = suppressed(("customer-7",), (8,), with_keys=True)
+    found = suppressed(("customer-7",), (8.0,), with_keys=True)
     rejected = found.rejections([NUMBER, NUMBER + 1, NUMBER + 2], ["customer-7", "8", "9"])
     assert sorted(rejected) == [0, 1]
     assert found.unreadable == 0

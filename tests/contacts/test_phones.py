@@ -131,6 +131,11 @@ def test_a_column_is_read_as_its_cells_one_by_one(cells: list[Any]) -> None:
             assert (position in column.foreign) == (calling_code_of(read) != 91)
 
 
+def test_every_number_of_a_column_is_found_dialable_or_not() -> None:
+    cells = ["+919876543210", "N/A", None, "1800 123 4567", "+1 (415) 555-2671", "98765 43211"]
+    assert sorted(INDIA.numbers_of(cells)) == [14155552671, 919876543210, 919876543211, 9118001234567]
+
+
 @given(_CELLS)
 def test_what_was_cleaned_is_clean(cell: Any) -> None:
     read = INDIA.clean(cell)

@@ -75,7 +75,7 @@ def test_a_query_becomes_one_saved_list_that_can_be_started(database: Warehouse,
     assert [(item["flow"], item["rows"], item["country_code"]) for item in lists] == [("standard", 2, "+91")]
     assert set(lists[0]) == {
         "list_id", "flow", "agent_id", "country_code", "call_config", "campaign_start_time", "campaign_end_time",
-        "rows", "rejected", "launch_key",
+        "rows", "rejected", "launch_key", "ledger_conn_id",
     }  # fmt: skip
     assert summary["reasons"] == {"listed": 2, "duplicate": 1, "phone_not_dialable": 1}
     people = database.query("SELECT * FROM ringg_contacts ORDER BY contact_key, occurrence")
@@ -390,6 +390,15 @@ class TestAtMostOnce:
         assert summary["already_launched"] is True
         assert len(sandbox.state()["campaigns"]) == 1
         assert database.query("SELECT * FROM ringg_contacts") == people
+
+    def test_an_empty_query_empties_the_set_of_its_key(self, database: Warehouse, sandbox: Any) -> None:
+        fill(database, [("9876543210", "x")])
+        options = {"contacts_table": "ringg_contacts", "launch_key": "key", "ledger_conn_id": "warehouse"}
+        transfer(**options)
+        database.execute("DELETE FROM people")
+        assert transfer(**options)[0] == []
+        assert database.query("SELECT * FROM ringg_contacts") == []
+        assert database.query("SELECT * FROM ringg_launches WHERE state = 'listed'") == []
 
     def test_without_a_launch_key_a_retry_of_the_same_task_replaces_its_people(
         self, database: Warehouse, sandbox: Any
