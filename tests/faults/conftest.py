@@ -39,4 +39,5 @@ def outcomes(stage: Stage, request: pytest.FixtureRequest) -> Iterator[dict[Sche
         try:
             yield {schedule: pool.submit(carry_out, stage, schedule) for schedule in chosen}
         finally:
+            stage.is_over.set()  # Ctrl-C does not wait for what is under way
             pool.shutdown(wait=True, cancel_futures=True)

@@ -72,7 +72,10 @@ def _nothing(drill: Drill, schedule: Schedule, fault: Fault, run: str) -> Ending
 
 def _hurry(drill: Drill, schedule: Schedule, fault: Fault, run: str) -> Ending:
     """Let the campaign go on slowly for as long as the struck attempt lasts."""
-    drill.until(lambda: _was_tried_again(drill, run, fault), "the next try")
+    if fault.strikes(schedule):
+        drill.until(lambda: _was_tried_again(drill, run, fault), "the next try")
+    else:
+        drill.until_waiting(run)
     drill.sandbox.settings(speed=FULL_SPEED)
     return drill.ending(run)
 

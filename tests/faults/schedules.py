@@ -97,6 +97,7 @@ class Fault:
         afterwards: what happens once the first run has ended, or in its middle; see `tests/faults/drills.py`.
         ends: how it must end.
         needs_ledger: whether it makes sense with a ledger only.
+        strikes: whether the struck task needs another try.
         haste: how much faster the clock of a waiting task runs.
         needs_memory: whether it can end right only where what was to be sent outlives the worker.
     """
@@ -111,6 +112,7 @@ class Fault:
     afterwards: str | None = None
     needs_ledger: bool = False
     needs_memory: bool = False
+    strikes: Callable[[Schedule], bool] = lambda _: True
     haste: float = HASTE
 
 
@@ -172,7 +174,12 @@ FAULTS: dict[str, Fault] = {
     "term_after_answer": Fault(
         sabotage=("launch", "after_answer", "SIGTERM"), settings={"speed": 2}, afterwards="hurry"
     ),
-    "term_while_waiting": Fault(sabotage=("launch", "while_waiting", "SIGTERM")),
+    "term_while_waiting": Fault(
+        sabotage=("launch", "while_waiting", "SIGTERM"),
+        settings={"speed": 2},
+        afterwards="hurry",
+        strikes=lambda schedule: schedule.mode == "sync",  # what comes back from a deferral has only to end
+    ),
     # Answers that are lost, late or wrong.
     "cut_before_acting": Fault(lambda _: IN_DOUBT, lies=_start(kind="cut", when="before")),
     "cut_after_acting": Fault(lies=_start(kind="cut", when="after")),

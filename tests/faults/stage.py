@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,9 +24,9 @@ from tests.support.sandbox import Sandbox, running_sandbox
 
 DAGS = Path(__file__).parent / "dags"
 #: Seconds that a run may take; one takes five to twenty on two idle cores.
-PATIENCE = 180.0
+PATIENCE = 300.0
 #: Seconds between two heartbeats that the scheduler tolerates before it calls a task's worker dead.
-WORKER_IS_DEAD_AFTER = 30
+WORKER_IS_DEAD_AFTER = 60
 PEOPLE = 4
 STARTS = ("/campaign/start", "/campaign/make-call-async")
 
@@ -82,6 +83,7 @@ class Stage:
     def __init__(self, api: Operations, processes: Processes) -> None:
         self.api = api
         self.processes = processes
+        self.is_over = Event()
 
     @contextmanager
     def campaign(self, dag_id: str, generation: str, timeout: float | None = None, **options: Any) -> Iterator[Drill]:
@@ -175,6 +177,7 @@ class Drill:
         deadline = time.monotonic() + PATIENCE
         while not condition():
             self.stage.processes.check()
+            assert not self.stage.is_over.is_set(), "the session was ended meanwhile"
             assert time.monotonic() < deadline, f"{self.dag_id}: waited {PATIENCE:.0f} s for {what}"
             time.sleep(0.7)
 

@@ -22,7 +22,7 @@ def test_a_launch_under_fault_dials_at_most_once_and_ends_right(
     expected = fault.ends(schedule)
 
     # What was to go wrong did go wrong; a start that is not sent cannot be lied about.
-    assert outcome.struck == bool(fault.sabotage)
+    assert outcome.struck == (fault.sabotage is not None and fault.strikes(schedule))
     assert outcome.lied == bool(fault.lies) or expected.starts == 0
 
     assert outcome.most_starts_of_a_list <= 1
