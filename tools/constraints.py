@@ -34,7 +34,7 @@ def resolve(minor: str) -> list[str]:
     with tempfile.TemporaryDirectory(prefix=f"constraints-{minor}-") as folder:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         python = str(Path(folder) / "bin" / "python")
-        wanted = [f"{ROOT}[dev]", f"apache-airflow=={minor}.*", *KNOWN_BAD[minor]]
+        wanted = [f"{ROOT}[bench,dev]", f"apache-airflow=={minor}.*", *KNOWN_BAD[minor]]
         subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
         subprocess.run([python, "-m", "pip", "check"], check=True, stdout=subprocess.DEVNULL)
         frozen = subprocess.run(

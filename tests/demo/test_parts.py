@@ -8,6 +8,7 @@ import sys
 import time
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 import pytest
@@ -92,8 +93,8 @@ def check_for(seconds: float, processes: Processes) -> None:
         time.sleep(0.05)
 
 
-def test_the_database_listens_on_loopback_only_asks_for_a_password_and_ends(tmp_path: Path) -> None:
-    with EmbeddedPostgres(tmp_path / "data") as server:
+def test_the_database_listens_on_loopback_only_asks_for_a_password_and_ends() -> None:
+    with TemporaryDirectory(prefix="ringg-demo-") as folder, EmbeddedPostgres(Path(folder) / "data") as server:
         assert server.pid is not None
         process = psutil.Process(server.pid)
         assert {listener.laddr.ip for listener in process.net_connections() if listener.status == "LISTEN"} == {
