@@ -1,139 +1,214 @@
-"""What is checked before anything changes on a server, against the sandbox on a socket in both generations."""
+"""The preflight's judgement where no platform is needed, and the report that is made of it."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import pytest
 
-from ringg_provider.campaign.preflight import check_agent, check_callers, check_variables
-from ringg_provider.exceptions import InvalidRequest
-from ringg_provider.ringg import RinggClient
-from tests.support.sandbox import Sandbox
-
-RENEWALS = "11111111-1111-4111-8111-111111111111"
-INBOUND = "33333333-3333-4333-8333-333333333333"
-MULTI_NODE = "44444444-4444-4444-8444-444444444444"
-NUMBER = "aaaaaaaa-0000-4000-8000-00000000000{}"
-USER = "cccccccc-0000-4000-8000-000000000001"
-STRANGER = "deadbeef-0000-4000-8000-000000000000"
-MAPPED = {"callee_name": "Name", "mobile_number": "Phone", "policy_id": "Policy", "due_date": "Due"}
-
-both_generations = pytest.mark.parametrize("sandbox", ["g2", "g3"], indirect=True)
-
-
-@pytest.fixture
-def client(sandbox: Sandbox) -> Iterator[RinggClient]:
-    with RinggClient(sandbox.api_key, sandbox.base_url) as client:
-        yield client
+from ringg_provider.campaign.feasibility import CostEstimate, RetryFit
+from ringg_provider.campaign.launch import Evidence, ListState
+from ringg_provider.campaign.preflight import (
+    Callers,
+    judge_callers,
+    judge_credits,
+    judge_list_state,
+    judge_retries,
+    judge_rows,
+    judge_variables,
+)
+from ringg_provider.campaign.report import Check, Finding, Level, PreflightReport
 
 
 @dataclass(frozen=True)
-class UnreadableAgent:
-    """An agent whose variables the platform did not give in any known shape."""
+class Number:
+    id: str = "n1"
+    number: str | None = "+918031000001"
+    is_test_number: bool = False
+    is_spam: bool = False
+    provider: str | None = "ringg"
+    number_pool_id: str | None = "pool"
 
-    id: str = RENEWALS
+
+@dataclass(frozen=True)
+class Workspace:
+    numbers: Sequence[Number]
+
+    def list_numbers(self) -> Sequence[Number]:
+        return self.numbers
+
+    def list_users(self) -> Sequence[Number]:
+        return []
+
+
+def levels(callers: Callers, *numbers: Number, country_codes: Sequence[str] = ("+91",)) -> dict[str, str]:
+    return {found.check: found.level for found in judge_callers(Workspace(numbers), callers, country_codes)}
+
+
+@pytest.mark.parametrize(
+    ("members", "level"),
+    [
+        ([], "error"),
+        ([Number(number_pool_id="another")], "error"),
+        ([Number(is_test_number=True)], "error"),
+        ([Number(is_spam=True), Number("n2", is_spam=True)], "warning"),
+        ([Number(is_spam=True), Number("n2")], "ok"),
+    ],
+)
+def test_a_pool_needs_a_number_that_can_call(members: list[Number], level: str) -> None:
+    assert levels(Callers(number_pool_id="pool"), *members) == {"number_pool": level}
+
+
+def test_a_number_may_be_named_by_its_spelling_and_only_once() -> None:
+    assert levels(Callers(["+918031000001"]), Number())["caller_numbers"] == "ok"
+    assert levels(Callers(["n1", "n1"]), Number())["caller_numbers"] == "error"
+
+
+@pytest.mark.parametrize(
+    ("provider", "country_codes", "level"),
+    [
+        ("ringg", ["+91"], "ok"),
+        ("ringg", ["+91", "+1"], "warning"),
+        ("Twilio", ["+91", "+1"], "ok"),
+        (None, ["+1"], "warning"),
+    ],
+)
+def test_only_twilio_numbers_call_abroad(provider: str | None, country_codes: list[str], level: str) -> None:
+    found = levels(Callers(["n1"]), Number(provider=provider), country_codes=country_codes)
+    assert found["foreign_numbers"] == level
+
+
+@dataclass(frozen=True)
+class Agent:
+    variables: frozenset[str] | None
+    id: str = "agent"
     agent_type: str | None = "outbound"
     is_outbound: bool = True
-    variables: frozenset[str] | None = None
 
 
-@both_generations
-@pytest.mark.parametrize("agent_id", [RENEWALS, MULTI_NODE])
-def test_an_agent_that_calls_out_passes(client: RinggClient, agent_id: str) -> None:
-    assert check_agent(client, agent_id).id == agent_id
-
-
-@both_generations
-def test_an_agent_that_does_not_exist_is_refused_by_name(client: RinggClient) -> None:
-    with pytest.raises(InvalidRequest, match=f"agent_id: there is no agent {STRANGER}") as caught:
-        check_agent(client, STRANGER)
-    assert caught.value.field == "agent_id"
-
-
-@both_generations
-def test_an_agent_that_only_answers_calls_is_refused(client: RinggClient) -> None:
-    with pytest.raises(InvalidRequest, match="needs an outbound one") as caught:
-        check_agent(client, INBOUND)
-    assert caught.value.field == "agent_id"
-
-
-@both_generations
-def test_a_map_of_every_variable_passes_and_tells_them(client: RinggClient) -> None:
-    assert check_variables(check_agent(client, RENEWALS), MAPPED) == frozenset(MAPPED)
-
-
-@both_generations
-def test_all_variables_that_are_not_mapped_are_named_at_once(client: RinggClient) -> None:
-    with pytest.raises(InvalidRequest, match="not mapped: due_date, policy_id") as caught:
-        check_variables(check_agent(client, RENEWALS), {"callee_name": "Name", "mobile_number": "Phone"})
-    assert caught.value.field == "variables_map"
-
-
-def test_name_and_number_must_be_mapped_whatever_the_agent_says(client: RinggClient) -> None:
-    mapped = {variable: column for variable, column in MAPPED.items() if variable != "mobile_number"}
-    with pytest.raises(InvalidRequest, match="not mapped: mobile_number"):
-        check_variables(check_agent(client, RENEWALS), mapped)
-
-
-def test_a_variable_that_the_agent_does_not_use_is_a_warning(
-    client: RinggClient, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("variables", "mapped", "level"),
+    [
+        (frozenset({"city"}), ["callee_name", "mobile_number", "city"], "ok"),
+        (frozenset({"city"}), ["callee_name", "mobile_number"], "error"),
+        (frozenset(), ["callee_name", "mobile_number", "town"], "warning"),
+        (None, ["callee_name", "mobile_number"], "error"),
+    ],
+)
+def test_variables_are_all_mapped_and_none_in_vain(
+    variables: frozenset[str] | None, mapped: list[str], level: str
 ) -> None:
-    with caplog.at_level(logging.WARNING, logger="ringg_provider"):
-        check_variables(check_agent(client, RENEWALS), MAPPED | {"favourite_colour": "Colour"})
-    assert "no such variables: favourite_colour" in caplog.text
+    assert judge_variables(Agent(variables), dict.fromkeys(mapped, "column")).level == level
 
 
-def test_variables_that_cannot_be_read_close_the_door_unless_that_is_allowed() -> None:
-    with pytest.raises(InvalidRequest, match="cannot be read") as caught:
-        check_variables(UnreadableAgent(), MAPPED)
-    assert caught.value.field == "variables_map"
-    assert check_variables(UnreadableAgent(), MAPPED, allow_unreadable=True) == {"callee_name", "mobile_number"}
+@pytest.mark.parametrize("state", ListState)
+def test_every_state_of_a_list_has_a_level_and_only_a_startable_one_is_ok(state: ListState) -> None:
+    startable = {ListState.READY, ListState.INSUFFICIENT_BALANCE}
+    hopeless = {ListState.FAILED, ListState.TERMINATED, ListState.MISSING}
+    expected = "ok" if state in startable else "error" if state in hopeless else "warning"
+    assert judge_list_state(state).level == expected
 
 
-@both_generations
-def test_numbers_are_known_by_their_id_and_by_their_spelling(client: RinggClient) -> None:
-    check_callers(client, [NUMBER.format(1), "+918031000002"], [USER])
+@pytest.mark.parametrize(
+    ("listed", "has_calls", "state"),
+    [
+        (ListState.STARTED, False, ListState.STARTED),
+        (ListState.FAILED, True, ListState.FAILED),
+        (ListState.READY, True, ListState.ENDED),
+        (ListState.READY, False, ListState.READY),
+        (None, True, ListState.ENDED),
+        (None, False, ListState.AMBIGUOUS),
+    ],
+)
+def test_an_ambiguous_list_is_what_the_listing_and_its_calls_prove(
+    listed: ListState | None, has_calls: bool, state: ListState
+) -> None:
+    assert Evidence(listed, has_calls).state is state
 
 
-@both_generations
-def test_a_number_of_somebody_else_is_refused_by_its_place_and_not_repeated(client: RinggClient) -> None:
-    with pytest.raises(InvalidRequest, match="from_numbers: entry 2 is not a caller number") as caught:
-        check_callers(client, [NUMBER.format(1), "+919999988888"])
-    assert caught.value.field == "from_numbers"
-    assert "9999988888" not in str(caught.value)
+def estimate(basis: str, sufficient: bool | None, spendable: str | None) -> CostEstimate:
+    left = None if spendable is None else Decimal(spendable)
+    return CostEstimate(sufficient, basis, None, None, "", left)  # type: ignore[arg-type]
 
 
-@both_generations
-def test_a_test_number_is_refused(client: RinggClient) -> None:
-    with pytest.raises(InvalidRequest, match=r"entry 1 \(id .*3\) is a test number") as caught:
-        check_callers(client, [NUMBER.format(3)])
-    assert caught.value.field == "from_numbers"
+@pytest.mark.parametrize(
+    ("cost", "told", "unpaid", "level"),
+    [
+        (estimate("history", True, "9"), None, 0, "ok"),
+        (estimate("history", False, "9"), True, 0, "error"),
+        # Credits that cannot be read are never "go ahead".
+        (estimate("history", None, None), None, 0, "error"),
+        (estimate("none", None, "9"), None, 0, "warning"),
+        (estimate("none", None, None), None, 0, "warning"),
+        (estimate("none", None, "0"), None, 0, "error"),
+        (estimate("none", None, "0"), True, 0, "ok"),
+        (estimate("history", True, "9"), False, 0, "error"),
+        (estimate("history", True, "9"), True, 1, "error"),
+    ],
+)
+def test_credits_are_enough_when_nobody_says_otherwise(
+    cost: CostEstimate, told: bool | None, unpaid: int, level: str
+) -> None:
+    assert judge_credits(cost, told_sufficient=told, unpaid_lists=unpaid).level == level
 
 
-def test_a_number_that_is_flagged_as_spam_is_a_warning(client: RinggClient, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, logger="ringg_provider"):
-        check_callers(client, [NUMBER.format(4)])
-    assert f"{NUMBER.format(4)} is flagged as spam" in caplog.text
+@pytest.mark.parametrize(("must_fit", "level"), [(False, "warning"), (True, "error")])
+def test_retries_that_do_not_fit_are_a_warning_or_an_error(must_fit: bool, level: str) -> None:
+    assert judge_retries(RetryFit(False, 3, 1, None, "Only 1 fits."), must_fit=must_fit).level == level
+    assert judge_retries(RetryFit(True, 3, 3, None), must_fit=must_fit).level == "ok"
 
 
-@both_generations
-def test_who_is_to_be_mailed_must_be_a_member(client: RinggClient) -> None:
-    with pytest.raises(InvalidRequest, match=f"not members of this workspace: {STRANGER}") as caught:
-        check_callers(client, None, [USER, STRANGER])
-    assert caught.value.field == "email_completion_user_ids"
+@pytest.mark.parametrize(
+    ("rows", "allowance", "accepted", "large", "level"),
+    [
+        (None, None, False, True, "warning"),
+        (100, None, False, True, "ok"),
+        (101, None, False, True, "warning"),
+        (101, 101, False, True, "ok"),
+        (102, 101, False, True, "error"),
+        (102, 101, True, True, "ok"),
+        (4_999, None, True, False, "ok"),
+        (5_000, None, True, False, "warning"),
+    ],
+)
+def test_the_row_allowance(rows: int | None, allowance: int | None, accepted: bool, large: bool, level: str) -> None:
+    assert judge_rows(rows, allowance=allowance, accepted=accepted, large=large).level == level
 
 
-def test_what_is_not_asked_for_is_not_read(client: RinggClient, sandbox: Sandbox) -> None:
-    check_callers(client, None, None)
-    assert sandbox.requests() == []
+def finding(check: Check, level: Level, message: str) -> Finding:
+    return Finding(check, level, message)
 
 
-@both_generations
-def test_no_check_changes_anything_on_the_server(client: RinggClient, sandbox: Sandbox) -> None:
-    check_variables(check_agent(client, RENEWALS), MAPPED)
-    check_callers(client, [NUMBER.format(1)], [USER])
-    assert {request["method"] for request in sandbox.requests()} == {"GET"}
-    assert sandbox.state()["campaigns"] == []
+def test_findings_of_several_lists_become_one_line_with_the_worst_level() -> None:
+    report = PreflightReport(
+        [
+            finding(Check.RETRIES, Level.OK, "Fine."),
+            finding(Check.AGENT, Level.OK, "There."),
+            finding(Check.RETRIES, Level.WARNING, "Tight."),
+            finding(Check.RETRIES, Level.WARNING, "Tight."),
+            finding(Check.RETRIES, Level.ERROR, "No | way."),
+        ],
+        lists=4,
+        rows=None,
+    )
+    assert report.level is Level.ERROR
+    assert report.counts == {"ok": 1, "warning": 0, "error": 1}
+    assert [found.check for found in report.checks] == [Check.AGENT, Check.RETRIES]
+    assert report.checks[1].message == "Tight. (2 of 4 lists) No | way. (1 of 4 lists)"
+    assert report.failing(Level.WARNING) == report.failing(Level.ERROR) == [report.checks[1]]
+    lines = report.as_markdown().splitlines()
+    assert "an unknown number of contacts on 4 lists" in lines[0]
+    # What is wrong comes first, and a bar in a message does not break the table.
+    assert lines[4] == r"| ❌ | `retries` | Tight. (2 of 4 lists) No \| way. (1 of 4 lists) |"
+
+
+def test_a_report_without_a_finding_is_fine() -> None:
+    assert PreflightReport([], lists=0, rows=0).as_dict() == {
+        "level": "ok",
+        "counts": {"ok": 0, "warning": 0, "error": 0},
+        "lists": 0,
+        "rows": 0,
+        "checks": [],
+    }

@@ -85,11 +85,16 @@ def test_max_delay_is_how_late_a_start_may_be(platform: Any, saved: str, clock: 
     assert start(saved, max_delay=timedelta(hours=3), **late) == saved
 
 
-def test_a_planned_start_without_a_zone_and_a_call_config_is_in_utc(platform: Any, saved: str, clock: Any) -> None:
-    clock.move_to(NOON + timedelta(hours=2))  # 08:30 UTC
-    with refused(StaleCampaign, "planned for 2027-03-01T06:00:00"):
-        start(saved, planned_start="2027-03-01T06:00")
-    assert start(saved, planned_start="2027-03-01T06:30") == saved
+def test_a_planned_start_without_a_zone_needs_the_call_config_that_has_one(
+    platform: Any, saved: str, clock: Any
+) -> None:
+    clock.move_to(NOON + timedelta(hours=3, minutes=1))
+    with refused(InvalidRequest, "planned_start: give its zone, or call_config"):
+        start(saved, planned_start="2027-03-01T13:00")
+    with refused(StaleCampaign, "max_delay"):
+        start(saved, planned_start="2027-03-01T13:00+05:30")
+    with refused(StaleCampaign, "max_delay"):
+        start(saved, planned_start="2027-03-01T13:00", call_config=CALL_CONFIG)
 
 
 def test_a_list_that_runs_already_is_adopted_whatever_the_clock_says(platform: Any, saved: str, clock: Any) -> None:

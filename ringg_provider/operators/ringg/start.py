@@ -38,6 +38,9 @@ VISIBLE_WITHIN = 120.0
 class _RinggLaunchingOperator(LaunchOperator):
     """Base of the operators that start a Ringg campaign."""
 
+    #: What the parameter with the planned start is called.
+    start_parameter = "campaign_start_time"
+
     operator_extra_links = (RinggCampaignLink(),)
     ui_color = "#d9e8fb"
 
@@ -185,7 +188,7 @@ class _RinggLaunchingOperator(LaunchOperator):
         call_slots: Mapping[str, Any] | None,
     ) -> None:
         """Refuse a campaign that comes too late, or whose calling hours are over by now."""
-        planned = planned_time(call_config, start, "campaign_start_time")
+        planned = planned_time(call_config, start, self.start_parameter)
         self.refuse_if_stale(context, list_id, planned)
         if call_config is None:
             return
@@ -267,6 +270,8 @@ class RinggStartCampaignOperator(_RinggLaunchingOperator):
     The parameters for waiting and launching are those of
     :class:`~ringg_provider.operators.launching.LaunchOperator`.
     """
+
+    start_parameter = "planned_start"
 
     template_fields: Sequence[str] = (
         "list_id",
