@@ -365,6 +365,7 @@ def launching(
             sleep=sleep,
             monotonic=clock.monotonic,
             interrupted=interrupted,
+            unwanted=lambda: told_to_stop,
             settle_timeout=SETTLE_TIMEOUT,
             settle_interval=SETTLE_INTERVAL,
             unsent_attempts=2,

@@ -272,6 +272,18 @@ async def test_the_wait_that_the_platform_asks_for_is_kept_also_when_somebody_is
     assert second - first >= 0.4
 
 
+async def test_one_page_that_cannot_be_read_fails_nobody_and_one_that_stays_is_told_to_everybody(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(poller, "LONGEST_BACKOFF", 0.001)
+    workspace.shown = {"a": DONE}
+    workspace.troubles = [UnexpectedResponse("a page of HTML"), None]
+    assert await until_final(workspace, "a") == [DONE]
+    workspace.troubles = [UnexpectedResponse("a page of HTML")] * (poller.UNREADABLE_PASSES + 1)
+    with pytest.raises(UnexpectedResponse, match="HTML"):
+        await until_final(workspace, "a")
+
+
 @pytest.mark.parametrize(
     ("trouble", "told"),
     [(AuthenticationError("the key was rotated"), AuthenticationError), (KeyError("campaigns"), UnexpectedResponse)],

@@ -21,8 +21,8 @@ from airflow.secrets.environment_variables import EnvironmentVariablesBackend
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.ringg import AsyncRinggClient, RinggClient
 from ringg_provider.ringg.requests import CampaignSpec
-from ringg_provider.triggers import clients, poller
 from ringg_provider.triggers import campaign as module
+from ringg_provider.triggers import clients, poller
 from ringg_provider.triggers.ringg import RinggBalanceTrigger, RinggCampaignTrigger, RinggUploadStatusTrigger
 from tests.support.sandbox import Sandbox
 
