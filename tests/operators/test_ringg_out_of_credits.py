@@ -264,6 +264,16 @@ async def test_the_triggerer_waits_for_a_top_up_and_the_task_asks_again(platform
     assert answer["sufficient"] is True
 
 
+async def test_the_triggerer_lets_an_interval_pass_before_it_asks_what_the_task_just_asked(
+    platform: Any, unpaid: str
+) -> None:
+    before = await asyncio.to_thread(asked, platform, f"/check-balance/{unpaid}")
+    trigger = RinggBalanceTrigger(ringg_conn_id="ringg_sandbox", bulk_list_id=unpaid, poll_interval=60)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(trigger.run()), timeout=0.5)
+    assert await asyncio.to_thread(asked, platform, f"/check-balance/{unpaid}") == before
+
+
 async def test_the_triggerer_gives_up_at_the_deadline_and_so_does_the_task(platform: Any, unpaid: str) -> None:
     deadline = NOON.timestamp() - 1
     trigger = RinggBalanceTrigger(ringg_conn_id="ringg_sandbox", bulk_list_id=unpaid, deadline=deadline)
