@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from airflow.providers.common.compat.sdk import AirflowFailException, Variable, task
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseHook, Variable, task
 
-from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.http import is_loopback
 
 #: Set this Airflow Variable to let the examples talk to the real platform, which rings real phones.
@@ -19,9 +18,9 @@ def sandbox_only(conn_id: str = "ringg_sandbox") -> None:
 
     Airflow loads a provider's examples by itself, and somebody will unpause one out of curiosity.
 
-    :param conn_id: the connection that the example uses.
+    :param conn_id: the connection that the example uses, of type `ringg` or `smartalex`.
     """
-    host = urlsplit(RinggHook(conn_id).base_url).hostname or ""
+    host = urlsplit(BaseHook.get_hook(conn_id).base_url).hostname or ""
     if is_loopback(host) or Variable.get(LIVE_VARIABLE, default=None):
         return
     raise AirflowFailException(

@@ -64,6 +64,16 @@ def get_provider_info() -> dict[str, Any]:
                 "python-module": "ringg_provider.transfers.sql_to_ringg",
             },
             {
+                "source-integration-name": "Common SQL",
+                "target-integration-name": _SMARTALEX,
+                "python-module": "ringg_provider.transfers.sql_to_smartalex",
+            },
+            {
+                "source-integration-name": _SMARTALEX,
+                "target-integration-name": "Common SQL",
+                "python-module": "ringg_provider.transfers.smartalex_to_sql",
+            },
+            {
                 "source-integration-name": _RINGG,
                 "target-integration-name": "Common SQL",
                 "python-module": "ringg_provider.transfers.ringg_to_sql",

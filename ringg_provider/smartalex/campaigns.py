@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
 from ringg_provider.campaign.launch import Evidence, ListState
 from ringg_provider.campaign.progress import Progress, Stage
-from ringg_provider.exceptions import NotFound, RinggProviderError, WrongState
+from ringg_provider.exceptions import CampaignAlreadyActive, NotFound, RinggProviderError, WrongState
 from ringg_provider.smartalex.client import AsyncSmartAlexClient, SmartAlexClient
 from ringg_provider.smartalex.responses import Campaign, CampaignState
+
+log = logging.getLogger(__name__)
 
 _LIST_STATES = {
     CampaignState.DRAFT: ListState.READY,
@@ -51,8 +54,11 @@ class SmartAlexCampaigns:
         return Evidence(self.look(list_id), has_calls=False)
 
     def start(self, request: Mapping[str, Any]) -> None:
-        """Send the start, once."""
-        self._client.start_campaign(request["campaign_id"])
+        """Send the start, once. A campaign that somebody else made active in between is what was asked for."""
+        try:
+            self._client.start_campaign(request["campaign_id"])
+        except CampaignAlreadyActive as error:
+            log.info("%s", error)
 
 
 def progress_of(campaign: Campaign) -> Progress:

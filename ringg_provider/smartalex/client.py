@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mappin
 from itertools import count
 from typing import Any, TypeVar
 
-from more_itertools import chunked
+from more_itertools import chunked, unique_everseen
 
 from ringg_provider.answers import ResponseModel
 from ringg_provider.clients import ApiClient, AsyncApiClient, Platform
@@ -91,6 +91,11 @@ class SmartAlexClient(_SmartAlex, ApiClient):
         self._endpoints = _endpoints(generation, paths)
         self._pacer = _pacer(requests_per_minute)
 
+    @property
+    def generation(self) -> Generation:
+        """Which of the vendor's documentations requests follow."""
+        return self._endpoints.generation
+
     def _do(self, endpoint: Endpoint[T]) -> T:
         with self._pacer.turn():
             return super()._do(endpoint)
@@ -137,30 +142,31 @@ class SmartAlexClient(_SmartAlex, ApiClient):
         return self._do(self._endpoints.create(campaign))
 
     def add_contacts(
-        self, campaign_id: str, contacts: Iterable[NewContact], *, per_request: int = CONTACTS_PER_REQUEST
+        self,
+        campaign_id: str,
+        contacts: Iterable[NewContact],
+        *,
+        per_request: int = CONTACTS_PER_REQUEST,
+        distinct: bool = False,
     ) -> int:
         """Put people on a campaign, so many in one request; each request is sent once.
 
         :param campaign_id: a draft.
         :param contacts: the people; a number that comes twice is sent once.
         :param per_request: default 500.
+        :param distinct: nobody comes twice, which saves remembering everybody. Default False.
         :return: how many were sent.
 
         https://docs.getsmartalex.com/api-reference/campaigns
         """
         if per_request < 1:
             raise InvalidRequest("per_request must be at least 1.", field="per_request")
-        sent: set[str] = set()
-
-        def new() -> Iterator[NewContact]:
-            for contact in contacts:
-                if contact.phone not in sent:
-                    sent.add(contact.phone)
-                    yield contact
-
-        for some in chunked(new(), per_request):
+        people = contacts if distinct else unique_everseen(contacts, key=lambda contact: contact.phone)
+        sent = 0
+        for some in chunked(people, per_request):
             self._do(self._endpoints.add_contacts(campaign_id, some))
-        return len(sent)
+            sent += len(some)
+        return sent
 
     def start_campaign(self, campaign_id: str) -> None:
         """Begin to call. Sent once: after any answer but a success, look before sending it again.

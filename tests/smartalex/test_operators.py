@@ -164,7 +164,7 @@ def test_a_start_whose_answer_was_lost_is_settled_and_never_sent_again(
 
 def test_somebody_elses_start_in_between_is_adopted(sandbox: Sandbox, draft: str) -> None:
     """The platform answers `campaign_already_active` to a start that comes second."""
-    sandbox.settings(upload_status_lag_seconds=1.0)  # the look still says draft
+    sandbox.settings(speed=1, upload_status_lag_seconds=5.0)  # the look still says draft
     with SmartAlexHook("smartalex_sandbox") as hook:
         hook.client.start_campaign(draft)
     assert start(draft).execute(context()) == draft

@@ -1,0 +1,305 @@
+# ruff: noqa: E501 - a line per column reads better than a screen per column
+"""SmartAlex's calls and pending callbacks in a SQL database: two tables, and how they are brought up to date.
+
+The tables are the only state: the watermark is the newest call in the table, and what is still to be read of a call is
+what its row lacks. `docs/tables.md` describes the columns.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from more_itertools import chunked
+
+from ringg_provider.exceptions import NotFound
+from ringg_provider.history.load import create_tables
+from ringg_provider.history.merge import Columns, merge_rows
+from ringg_provider.history.rows import Row, _json, _key, _moment, _number, _text, e164
+from ringg_provider.history.tables import _column
+from ringg_provider.history.types import Json, Key, Money, Seconds, UtcDateTime
+from ringg_provider.smartalex import SmartAlexClient
+from ringg_provider.smartalex.requests import CallFilter, Generation
+from ringg_provider.smartalex.responses import Call, Callback, CampaignState
+
+CALLS = "smartalex_calls"
+CALLBACKS = "smartalex_callbacks"
+PENDING, DONE = "pending", "done"
+
+_DETAILS_PER_MERGE = 50
+
+
+def smartalex_calls_table(name: str = CALLS, *, schema: str | None = None) -> sa.Table:
+    """Describe the table of calls: one row per call; a retry is a call of its own.
+
+    :param name: of the table.
+    :param schema: where it lives; the connection's default when left out.
+    """
+    # fmt: off
+    columns = [
+        _column("call_id", Key, "`id`", "the call", primary_key=True),
+        _column("campaign_id", Key, "details `campaign_id`, else the filter it was read with", "its campaign, which is the list of the launch ledger", index=True),
+        _column("agent_id", Key, "`agent_id`", "the agent that called"),
+        _column("contact_id", Key, "`contact.id` or `contact_id`", "the platform's own id of the person"),
+        _column("direction", Key, "`direction`", "inbound, outbound, web"),
+        _column("to_number", Key, "`phone_number`", "who was called; only the older API gives it; personal"),
+        _column("to_number_e164", Key, "`phone_number`", "the same as `+` and digits, which joins contacts; personal", index=True),
+        _column("callee_name", sa.Text, "`contact`", "personal"),
+        _column("status", Key, "`status` or `call_status`", "completed, voicemail, no_answer, failed, or a new one"),
+        _column("is_final", sa.Boolean, "`status`", "no other status is to come"),
+        _column("created_at", UtcDateTime, "`created_at` or `start_timestamp`", "when it was made", index=True),
+        _column("ended_at", UtcDateTime, "`end_timestamp`", "only the newer API gives it"),
+        _column("duration_seconds", Seconds, "`duration` or `duration_seconds`", "seconds"),
+        _column("cost", Money, "`cost`", "as the platform counts"),
+        _column("sentiment", sa.Text, "`sentiment`", "positive, neutral, negative"),
+        _column("summary", sa.Text, "details `summary`", "what was said; personal"),
+        _column("transcript", Json, "details `transcript`", "personal"),
+        _column("recording_url", sa.Text, "details `recording_url`", "a link"),
+        _column("raw", Json, "the list's row", "unknown fields too; personal"),
+        _column("details_read_at", UtcDateTime, "this provider", "when its details were read; NULL: not yet"),
+        _column("first_read_at", UtcDateTime, "this provider", "when the row was first written"),
+        _column("read_at", UtcDateTime, "this provider", "when the platform was last asked for it"),
+    ]
+    # fmt: on
+    return sa.Table(name, sa.MetaData(), *columns, schema=schema)
+
+
+def callbacks_table(name: str = CALLBACKS, *, schema: str | None = None) -> sa.Table:
+    """Describe the table of callbacks: one row per callback that was ever seen pending.
+
+    :param name: of the table.
+    :param schema: where it lives; the connection's default when left out.
+    """
+    # fmt: off
+    columns = [
+        _column("callback_id", Key, "`id`, else campaign, contact and attempt", "the callback", primary_key=True),
+        _column("campaign_id", Key, "the campaign that was asked for", "its campaign", index=True),
+        _column("agent_id", Key, "`agent_id`", "the agent that will call"),
+        _column("contact_id", Key, "`contact.id` or `contact_id`", "the platform's own id of the person"),
+        _column("to_number", Key, "`contact.phone` or `phone_number`", "who will be called; personal"),
+        _column("to_number_e164", Key, "the same", "as `+` and digits, which joins contacts; personal", index=True),
+        _column("original_outcome", Key, "`original_outcome`", "why: voicemail, no_answer, busy"),
+        _column("attempt", sa.Integer, "`attempt`", "which retry it is"),
+        _column("max_attempts", sa.Integer, "`max_attempts`", "of how many"),
+        _column("scheduled_at", UtcDateTime, "`scheduled_at`", "when it is due"),
+        _column("state", Key, "this provider", "pending; done once the platform does not list it any more", index=True),
+        _column("raw", Json, "the whole row", "unknown fields too; personal"),
+        _column("first_read_at", UtcDateTime, "this provider", "when it was first seen"),
+        _column("read_at", UtcDateTime, "this provider", "when it was last seen pending"),
+        _column("done_at", UtcDateTime, "this provider", "when it was found to be done"),
+    ]
+    # fmt: on
+    return sa.Table(name, sa.MetaData(), *columns, schema=schema)
+
+
+@dataclass
+class CallCounts:
+    """What a run did: counts only.
+
+    :param calls_read: rows that came, repeated ones too.
+    :param inserted: calls that were new.
+    :param details_read: calls whose details were read.
+    """
+
+    calls_read: int = 0
+    inserted: int = 0
+    details_read: int = 0
+
+
+@dataclass
+class CallLoad:
+    """Loads calls of one workspace.
+
+    :param client: reaches the workspace.
+    :param engine: the database.
+    :param table: see `smartalex_calls_table`.
+    :param include_details: read the details of each call once: its campaign, summary, transcript.
+    :param lookback: begin so much before the newest call of the table.
+    :param now: the present time, aware; for tests.
+    """
+
+    client: SmartAlexClient
+    engine: sa.Engine
+    table: sa.Table = field(default_factory=smartalex_calls_table)
+    include_details: bool = True
+    lookback: dt.timedelta = dt.timedelta(hours=1)
+    now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
+
+    def run(
+        self, campaign_ids: Sequence[str] = (), start: dt.datetime | None = None, end: dt.datetime | None = None
+    ) -> CallCounts:
+        """Read what may be new and merge it.
+
+        :param campaign_ids: whole campaigns and nothing else; the newer API cannot filter by them, so that all calls
+            are read.
+        :param start: calls from here on; default the newest call in the table, less the lookback.
+        :param end: calls up to here; default all.
+        :raises TransientError: what was read until then is in the table.
+        """
+        create_tables(self.engine, self.table)
+        counts = CallCounts()
+        filterable = self.client.generation is Generation.OLD
+        for campaign_id in campaign_ids if campaign_ids and filterable else [None]:
+            since = start if campaign_id or start else self._watermark()
+            self._read(self._filter(campaign_id, since, end), campaign_id, counts)
+        if self.include_details:
+            self._read_details(counts)
+        return counts
+
+    def _filter(self, campaign_id: str | None, start: dt.datetime | None, end: dt.datetime | None) -> CallFilter:
+        hours = None if start is None else max(1, math.ceil((self.now() - start) / dt.timedelta(hours=1)))
+        return CallFilter(campaign_id=campaign_id, from_date=start, to_date=end, since_hours=hours)
+
+    def _watermark(self) -> dt.datetime | None:
+        with self.engine.connect() as connection:
+            newest = connection.execute(sa.select(sa.func.max(self.table.c.created_at))).scalar_one_or_none()
+        return None if newest is None else newest - self.lookback
+
+    def _read(self, wanted: CallFilter, campaign_id: str | None, counts: CallCounts) -> None:
+        def rows() -> Iterable[Row]:
+            for call in self.client.iter_calls(wanted):
+                counts.calls_read += 1
+                yield self._row(call, campaign_id)
+
+        counts.inserted += self._merge(rows())
+
+    def _read_details(self, counts: CallCounts) -> None:
+        table = self.table
+        lacking = sa.select(table.c.call_id).where(table.c.details_read_at.is_(None), table.c.is_final == sa.true())
+        with self.engine.connect() as connection:
+            ids = list(connection.execute(lacking.order_by(table.c.created_at)).scalars())
+        for some in chunked(ids, _DETAILS_PER_MERGE):
+            rows = []
+            for call_id in some:
+                try:
+                    rows.append(self._row(self.client.get_call(call_id), None) | {"details_read_at": self.now()})
+                except NotFound:
+                    continue
+            counts.details_read += len(rows)
+            # The whole row of the list says more of a contact than the details do.
+            self._merge([{name: value for name, value in row.items() if name != "raw"} for row in rows])
+
+    def _row(self, call: Call, campaign_id: str | None) -> Row:
+        name = " ".join(filter(None, (call.first_name, call.last_name)))
+        raw = {key: value for key, value in call.raw.items() if key != "transcript"}
+        return {
+            "call_id": _key(call.id),
+            "campaign_id": _key(call.campaign_id or campaign_id),
+            "agent_id": _key(call.agent_id),
+            "contact_id": _key(call.contact_id),
+            "direction": _key(call.direction),
+            "to_number": _key(call.phone_number),
+            "to_number_e164": e164(call.phone_number),
+            "callee_name": _text(name or None),
+            "status": _key(call.status),
+            "is_final": call.is_final,
+            "created_at": _moment(call.created_at),
+            "ended_at": _moment(call.ended_at),
+            "duration_seconds": _number(call.duration),
+            "cost": _number(call.cost),
+            "sentiment": _text(call.sentiment),
+            "summary": _text(call.summary),
+            "transcript": _json(call.transcript) if call.transcript else None,
+            "recording_url": _text(call.recording_url),
+            "raw": _json(raw),
+            "read_at": self.now(),
+        }
+
+    def _merge(self, rows: Iterable[Row]) -> int:
+        names = {column.name for column in self.table.columns}
+        return merge_rows(
+            self.engine,
+            self.table,
+            rows,
+            keys=["call_id"],
+            supersedes=lambda stored, staged: sa.or_(stored["is_final"] != sa.true(), staged["is_final"] == sa.true()),
+            carry_over=names - {"call_id", "read_at", "first_read_at"},
+            derive=_first_read,
+        ).inserted
+
+
+@dataclass
+class CallbackCounts:
+    """What a run did: counts only.
+
+    :param pending: callbacks that are still to be made.
+    :param done: callbacks that were found to be done now.
+    """
+
+    pending: int = 0
+    done: int = 0
+
+
+@dataclass
+class CallbackLoad:
+    """Loads pending callbacks of one workspace, and marks those that are done.
+
+    :param client: reaches the workspace.
+    :param engine: the database.
+    :param table: see `callbacks_table`.
+    :param now: the present time, aware; for tests.
+    """
+
+    client: SmartAlexClient
+    engine: sa.Engine
+    table: sa.Table = field(default_factory=callbacks_table)
+    now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
+
+    def run(self, campaign_ids: Sequence[str] = ()) -> CallbackCounts:
+        """Read each campaign's callbacks to the end; what is not listed any more is done.
+
+        :param campaign_ids: default all that are active or paused, and those with a pending callback in the table.
+        """
+        create_tables(self.engine, self.table)
+        counts = CallbackCounts()
+        for campaign_id in campaign_ids or self._campaigns():
+            read_at = self.now()
+            rows = [self._row(callback, campaign_id, read_at) for callback in self.client.iter_callbacks(campaign_id)]
+            merge_rows(self.engine, self.table, rows, keys=["callback_id"], derive=_first_read)
+            counts.pending += len(rows)
+            counts.done += self._mark_done(campaign_id, read_at)
+        return counts
+
+    def _campaigns(self) -> list[str]:
+        table = self.table
+        with self.engine.connect() as connection:
+            waiting = connection.execute(sa.select(table.c.campaign_id).where(table.c.state == PENDING).distinct())
+            known = [str(campaign_id) for campaign_id in waiting.scalars()]
+        live = {CampaignState.ACTIVE, CampaignState.PAUSED}
+        listed = [campaign.id for campaign in self.client.iter_campaigns() if campaign.state in live]
+        return sorted({*known, *listed})
+
+    def _mark_done(self, campaign_id: str, read_at: dt.datetime) -> int:
+        table = self.table
+        gone = sa.update(table).where(
+            table.c.campaign_id == campaign_id, table.c.state == PENDING, table.c.read_at < read_at
+        )
+        with self.engine.begin() as connection:
+            return connection.execute(gone.values(state=DONE, done_at=self.now())).rowcount
+
+    @staticmethod
+    def _row(callback: Callback, campaign_id: str, read_at: dt.datetime) -> Row:
+        contact = callback.contact_id or e164(callback.phone_number) or ""
+        return {
+            "callback_id": _key(callback.id or f"{campaign_id}/{contact}/{callback.attempt}"),
+            "campaign_id": _key(campaign_id),
+            "agent_id": _key(callback.agent_id),
+            "contact_id": _key(callback.contact_id),
+            "to_number": _key(callback.phone_number),
+            "to_number_e164": e164(callback.phone_number),
+            "original_outcome": _key(callback.original_outcome),
+            "attempt": callback.attempt,
+            "max_attempts": callback.max_attempts,
+            "scheduled_at": _moment(callback.scheduled_at),
+            "state": PENDING,
+            "raw": _json(callback.raw),
+            "read_at": read_at,
+        }
+
+
+def _first_read(stored: Columns, staged: Columns, merged: Columns) -> dict[str, Any]:  # noqa: ARG001
+    return {"first_read_at": sa.func.coalesce(stored["first_read_at"], staged["read_at"])}

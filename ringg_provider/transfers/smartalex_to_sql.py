@@ -1,0 +1,163 @@
+"""SmartAlex's calls and callbacks in a SQL database; what is read and how is left to `history/smartalex.py`."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.history.merge import MergeFailed
+from ringg_provider.history.smartalex import (
+    CALLBACKS,
+    CALLS,
+    CallbackLoad,
+    CallLoad,
+    callbacks_table,
+    smartalex_calls_table,
+)
+from ringg_provider.hooks.smartalex import SmartAlexHook
+from ringg_provider.hooks.sql import sql_engine
+from ringg_provider.operators.launching import failing_without_retry
+from ringg_provider.transfers.ringg_to_sql import instant
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from ringg_provider.smartalex import SmartAlexClient
+
+Campaigns = str | Sequence[str | Mapping[str, Any]] | None
+
+
+class _SmartAlexToSqlOperator(BaseOperator):
+    """Base: from which workspace into which database."""
+
+    ui_color = "#efe4d6"
+
+    def __init__(
+        self,
+        *,
+        sql_conn_id: str,
+        smartalex_conn_id: str = SmartAlexHook.default_conn_name,
+        schema: str | None = None,
+        campaign_ids: Campaigns = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.sql_conn_id = sql_conn_id
+        self.smartalex_conn_id = smartalex_conn_id
+        self.schema = schema
+        self.campaign_ids = campaign_ids
+
+    @contextmanager
+    def reading(self) -> Iterator[tuple[SmartAlexClient, sa.Engine]]:
+        """The client and the database; errors that trying again cannot help fail the task for good."""
+        with failing_without_retry(), SmartAlexHook(self.smartalex_conn_id) as hook:
+            engine = sql_engine(self.sql_conn_id)
+            try:
+                yield hook.client, engine
+            except MergeFailed as failed:
+                # A database may be back in a minute; the text says what it is about, and quotes no row.
+                raise RuntimeError(str(failed)) from None
+            finally:
+                engine.dispose()
+
+    @property
+    def campaigns(self) -> list[str]:
+        """The campaigns that were asked for, in any form that a DAG has them."""
+        given = self.campaign_ids
+        found = []
+        for item in [given] if isinstance(given, str | Mapping) else given or ():
+            value = item.get("list_id") if isinstance(item, Mapping) else item
+            if not isinstance(value, str) or not value.strip():
+                raise InvalidRequest(
+                    "campaign_ids: must be ids, or the result of SqlToSmartAlexOperator.", field="campaign_ids"
+                )
+            found.append(value.strip())
+        return list(dict.fromkeys(found))
+
+
+class SmartAlexCallsToSqlOperator(_SmartAlexToSqlOperator):
+    """Load calls into a SQL database. It may be run as often as one likes: rows are merged by call id.
+
+    Without `campaign_ids`, `start` and `end` it reads everything since the newest call in the table. A call's details
+    are read once, one request each. The table is created when it is missing; `docs/tables.md` describes it.
+
+    Follows https://docs.getsmartalex.com/api-reference/calls.
+
+    :param sql_conn_id: the database's connection.
+    :param smartalex_conn_id: the SmartAlex connection. Default `smartalex_default`.
+    :param table: of calls. Default `smartalex_calls`.
+    :param schema: of the table. Default the connection's own.
+    :param campaign_ids: read these campaigns whole: an id, several, or the result of `SqlToSmartAlexOperator`.
+    :param start: calls from here on; aware datetime or ISO string, a naive one is UTC. Default: see above.
+    :param end: calls up to here. Default all.
+    :param lookback: begin so much before the newest call. Default one hour.
+    :param include_details: read summary, transcript and, in the newer API, the campaign. Default True.
+    :return: counts, see `CallCounts`; no personal data.
+    """
+
+    template_fields: Sequence[str] = (
+        "sql_conn_id", "smartalex_conn_id", "table", "schema", "campaign_ids", "start", "end"
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        table: str = CALLS,
+        start: dt.datetime | str | None = None,
+        end: dt.datetime | str | None = None,
+        lookback: dt.timedelta = dt.timedelta(hours=1),
+        include_details: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.table = table
+        self.start = start
+        self.end = end
+        self.lookback = lookback
+        self.include_details = include_details
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Load and return counts."""
+        with self.reading() as (client, engine):
+            table = smartalex_calls_table(self.table, schema=self.schema or None)
+            load = CallLoad(client, engine, table, self.include_details, self.lookback)
+            counts = load.run(self.campaigns, instant(self.start, "start"), instant(self.end, "end"))
+        self.log.info("Calls: %s", counts)
+        return dataclasses.asdict(counts)
+
+
+class SmartAlexCallbacksToSqlOperator(_SmartAlexToSqlOperator):
+    """Load the pending callbacks into a SQL database; those that the platform lists no more are marked done.
+
+    Follows https://docs.getsmartalex.com/api-reference/campaigns. The table is created when it is missing;
+    `docs/tables.md` describes it. The newer API has no callbacks.
+
+    :param sql_conn_id: the database's connection.
+    :param smartalex_conn_id: the SmartAlex connection. Default `smartalex_default`.
+    :param table: of callbacks. Default `smartalex_callbacks`.
+    :param schema: of the table. Default the connection's own.
+    :param campaign_ids: an id, several, or the result of `SqlToSmartAlexOperator`. Default: all campaigns that are
+        active or paused, and those with a callback that is pending in the table.
+    :return: counts, see `CallbackCounts`; no personal data.
+    """
+
+    template_fields: Sequence[str] = ("sql_conn_id", "smartalex_conn_id", "table", "schema", "campaign_ids")
+
+    def __init__(self, *, table: str = CALLBACKS, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.table = table
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Load and return counts."""
+        with self.reading() as (client, engine):
+            load = CallbackLoad(client, engine, callbacks_table(self.table, schema=self.schema or None))
+            counts = load.run(self.campaigns)
+        self.log.info("Callbacks: %s", counts)
+        return dataclasses.asdict(counts)

@@ -1,0 +1,200 @@
+"""A warehouse query -> drafts on SmartAlex with their people, and a reason for every row left out."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from ringg_provider.campaign.calling_hours import WindowPlan
+from ringg_provider.campaign.schedule import DailyWindow, Schedule, resolve_schedule
+from ringg_provider.contacts.ringg_csv import PHONE_HEADER, ContactList, Form, ListGroup
+from ringg_provider.contacts.sifting import Planner, Sifter
+from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.hooks.smartalex import SmartAlexHook
+from ringg_provider.operators.smartalex import as_settings, require_usable_agent
+from ringg_provider.smartalex import SmartAlexClient
+from ringg_provider.smartalex.client import CONTACTS_PER_REQUEST
+from ringg_provider.smartalex.requests import CONTACT_FIELDS, CampaignSettings, NewCampaign, NewContact
+from ringg_provider.transfers.sql_to_lists import Invalid, SqlToListsOperator
+
+
+class SqlToSmartAlexOperator(SqlToListsOperator):
+    """Run a query and put the people in it on new drafts, cleaned, without duplicates and those who opted out.
+
+    Nobody is called: give each item of the result to ``SmartAlexStartCampaignOperator``. A task that dies while it adds
+    people leaves a draft that is never started; the next attempt makes a new one. With a ledger, only complete sets can
+    be started. See ``docs/contacts.md`` for what is cleaned. Follows
+    https://docs.getsmartalex.com/api-reference/campaigns.
+
+    Returns a list with one dict per campaign: ``{"list_id", "flow": "smartalex", "agent_id", "country_code",
+    "settings", "campaign_start_time", "campaign_end_time", "rows", "rejected", "launch_key"}``. The platform knows no
+    end of a campaign: the times are what the calling hours were planned for, and ``max_delay`` of the start looks at
+    the first; after the second, pause what is left. The counts of the run, by reason, go to XCom ``summary``.
+
+    The parameters are those of :class:`~ringg_provider.transfers.sql_to_lists.SqlToListsOperator`, and:
+
+    :param contact_columns: ``first_name``, ``last_name``, ``email``, ``company`` -> query column. Default none; all
+        cells may be empty.
+    :param settings: hours, zone, concurrent calls, retries, as a dict or ``CampaignSettings``. With ``purpose``, hours
+        and zone are those of each contact's own, inside these.
+    :param description: of the campaigns, for people. Default none.
+    :param skip_dnc: leave out whom the platform knows as do-not-call. Default True.
+    :param contacts_per_request: default 500.
+    :param smartalex_conn_id: the connection. Default ``smartalex_default``.
+    """
+
+    template_fields: Sequence[str] = (
+        *SqlToListsOperator.shared_template_fields,
+        "smartalex_conn_id",
+        "contact_columns",
+        "settings",
+        "description",
+    )
+    ui_color = "#efe4d6"
+
+    def __init__(
+        self,
+        *,
+        settings: dict[str, Any] | CampaignSettings,
+        contact_columns: dict[str, str] | None = None,
+        description: str | None = None,
+        skip_dnc: bool = True,
+        contacts_per_request: int = CONTACTS_PER_REQUEST,
+        smartalex_conn_id: str = SmartAlexHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.settings = settings
+        self.contact_columns = contact_columns
+        self.description = description
+        self.skip_dnc = skip_dnc
+        self.contacts_per_request = contacts_per_request
+        self.smartalex_conn_id = smartalex_conn_id
+
+    @cached_property
+    def hook(self) -> SmartAlexHook:
+        """The hook of this attempt."""
+        return SmartAlexHook(self.smartalex_conn_id)
+
+    def check(self) -> None:
+        """Refuse what can be known to be wrong without asking anybody."""
+        super().check()
+        strangers = set(self.contact_columns or {}) - set(CONTACT_FIELDS)
+        if strangers:
+            raise InvalidRequest(
+                f"contact_columns: only {', '.join(CONTACT_FIELDS)} are known, not {', '.join(sorted(strangers))}.",
+                field="contact_columns",
+            )
+
+    def lists_on(self, client: SmartAlexClient) -> _SmartAlexLists:
+        """Check the settings and the agent before a row is read."""
+        lists = _SmartAlexLists(self, client)
+        require_usable_agent(client, self.agent_id)
+        return lists
+
+
+@dataclass
+class _SmartAlexLists:
+    """This run's campaigns: name, hours, zone."""
+
+    task: SqlToSmartAlexOperator
+    client: SmartAlexClient
+    variables: Mapping[str, str] = field(init=False)
+    may_be_empty: frozenset[str] = frozenset(CONTACT_FIELDS)
+    form: Form = field(init=False)
+    settings: CampaignSettings = field(init=False)
+    window: DailyWindow = field(init=False)
+    schedule: Schedule = field(init=False)
+
+    def __post_init__(self) -> None:
+        task = self.task
+        self.variables = dict(task.contact_columns or {})
+        self.form = Form(tuple(self.variables))
+        self.settings = as_settings(task.settings)
+        self.window = DailyWindow.from_call_time(
+            self.settings.calling_hours_start, self.settings.calling_hours_end, self.settings.timezone
+        )
+        self.schedule = resolve_schedule(self.window, task.campaign_start_time, task.campaign_end_time)
+        self._campaign(ListGroup(task.country_code), 1, 1)
+
+    def planner(self) -> Planner | None:
+        """Plans each contact's calling window."""
+        return self.task.window_planner(self.window, self.schedule)
+
+    def prepare(self, sifter: Sifter) -> None:
+        """Learn whom the platform knows as do-not-call, and leave them out as suppressed."""
+        if self.task.skip_dnc:
+            people = self.client.iter_contacts(status="dnc")
+            numbers = (sifter.cleaner.number_of(person.phone) for person in people if person.is_dnc)
+            sifter.exclusions.suppressed.add([number for number in numbers if number is not None])
+
+    def begin(self, lists: Sequence[ContactList]) -> str:
+        """There is one flow."""
+        return "smartalex"
+
+    def item(self, contacts: ContactList, of: int) -> dict[str, Any]:
+        """What is returned for a list that is not uploaded."""
+        return self._item(self._campaign(contacts.group, contacts.number, of), contacts, None)
+
+    def upload(self, contacts: ContactList, of: int) -> dict[str, Any]:
+        """Make a draft and put everybody on it."""
+        campaign = self._campaign(contacts.group, contacts.number, of)
+        created = self.client.create_campaign(campaign)
+        self.client.add_contacts(
+            created.id, _people(contacts), per_request=self.task.contacts_per_request, distinct=True
+        )
+        self.task.log.info("Campaign %s: %d contacts.", created.id, contacts.rows)
+        return self._item(campaign, contacts, created.id)
+
+    def refused(self, sifter: Sifter, items: Sequence[dict[str, Any]]) -> Invalid:
+        """The platform has no report of refused contacts: what it does not take, it refuses whole."""
+        return {}
+
+    def _campaign(self, group: ListGroup, number: int, of: int) -> NewCampaign:
+        """The campaign of a list, with the hours of its people."""
+        settings = self.settings
+        if isinstance(group.plan, WindowPlan):
+            plan = group.plan
+            retries = settings.max_retries
+            if plan.max_attempts_per_day is not None:
+                retries = min(retries, plan.max_attempts_per_day - 1)
+            settings = CampaignSettings(
+                calling_hours_start=f"{plan.window.opens:%H:%M}",
+                calling_hours_end=f"{plan.window.closes:%H:%M}",
+                timezone=plan.window.timezone,
+                concurrent_calls=settings.concurrent_calls,
+                max_retries=retries,
+            )
+        return NewCampaign(
+            name=self.task.campaign_name if of == 1 else f"{self.task.campaign_name} ({number} of {of})",
+            agent_id=self.task.agent_id,
+            description=self.task.description,
+            settings=settings,
+        )
+
+    def _item(self, campaign: NewCampaign, contacts: ContactList, list_id: str | None) -> dict[str, Any]:
+        plan = contacts.group.plan
+        schedule = plan.schedule if isinstance(plan, WindowPlan) else self.schedule
+        return {
+            "list_id": list_id,
+            "flow": "smartalex",
+            "agent_id": campaign.agent_id,
+            "country_code": contacts.group.country_code,
+            "settings": campaign.settings.wire(),
+            "campaign_start_time": schedule.start.isoformat(),
+            "campaign_end_time": schedule.end.isoformat(),
+            "rows": contacts.rows,
+            "rejected": 0,
+            "launch_key": self.task.launch_key,
+        }
+
+
+def _people(contacts: ContactList) -> Iterator[NewContact]:
+    """The people of a prepared list, one after the other."""
+    with contacts.path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            phone = row.pop(PHONE_HEADER)
+            yield NewContact(phone=phone, **{name: text.strip() or None for name, text in row.items()})
