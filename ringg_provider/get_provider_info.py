@@ -37,6 +37,7 @@ def get_provider_info() -> dict[str, Any]:
                 # All of them are imported from ringg_provider.operators.ringg.
                 "python-modules": [
                     "ringg_provider.operators.ringg.balance",
+                    "ringg_provider.operators.ringg.events",
                     "ringg_provider.operators.ringg.preflight",
                     "ringg_provider.operators.ringg.start",
                     "ringg_provider.operators.ringg.stop",
