@@ -142,7 +142,7 @@ async def test_a_platform_that_does_not_answer_before_the_deadline_is_a_timeout(
     [
         lambda: campaign_trigger("any"),
         lambda: RinggUploadStatusTrigger(ringg_conn_id="ringg_sandbox", bulk_list_id="any"),
-        lambda: RinggBalanceTrigger(ringg_conn_id="ringg_sandbox", bulk_list_id="any"),
+        lambda: RinggBalanceTrigger(ringg_conn_id="ringg_sandbox", bulk_list_id="any", poll_interval=TICK),
     ],
     ids=["campaign", "upload", "balance"],
 )
