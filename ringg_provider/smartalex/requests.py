@@ -10,18 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StrictBool, StrictInt, model_validator
 
-from ringg_provider.fields import (
-    AwareTime,
-    Clock,
-    Distinct,
-    HttpsUrl,
-    Identifier,
-    OneOrMany,
-    PhoneNumber,
-    RequestModel,
-    Text,
-    ZoneName,
-)
+from ringg_provider import fields
 
 #: What is known of a contact besides the number.
 CONTACT_FIELDS = ("first_name", "last_name", "email", "company")
@@ -39,7 +28,7 @@ class Generation(StrEnum):
     NEW = "new"
 
 
-class CampaignSettings(RequestModel):
+class CampaignSettings(fields.RequestModel):
     """When and how a campaign calls.
 
     :param calling_hours_start: `HH:MM`, 24 hours, local to `timezone`. Default 09:00.
@@ -51,9 +40,9 @@ class CampaignSettings(RequestModel):
     https://docs.getsmartalex.com/api-reference/campaigns
     """
 
-    calling_hours_start: Clock = "09:00"
-    calling_hours_end: Clock = "17:00"
-    timezone: ZoneName = "UTC"
+    calling_hours_start: fields.Clock = "09:00"
+    calling_hours_end: fields.Clock = "17:00"
+    timezone: fields.ZoneName = "UTC"
     concurrent_calls: Annotated[StrictInt, Field(ge=1)] = 1
     max_retries: Annotated[StrictInt, Field(ge=0)] = 3
 
@@ -72,7 +61,7 @@ class CampaignSettings(RequestModel):
         }
 
 
-class NewCampaign(RequestModel):
+class NewCampaign(fields.RequestModel):
     """A campaign to be created; nobody is called before it is started.
 
     :param name: for people.
@@ -85,12 +74,12 @@ class NewCampaign(RequestModel):
     https://docs.getsmartalex.com/api-reference/campaigns
     """
 
-    name: Text
-    agent_id: Identifier
+    name: fields.Text
+    agent_id: fields.Identifier
     settings: CampaignSettings = Field(default_factory=CampaignSettings)
-    description: Text | None = None
-    objective: Text | None = None
-    phone_number_id: Identifier | None = None
+    description: fields.Text | None = None
+    objective: fields.Text | None = None
+    phone_number_id: fields.Identifier | None = None
 
     def wire_for(self, generation: Generation) -> dict[str, Any]:
         """The body in the form of a generation."""
@@ -101,7 +90,7 @@ class NewCampaign(RequestModel):
         return {name: value for name, value in body.items() if name not in ("objective", "phone_number_id")}
 
 
-class NewContact(RequestModel):
+class NewContact(fields.RequestModel):
     """A person to be called in a campaign.
 
     :param phone: E.164.
@@ -111,14 +100,14 @@ class NewContact(RequestModel):
     :param company: default none.
     """
 
-    phone: PhoneNumber = Field(repr=False)
-    first_name: Text | None = Field(default=None, repr=False)
-    last_name: Text | None = Field(default=None, repr=False)
-    email: Text | None = Field(default=None, repr=False)
-    company: Text | None = Field(default=None, repr=False)
+    phone: fields.PhoneNumber = Field(repr=False)
+    first_name: fields.Text | None = Field(default=None, repr=False)
+    last_name: fields.Text | None = Field(default=None, repr=False)
+    email: fields.Text | None = Field(default=None, repr=False)
+    company: fields.Text | None = Field(default=None, repr=False)
 
 
-class CallFilter(RequestModel):
+class CallFilter(fields.RequestModel):
     """Which calls to read. What is left as None does not narrow the search.
 
     :param agent_id: of one agent.
@@ -133,13 +122,13 @@ class CallFilter(RequestModel):
     https://docs.getsmartalex.com/api-reference/calls
     """
 
-    agent_id: Identifier | None = None
-    campaign_id: Identifier | None = None
+    agent_id: fields.Identifier | None = None
+    campaign_id: fields.Identifier | None = None
     direction: Literal["inbound", "outbound", "web"] | None = None
     status: Literal["completed", "voicemail", "no_answer", "failed"] | None = None
     sentiment: Literal["positive", "neutral", "negative"] | None = None
-    from_date: AwareTime | None = None
-    to_date: AwareTime | None = None
+    from_date: fields.AwareTime | None = None
+    to_date: fields.AwareTime | None = None
     since_hours: Annotated[StrictInt, Field(ge=1)] | None = None
 
 
@@ -162,7 +151,7 @@ WebhookEvent = Literal[
 ]
 
 
-class NewWebhook(RequestModel):
+class NewWebhook(fields.RequestModel):
     """Where events are to be sent.
 
     :param url: https.
@@ -174,11 +163,11 @@ class NewWebhook(RequestModel):
     https://docs.getsmartalex.com/api-reference/webhooks
     """
 
-    url: HttpsUrl
-    events: Annotated[list[WebhookEvent], OneOrMany, Field(min_length=1), Distinct]
-    secret: Text | None = Field(default=None, repr=False)
+    url: fields.HttpsUrl
+    events: Annotated[list[WebhookEvent], fields.OneOrMany, Field(min_length=1), fields.Distinct]
+    secret: fields.Text | None = Field(default=None, repr=False)
     enabled: StrictBool = True
-    description: Text | None = None
+    description: fields.Text | None = None
 
     def wire_for(self, generation: Generation) -> dict[str, Any]:
         """The body in the form of a generation."""

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from ringg_provider.campaign.ledger import launches
 from ringg_provider.contacts.people import people_table
 from ringg_provider.history.outcomes import create_outcomes_view
+from ringg_provider.history.smartalex import callbacks_table, smartalex_calls_table
 from ringg_provider.history.tables import calls_table, campaigns_table
 from tests.support.databases import Warehouse
 
@@ -38,13 +39,17 @@ def _type_name(column_type: Any) -> str:
         "Text": "text",
         "Boolean": "boolean",
         "BigInteger": "bigint",
+        "Integer": "integer",
         "UtcDateTime": "timestamp, UTC",
         "Json": "JSON",
         "Numeric": f"numeric({getattr(column_type, 'precision', '')}, {getattr(column_type, 'scale', '')})",
     }[name]
 
 
-@pytest.mark.parametrize("table", [calls_table(), campaigns_table()], ids=lambda table: table.name)
+TABLES = [calls_table(), campaigns_table(), smartalex_calls_table(), callbacks_table()]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_every_column_is_in_the_document_as_it_is_in_the_code(table: sa.Table) -> None:
     assert described(table) in DOCUMENT.read_text(), "copy this into docs/tables.md:\n" + described(table)
 

@@ -1,0 +1,109 @@
+"""SmartAlex's calls and callbacks in a warehouse: real PostgreSQL, real sandbox, both generations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from ringg_provider.hooks.smartalex import SmartAlexHook
+from ringg_provider.smartalex.requests import NewCampaign, NewContact
+from ringg_provider.transfers.smartalex_to_sql import SmartAlexCallbacksToSqlOperator, SmartAlexCallsToSqlOperator
+from tests.support.databases import Warehouse
+from tests.support.sandbox import Sandbox
+from tests.support.tasks import context
+
+PEOPLE = [f"+1555123{n:04}" for n in range(3)]
+WHERE = {"sql_conn_id": "warehouse", "smartalex_conn_id": "smartalex_sandbox"}
+OUTCOMES = {PEOPLE[0]: ["completed"], PEOPLE[1]: ["not_picked", "completed"], PEOPLE[2]: ["voicemail", "voicemail"]}
+
+
+def launched(sandbox: Sandbox) -> str:
+    """A campaign of three people whose first attempts are over."""
+    with SmartAlexHook("smartalex_sandbox") as hook:
+        settings = {"calling_hours_start": "00:00", "calling_hours_end": "23:59", "max_retries": 1}
+        campaign = hook.client.create_campaign(NewCampaign(name="a", agent_id="agent_survey", settings=settings))
+        hook.client.add_contacts(campaign.id, [NewContact(phone=phone, first_name="Ann") for phone in PEOPLE])
+        hook.client.start_campaign(campaign.id)
+    later(sandbox, hours=1)
+    return campaign.id
+
+
+def later(sandbox: Sandbox, hours: float) -> None:
+    sandbox._call("POST", "skip", {"seconds": hours * 3600})
+
+
+@pytest.fixture
+def slow(sandbox_factory: Callable[..., Sandbox], warehouse: Warehouse) -> Sandbox:
+    """Time stands still but for what a test skips."""
+    return sandbox_factory(speed=0.001, forced_outcomes=OUTCOMES)
+
+
+def load_calls(**options: Any) -> dict[str, int]:
+    return SmartAlexCallsToSqlOperator(task_id="calls", **WHERE, **options).execute(context())
+
+
+def load_callbacks(**options: Any) -> dict[str, int]:
+    return SmartAlexCallbacksToSqlOperator(task_id="callbacks", **WHERE, **options).execute(context())
+
+
+@pytest.mark.parametrize("generation", ["old", "new"])
+def test_every_call_is_there_once_however_often_it_is_read(
+    slow: Sandbox, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, generation: str
+) -> None:
+    campaign = launched(slow)
+    slow.settings(smartalex=generation)
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_SMARTALEX_SANDBOX",
+        slow.smartalex_connection.replace(
+            '"requests_per_minute"', f'"generation": "{generation}", "requests_per_minute"'
+        ),
+    )
+    assert load_calls() == {"calls_read": 3, "inserted": 3, "details_read": 3}
+    later(slow, hours=48)
+    assert load_calls()["inserted"] == 2
+    assert load_calls()["inserted"] == 0
+    rows = warehouse.query("SELECT * FROM smartalex_calls ORDER BY created_at, status")
+    assert sorted(row["status"] for row in rows) == ["completed", "completed", "no_answer", "voicemail", "voicemail"]
+    assert {row["campaign_id"] for row in rows} == {campaign}
+    assert all(row["is_final"] and row["details_read_at"] and row["contact_id"] for row in rows)
+    said = {row["status"]: row["summary"] is not None for row in rows}
+    assert said == {"completed": True, "no_answer": False, "voicemail": False}
+    if generation == "old":
+        assert {row["to_number_e164"] for row in rows} == set(PEOPLE)
+
+
+def test_one_campaign_can_be_read_alone(slow: Sandbox, warehouse: Warehouse) -> None:
+    first, second = launched(slow), launched(slow)
+    assert load_calls(campaign_ids=[{"list_id": second}])["inserted"] == 3
+    assert {row["campaign_id"] for row in warehouse.query("SELECT campaign_id FROM smartalex_calls")} == {second}
+    assert load_calls(campaign_ids=first, include_details=False) == {
+        "calls_read": 3,
+        "inserted": 3,
+        "details_read": 0,
+    }
+
+
+def test_callbacks_are_pending_until_the_platform_lists_them_no_more(slow: Sandbox, warehouse: Warehouse) -> None:
+    launched(slow)
+    assert load_callbacks() == {"pending": 2, "done": 0}
+    assert load_callbacks() == {"pending": 2, "done": 0}
+    pending = warehouse.query("SELECT * FROM smartalex_callbacks")
+    assert {(row["to_number_e164"], row["original_outcome"], row["state"]) for row in pending} == {
+        (PEOPLE[1], "no_answer", "pending"),
+        (PEOPLE[2], "voicemail", "pending"),
+    }
+    assert all(row["scheduled_at"] and row["done_at"] is None for row in pending)
+    later(slow, hours=48)
+    assert load_callbacks() == {"pending": 0, "done": 2}
+    assert all(
+        row["state"] == "done" and row["done_at"] for row in warehouse.query("SELECT * FROM smartalex_callbacks")
+    )
+    assert load_callbacks() == {"pending": 0, "done": 0}
+
+
+def test_what_is_no_campaign_id_is_refused(slow: Sandbox) -> None:
+    with pytest.raises(AirflowFailException, match="campaign_ids"):
+        load_calls(campaign_ids=[3])
