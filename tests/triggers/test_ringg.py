@@ -492,4 +492,4 @@ async def test_nothing_blocks_the_event_loop(
     assert {event["status"] for event in events if event} == {"completed", "settled"}
     assert lookups > 0
     assert time.monotonic() - begun >= 2 * slow, "everything was slow as it was meant to be"
-    assert max(gaps) < slow / 2
+    assert max(gaps) < slow, "had any of them been waited for in the event loop, nothing else had run meanwhile"
