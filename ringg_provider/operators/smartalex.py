@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pendulum
-from airflow.providers.common.compat.sdk import BaseHook, BaseOperator
+from airflow.providers.common.compat.sdk import AirflowSkipException, BaseHook, BaseOperator
 
 from ringg_provider.campaign.progress import Progress
 from ringg_provider.campaign.schedule import read_time
@@ -264,6 +264,10 @@ class SmartAlexStartCampaignOperator(LaunchOperator):
     def _asked_for(self) -> tuple[str, datetime | None]:
         item: Mapping[str, Any] = self.campaign_id if isinstance(self.campaign_id, Mapping) else {}
         campaign_id = item.get("list_id") if item else self.campaign_id
+        if item and campaign_id is None:
+            raise AirflowSkipException("The lists come from a dry run: nothing was created, so nothing is started.")
+        # A list that stands in a ledger is started through that ledger, also where the DAG forgot to name it here.
+        self.ledger_conn_id = self.ledger_conn_id or item.get("ledger_conn_id")
         if not isinstance(campaign_id, str) or not campaign_id:
             raise InvalidRequest(
                 "campaign_id: must be an id, or one item of SqlToSmartAlexOperator's result.", field="campaign_id"

@@ -30,9 +30,9 @@ class SqlToSmartAlexOperator(SqlToListsOperator):
     https://docs.getsmartalex.com/api-reference/campaigns.
 
     Returns a list with one dict per campaign: ``{"list_id", "flow": "smartalex", "agent_id", "country_code",
-    "settings", "campaign_start_time", "campaign_end_time", "rows", "rejected", "launch_key"}``. The platform knows no
-    end of a campaign: the times are what the calling hours were planned for, and ``max_delay`` of the start looks at
-    the first; after the second, pause what is left. The counts of the run, by reason, go to XCom ``summary``.
+    "settings", "campaign_start_time", "campaign_end_time", "rows", "rejected", "launch_key", "ledger_conn_id"}``. The
+    platform knows no end of a campaign: the times are what the calling hours were planned for, and ``max_delay`` of the
+    start looks at the first; after the second, pause what is left. The counts of the run go to XCom ``summary``.
 
     The parameters are those of :class:`~ringg_provider.transfers.sql_to_lists.SqlToListsOperator`, and:
 
@@ -189,6 +189,8 @@ class _SmartAlexLists:
             "rows": contacts.rows,
             "rejected": 0,
             "launch_key": self.task.launch_key,
+            # Whoever starts the campaign must ask this ledger first, also where a DAG forgets to say so.
+            "ledger_conn_id": self.task.ledger_conn_id,
         }
 
 

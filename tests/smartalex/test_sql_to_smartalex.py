@@ -73,15 +73,15 @@ def test_people_are_cleaned_suppressed_and_put_on_one_draft(sandbox: Sandbox, sq
     }
 
 
-def test_its_items_can_be_mapped_over_the_start(sandbox: Sandbox) -> None:
+def test_its_items_can_be_mapped_over_the_start(sandbox: Sandbox, sqlite_warehouse: Warehouse) -> None:
     items = transfer(max_rows_per_list=1, **KEY).execute(context())
     assert len(items) == 2
     for item in items:
-        start = SmartAlexStartCampaignOperator(
-            task_id="start", campaign_id=item, smartalex_conn_id="smartalex_sandbox", ledger_conn_id="warehouse"
-        )
+        start = SmartAlexStartCampaignOperator(task_id="start", campaign_id=item, smartalex_conn_id="smartalex_sandbox")
         assert start.execute(context()) == item["list_id"]
     assert sandbox.dials()["max_calls_per_number"] == 1
+    started = sqlite_warehouse.query("SELECT state FROM ringg_launches")
+    assert [row["state"] for row in started] == ["started", "started"], "the item names its ledger"
     assert transfer(**KEY).execute(context()) == items, "the key was launched: nothing new is made"
     assert len(sandbox.state()["campaigns"]) == 2
 
