@@ -17,7 +17,7 @@ from ringg_provider.campaign.schedule import read_time
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.contacts.reasons import Rejection
 from ringg_provider.contacts.source import Rows, open_rows
-from ringg_provider.exceptions import InvalidRequest, PermanentError, WrongState
+from ringg_provider.exceptions import CampaignNotActive, InvalidRequest, PermanentError, WrongState
 from ringg_provider.hooks.smartalex import SmartAlexHook
 from ringg_provider.operators.launching import LaunchOperator, failing_without_retry
 from ringg_provider.smartalex import SmartAlexClient
@@ -287,8 +287,11 @@ class SmartAlexStartCampaignOperator(LaunchOperator):
         return read_progress(self.hook.client, campaign_id)
 
     def cancel_campaign(self, campaign_id: str) -> None:
-        """Pause it: the platform has no way to cancel."""
-        pause(self.hook.client, campaign_id)
+        """Pause it, whatever it looks like: the platform has no way to cancel."""
+        try:
+            self.hook.client.pause_campaign(campaign_id)
+        except CampaignNotActive as error:
+            self.log.info("Campaign %s does not call: %s", campaign_id, error)
 
     def completion_trigger(
         self, campaign_id: str, deadline: float | None, kill_deadline: float | None
