@@ -17,8 +17,6 @@ import httpx
 
 #: How much faster than the wall the clock of a waiting task runs: two minutes of settling take six seconds.
 HASTE = 20.0
-#: Seconds after which a blow falls on a request under way; the sandbox is told to take longer than that.
-MEANWHILE = 0.5
 
 
 class HastyTime:
@@ -46,10 +44,12 @@ class Blow:
     Args:
         kind: SIGKILL, SIGTERM, `worker` (SIGKILL of the task and of the worker that looks after it), or `error` (an
             exception).
+        admin: the sandbox's own endpoints.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, admin: str) -> None:
         self._kind = kind
+        self._admin = admin
         self._fallen = False
 
     def __call__(self) -> None:
@@ -66,6 +66,22 @@ class Blow:
             case number:
                 os.kill(os.getpid(), signal.Signals[number])
 
+    def falls_when_the_sandbox_has_acted(self) -> None:
+        """Fall as soon as the sandbox has done what is asked next; it is told to take its time with the answer."""
+        before = self._acts()
+
+        def wait() -> None:
+            while self._acts() == before:
+                time.sleep(0.05)
+            self()
+
+        threading.Thread(target=wait, daemon=True).start()
+
+    def _acts(self) -> list[tuple[str, int]]:
+        """Which lists there are, and how often each was started."""
+        state = httpx.get(f"{self._admin}/state", params={"calls": False}).raise_for_status().json()
+        return [(campaign["id"], campaign["launches"]) for campaign in state["campaigns"]]
+
 
 def arm(context: Mapping[str, Any]) -> None:
     """The tasks' `pre_execute`: hurry the clock, and lay the trap where this attempt is the one to be struck."""
@@ -78,7 +94,7 @@ def arm(context: Mapping[str, Any]) -> None:
     if ti.task_id == "launch" and plan["unseen"]:
         _at_platform(_before, "start")(lambda: _hide_start(plan["admin"], context["task"].launch["list_id"]))
     if ti.task_id == plan.get("task"):
-        _TRAPS[plan["step"]](Blow(plan["blow"]))
+        _TRAPS[plan["step"]](Blow(plan["blow"], plan["admin"]))
 
 
 def _hide_start(admin: str, list_id: str) -> None:
@@ -107,18 +123,18 @@ def _after(owner: type, method: str, blow: Callable[[], None]) -> None:
     setattr(owner, method, struck)
 
 
-def _during(owner: type, method: str, blow: Callable[[], None]) -> None:
+def _during(owner: type, method: str, blow: Blow) -> None:
     original = getattr(owner, method)
 
     def struck(*args: Any, **kwargs: Any) -> Any:
-        threading.Timer(MEANWHILE, blow).start()
+        blow.falls_when_the_sandbox_has_acted()
         return original(*args, **kwargs)
 
     setattr(owner, method, struck)
 
 
-def _at_stores(when: Callable[..., None], method: str) -> Callable[[Callable[[], None]], None]:
-    def trap(blow: Callable[[], None]) -> None:
+def _at_stores(when: Callable[..., None], method: str) -> Callable[[Any], None]:
+    def trap(blow: Any) -> None:
         from ringg_provider.campaign.ledger import KeyedIntents
         from ringg_provider.operators.launching import NoIntents, TaskStateIntents
 
@@ -128,8 +144,8 @@ def _at_stores(when: Callable[..., None], method: str) -> Callable[[Callable[[],
     return trap
 
 
-def _at_platform(when: Callable[..., None], method: str) -> Callable[[Callable[[], None]], None]:
-    def trap(blow: Callable[[], None]) -> None:
+def _at_platform(when: Callable[..., None], method: str) -> Callable[[Any], None]:
+    def trap(blow: Any) -> None:
         from ringg_provider.ringg.campaigns import RinggLists
 
         when(RinggLists, method, blow)
@@ -137,8 +153,8 @@ def _at_platform(when: Callable[..., None], method: str) -> Callable[[Callable[[
     return trap
 
 
-def _at_upload(when: Callable[..., None]) -> Callable[[Callable[[], None]], None]:
-    def trap(blow: Callable[[], None]) -> None:
+def _at_upload(when: Callable[..., None]) -> Callable[[Any], None]:
+    def trap(blow: Any) -> None:
         from ringg_provider.ringg import RinggClient
 
         when(RinggClient, "save_campaign", blow)
@@ -161,7 +177,7 @@ def _at_waiting(blow: Callable[[], None]) -> None:
     _before(RinggLaunchOperator, "execute_complete", blow)
 
 
-_TRAPS: dict[str, Callable[[Callable[[], None]], None]] = {
+_TRAPS: dict[str, Callable[[Any], None]] = {
     "during_upload": _at_upload(_during),
     "between_uploads": _at_upload(_after),
     "before_set": _at_set,

@@ -137,8 +137,8 @@ def _once_per_run(schedule: Schedule) -> Expected:
     return SUCCESS if schedule.ledger else Expected(starts=2)
 
 
-_SLOW_START = _start(kind="latency", when="after", seconds=2.0)
-_SLOW_UPLOAD = ({"method": "POST", "path": UPLOAD, "kind": "latency", "when": "after", "seconds": 2.0},)
+_SLOW_START = _start(kind="latency", when="after", seconds=3.0)
+_SLOW_UPLOAD = ({"method": "POST", "path": UPLOAD, "kind": "latency", "when": "after", "seconds": 3.0},)
 
 FAULTS: dict[str, Fault] = {
     # SIGKILL, at every step.
