@@ -25,6 +25,7 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     delete,
+    func,
     insert,
     inspect,
     or_,
@@ -80,9 +81,10 @@ class LaunchLedger:
     """
 
     def __init__(self, engine: Engine, schema: str | None = None) -> None:
-        if engine.dialect.name not in ATOMIC_DIALECTS:
+        database = _database(engine)
+        if database not in ATOMIC_DIALECTS:
             raise InvalidRequest(
-                f"ledger_conn_id: a {engine.dialect.name} database does not enforce unique keys with row locks, so two "
+                f"ledger_conn_id: a {database} database does not enforce unique keys with row locks, so two "
                 "runs could both claim a launch. Use PostgreSQL, MySQL, MariaDB, SQLite, SQL Server or Oracle.",
                 field="ledger_conn_id",
             )
@@ -191,6 +193,15 @@ class LaunchLedger:
             }
             for position, item in enumerate(items)
         ]
+
+
+def _database(engine: Engine) -> str:
+    """The kind of the database; Redshift speaks PostgreSQL's protocol and is often reached through its hook."""
+    if engine.dialect.name != "postgresql":
+        return engine.dialect.name
+    with engine.connect() as connection:
+        version = str(connection.execute(select(func.version())).scalar_one())
+    return "redshift" if "redshift" in version.lower() else "postgresql"
 
 
 def _check_key(launch_key: str) -> None:

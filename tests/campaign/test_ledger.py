@@ -334,6 +334,28 @@ def test_a_database_that_only_declares_keys_is_refused_with_the_reason(
     assert "PostgreSQL" in str(caught.value)
 
 
+def test_a_redshift_behind_the_hook_of_postgresql_is_refused_too(warehouse: Warehouse) -> None:
+    with warehouse.engine.begin() as connection:
+        connection.execute(sa.text("CREATE SCHEMA redshift"))
+        connection.execute(
+            sa.text(
+                "CREATE FUNCTION redshift.version() RETURNS text LANGUAGE sql "
+                "AS $$ SELECT 'PostgreSQL 8.0.2 on i686-pc-linux-gnu, Redshift 1.0.88395' $$"
+            )
+        )
+    # What a name means is decided by the search path, which may put another schema before the database's own.
+    engine = sa.create_engine(warehouse.url, connect_args={"options": "-c search_path=redshift,pg_catalog,public"})
+    with pytest.raises(InvalidRequest, match="a redshift database does not enforce unique keys"):
+        LaunchLedger(engine)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("key", ["renewals-None", "None"])
+def test_a_key_whose_template_was_empty_is_refused(ledger: LaunchLedger, key: str) -> None:
+    with pytest.raises(InvalidRequest, match="ends in 'None'"):
+        ledger.started_set(key)
+
+
 @pytest.mark.parametrize("key", ["", "k" * (LONGEST_KEY + 1)])
 def test_a_key_that_the_table_cannot_hold_is_refused_everywhere(ledger: LaunchLedger, key: str) -> None:
     for use in (ledger.started_set, ledger.for_key, lambda key: ledger.replace_set(key, [item("a")])):
