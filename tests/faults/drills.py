@@ -158,7 +158,7 @@ _AFTERWARDS: dict[str, Callable[[Drill, Schedule, Fault, str], Ending]] = {
 def _let_campaigns_end(drill: Drill) -> None:
     """Whoever is to be dialled twice shall be: let every started list come to its end before anything is counted."""
     drill.sandbox.settings(speed=FULL_SPEED)
-    ends = {"completed", "terminated", "failed"}
+    ends = {"completed", "terminated", "failed", "paused"}
     drill.until(lambda: _states(drill) <= ends, "the campaigns to end")
 
 

@@ -92,9 +92,15 @@ def arm(context: Mapping[str, Any]) -> None:
     if ti.map_index > 0 or ti.try_number > 1:
         return
     if ti.task_id == "launch" and plan["unseen"]:
-        _at_platform(_before, "start")(lambda: _hide_start(plan["admin"], context["task"].launch["list_id"]))
+        _at_platform(_before, "start")(lambda: _hide_start(plan["admin"], _item(context["task"])["list_id"]))
     if ti.task_id == plan.get("task"):
         _TRAPS[plan["step"]](Blow(plan["blow"], plan["admin"]))
+
+
+def _item(task: Any) -> Mapping[str, Any]:
+    """The list that the task launches."""
+    item: Mapping[str, Any] = task.launch if hasattr(task, "launch") else task.campaign_id
+    return item
 
 
 def _hide_start(admin: str, list_id: str) -> None:
@@ -147,8 +153,10 @@ def _at_stores(when: Callable[..., None], method: str) -> Callable[[Any], None]:
 def _at_platform(when: Callable[..., None], method: str) -> Callable[[Any], None]:
     def trap(blow: Any) -> None:
         from ringg_provider.ringg.campaigns import RinggLists
+        from ringg_provider.smartalex.campaigns import SmartAlexCampaigns
 
         when(RinggLists, method, blow)
+        when(SmartAlexCampaigns, method, blow)
 
     return trap
 
@@ -156,7 +164,9 @@ def _at_platform(when: Callable[..., None], method: str) -> Callable[[Any], None
 def _at_upload(when: Callable[..., None]) -> Callable[[Any], None]:
     def trap(blow: Any) -> None:
         from ringg_provider.ringg import RinggClient
+        from ringg_provider.smartalex import SmartAlexClient
 
+        when(SmartAlexClient, "add_contacts", blow)
         when(RinggClient, "save_campaign", blow)
         when(RinggClient, "upload_csv", blow)
 
@@ -172,9 +182,11 @@ def _at_set(blow: Callable[[], None]) -> None:
 def _at_waiting(blow: Callable[[], None]) -> None:
     """A sync task is struck at its first look at the campaign, a deferrable one when it comes back."""
     from ringg_provider.operators.ringg import RinggLaunchOperator
+    from ringg_provider.operators.smartalex import SmartAlexStartCampaignOperator
 
-    _before(RinggLaunchOperator, "read_progress", blow)
-    _before(RinggLaunchOperator, "execute_complete", blow)
+    for operator in (RinggLaunchOperator, SmartAlexStartCampaignOperator):
+        _before(operator, "read_progress", blow)
+        _before(operator, "execute_complete", blow)
 
 
 _TRAPS: dict[str, Callable[[Any], None]] = {

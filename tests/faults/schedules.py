@@ -20,6 +20,8 @@ START, UPLOAD = "{start}", "{upload}"
 _PATHS = {
     "standard": {START: "/campaign/start", UPLOAD: "/campaign/save"},
     "large": {START: "/campaign/make-call-async", UPLOAD: "/campaign/upload-csv"},
+    # The second platform, which has one flow.
+    "smartalex": {START: "/campaigns/{id}/start", UPLOAD: "/campaigns/{id}/contacts"},
 }
 
 
@@ -125,6 +127,8 @@ def _dies_between_intent_and_post(schedule: Schedule) -> Expected:
 
 
 def _hidden(schedule: Schedule) -> Expected:
+    if schedule.flow == "smartalex":
+        return SUCCESS  # a campaign is asked for by its id, and no listing is needed
     if schedule.generation == "g3":
         return SUCCESS  # the upload status is answered for every list, before and after its start
     if schedule.flow == "standard":
@@ -253,7 +257,7 @@ CORE = (
 )
 
 _FACTORS = {
-    "flow": ["standard", "large"],
+    "flow": ["standard", "large", "smartalex"],
     "generation": ["g2", "g3"],
     "mode": ["sync", "deferrable"],
     "fault": list(FAULTS if HAS_TASK_STATE_STORE else CORE),

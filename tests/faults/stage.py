@@ -28,7 +28,17 @@ PATIENCE = 300.0
 #: Seconds between two heartbeats that the scheduler tolerates before it calls a task's worker dead.
 WORKER_IS_DEAD_AFTER = 60
 PEOPLE = 4
-STARTS = ("/campaign/start", "/campaign/make-call-async")
+
+
+def is_start(entry: Mapping[str, Any]) -> bool:
+    """Whether a request was to start a list, on either platform."""
+    return bool(entry["method"] == "POST" and re.search(r"/start$|/make-call-async$", entry["path"]))
+
+
+def is_look(entry: Mapping[str, Any]) -> bool:
+    """Whether a request was to see how a campaign is, on either platform."""
+    return entry["path"] == "/campaign/all" or (entry["method"] == "GET" and entry["path"].startswith("/campaigns"))
+
 
 _numbers = itertools.count(1)
 
@@ -49,12 +59,13 @@ class Ending:
 class Operations(AirflowApi):
     """What an operator on duty does."""
 
-    def connect(self, conn_id: str, sandbox: Sandbox, timeout: float | None) -> None:
-        """Add a connection to a sandbox."""
-        body = {"connection_id": conn_id, "conn_type": "ringg", "host": sandbox.base_url, "password": sandbox.api_key}
-        if timeout is not None:
-            body["extra"] = json.dumps({"timeout": timeout})
-        self._send("POST", "/connections", body)
+    def connect(self, conn_id: str, sandbox: Sandbox, timeout: float | None, platform: str) -> None:
+        """Add a connection to a sandbox, which is the one platform or the other."""
+        host = sandbox.smartalex_url if platform == "smartalex" else sandbox.base_url
+        options = {"timeout": timeout, "requests_per_minute": 60_000 if platform == "smartalex" else None}
+        extra = json.dumps({name: value for name, value in options.items() if value is not None})
+        body = {"connection_id": conn_id, "conn_type": platform, "host": host, "password": sandbox.api_key}
+        self._send("POST", "/connections", {**body, "extra": extra})
 
     def clear_task(self, dag_id: str, run_id: str, task_id: str) -> None:
         """Clear a task of a run, whatever its state."""
@@ -99,7 +110,8 @@ class Stage:
         options = {"history_rate_window_seconds": 0, **options}
         with running_sandbox(generation, **options) as sandbox:
             conn_id = f"ringg_{next(_numbers)}"
-            self.api.connect(conn_id, sandbox, timeout)
+            platform = "smartalex" if "smartalex" in dag_id else "ringg"
+            self.api.connect(conn_id, sandbox, timeout, platform)
             yield Drill(self, dag_id, conn_id, sandbox)
 
 
@@ -152,9 +164,9 @@ class Drill:
         state = "deferred" if self.dag_id.endswith("deferrable") else "running"
 
         def waits() -> bool:
-            paths = [entry["path"] for entry in self.sandbox.requests()]
-            looks = [number for number, path in enumerate(paths) if path == "/campaign/all"]
-            starts = [number for number, path in enumerate(paths) if path in STARTS]
+            entries = self.sandbox.requests()
+            looks = [number for number, entry in enumerate(entries) if is_look(entry)]
+            starts = [number for number, entry in enumerate(entries) if is_start(entry)]
             return (
                 bool(starts and looks)
                 and looks[-1] > starts[-1]
@@ -166,7 +178,7 @@ class Drill:
     @property
     def start_was_sent(self) -> bool:
         """Whether a start has reached the sandbox, answered or not."""
-        return any(entry["path"] in STARTS for entry in self.sandbox.requests())
+        return any(is_start(entry) for entry in self.sandbox.requests())
 
     def tasks(self, run_id: str, task_id: str) -> list[dict[str, Any]]:
         """The instances of a task."""

@@ -32,4 +32,6 @@ def test_a_launch_under_fault_dials_at_most_once_and_ends_right(
     assert outcome.ending.state == expected.state
     assert outcome.ending.errors == ({expected.error} if expected.error else set())
     assert outcome.starts == expected.starts
-    assert outcome.campaigns == ({expected.campaigns} if expected.starts else set())
+    # SmartAlex has no way to stop a campaign for good: it is paused.
+    paused = schedule.flow == "smartalex" and expected.campaigns == "terminated"
+    assert outcome.campaigns == ({"paused" if paused else expected.campaigns} if expected.starts else set())

@@ -11,7 +11,9 @@ from typing import Any
 from airflow.sdk import DAG
 
 from ringg_provider.operators.ringg import RinggLaunchOperator
+from ringg_provider.operators.smartalex import SmartAlexStartCampaignOperator
 from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
+from ringg_provider.transfers.sql_to_smartalex import SqlToSmartAlexOperator
 from tests.faults.sabotage import arm
 
 
@@ -58,6 +60,46 @@ def make_dag(flow: Any, mode: str) -> DAG:
     return dag
 
 
+def make_smartalex_dag(mode: str) -> DAG:
+    """The same on the other platform."""
+    hardening: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(0), "pre_execute": arm}
+    with DAG(f"launch_smartalex_{mode}", schedule=None, catchup=False) as dag:
+        lists = SqlToSmartAlexOperator(
+            task_id="upload",
+            sql_conn_id="warehouse",
+            sql=f"SELECT phone, name FROM people WHERE id IN ({conf('people')}) ORDER BY id",
+            smartalex_conn_id=conf("ringg"),
+            agent_id="agent_survey",
+            campaign_name="Survey",
+            phone_column="phone",
+            contact_columns={"first_name": "name"},
+            country_code="+91",
+            settings={
+                "calling_hours_start": "00:00",
+                "calling_hours_end": "23:59",
+                "timezone": conf("timezone"),
+                "max_retries": 0,
+            },
+            max_rows_per_list=2,
+            launch_key=conf("key"),
+            ledger_conn_id=conf("ledger"),
+            **hardening,
+        )
+        SmartAlexStartCampaignOperator.partial(
+            task_id="launch",
+            smartalex_conn_id=conf("ringg"),
+            launch_key=conf("key"),
+            ledger_conn_id=conf("ledger"),
+            wait_for_completion=True,
+            deferrable=mode == "deferrable",
+            poll_interval=1,
+            **hardening,
+        ).expand(campaign_id=lists.output)
+    return dag
+
+
+for _mode in ("sync", "deferrable"):
+    globals()[f"launch_smartalex_{_mode}"] = make_smartalex_dag(_mode)
 for _flow in ("standard", "large"):
     for _mode in ("sync", "deferrable"):
         globals()[f"launch_{_flow}_{_mode}"] = make_dag(_flow, _mode)
