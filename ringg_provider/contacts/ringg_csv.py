@@ -10,7 +10,8 @@ from __future__ import annotations
 import csv
 import io
 from bisect import bisect_right
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import BinaryIO
 
 from ringg_provider.contacts.csv_check import MAX_CSV_BYTES, PHONE_VARIABLE
 from ringg_provider.contacts.scratch import Scratch
-from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.exceptions import InvalidRequest, RinggProviderError
 
 #: The header of the phone column that every generation of the platform's documentation accepts.
 PHONE_HEADER = "Mobile Number"
@@ -160,12 +161,20 @@ class ListWriter:
         current.rows += rows
 
 
-def without_cells(text: str, path: Path) -> str:
-    """A platform's answer to an upload with whatever it quotes of the list masked: a validator may echo a name.
+@contextmanager
+def quoting_no_cell(path: Path) -> Iterator[None]:
+    """Mask, in errors that come out of an upload, whatever they quote of the list: a validator may echo a name.
 
-    :param text: the answer.
-    :param path: the list that was uploaded.
+    :param path: the list that is uploaded.
     """
+    try:
+        yield
+    except RinggProviderError as error:
+        error.args = (_without_cells(str(error), path), *error.args[1:])
+        raise
+
+
+def _without_cells(text: str, path: Path) -> str:
     with path.open(encoding="utf-8", newline="") as file:
         rows = csv.reader(file)
         next(rows, None)  # headers are no secret, and what an answer is mostly about

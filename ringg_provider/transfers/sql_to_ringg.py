@@ -14,7 +14,7 @@ from ringg_provider.campaign.preflight import check_agent, check_variables
 from ringg_provider.campaign.schedule import DailyWindow, Schedule
 from ringg_provider.contacts.csv_check import PHONE_VARIABLE
 from ringg_provider.contacts.invalid_rows import fetch_invalid_rows
-from ringg_provider.contacts.ringg_csv import PHONE_HEADER, ContactList, Form, ListGroup, without_cells
+from ringg_provider.contacts.ringg_csv import PHONE_HEADER, ContactList, Form, ListGroup, quoting_no_cell
 from ringg_provider.contacts.sifting import Planner, Sifter
 from ringg_provider.exceptions import (
     InsufficientBalance,
@@ -187,11 +187,12 @@ class SqlToRinggOperator(SqlToListsOperator):
     def upload(self, client: RinggClient, spec: CampaignSpec, contacts: ContactList, flow: Flow) -> dict[str, Any]:
         """Upload one list; returns its item of the result."""
         try:
-            if flow == "large":
-                list_id, refused = client.upload_csv(spec, contacts.path).bulk_list_id, 0
-            else:
-                saved = client.save_campaign(spec, contacts.path)
-                list_id, refused = saved.list_id, saved.failed_rows or 0
+            with quoting_no_cell(contacts.path):
+                if flow == "large":
+                    list_id, refused = client.upload_csv(spec, contacts.path).bulk_list_id, 0
+                else:
+                    saved = client.save_campaign(spec, contacts.path)
+                    list_id, refused = saved.list_id, saved.failed_rows or 0
         except InsufficientBalance as error:
             allowance = re.search(r"up to ([0-9][0-9,]*) contacts", str(error))
             if allowance is None:
@@ -201,9 +202,6 @@ class SqlToRinggOperator(SqlToListsOperator):
                 f" {contacts.rows}: set max_rows_per_list={allowance[1].replace(',', '')}.",
                 field="max_rows_per_list",
             ) from error
-        except RinggProviderError as error:
-            error.args = (without_cells(str(error), contacts.path), *error.args[1:])
-            raise
         self.log.info("List %s: %d contacts of %s.", list_id, contacts.rows, spec.country_code)
         return _item(self, spec, contacts, flow, list_id, refused)
 

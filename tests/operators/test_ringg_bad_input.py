@@ -277,3 +277,15 @@ def test_a_key_that_is_refused_stops_before_the_upload_and_is_not_shown(
         upload(operator, contacts)
     assert "another-key" not in str(caught.value)
     nothing_changed(platform)
+
+
+@both_uploads
+def test_a_refusal_that_quotes_a_row_is_told_without_it(platform: Any, tmp_path: Path, operator: Any) -> None:
+    quoted = {"detail": [{"loc": ["row", 1], "msg": "Asha Marker-Rao is not a valid name", "type": "value_error"}]}
+    platform.fault(method="POST", path="/campaign/", kind="status", status=422, body=quoted)
+    file = tmp_path / "contacts.csv"
+    file.write_text("Mobile Number,Name\n+919876543210,Asha Marker-Rao\n")
+    task = operator(**{**COMMON, "contacts": str(file)})
+    with pytest.raises(AirflowFailException, match="not a valid name") as caught:
+        task.execute(context())
+    assert "Marker" not in str(caught.value)

@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from ringg_provider.campaign.preflight import check_agent, check_variables
 from ringg_provider.contacts.csv_check import inspect_csv
+from ringg_provider.contacts.ringg_csv import quoting_no_cell
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.operators.files import local_copy
 from ringg_provider.operators.launching import failing_without_retry
@@ -73,7 +74,8 @@ class _RinggUploadOperator(BaseOperator):
             spec = self._spec()
             report = inspect_csv(csv, spec.variables_map, spec.country_code, spec.remove_invalid_rows)
             check_variables(check_agent(hook.client, spec.agent_id), spec.variables_map)
-            list_id, counts = self.upload(hook, spec, csv)
+            with quoting_no_cell(csv):
+                list_id, counts = self.upload(hook, spec, csv)
         summary = {"rows": report.rows, "valid_rows": report.valid_rows, "invalid_rows": report.invalid_rows} | counts
         context["ti"].xcom_push(key="summary", value=summary)
         self.log.info("List %s was uploaded: %s.", list_id, summary)
