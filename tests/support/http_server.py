@@ -142,7 +142,7 @@ class ScriptedServer:
                 self.close_connection = True
                 self.connection.close()
 
-            do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve  # noqa: N815
+            do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve
 
         return Handler
 
