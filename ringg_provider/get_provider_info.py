@@ -136,6 +136,11 @@ def get_provider_info() -> dict[str, Any]:
                         "description": "How often the platform may be asked; the smallest plan allows 60.",
                         "schema": {"type": ["integer", "null"], "minimum": 1},
                     },
+                    "dashboard_url": {
+                        "label": "Campaign page",
+                        "description": "Where a person sees a campaign; {campaign_id} is replaced.",
+                        "schema": {"type": ["string", "null"], "format": "url"},
+                    },
                     "paths": {
                         "label": "Other paths",
                         "description": "JSON: paths to use instead of those that no page of the vendor shows.",

@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from ringg_provider.clients import ApiClient, AsyncApiClient
 from ringg_provider.exceptions import AuthenticationError, InvalidRequest, RinggProviderError
-from ringg_provider.http import Timeouts
+from ringg_provider.http import Timeouts, is_loopback
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
@@ -32,11 +32,15 @@ class PlatformHook(BaseHook, ABC, Generic[C, A]):
     async_client_class: ClassVar[type[Any]]
     #: What the form shows in the empty key field.
     key_placeholder: ClassVar[str]
+    #: Where a person sees a campaign; ``{campaign_id}`` is replaced. No page of either vendor documents the address of
+    #: a single campaign, so it can be set in the connection.
+    dashboard_url: ClassVar[str]
 
     def __init__(self, conn_id: str) -> None:
         super().__init__()
         self.conn_id = conn_id
         self._client: C | None = None
+        self._campaign_page: str | None = None
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -68,6 +72,14 @@ class PlatformHook(BaseHook, ABC, Generic[C, A]):
     def base_url(self) -> str:
         """Where the connection points, without the key."""
         return self._base_url(self.get_connection(self.conn_id))
+
+    def campaign_url(self, campaign_id: str) -> str:
+        """Where a person sees the campaign: the connection's ``dashboard_url``, a sandbox's page, or the dashboard."""
+        if self._campaign_page is None:
+            base = urlsplit(self.base_url)
+            default = f"{base.scheme}://{base.netloc}/" if is_loopback(base.hostname or "") else self.dashboard_url
+            self._campaign_page = str(self.get_connection(self.conn_id).extra_dejson.get("dashboard_url") or default)
+        return self._campaign_page.replace("{campaign_id}", campaign_id)
 
     async def aclient(self) -> A:
         """A client for an event loop; the caller closes it. Raises what :attr:`client` raises."""

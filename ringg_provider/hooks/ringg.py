@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from ringg_provider.hooks.platform import PlatformHook
-from ringg_provider.http import is_loopback
 from ringg_provider.ringg import AsyncRinggClient, RinggClient
-
-#: Where a person sees a campaign; ``{campaign_id}`` is replaced. No page of the vendor documents the address of a
-#: single campaign, so it can be set in the connection.
-DASHBOARD_URL = "https://www.ringg.ai/dashboard/campaigns/{campaign_id}"
 
 
 class RinggHook(PlatformHook[RinggClient, AsyncRinggClient]):
@@ -30,11 +24,11 @@ class RinggHook(PlatformHook[RinggClient, AsyncRinggClient]):
     client_class = RinggClient
     async_client_class = AsyncRinggClient
     key_placeholder = "rg_live_..."
+    dashboard_url = "https://www.ringg.ai/dashboard/campaigns/{campaign_id}"
 
     def __init__(self, ringg_conn_id: str = default_conn_name) -> None:
         super().__init__(ringg_conn_id)
         self.ringg_conn_id = ringg_conn_id
-        self._dashboard_url: str | None = None
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -47,14 +41,6 @@ class RinggHook(PlatformHook[RinggClient, AsyncRinggClient]):
             "history_requests_per_minute": IntegerField("History requests per minute", widget=BS3TextFieldWidget()),
             "dashboard_url": StringField("Campaign page", widget=BS3TextFieldWidget()),
         }
-
-    def campaign_url(self, campaign_id: str) -> str:
-        """Where a person sees the campaign: the connection's ``dashboard_url``, a sandbox's page, or the dashboard."""
-        if self._dashboard_url is None:
-            base = urlsplit(self.base_url)
-            default = f"{base.scheme}://{base.netloc}/" if is_loopback(base.hostname or "") else DASHBOARD_URL
-            self._dashboard_url = self.get_connection(self.conn_id).extra_dejson.get("dashboard_url") or default
-        return self._dashboard_url.replace("{campaign_id}", campaign_id)
 
     def workspace_in_words(self) -> str:
         """Whose workspace it is and what it may still spend."""

@@ -28,6 +28,7 @@ class SmartAlexHook(PlatformHook[SmartAlexClient, AsyncSmartAlexClient]):
     client_class = SmartAlexClient
     async_client_class = AsyncSmartAlexClient
     key_placeholder = "your API key"
+    dashboard_url = "https://app.getsmartalex.com/campaigns/{campaign_id}"
 
     def __init__(self, smartalex_conn_id: str = default_conn_name) -> None:
         super().__init__(smartalex_conn_id)
@@ -43,6 +44,7 @@ class SmartAlexHook(PlatformHook[SmartAlexClient, AsyncSmartAlexClient]):
             "timeout": IntegerField("Timeout in seconds", widget=BS3TextFieldWidget()),
             "generation": StringField("API generation", widget=BS3TextFieldWidget()),
             "requests_per_minute": IntegerField("Requests per minute", widget=BS3TextFieldWidget()),
+            "dashboard_url": StringField("Campaign page", widget=BS3TextFieldWidget()),
             "paths": StringField("Other paths", widget=BS3TextFieldWidget()),
         }
 

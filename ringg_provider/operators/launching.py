@@ -389,7 +389,7 @@ class LaunchOperator(BaseOperator):
             return
         try:
             self.cancel_campaign(campaign_id)
-            self.log.info("Campaign %s was terminated: no new calls; live ones end by themselves.", campaign_id)
+            self.log.info("Campaign %s was stopped: no new calls; live ones end by themselves.", campaign_id)
         except RinggProviderError as error:
             self.log.error("Campaign %s could not be terminated (%s). Stop it by hand.", campaign_id, error)
 

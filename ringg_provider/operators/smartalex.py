@@ -30,9 +30,6 @@ from ringg_provider.triggers.smartalex import SmartAlexCampaignTrigger
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-#: Where a person sees a campaign; no page of the vendor documents the address of a single one.
-DASHBOARD_URL = "https://app.getsmartalex.com/campaigns/{campaign_id}"
-
 
 class _SmartAlexOperator(BaseOperator):
     """Base of the operators: which workspace."""
@@ -280,7 +277,7 @@ class SmartAlexStartCampaignOperator(LaunchOperator):
 
     def campaign_url(self, campaign_id: str) -> str:
         """Where a person sees the campaign."""
-        return DASHBOARD_URL.replace("{campaign_id}", campaign_id)
+        return self.hook.campaign_url(campaign_id)
 
     def read_progress(self, campaign_id: str) -> Progress:
         """Look at the campaign once."""
