@@ -285,10 +285,11 @@ class SmartAlexStartCampaignOperator(LaunchOperator):
 
     def cancel_campaign(self, campaign_id: str) -> None:
         """Pause it, whatever it looks like: the platform has no way to cancel."""
-        try:
-            self.hook.client.pause_campaign(campaign_id)
-        except CampaignNotActive as error:
-            self.log.info("Campaign %s does not call: %s", campaign_id, error)
+        with SmartAlexHook(self.smartalex_conn_id) as hook:
+            try:
+                hook.client.pause_campaign(campaign_id)
+            except CampaignNotActive as error:
+                self.log.info("Campaign %s does not call: %s", campaign_id, error)
 
     def completion_trigger(
         self, campaign_id: str, deadline: float | None, kill_deadline: float | None

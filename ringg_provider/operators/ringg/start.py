@@ -87,7 +87,8 @@ class _RinggLaunchingOperator(LaunchOperator):
 
     def cancel_campaign(self, campaign_id: str) -> None:
         """``PATCH /campaign/terminate``."""
-        self.hook.client.terminate(Terminate(campaign_id=campaign_id))
+        with RinggHook(self.ringg_conn_id) as hook:
+            hook.client.terminate(Terminate(campaign_id=campaign_id))
 
     def completion_trigger(
         self, campaign_id: str, deadline: float | None, kill_deadline: float | None
@@ -457,7 +458,7 @@ class RinggLaunchOperator(_RinggLaunchingOperator):
 
     def execute(self, context: Context) -> str:
         """Wait for the upload where the flow has one, then launch."""
-        with failing_without_retry():
+        with failing_without_retry(), self.hook:
             item = self._item()
             if item["flow"] == "large" and (status := self._pending_upload(item["list_id"])) is not None:
                 self.log.info("Upload %s is %s.", item["list_id"], status.status)
@@ -468,7 +469,7 @@ class RinggLaunchOperator(_RinggLaunchingOperator):
 
     def execute_uploaded(self, context: Context, event: Mapping[str, Any] | None) -> str:
         """Resume when the platform has checked the upload; what it found is read again, not taken from the event."""
-        with failing_without_retry():
+        with failing_without_retry(), self.hook:
             item = self._item()
             if not isinstance(event, Mapping) or event.get("id") != item["list_id"]:
                 raise UnexpectedResponse("The trigger that waited for the upload sent no usable event.")
