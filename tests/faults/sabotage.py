@@ -77,10 +77,10 @@ class Blow:
 
         threading.Thread(target=wait, daemon=True).start()
 
-    def _acts(self) -> list[tuple[str, int]]:
-        """Which lists there are, and how often each was started."""
+    def _acts(self) -> list[tuple[str, int, int]]:
+        """Which lists there are, how often each was started, and how many people are on it."""
         state = httpx.get(f"{self._admin}/state", params={"calls": False}).raise_for_status().json()
-        return [(campaign["id"], campaign["launches"]) for campaign in state["campaigns"]]
+        return [(campaign["id"], campaign["launches"], campaign["contacts"]) for campaign in state["campaigns"]]
 
 
 def arm(context: Mapping[str, Any]) -> None:
