@@ -26,8 +26,12 @@ demo: install ## run two campaigns end to end in a real Airflow, about two minut
 airflow: install ## the same wiring under the Airflow UI, until Ctrl-C
 	@exec $(BIN)/python -m demo serve --generation $(or $(GENERATION),g3)
 
+# Most tests wait for servers, so three at a time suit two cores. The fault schedules share one Airflow and run by themselves.
 test: install ## the whole suite: PostgreSQL, sandbox and Airflow included
-	@EXPECTED_AIRFLOW=$(AIRFLOW) $(BIN)/python -m pytest $(ARGS)
+	@export EXPECTED_AIRFLOW=$(AIRFLOW)
+	if [ -n "$(ARGS)" ]; then exec $(BIN)/python -m pytest $(ARGS); fi
+	$(BIN)/python -m pytest -n 3 --dist loadfile --ignore tests/faults
+	$(BIN)/python -m pytest tests/faults
 
 test-matrix: ## the suite on every supported Airflow; then the next pre-release, which may fail
 	@for minor in 3.1 3.2 3.3; do echo "== Airflow $$minor"; $(MAKE) test AIRFLOW=$$minor; done
