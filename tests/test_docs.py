@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +94,14 @@ def _contact(connection: sa.Connection, key: str, phone: str) -> dict[str, Any]:
 
 def _call(key: str, phone: str, status: str) -> dict[str, Any]:
     return {"call_id": key, "bulk_list_id": "L", "to_number_e164": phone, "status": status}
+
+
+def test_no_host_of_a_package_registry_is_named_anywhere() -> None:
+    hosts = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"))]
+    kinds = {".md", ".py", ".toml", ".cfg", ".txt", ".csv", ""}
+    # What git does not track is not ours: virtual environments, caches, the demo's data.
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for path in (ROOT / name for name in tracked.splitlines()):
+        if path.suffix in kinds and path.is_file():
+            text = path.read_text(errors="ignore")
+            assert not any(host in text for host in hosts), path
