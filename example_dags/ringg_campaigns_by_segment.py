@@ -40,6 +40,7 @@ def ringg_campaigns_by_segment():
         phone_column="phone",
         variables_map={"callee_name": "full_name"},
         country_code="+91",
+        purpose="promotional",
         contact_key="contact_id",
         suppression_sql="SELECT phone FROM do_not_call",
         # The key protects one day; this protects the days after it.

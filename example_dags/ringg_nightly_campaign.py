@@ -70,6 +70,8 @@ def ringg_nightly_campaign():
             "call_time": {"call_start_time": "10:00", "call_end_time": "19:00", "timezone": ZONE},
             "call_retry_config": {"retry_count": 2, "retry_busy": 30, "retry_not_picked": 60, "retry_failed": 30},
         },
+        # Whose hours these are: nobody is put on a list for a time at which the rules forbid such a call.
+        purpose="promotional",
         contact_key="contact_id",
         suppression_sql="SELECT phone FROM do_not_call",
         contacts_table="ringg_contacts",
