@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import codecs
 import csv
-import ipaddress
 from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import urlsplit
 
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.exceptions import UnexpectedResponse
-from ringg_provider.http import download
+from ringg_provider.http import download, is_loopback
 
 _REASON_WORDS = ("reason", "error", "message", "comment")
 _PHONE_WORDS = ("mobile", "phone", "number")
@@ -31,7 +30,7 @@ def fetch_invalid_rows(url: str, cleaner: PhoneCleaner, phone_header: str) -> di
     :raises UnexpectedResponse: it gave no report.
     """
     parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
         raise UnexpectedResponse("The link of the report of invalid rows is not https.")
     with download(url) as answer:
         if answer.status_code != 200:
@@ -72,10 +71,3 @@ def _column(header: Sequence[str], words: Sequence[str]) -> int | None:
     """The first column whose header has the first possible of the words in it."""
     titles = [title.casefold() for title in header]
     return next((titles.index(title) for word in words for title in titles if word in title), None)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

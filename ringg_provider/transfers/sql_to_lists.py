@@ -31,6 +31,7 @@ from ringg_provider.contacts.source import BATCH_ROWS, open_rows
 from ringg_provider.exceptions import InvalidContacts, InvalidRequest
 from ringg_provider.history.tables import CALLS, calls_table
 from ringg_provider.hooks.platform import PlatformHook
+from ringg_provider.hooks.sql import sql_engine
 from ringg_provider.operators.launching import failing_without_retry, open_ledger
 
 if TYPE_CHECKING:
@@ -314,7 +315,7 @@ class SqlToListsOperator(BaseOperator):
                 f"sql_conn_id: connection {self.sql_conn_id!r} is not a SQL database.", field="sql_conn_id"
             )
         if self.not_called_within_days is not None or self.max_attempts is not None:
-            self._protect_from_too_many_calls(sifter, hook.get_sqlalchemy_engine())
+            self._protect_from_too_many_calls(sifter, sql_engine(self.sql_conn_id))
         with closing(hook.get_conn()) as connection:
             if self.suppression_sql:
                 with open_rows(connection, self.suppression_sql, field="suppression_sql") as rows:
@@ -437,7 +438,7 @@ class Run:
         if spool is None:
             return
         if task.contacts_table:
-            engine = BaseHook.get_hook(task.sql_conn_id).get_sqlalchemy_engine()
+            engine = sql_engine(task.sql_conn_id)
             PeopleLedger(engine, task.contacts_table).replace(
                 f"{self.key} ({mark})" if mark else self.key,
                 spool,
