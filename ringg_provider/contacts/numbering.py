@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from pyroaring import BitMap64
@@ -107,7 +107,7 @@ def _dialable_prefixes(calling_code: int) -> BitMap64:
     for length in sorted({length for region in regions for length in region.lengths}):
         if _FREE_DIGITS < length <= _LONGEST:
             shift = 10 ** (length - _FREE_DIGITS)
-            _walk("", length, regions, prefixes, calling_code * shift)
+            _walk("", length, [region.of_length(length) for region in regions], prefixes, calling_code * shift)
     prefixes.run_optimize()
     return prefixes
 
@@ -133,16 +133,16 @@ def _verdict(prefix: str, length: int, regions: Sequence[_Region]) -> bool | Non
     """
     # The national prefix is read by the first country's rules, before anything else: a number that could be
     # taken apart by them is the library's to judge.
-    if all(region.dialable(prefix, length) is False for region in regions):
+    verdicts = [region.dialable(prefix, length) for region in regions]
+    if all(verdict is False for verdict in verdicts):
         return False
     if regions[0].national_prefix.matches(prefix, length) is not False:
         return None
     undecided = False
-    for region in regions:
+    for region, dialable in zip(regions, verdicts, strict=True):
         known = region.known(prefix, length, alone=len(regions) == 1)
         if known is False:
             continue
-        dialable = region.dialable(prefix, length)
         if known is None:
             undecided = True
             if dialable is False:
@@ -181,13 +181,25 @@ class _Region:
             lengths=frozenset(length for line in lines for length in line.lengths),
         )
 
+    def of_length(self, length: int) -> _Region:
+        """The same without the patterns that no number of this length can match."""
+        return replace(
+            self,
+            others=tuple(pattern for pattern in self.others if pattern.may_have(length)),
+            lines=tuple(pattern for pattern in self.lines if pattern.may_have(length)),
+        )
+
     def dialable(self, prefix: str, length: int) -> bool | None:
         """Whether this country's own patterns call it a mobile or fixed line, and nothing dearer."""
-        return _all(
-            self.general.matches(prefix, length),
-            _not(_any(pattern.matches(prefix, length) for pattern in self.others)),
-            _any(pattern.matches(prefix, length) for pattern in self.lines),
-        )
+        # In the order that decides soonest: most prefixes are no numbers at all.
+        general = self.general.matches(prefix, length)
+        if general is False:
+            return False
+        line = _any(pattern.matches(prefix, length) for pattern in self.lines)
+        if line is False:
+            return False
+        dearer = _any(pattern.matches(prefix, length) for pattern in self.others)
+        return _all(general, line, _not(dearer))
 
     def known(self, prefix: str, length: int, *, alone: bool) -> bool | None:
         """Whether the library gives the number to this country."""
@@ -221,7 +233,7 @@ class _Pattern:
         return cls(getattr(description, "national_number_pattern", None), getattr(description, "possible_length", ()))
 
     def matches(self, prefix: str, length: int) -> bool | None:
-        if not self._source or (self.lengths and length not in self.lengths):
+        if not self.may_have(length):
             return False
         text = prefix + "x" * (length - len(prefix))
         surely, maybe = (
@@ -230,6 +242,10 @@ class _Pattern:
             else (self._surely.fullmatch, self._maybe.fullmatch)
         )
         return True if surely(text) else None if maybe(text) else False
+
+    def may_have(self, length: int) -> bool:
+        """Whether it matches any number of this length."""
+        return bool(self._source) and (not self.lengths or length in self.lengths)
 
     @property
     def matches_nothing(self) -> bool:
@@ -259,9 +275,14 @@ def _not(value: bool | None) -> bool | None:
 
 
 def _any(values: Iterable[bool | None]) -> bool | None:
-    seen = list(values)
-    return True if True in seen else None if None in seen else False
+    found: bool | None = False
+    for value in values:
+        if value is True:
+            return True
+        if value is None:
+            found = None
+    return found
 
 
 def _all(*values: bool | None) -> bool | None:
-    return _not(_any(_not(value) for value in values))
+    return False if False in values else None if None in values else True

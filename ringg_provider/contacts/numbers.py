@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import compress, islice
+from operator import eq
 
 from pyroaring import BitMap64
 
@@ -25,21 +27,32 @@ class NumberSet:
 
     def positions(self, numbers: Sequence[int]) -> list[int]:
         """The positions of those numbers that are in the set."""
-        return [position for position, number in enumerate(numbers) if number in self._numbers]
+        return list(compress(range(len(numbers)), map(self._numbers.__contains__, numbers)))
 
-    def add_new(self, numbers: Sequence[int]) -> list[int]:
+    def add_new(self, numbers: Sequence[int], *, without: Collection[int] = ()) -> list[int]:
         """Add many numbers, and tell which were there before.
 
+        :param numbers: whole numbers.
+        :param without: positions to pass over: their numbers are neither added nor told.
         :return: The positions of numbers that were in the set already, or come a second time.
         """
-        known = self._numbers
-        if len(set(numbers)) == len(numbers) and not any(map(known.__contains__, numbers)):
-            known.update(numbers)
-            return []
+        positions: Sequence[int] = range(len(numbers))
+        if without:
+            kept = bytearray(b"\x01") * len(numbers)
+            for position in without:
+                kept[position] = 0
+            positions, numbers = list(compress(positions, kept)), list(compress(numbers, kept))
+        known = set(compress(numbers, map(self._numbers.__contains__, numbers)))
+        self._numbers.update(numbers)
+        suspects = set(known)
+        if len(set(numbers)) < len(numbers):
+            ordered = sorted(numbers)
+            suspects.update(compress(ordered, map(eq, ordered, islice(ordered, 1, None))))
         repeated = []
-        for position, number in enumerate(numbers):
-            if number in known:
-                repeated.append(position)
-            else:
+        if suspects:
+            suspected = list(map(suspects.__contains__, numbers))
+            for position, number in zip(compress(positions, suspected), compress(numbers, suspected), strict=True):
+                if number in known:
+                    repeated.append(position)
                 known.add(number)
         return repeated

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -84,8 +84,8 @@ class PhoneCleaner:
             plain = _all_plain(cells)
         except TypeError:
             plain = False
-        numbers = list(map(int, cells)) if plain else [int(cell) if _is_plain(cell) else 0 for cell in cells]
         # What is not spelled plainly has the number 0 for now, which is in no set.
+        numbers = list(map(int, cells if plain else _plain_or_zero(cells)))
         doubtful = self._home.doubtful(numbers)
         if plain and not doubtful:
             return PhoneColumn(cells, numbers)
@@ -260,8 +260,10 @@ def _metadata(region: str) -> Any:
     return PhoneMetadata.metadata_for_region(region)
 
 
-def _is_plain(cell: Any) -> bool:
-    return type(cell) is str and _PLAIN(cell) is not None
+def _plain_or_zero(cells: Sequence[Any]) -> Iterator[str]:
+    """The cells, with a zero in the place of those that are not `+` and ASCII digits."""
+    texts = [cell if type(cell) is str else "" for cell in cells] if set(map(type, cells)) != {str} else cells
+    return (text if plain else "0" for text, plain in zip(texts, map(_PLAIN, texts), strict=True))
 
 
 def _all_plain(cells: Sequence[Any]) -> bool:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import repeat
+from itertools import compress, repeat
 from typing import Any
 
 from ringg_provider.contacts.cells import column_texts, is_sendable
@@ -113,11 +113,11 @@ class Sifter:
         self.layout.check(rows.columns)
         with _collector_paused():
             for batch in rows.batches:
-                self._take(dict(zip(rows.columns, zip(*batch, strict=True), strict=True)), len(batch))
+                self._take(dict(zip(rows.columns, zip(*batch, strict=True), strict=True)))
                 between()
         self.writer.close()
 
-    def _take(self, columns: Mapping[str, Sequence[Any]], size: int) -> None:
+    def _take(self, columns: Mapping[str, Sequence[Any]]) -> None:
         """Sort one batch into lists and reasons."""
         layout = self.layout
         cells = columns[layout.phone]
@@ -134,14 +134,8 @@ class Sifter:
             rejected.setdefault(position, rejection)
         self._reject_texts(texts, rejected)
         groups = self._groups(columns, phones, rejected)
-        if rejected:
-            kept: Sequence[int] = [position for position in range(size) if position not in rejected]
-            repeated = self._seen.add_new([phones.numbers[position] for position in kept])
-        else:
-            kept = range(size)
-            repeated = self._seen.add_new(phones.numbers)
-        for index in repeated:
-            rejected[kept[index]] = Rejection(Disposition.DUPLICATE)
+        for position in self._seen.add_new(phones.numbers, without=rejected):
+            rejected[position] = Rejection(Disposition.DUPLICATE)
         self._write(phones.texts, texts, keys, groups, rejected)
         self._note_rejected(cells, phones.texts, keys, rejected)
 
@@ -218,20 +212,20 @@ class Sifter:
         if not rejected and not groups:
             self._write_group(self._home, phones, texts, keys)
             return
-        members: dict[int, tuple[ListGroup, list[int]]] = {}
-        if groups:
-            for position in range(len(phones)):
-                if position not in rejected:
-                    group = groups.get(position, self._home)
-                    members.setdefault(id(group), (group, []))[1].append(position)
-        else:
-            members[0] = self._home, [position for position in range(len(phones)) if position not in rejected]
-        for group, positions in members.values():
+        kept = bytearray(b"\x01") * len(phones)
+        for position in rejected:
+            kept[position] = 0
+        chosen: dict[int, tuple[ListGroup, bytearray]] = {id(self._home): (self._home, kept)}
+        for position, group in groups.items():
+            if kept[position] and group is not self._home:
+                mask = chosen.setdefault(id(group), (group, bytearray(len(phones))))[1]
+                mask[position], kept[position] = 1, 0
+        for group, mask in chosen.values():
             self._write_group(
                 group,
-                [phones[position] for position in positions],
-                [[column[position] for position in positions] for column in texts],
-                [keys[position] for position in positions] if keys is not None else None,
+                list(compress(phones, mask)),
+                [list(compress(column, mask)) for column in texts],
+                list(compress(keys, mask)) if keys is not None else None,
             )
 
     def _write_group(
