@@ -168,6 +168,10 @@ class AirflowApi:
         run = self._send("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": dict(conf or {})})
         return str(run["dag_run_id"])
 
+    def make_pool(self, name: str, slots: int, description: str) -> None:
+        """Make a pool, whose tasks run at most `slots` at a time."""
+        self._send("POST", "/pools", {"name": name, "slots": slots, "description": description})
+
     def run_state(self, dag_id: str, run_id: str) -> str:
         """ "queued", "running", "success" or "failed"."""
         return str(self._get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"])

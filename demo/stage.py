@@ -101,6 +101,7 @@ def set_stage(folder: Path, dags: Path, generation: str, say: Say, *, schedules:
         )
         airflow.prepare()
         api = airflow.start(processes)
+        api.make_pool("ringg_history", 1, "Readers of Ringg's call history")
         say(f"Airflow is up at {airflow.url}: API server, scheduler, DAG processor, triggerer")
         with httpx.Client(base_url=f"{origin}/_sandbox", timeout=30) as sandbox:
             survey = _export_survey(warehouse, folder / "survey.csv")

@@ -4,7 +4,8 @@ When to use it: whenever calls are made that no campaign DAG waits for (single c
 the dashboard), and so that results which arrive late, such as the analysis of a call, are fetched. Reading is
 incremental: the table itself remembers where it ended, and what was still open is read again.
 
-The history allows ten requests a minute for the whole workspace. Make the pool once, so that readers take turns:
+The history allows ten requests a minute for the whole workspace, so its readers take turns in a pool. Make it once,
+since Airflow never runs a task whose pool does not exist:
 ``airflow pools set ringg_history 1 "Readers of Ringg's call history"``.
 """
 
@@ -37,6 +38,7 @@ def ringg_call_history():
         ringg_conn_id=RINGG,
         sql_conn_id="warehouse",
         contacts_table="ringg_contacts",
+        pool="ringg_history",
         # An event only when calls are new or have changed; `ringg_new_calls` waits for it.
         outlets=[AssetAlias("ringg_calls")],
     )

@@ -3,6 +3,9 @@
 When to use it: several groups of people get the same agent with lists of their own. Each list is launched by a task of
 its own, so that one that fails can be cleared alone. A segment with nobody to call makes no list; with none at all the
 run is a success that still loads the history.
+
+The tasks that read the call history take turns in a pool; make it once:
+``airflow pools set ringg_history 1 "Readers of Ringg's call history"``.
 """
 
 from __future__ import annotations
@@ -78,9 +81,9 @@ def ringg_campaigns_by_segment():
     guard = sandbox_only(RINGG).as_setup()
     # A teardown runs whatever became of the launches, once the guard has passed. It alone would then say how the run
     # ended, and hide that one of them failed: so the launches have an end of their own.
-    load_calls = RinggCallsToSqlOperator(task_id="load_calls", sql_conn_id=WAREHOUSE, bulk_list_ids=lists).as_teardown(
-        setups=guard, on_failure_fail_dagrun=True
-    )
+    load_calls = RinggCallsToSqlOperator(
+        task_id="load_calls", sql_conn_id=WAREHOUSE, bulk_list_ids=lists, pool="ringg_history"
+    ).as_teardown(setups=guard, on_failure_fail_dagrun=True)
     guard >> uploads
     launched >> [load_calls, EmptyOperator(task_id="launched_all")]
 

@@ -4,6 +4,9 @@ When to use it: the list is too big for the standard flow (5,000 rows and more),
 and a person must say yes, having read what the preflight found. Every wait is deferred, so that no worker is held for
 hours. The file must be free of people who opted out: this DAG calls whoever is in it. To build the list from a query,
 see ``ringg_nightly_campaign``.
+
+The tasks that read the call history take turns in a pool; make it once:
+``airflow pools set ringg_history 1 "Readers of Ringg's call history"``.
 """
 
 from __future__ import annotations
@@ -113,7 +116,9 @@ def ringg_large_campaign():
         poke_interval=10,
         timeout=timedelta(days=2),
     )
-    history = RinggCallsToSqlOperator(task_id="load_calls", sql_conn_id="warehouse", bulk_list_ids=call.output)
+    history = RinggCallsToSqlOperator(
+        task_id="load_calls", sql_conn_id="warehouse", bulk_list_ids=call.output, pool="ringg_history"
+    )
     sandbox_only(RINGG) >> upload >> ready >> balance >> preflight >> approve >> call >> wait >> history
 
 

@@ -8,6 +8,9 @@ just reached.
 
 The launch key is what makes it safe to retry, clear or run twice: under one key nobody is dialled twice. The key names
 the day (UTC), so a second run of the same night finds the first one's lists and calls nobody.
+
+The tasks that read the call history take turns in a pool; make it once:
+``airflow pools set ringg_history 1 "Readers of Ringg's call history"``.
 """
 
 from __future__ import annotations
@@ -90,7 +93,7 @@ def ringg_nightly_campaign():
     # A teardown runs whatever became of the launch, once the guard has passed. It alone would then say how the run
     # ended, and hide that the launch failed: so the launch has an end of its own.
     load_calls = RinggCallsToSqlOperator(
-        task_id="load_calls", sql_conn_id=WAREHOUSE, bulk_list_ids=lists.output
+        task_id="load_calls", sql_conn_id=WAREHOUSE, bulk_list_ids=lists.output, pool="ringg_history"
     ).as_teardown(setups=guard, on_failure_fail_dagrun=True)
     guard >> history_is_current() >> lists
     launched >> [load_calls, EmptyOperator(task_id="launched_all")]

@@ -70,6 +70,16 @@ def test_the_guard_comes_before_everything_else(bag: Any, dag_id: str) -> None:
     assert [task.task_id for task in bag.dags[dag_id].roots] == ["sandbox_only"]
 
 
+def test_the_readers_of_the_call_history_take_turns_in_the_pool_that_the_docs_name(bag: Any) -> None:
+    tasks = [task for dag in bag.dags.values() for task in dag.tasks]
+    readers = [task for task in tasks if task.operator_name == "RinggCallsToSqlOperator"]
+    assert {task.pool for task in readers} == {"ringg_history"}
+    # A task whose pool nobody makes is never run: a file that names one tells how to make it.
+    for dag in bag.dags.values():
+        for pool in {task.pool for task in dag.tasks} - {"default_pool"}:
+            assert f"airflow pools set {pool} 1 " in dag.doc_md
+
+
 def test_every_operator_sensor_and_transfer_appears_in_at_least_one(bag: Any) -> None:
     used = {task.operator_name for dag in bag.dags.values() for task in dag.tasks}
     ours = {
