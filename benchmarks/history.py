@@ -16,7 +16,6 @@ import datetime as dt
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ import httpx
 import psutil
 import sqlalchemy as sa
 
+from benchmarks import memory as process_memory
 from demo.postgres import EmbeddedPostgres
 from ringg_provider.history.load import HistoryLoad, Scope, Settings
 from ringg_provider.history.merge import merge_rows
@@ -185,7 +185,7 @@ def memory(database: str, calls: int) -> dict[str, float]:
 def child(url: str, database: str, list_id: str) -> None:
     """The process whose memory is measured."""
     counts = load(url, database, list_id, Pacer(limit=10**6))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = process_memory.peak() / 1e6
     print(json.dumps({"peak": peak, "rows": counts.inserted}))
 
 

@@ -16,7 +16,6 @@ import io
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,8 @@ from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from benchmarks import memory
 
 QUERY = "SELECT phone, name, policy_id, due_date FROM {table}"
 VARIABLES = {"callee_name": "name", "policy_id": "policy_id", "due_date": "due_date"}
@@ -167,16 +168,11 @@ def run_operator(operator: Any, query: str, **options: Any) -> int:
 def child(way: str, table: str, url: str, sink: str) -> None:
     """Measure one way in this process and print what was found."""
     measured = prepare(way, table, url, sink)
-    baseline = _resident()
+    baseline = memory.resident()
     start = time.perf_counter()
     rows = measured()
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"rows": rows, "seconds": seconds, "peak": max(0, peak - baseline)}))
-
-
-def _resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    print(json.dumps({"rows": rows, "seconds": seconds, "peak": max(0, memory.peak() - baseline)}))
 
 
 # --- the other side
@@ -231,7 +227,11 @@ def sink() -> Iterator[str]:
 
 
 def measure(way: str, table: str, url: str, target: str, connection: str) -> dict[str, Any]:
-    """One way in a process of its own."""
+    """One way in a process of its own, which finds nothing that an earlier one has left."""
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as cleaning:
+        cleaning.execute("DROP TABLE IF EXISTS ringg_contacts")
     environment = {
         **os.environ,
         "AIRFLOW_CONN_WAREHOUSE": connection,
@@ -302,5 +302,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[1]))
     main()
