@@ -89,7 +89,7 @@ class Settings(BaseModel):
     save_echoes_rows: bool | None = Field(None, description="None: yes in g3, no in g2.")
     history_total: Literal["exact", "many"] = "exact"
     transcript_as: Literal["auto", "string", "array"] = "auto"
-    variables_as: Literal["auto", "names", "objects", "map"] = "auto"
+    variables_as: Literal["auto", "names", "objects", "map", "text"] = "auto"
     smartalex: Literal["old", "new"] = Field(
         "old", description="Which of SmartAlex's documentations is spoken; the newer one has no pause or callbacks."
     )

@@ -124,6 +124,8 @@ def agent_detail(agent: Agent, settings: Settings) -> dict[str, Any]:
         variables = dict.fromkeys(agent.variables, "string")
     elif how == "objects":
         variables = [{"name": name} for name in agent.variables]
+    elif how == "text":
+        variables = ", ".join(agent.variables)
     words = wire_g3 if settings.is_g3 else wire_g2
     return {"agents": {**_agent(agent), **words.agent_fields(agent, variables)}}
 

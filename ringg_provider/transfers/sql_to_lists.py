@@ -340,7 +340,10 @@ class SqlToListsOperator(BaseOperator):
         limits = []
         if self.not_called_within_days is not None:
             since = datetime.now(UTC) - timedelta(days=self.not_called_within_days)
-            limits.append((some.where(calls.c.created_at >= since), sifter.exclusions.called_recently))
+            # A call may be registered days before it is made, and a row may lack its times: in doubt it counts.
+            registered = sa.func.coalesce(calls.c.created_at, calls.c.first_read_at)
+            lately = sa.or_(registered >= since, calls.c.attempted_at >= since)
+            limits.append((some.where(lately), sifter.exclusions.called_recently))
         if self.max_attempts is not None:
             often = some.group_by(number).having(sa.func.count() >= self.max_attempts)
             limits.append((often, sifter.exclusions.exhausted))

@@ -157,6 +157,33 @@ class TestWhoIsListed:
         _, summary = transfer(not_called_within_days=3, max_attempts=3)
         assert summary["reasons"] == {"listed": 2, "called_recently": 1, "too_many_attempts": 1}
 
+    def test_a_call_counts_by_its_last_attempt_and_in_doubt_by_when_it_was_first_seen(
+        self, database: Warehouse, sandbox: Any
+    ) -> None:
+        fill(database, [(f"987654321{number}", "x") for number in range(4)])
+        calls = calls_table()
+        calls.create(database.engine)
+        now = datetime.now(UTC)
+        today, long_ago = now - timedelta(hours=2), now - timedelta(days=9)
+        with database.engine.begin() as connection:
+            connection.execute(
+                calls.insert(),
+                [
+                    {
+                        "call_id": str(number),
+                        "to_number_e164": f"+91987654321{number}",
+                        "created_at": created,
+                        "attempted_at": attempted,
+                        "first_read_at": seen,
+                    }
+                    for number, (created, attempted, seen) in enumerate(
+                        [(long_ago, today, today), (None, None, today), (long_ago, None, today), (None, None, long_ago)]
+                    )
+                ],
+            )
+        _, summary = transfer(not_called_within_days=3)
+        assert summary["reasons"] == {"listed": 2, "called_recently": 2}
+
     def test_without_a_history_table_nobody_was_called_unless_it_was_named(
         self, database: Warehouse, sandbox: Any
     ) -> None:
@@ -283,6 +310,18 @@ class TestVariables:
         fill(warehouse, [("9876543210", "x")])
         with pytest.raises(AirflowFailException, match=r"due_date, policy_id"):
             transfer(agent_id="11111111-1111-4111-8111-111111111111")
+
+    def test_an_agent_whose_variables_cannot_be_read_fails_closed_unless_told_otherwise(
+        self, warehouse: Warehouse, sandbox: Any
+    ) -> None:
+        fill(warehouse, [("9876543210", "x"), ("9876543211", "")])
+        sandbox.settings(variables_as="text")
+        with pytest.raises(AirflowFailException, match="cannot be read"):
+            transfer()
+        assert sandbox.state()["campaigns"] == []
+        # What the agent needs is not known then: what is mapped counts as needed.
+        assert transfer(unreadable_variables="continue")[1]["reasons"] == {"listed": 1, "variable_empty": 1}
+        assert len(sandbox.state()["campaigns"]) == 1
 
     def test_empty_cells_leave_a_row_out_unless_that_variable_may_be_empty(
         self, warehouse: Warehouse, sandbox: Any
