@@ -29,6 +29,10 @@ def column_texts(values: Sequence[Any], name: str) -> Sequence[str]:
     if kinds == {str}:
         return values
     try:
+        if kinds == {dt.date}:
+            # A column of dates has few different ones, and equal ones are written alike.
+            texts = {day: day.isoformat() for day in set(values)}
+            return list(map(texts.__getitem__, values))
         if len(kinds) == 1:
             return list(map(_writer(kinds.pop()), values))
         writers = {kind: _writer(kind) for kind in kinds}

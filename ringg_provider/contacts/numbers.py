@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterable, Sequence
-from itertools import compress, islice
-from operator import eq
+from itertools import compress
+from operator import length_hint
 
 from pyroaring import BitMap64
 
@@ -42,17 +43,12 @@ class NumberSet:
             for position in without:
                 kept[position] = 0
             positions, numbers = list(compress(positions, kept)), list(compress(numbers, kept))
-        known = set(compress(numbers, map(self._numbers.__contains__, numbers)))
-        self._numbers.update(numbers)
-        suspects = set(known)
-        if len(set(numbers)) < len(numbers):
-            ordered = sorted(numbers)
-            suspects.update(compress(ordered, map(eq, ordered, islice(ordered, 1, None))))
-        repeated = []
-        if suspects:
-            suspected = list(map(suspects.__contains__, numbers))
-            for position, number in zip(compress(positions, suspected), compress(numbers, suspected), strict=True):
-                if number in known:
-                    repeated.append(position)
-                known.add(number)
-        return repeated
+        repeated: list[int] = []
+        left = iter(numbers)
+        while True:
+            try:
+                deque(map(self._numbers.add_checked, left), maxlen=0)
+                return repeated
+            except KeyError:
+                # It stops right behind a number that it has, and goes on from there.
+                repeated.append(positions[len(numbers) - length_hint(left) - 1])

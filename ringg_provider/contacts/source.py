@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +65,9 @@ def open_rows(
         _mute(field, cursor.execute, sql, *([parameters] if parameters else []))
         first = _mute(field, cursor.fetchmany, batch_rows) if _has_result(cursor) else []
         columns = _column_names(cursor, field)
-        yield Rows(columns, _batches(cursor, first, batch_rows, field))
+        batches = (_batches_ahead if _is_psycopg(connection) else _batches)(cursor, first, batch_rows, field)
+        with closing(batches):
+            yield Rows(columns, batches)
     finally:
         # What is closed half read, or after an error, may complain: there is nothing left to do about it.
         for end in (cursor.close, connection.rollback):
@@ -72,16 +75,30 @@ def open_rows(
                 end()
 
 
-def _batches(cursor: Any, first: Any, size: int, field: str) -> Iterator[Sequence[Sequence[Any]]]:
+def _batches(cursor: Any, first: Any, size: int, field: str) -> Generator[Sequence[Sequence[Any]]]:
     batch = first
     while batch:
         yield batch
         batch = _mute(field, cursor.fetchmany, size)
 
 
+def _batches_ahead(cursor: Any, first: Any, size: int, field: str) -> Generator[Sequence[Sequence[Any]]]:
+    """The same, fetching the next batch while one is worked on: for drivers that let another thread do it."""
+    batch = first
+    with ThreadPoolExecutor(1, thread_name_prefix="ringg-rows") as reader:
+        while batch:
+            ahead = reader.submit(_mute, field, cursor.fetchmany, size)
+            yield batch
+            batch = ahead.result()
+
+
+def _is_psycopg(connection: Any) -> bool:
+    return type(connection).__module__.partition(".")[0] == "psycopg"
+
+
 def _streaming_cursor(connection: Any) -> Any:
     driver = type(connection).__module__.partition(".")[0]
-    if driver == "psycopg":
+    if _is_psycopg(connection):
         rows = importlib.import_module("psycopg.rows")
         return connection.cursor(name="ringg_contacts", row_factory=rows.tuple_row)
     if driver == "psycopg2":

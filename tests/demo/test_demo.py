@@ -18,6 +18,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from demo.contacts import generate
+
 ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.slow
@@ -112,6 +114,27 @@ def test_the_demo_runs_both_campaigns_and_leaves_no_process(folder: Path) -> Non
     assert re.search(r"\+91[6-9]\d{9}", output) is None, "a whole phone number is on the terminal"
     assert "no process is left" in output
     assert (demo.living(), demo.listening()) == ([], [])
+    assert personal_in(demo.folder / "stage" / "airflow") == set()
+
+
+def personal_in(folder: Path) -> set[str]:
+    """The demo's numbers and names in what Airflow wrote: logs, and a database with XComs, confs and approvals."""
+    people = list(generate())
+    numbers = {re.sub(r"\D", "", person["phone"] or "")[-10:] for person in people}
+    numbers = {number for number in numbers if len(number) == 10}
+    names = {person["full_name"] for person in people if (person["full_name"] or "").strip()}
+    assert len(numbers) > 5000
+    texts = [file.read_bytes().decode("latin-1") for file in folder.rglob("*") if file.is_file()]
+    # What must be there, or the search proves nothing: a conf, a result, and what the approval's answerer was shown.
+    assert all(any(mark in text for text in texts) for mark in ("survey.csv", "list_id", "Preflight: "))
+    found = {
+        run[place : place + 10]
+        for text in texts
+        for run in re.findall(r"\d{10,}", text)
+        for place in range(len(run) - 9)
+    }
+    words = {match[1] for text in texts for match in re.finditer(r"(?=\b([A-Z][a-z]+ [A-Z][a-z]+)\b)", text)}
+    return (found & numbers) | (words & names)
 
 
 @pytest.mark.timeout(480)
