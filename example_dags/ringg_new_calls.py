@@ -35,12 +35,12 @@ def ringg_new_calls():
         from ringg_provider.warehouse import create_ringg_tables
 
         announced = [event.extra for event in inlet_events[NEW_CALLS]]
-        engine = sql_engine("warehouse")
-        create_ringg_tables(engine)
         wanted = sa.text("SELECT count(*) FROM ringg_calls WHERE callback_requested AND changed_at >= :since")
-        with engine.connect() as connection:
-            since = pendulum.now("UTC").subtract(hours=1)
-            callbacks = connection.execute(wanted, {"since": since}).scalar_one()
+        with sql_engine("warehouse") as engine:
+            create_ringg_tables(engine)
+            with engine.connect() as connection:
+                since = pendulum.now("UTC").subtract(hours=1)
+                callbacks = connection.execute(wanted, {"since": since}).scalar_one()
         return {"callbacks": callbacks, "announced": announced[-1:]}
 
     webhook = RinggSetEventSubscriptionsOperator(

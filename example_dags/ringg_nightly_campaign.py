@@ -56,9 +56,9 @@ def ringg_nightly_campaign():
         from ringg_provider.hooks.sql import sql_engine
         from ringg_provider.warehouse import create_ringg_tables, require_history_within
 
-        engine = sql_engine(WAREHOUSE)
-        create_ringg_tables(engine)
-        return require_history_within(engine, timedelta(days=3))
+        with sql_engine(WAREHOUSE) as engine:
+            create_ringg_tables(engine)
+            return require_history_within(engine, timedelta(days=3))
 
     lists = SqlToRinggOperator(
         task_id="upload_contacts",

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 
+from ringg_provider.history import values
 from ringg_provider.history.merge import Columns
 from ringg_provider.history.tables import HistoryState
 from ringg_provider.ringg.responses import Call, CallDetails, CallStatus, Campaign
@@ -40,9 +38,6 @@ _NEWS = ("status", "sub_status", "attempted_at", "duration_seconds", "cost", "bu
 _NEWS_BY_PRESENCE = ("platform_analysis", "client_analysis", "transcript")  # documents are not compared
 _NOT_CARRIED = _DERIVED | {"call_id", "read_at"}
 
-_KEY_LENGTH = 191
-_TOO_LARGE = Decimal(10) ** 12
-_UNPRINTABLE = re.compile("[\x00\ud800-\udfff]")  # no database takes a NUL in text, nor half a character
 _ANALYSED = ("completed", "forwarded")
 
 
@@ -56,27 +51,27 @@ def call_row(call: Call, *, bulk_list_id: str | None, read_at: dt.datetime, tran
     :return: values by column; a column that the platform says nothing about is left out.
     """
     return {
-        "call_id": _key(call.id),
-        "bulk_list_id": _key(call.bulk_list_id or bulk_list_id),
-        "agent_id": _key(call.agent_id),
-        "agent_name": _text(call.agent_name),
-        "call_type": _key(call.call_type),
-        "to_number": _key(call.to_number),
-        "to_number_e164": e164(call.to_number),
-        "from_number": _key(call.from_numbers[0]) if call.from_numbers else None,
-        "callee_name": _text(call.name),
-        "status": _key(call.status),
-        "sub_status": _text(call.sub_status),
-        "created_at": _moment(call.created_at),
-        "attempted_at": _moment(call.call_attempt_time),
-        "duration_seconds": _number(call.call_duration),
-        "cost": _number(call.call_cost),
-        "currency": _key(call.currency),
+        "call_id": values.key(call.id),
+        "bulk_list_id": values.key(call.bulk_list_id or bulk_list_id),
+        "agent_id": values.key(call.agent_id),
+        "agent_name": values.text(call.agent_name),
+        "call_type": values.key(call.call_type),
+        "to_number": values.key(call.to_number),
+        "to_number_e164": values.e164(call.to_number),
+        "from_number": values.key(call.from_numbers[0]) if call.from_numbers else None,
+        "callee_name": values.text(call.name),
+        "status": values.key(call.status),
+        "sub_status": values.text(call.sub_status),
+        "created_at": values.moment(call.created_at),
+        "attempted_at": values.moment(call.call_attempt_time),
+        "duration_seconds": values.number(call.call_duration),
+        "cost": values.number(call.call_cost),
+        "currency": values.key(call.currency),
         "cost_final": call.credits_processed,
         "voicemail_detected": call.voicemail_detected,
         "transcript": transcript(call.transcript) if transcripts else None,
-        "recording_url": _text(call.audio_recording),
-        "raw": _json({k: v for k, v in call.raw.items() if k not in ("transcript", "audio_recording")}),
+        "recording_url": values.text(call.audio_recording),
+        "raw": values.document({k: v for k, v in call.raw.items() if k not in ("transcript", "audio_recording")}),
         "read_at": read_at,
     }
 
@@ -96,27 +91,27 @@ def details_row(details: CallDetails, *, read_at: dt.datetime, transcripts: bool
     data = details.raw.get("data", details.raw)
     unknown = {k: v for k, v in data.items() if k not in _KNOWN_DETAILS} if isinstance(data, Mapping) else {}
     return {
-        "call_id": _key(details.id),
-        "agent_id": _key(details.agent_id),
-        "call_type": _key(details.call_direction),
-        "to_number": _key(details.to_number),
-        "to_number_e164": e164(details.to_number),
-        "from_number": _key(details.from_number),
-        "callee_name": _text(details.callee_name),
-        "status": _key(details.status),
-        "sub_status": _text(details.sub_status),
-        "attempted_at": _moment(details.initiation_time),
+        "call_id": values.key(details.id),
+        "agent_id": values.key(details.agent_id),
+        "call_type": values.key(details.call_direction),
+        "to_number": values.key(details.to_number),
+        "to_number_e164": values.e164(details.to_number),
+        "from_number": values.key(details.from_number),
+        "callee_name": values.text(details.callee_name),
+        "status": values.key(details.status),
+        "sub_status": values.text(details.sub_status),
+        "attempted_at": values.moment(details.initiation_time),
         "transcript": transcript(details.transcript) if transcripts else None,
-        "recording_url": _text(details.recording_url),
-        "summary": _text(analysis.get("summary")),
-        "classification": _text(analysis.get("classification")),
-        "sentiment": _text(analysis.get("sentiment")),
-        "callback_requested": _flag(analysis.get("callback_requested")),
-        "callback_requested_time": _text(analysis.get("callback_requested_time")),
-        "disconnect_reason": _text(analysis.get("call_disconnect_reason")),
-        "platform_analysis": _json(analysis) or None,
-        "client_analysis": _json(details.client_analysis) or None,
-        "details_raw": _json(unknown) or None,
+        "recording_url": values.text(details.recording_url),
+        "summary": values.text(analysis.get("summary")),
+        "classification": values.text(analysis.get("classification")),
+        "sentiment": values.text(analysis.get("sentiment")),
+        "callback_requested": values.flag(analysis.get("callback_requested")),
+        "callback_requested_time": values.text(analysis.get("callback_requested_time")),
+        "disconnect_reason": values.text(analysis.get("call_disconnect_reason")),
+        "platform_analysis": values.document(analysis) or None,
+        "client_analysis": values.document(details.client_analysis) or None,
+        "details_raw": values.document(unknown) or None,
         "read_at": read_at,
     }
 
@@ -124,19 +119,19 @@ def details_row(details: CallDetails, *, read_at: dt.datetime, transcripts: bool
 def campaign_row(campaign: Campaign, *, read_at: dt.datetime) -> Row:
     """Turn one row of the campaign list into a partial row of `ringg_campaigns`."""
     return {
-        "campaign_id": _key(campaign.id),
-        "name": _text(campaign.name),
-        "agent_id": _key(campaign.agent_id),
-        "status": _key(campaign.status),
+        "campaign_id": values.key(campaign.id),
+        "name": values.text(campaign.name),
+        "agent_id": values.key(campaign.agent_id),
+        "status": values.key(campaign.status),
         "state": campaign.state.value,
-        "created_at": _moment(campaign.created_at),
-        "updated_at": _moment(campaign.updated_at),
-        "campaign_start_time": _moment(campaign.campaign_start_time),
-        "campaign_end_time": _moment(campaign.campaign_end_time),
+        "created_at": values.moment(campaign.created_at),
+        "updated_at": values.moment(campaign.updated_at),
+        "campaign_start_time": values.moment(campaign.campaign_start_time),
+        "campaign_end_time": values.moment(campaign.campaign_end_time),
         "total_count": campaign.total_count if campaign.total_count is not None else campaign.total_calls,
         "registered_count": campaign.registered_count,
         "completed_count": campaign.completed_count,
-        "raw": _json(campaign.raw),
+        "raw": values.document(campaign.raw),
         "read_at": read_at,
     }
 
@@ -154,19 +149,10 @@ def transcript(turns: list[dict[str, Any]] | None) -> list[Row] | None:
             who = turn.get("speaker") or turn.get("role")
             words = turn.get("text") if turn.get("text") is not None else turn.get("content")
             spoken = [(who, words)] if words is not None else []
-        normal += [{"speaker": _text(who), "text": _text(words), **_json(more)} for who, words in spoken]
+        normal += [
+            {"speaker": values.text(who), "text": values.text(words), **values.document(more)} for who, words in spoken
+        ]
     return normal or None
-
-
-def e164(number: str | None) -> str | None:
-    """Write a number as `+` and digits, the way contacts are written; None when it has no country code."""
-    if number is None:
-        return None
-    digits = re.sub(r"\D", "", number)
-    if number.strip().startswith("+"):
-        return f"+{digits}"[:_KEY_LENGTH] if digits else None
-    digits = digits.removeprefix("00")
-    return f"+{digits}" if 11 <= len(digits) <= 15 else None
 
 
 def carried_over(table: sa.Table) -> frozenset[str]:
@@ -283,49 +269,3 @@ def _connected(status: sa.ColumnElement[Any], duration: sa.ColumnElement[Any]) -
 def _progress(status: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:
     word = sa.func.lower(status)
     return sa.case((word == "registered", 0), (word.in_(sorted(CallStatus.FINAL)), 2), else_=1)
-
-
-def _key(value: str | None) -> str | None:
-    """Text for an indexed column. A longer word than fits is cut: `raw` has it whole, and no load may fail on it."""
-    text = _text(value)
-    return None if text is None else text[:_KEY_LENGTH]
-
-
-def _text(value: Any) -> str | None:
-    if value is None:
-        return None
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return _UNPRINTABLE.sub("", str(text))
-
-
-def _json(value: Any) -> Any:
-    """A document that any database takes: no NUL, no half characters, in keys neither."""
-    if isinstance(value, str):
-        return _UNPRINTABLE.sub("", value)
-    if isinstance(value, Mapping):
-        return {_UNPRINTABLE.sub("", str(key)): _json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json(item) for item in value]
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return None
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    return str(value)
-
-
-def _number(value: float | Decimal | None) -> Decimal | None:
-    if value is None:
-        return None
-    number = Decimal(str(value))
-    return number if number.is_finite() and abs(number) < _TOO_LARGE else None
-
-
-def _moment(value: dt.datetime | None) -> dt.datetime | None:
-    """A time that every database and every zone can hold; one that is centuries off says nothing."""
-    return value if value is not None and 1970 <= value.year <= 9000 else None
-
-
-def _flag(value: Any) -> bool | None:
-    if isinstance(value, bool) or value is None:
-        return value
-    return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(str(value).lower())

@@ -17,10 +17,11 @@ import sqlalchemy as sa
 from more_itertools import chunked
 
 from ringg_provider.exceptions import NotFound
+from ringg_provider.history import values
 from ringg_provider.history.load import create_tables
 from ringg_provider.history.merge import Columns, merge_rows
-from ringg_provider.history.rows import Row, _json, _key, _moment, _number, _text, e164
-from ringg_provider.history.tables import _column
+from ringg_provider.history.rows import Row
+from ringg_provider.history.tables import column
 from ringg_provider.history.types import Json, Key, Money, Seconds, UtcDateTime
 from ringg_provider.smartalex import SmartAlexClient
 from ringg_provider.smartalex.requests import CallFilter, Generation
@@ -41,28 +42,28 @@ def smartalex_calls_table(name: str = CALLS, *, schema: str | None = None) -> sa
     """
     # fmt: off
     columns = [
-        _column("call_id", Key, "`id`", "the call", primary_key=True),
-        _column("campaign_id", Key, "details `campaign_id`, else the filter it was read with", "its campaign, which is the list of the launch ledger", index=True),
-        _column("agent_id", Key, "`agent_id`", "the agent that called"),
-        _column("contact_id", Key, "`contact.id` or `contact_id`", "the platform's own id of the person"),
-        _column("direction", Key, "`direction`", "inbound, outbound, web"),
-        _column("to_number", Key, "`phone_number`", "who was called; only the older API gives it; personal"),
-        _column("to_number_e164", Key, "`phone_number`", "the same as `+` and digits, which joins contacts; personal", index=True),
-        _column("callee_name", sa.Text, "`contact`", "personal"),
-        _column("status", Key, "`status` or `call_status`", "completed, voicemail, no_answer, failed, or a new one"),
-        _column("is_final", sa.Boolean, "`status`", "no other status is to come"),
-        _column("created_at", UtcDateTime, "`created_at` or `start_timestamp`", "when it was made", index=True),
-        _column("ended_at", UtcDateTime, "`end_timestamp`", "only the newer API gives it"),
-        _column("duration_seconds", Seconds, "`duration` or `duration_seconds`", "seconds"),
-        _column("cost", Money, "`cost`", "as the platform counts"),
-        _column("sentiment", sa.Text, "`sentiment`", "positive, neutral, negative"),
-        _column("summary", sa.Text, "details `summary`", "what was said; personal"),
-        _column("transcript", Json, "details `transcript`", "personal"),
-        _column("recording_url", sa.Text, "details `recording_url`", "a link"),
-        _column("raw", Json, "the list's row", "unknown fields too; personal"),
-        _column("details_read_at", UtcDateTime, "this provider", "when its details were read; NULL: not yet"),
-        _column("first_read_at", UtcDateTime, "this provider", "when the row was first written"),
-        _column("read_at", UtcDateTime, "this provider", "when the platform was last asked for it"),
+        column("call_id", Key, "`id`", "the call", primary_key=True),
+        column("campaign_id", Key, "details `campaign_id`, else the filter it was read with", "its campaign, which is the list of the launch ledger", index=True),
+        column("agent_id", Key, "`agent_id`", "the agent that called"),
+        column("contact_id", Key, "`contact.id` or `contact_id`", "the platform's own id of the person"),
+        column("direction", Key, "`direction`", "inbound, outbound, web"),
+        column("to_number", Key, "`phone_number`", "who was called; only the older API gives it; personal"),
+        column("to_number_e164", Key, "`phone_number`", "the same as `+` and digits, which joins contacts; personal", index=True),
+        column("callee_name", sa.Text, "`contact`", "personal"),
+        column("status", Key, "`status` or `call_status`", "completed, voicemail, no_answer, failed, or a new one"),
+        column("is_final", sa.Boolean, "`status`", "no other status is to come"),
+        column("created_at", UtcDateTime, "`created_at` or `start_timestamp`", "when it was made", index=True),
+        column("ended_at", UtcDateTime, "`end_timestamp`", "only the newer API gives it"),
+        column("duration_seconds", Seconds, "`duration` or `duration_seconds`", "seconds"),
+        column("cost", Money, "`cost`", "as the platform counts"),
+        column("sentiment", sa.Text, "`sentiment`", "positive, neutral, negative"),
+        column("summary", sa.Text, "details `summary`", "what was said; personal"),
+        column("transcript", Json, "details `transcript`", "personal"),
+        column("recording_url", sa.Text, "details `recording_url`", "a link"),
+        column("raw", Json, "the list's row", "unknown fields too; personal"),
+        column("details_read_at", UtcDateTime, "this provider", "when its details were read; NULL: not yet"),
+        column("first_read_at", UtcDateTime, "this provider", "when the row was first written"),
+        column("read_at", UtcDateTime, "this provider", "when the platform was last asked for it"),
     ]
     # fmt: on
     return sa.Table(name, sa.MetaData(), *columns, schema=schema)
@@ -76,21 +77,21 @@ def callbacks_table(name: str = CALLBACKS, *, schema: str | None = None) -> sa.T
     """
     # fmt: off
     columns = [
-        _column("callback_id", Key, "`id`, else campaign, contact and attempt", "the callback", primary_key=True),
-        _column("campaign_id", Key, "the campaign that was asked for", "its campaign", index=True),
-        _column("agent_id", Key, "`agent_id`", "the agent that will call"),
-        _column("contact_id", Key, "`contact.id` or `contact_id`", "the platform's own id of the person"),
-        _column("to_number", Key, "`contact.phone` or `phone_number`", "who will be called; personal"),
-        _column("to_number_e164", Key, "the same", "as `+` and digits, which joins contacts; personal", index=True),
-        _column("original_outcome", Key, "`original_outcome`", "why: voicemail, no_answer, busy"),
-        _column("attempt", sa.Integer, "`attempt`", "which retry it is"),
-        _column("max_attempts", sa.Integer, "`max_attempts`", "of how many"),
-        _column("scheduled_at", UtcDateTime, "`scheduled_at`", "when it is due"),
-        _column("state", Key, "this provider", "pending; done once the platform does not list it any more", index=True),
-        _column("raw", Json, "the whole row", "unknown fields too; personal"),
-        _column("first_read_at", UtcDateTime, "this provider", "when it was first seen"),
-        _column("read_at", UtcDateTime, "this provider", "when it was last seen pending"),
-        _column("done_at", UtcDateTime, "this provider", "when it was found to be done"),
+        column("callback_id", Key, "`id`, else campaign, contact and attempt", "the callback", primary_key=True),
+        column("campaign_id", Key, "the campaign that was asked for", "its campaign", index=True),
+        column("agent_id", Key, "`agent_id`", "the agent that will call"),
+        column("contact_id", Key, "`contact.id` or `contact_id`", "the platform's own id of the person"),
+        column("to_number", Key, "`contact.phone` or `phone_number`", "who will be called; personal"),
+        column("to_number_e164", Key, "the same", "as `+` and digits, which joins contacts; personal", index=True),
+        column("original_outcome", Key, "`original_outcome`", "why: voicemail, no_answer, busy"),
+        column("attempt", sa.Integer, "`attempt`", "which retry it is"),
+        column("max_attempts", sa.Integer, "`max_attempts`", "of how many"),
+        column("scheduled_at", UtcDateTime, "`scheduled_at`", "when it is due"),
+        column("state", Key, "this provider", "pending; done once the platform does not list it any more", index=True),
+        column("raw", Json, "the whole row", "unknown fields too; personal"),
+        column("first_read_at", UtcDateTime, "this provider", "when it was first seen"),
+        column("read_at", UtcDateTime, "this provider", "when it was last seen pending"),
+        column("done_at", UtcDateTime, "this provider", "when it was found to be done"),
     ]
     # fmt: on
     return sa.Table(name, sa.MetaData(), *columns, schema=schema)
@@ -187,25 +188,25 @@ class CallLoad:
         name = " ".join(filter(None, (call.first_name, call.last_name)))
         raw = {key: value for key, value in call.raw.items() if key != "transcript"}
         return {
-            "call_id": _key(call.id),
-            "campaign_id": _key(call.campaign_id or campaign_id),
-            "agent_id": _key(call.agent_id),
-            "contact_id": _key(call.contact_id),
-            "direction": _key(call.direction),
-            "to_number": _key(call.phone_number),
-            "to_number_e164": e164(call.phone_number),
-            "callee_name": _text(name or None),
-            "status": _key(call.status),
+            "call_id": values.key(call.id),
+            "campaign_id": values.key(call.campaign_id or campaign_id),
+            "agent_id": values.key(call.agent_id),
+            "contact_id": values.key(call.contact_id),
+            "direction": values.key(call.direction),
+            "to_number": values.key(call.phone_number),
+            "to_number_e164": values.e164(call.phone_number),
+            "callee_name": values.text(name or None),
+            "status": values.key(call.status),
             "is_final": call.is_final,
-            "created_at": _moment(call.created_at),
-            "ended_at": _moment(call.ended_at),
-            "duration_seconds": _number(call.duration),
-            "cost": _number(call.cost),
-            "sentiment": _text(call.sentiment),
-            "summary": _text(call.summary),
-            "transcript": _json(call.transcript) if call.transcript else None,
-            "recording_url": _text(call.recording_url),
-            "raw": _json(raw),
+            "created_at": values.moment(call.created_at),
+            "ended_at": values.moment(call.ended_at),
+            "duration_seconds": values.number(call.duration),
+            "cost": values.number(call.cost),
+            "sentiment": values.text(call.sentiment),
+            "summary": values.text(call.summary),
+            "transcript": values.document(call.transcript) if call.transcript else None,
+            "recording_url": values.text(call.recording_url),
+            "raw": values.document(raw),
             "read_at": self.now(),
         }
 
@@ -283,20 +284,20 @@ class CallbackLoad:
 
     @staticmethod
     def _row(callback: Callback, campaign_id: str, read_at: dt.datetime) -> Row:
-        contact = callback.contact_id or e164(callback.phone_number) or ""
+        contact = callback.contact_id or values.e164(callback.phone_number) or ""
         return {
-            "callback_id": _key(callback.id or f"{campaign_id}/{contact}/{callback.attempt}"),
-            "campaign_id": _key(campaign_id),
-            "agent_id": _key(callback.agent_id),
-            "contact_id": _key(callback.contact_id),
-            "to_number": _key(callback.phone_number),
-            "to_number_e164": e164(callback.phone_number),
-            "original_outcome": _key(callback.original_outcome),
+            "callback_id": values.key(callback.id or f"{campaign_id}/{contact}/{callback.attempt}"),
+            "campaign_id": values.key(campaign_id),
+            "agent_id": values.key(callback.agent_id),
+            "contact_id": values.key(callback.contact_id),
+            "to_number": values.key(callback.phone_number),
+            "to_number_e164": values.e164(callback.phone_number),
+            "original_outcome": values.key(callback.original_outcome),
             "attempt": callback.attempt,
             "max_attempts": callback.max_attempts,
-            "scheduled_at": _moment(callback.scheduled_at),
+            "scheduled_at": values.moment(callback.scheduled_at),
             "state": PENDING,
-            "raw": _json(callback.raw),
+            "raw": values.document(callback.raw),
             "read_at": read_at,
         }
 

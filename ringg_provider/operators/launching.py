@@ -41,7 +41,7 @@ from ringg_provider.exceptions import (
     TransientError,
     UnexpectedResponse,
 )
-from ringg_provider.hooks.sql import sql_engine
+from ringg_provider.hooks.sql import unpooled_engine
 from ringg_provider.triggers.tasks import task_state
 
 if TYPE_CHECKING:
@@ -430,7 +430,8 @@ def run_facts(context: Context) -> dict[str, Any]:
 
 def open_ledger(ledger_conn_id: str) -> LaunchLedger:
     """The launch ledger in the database of an Airflow connection."""
-    return LaunchLedger(sql_engine(ledger_conn_id, field="ledger_conn_id"))
+    # A launch waits for minutes between two entries, in which an open connection could break.
+    return LaunchLedger(unpooled_engine(ledger_conn_id, field="ledger_conn_id"))
 
 
 def own_state(context: Context) -> str | None:

@@ -138,17 +138,17 @@ class RinggCallsToSqlOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Load, tell those who wait for new calls, and return counts."""
-        with failing_without_retry(), RinggHook(self.ringg_conn_id) as hook:
-            engine = sql_engine(self.sql_conn_id)
-            try:
-                load = self._load(hook, engine)
-                counts = load.run(self._scope())
-                if self.contacts_table:
-                    contacts = people_table(self.contacts_table, self.schema or None)
-                    create_tables(engine, contacts)
-                    create_outcomes_view(engine, contacts, load.calls, schema=contacts.schema)
-            finally:
-                engine.dispose()
+        with (
+            failing_without_retry(),
+            RinggHook(self.ringg_conn_id) as hook,
+            sql_engine(self.sql_conn_id) as engine,
+        ):
+            load = self._load(hook, engine)
+            counts = load.run(self._scope())
+            if self.contacts_table:
+                contacts = people_table(self.contacts_table, self.schema or None)
+                create_tables(engine, contacts)
+                create_outcomes_view(engine, contacts, load.calls, schema=contacts.schema)
         self.log.info("Call history: %s", counts)
         result = dataclasses.asdict(counts)
         self._announce(context, counts, result)

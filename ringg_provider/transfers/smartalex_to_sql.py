@@ -57,15 +57,16 @@ class _SmartAlexToSqlOperator(BaseOperator):
     @contextmanager
     def reading(self) -> Iterator[tuple[SmartAlexClient, sa.Engine]]:
         """The client and the database; errors that trying again cannot help fail the task for good."""
-        with failing_without_retry(), SmartAlexHook(self.smartalex_conn_id) as hook:
-            engine = sql_engine(self.sql_conn_id)
+        with (
+            failing_without_retry(),
+            SmartAlexHook(self.smartalex_conn_id) as hook,
+            sql_engine(self.sql_conn_id) as engine,
+        ):
             try:
                 yield hook.client, engine
             except MergeFailed as failed:
                 # A database may be back in a minute; the text says what it is about, and quotes no row.
                 raise RuntimeError(str(failed)) from None
-            finally:
-                engine.dispose()
 
     @property
     def campaigns(self) -> list[str]:

@@ -315,7 +315,8 @@ class SqlToListsOperator(BaseOperator):
                 f"sql_conn_id: connection {self.sql_conn_id!r} is not a SQL database.", field="sql_conn_id"
             )
         if self.not_called_within_days is not None or self.max_attempts is not None:
-            self._protect_from_too_many_calls(sifter, sql_engine(self.sql_conn_id))
+            with sql_engine(self.sql_conn_id) as engine:
+                self._protect_from_too_many_calls(sifter, engine)
         with closing(hook.get_conn()) as connection:
             if self.suppression_sql:
                 with open_rows(connection, self.suppression_sql, field="suppression_sql") as rows:
@@ -441,15 +442,15 @@ class Run:
         if spool is None:
             return
         if task.contacts_table:
-            engine = sql_engine(task.sql_conn_id)
-            PeopleLedger(engine, task.contacts_table).replace(
-                f"{self.key} ({mark})" if mark else self.key,
-                spool,
-                list_ids,
-                invalid,
-                why_not_uploaded=why_not_uploaded,
-                instead_of=None if mark else f"{self.key} (refused)",
-            )
+            with sql_engine(task.sql_conn_id) as engine:
+                PeopleLedger(engine, task.contacts_table).replace(
+                    f"{self.key} ({mark})" if mark else self.key,
+                    spool,
+                    list_ids,
+                    invalid,
+                    why_not_uploaded=why_not_uploaded,
+                    instead_of=None if mark else f"{self.key} (refused)",
+                )
         if task.rejects_path:
             write_rejects(spool, ObjectStoragePath(task.rejects_path), list_ids, invalid)
 

@@ -45,18 +45,12 @@ class RinggCampaignTrigger(CampaignTrigger):
         return "terminated"
 
 
-class RinggUploadStatusTrigger(BaseTrigger):
-    """Wait until the platform has checked an uploaded list.
+class _ListTrigger(BaseTrigger):
+    """Look at one uploaded list again and again, until that settles it or a deadline is over."""
 
-    Fires one event ``{"status", "id", "message"}``; status is ``settled`` (ready, or past it, or failed: the task
-    reads which), ``timeout``, ``execution_timeout`` or ``error``.
-
-    :param ringg_conn_id: the connection.
-    :param bulk_list_id: the list.
-    :param poll_interval: seconds between two looks. Default 10.
-    :param deadline: seconds since the epoch until which is waited. Default None: no bound.
-    :param kill_deadline: seconds since the epoch at which the task's ``execution_timeout`` is over. Default None.
-    """
+    #: Whether the first look comes after a pause, because the task has just looked.
+    waits_first = False
+    late = "was not ready in time"
 
     def __init__(
         self,
@@ -87,91 +81,85 @@ class RinggUploadStatusTrigger(BaseTrigger):
             },
         )
 
+    async def look(self, client: AsyncRinggClient) -> TriggerEvent | None:
+        """Ask the platform once; None while there is more to wait for."""
+        raise NotImplementedError
+
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Read the upload status until it has settled or a deadline is over."""
+        """Look until it is settled or a deadline is over."""
         try:
             async with shared_client(RinggHook(self.ringg_conn_id)) as client:
+                pause = self.poll_interval if self.waits_first else 0.0
                 while True:
+                    await asyncio.sleep(min([pause, *(max(at - time.time(), 0.0) for _, at in self._deadlines())]))
                     pause = self.poll_interval
                     try:
-                        status = await client.get_upload_status(self.bulk_list_id)
-                        if judge_upload(status) is not UploadVerdict.PENDING:
-                            yield self._event("settled", f"Upload {self.bulk_list_id} is {status.status}.")
+                        if (event := await self.look(client)) is not None:
+                            yield event
                             return
                     except TransientError as error:
-                        self.log.info("The upload status could not be read (%s).", type(error).__name__)
+                        self.log.info("The list could not be looked at (%s).", type(error).__name__)
                         pause = _pause(error, pause)
-                    for status_name, at in (("execution_timeout", self.kill_deadline), ("timeout", self.deadline)):
-                        if at is not None and time.time() >= at:
-                            yield self._event(status_name, f"Upload {self.bulk_list_id} was not ready in time.")
+                    for status, at in self._deadlines():
+                        if time.time() >= at:
+                            yield self.event(status, f"List {self.bulk_list_id} {self.late}.")
                             return
-                    await asyncio.sleep(pause)
         except RinggProviderError as error:
-            yield self._event("error", str(error))
+            yield self.event("error", str(error))
 
-    def _event(self, status: str, message: str) -> TriggerEvent:
+    def event(self, status: str, message: str) -> TriggerEvent:
+        """What the task gets to know."""
         return TriggerEvent({"status": status, "id": self.bulk_list_id, "message": message})
 
+    def _deadlines(self) -> list[tuple[str, float]]:
+        both = (("execution_timeout", self.kill_deadline), ("timeout", self.deadline))
+        return [(status, at) for status, at in both if at is not None]
 
-class RinggBalanceTrigger(BaseTrigger):
-    """Wait until a list is no longer short of credits.
 
-    Fires one event ``{"status", "id", "message"}``; status is ``changed``, ``timeout`` or ``error``. The task asks
-    again before it believes anything.
+class RinggUploadStatusTrigger(_ListTrigger):
+    """Wait until the platform has checked an uploaded list.
+
+    Fires one event ``{"status", "id", "message"}``; status is ``settled`` (ready, or past it, or failed: the task
+    reads which), ``timeout``, ``execution_timeout`` or ``error``.
 
     :param ringg_conn_id: the connection.
     :param bulk_list_id: the list.
-    :param poll_interval: seconds between two looks. Default 60.
+    :param poll_interval: seconds between two looks. Default 10.
     :param deadline: seconds since the epoch until which is waited. Default None: no bound.
+    :param kill_deadline: seconds since the epoch at which the task's ``execution_timeout`` is over. Default None.
     """
 
-    def __init__(
-        self, *, ringg_conn_id: str, bulk_list_id: str, poll_interval: float = 60, deadline: float | None = None
-    ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.ringg_conn_id = ringg_conn_id
-        self.bulk_list_id = bulk_list_id
-        self.poll_interval = poll_interval
-        self.deadline = deadline
+    async def look(self, client: AsyncRinggClient) -> TriggerEvent | None:
+        """Read the upload status."""
+        status = await client.get_upload_status(self.bulk_list_id)
+        if judge_upload(status) is UploadVerdict.PENDING:
+            return None
+        return self.event("settled", f"List {self.bulk_list_id} is {status.status}.")
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """The class path and plain JSON arguments."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "ringg_conn_id": self.ringg_conn_id,
-                "bulk_list_id": self.bulk_list_id,
-                "poll_interval": self.poll_interval,
-                "deadline": self.deadline,
-            },
-        )
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Check the balance until it is no longer short or the deadline is over."""
+class RinggBalanceTrigger(_ListTrigger):
+    """Wait until a list is no longer short of credits.
+
+    Fires one event ``{"status", "id", "message"}``; status is ``changed``, ``timeout``, ``execution_timeout`` or
+    ``error``. The task asks again before it believes anything.
+
+    :param ringg_conn_id: the connection.
+    :param bulk_list_id: the list.
+    :param poll_interval: seconds between two looks, and before the first: the task asked a moment ago. Default 10.
+    :param deadline: seconds since the epoch until which is waited. Default None: no bound.
+    :param kill_deadline: seconds since the epoch at which the task's ``execution_timeout`` is over. Default None.
+    """
+
+    waits_first = True
+    late = "is still short of credits"
+
+    async def look(self, client: AsyncRinggClient) -> TriggerEvent | None:
+        """Check the balance."""
         try:
-            async with shared_client(RinggHook(self.ringg_conn_id)) as client:
-                pause = self.poll_interval
-                while True:
-                    # The task asked a moment ago: an answer that does not tell must not go back and forth at once.
-                    left = pause if self.deadline is None else max(self.deadline - time.time(), 0.0)
-                    await asyncio.sleep(min(pause, left))
-                    pause = self.poll_interval
-                    try:
-                        if (await client.check_balance(self.bulk_list_id)).sufficient is not False:
-                            yield self._event("changed", f"List {self.bulk_list_id} is no longer short of credits.")
-                            return
-                    except InsufficientBalance:
-                        pass
-                    except TransientError as error:
-                        pause = _pause(error, pause)
-                    if self.deadline is not None and time.time() >= self.deadline:
-                        yield self._event("timeout", f"List {self.bulk_list_id} is still short of credits.")
-                        return
-        except RinggProviderError as error:
-            yield self._event("error", str(error))
-
-    def _event(self, status: str, message: str) -> TriggerEvent:
-        return TriggerEvent({"status": status, "id": self.bulk_list_id, "message": message})
+            short = (await client.check_balance(self.bulk_list_id)).sufficient is False
+        except InsufficientBalance:
+            short = True
+        return None if short else self.event("changed", f"List {self.bulk_list_id} is no longer short of credits.")
 
 
 def _pause(error: TransientError, usual: float) -> float:

@@ -21,11 +21,11 @@ from ringg_provider.history.rows import (
     carried_over,
     completeness,
     details_row,
-    e164,
     moves_forward,
     transcript,
 )
 from ringg_provider.history.tables import calls_table
+from ringg_provider.history.values import e164
 from ringg_provider.ringg.responses import Call, CallDetails
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)

@@ -184,8 +184,8 @@ def expected_cost(
         )
     average = None
     if stated is None and sql_conn_id:
-        engine = sql_engine(sql_conn_id)
-        found = [average_cost(engine, history_table, agent) for agent in dict.fromkeys(agent for agent, _ in rows)]
+        with sql_engine(sql_conn_id) as engine:
+            found = [average_cost(engine, history_table, agent) for agent in dict.fromkeys(agent for agent, _ in rows)]
         known = [cost for cost in found if cost is not None]
         average = max(known) if known and len(known) == len(found) else None
     return estimate_cost(

@@ -126,7 +126,10 @@ class RinggTerminateOperator(BaseOperator):
         return [f"+{number}" for number in cleaned]
 
     def _selected(self) -> Iterator[Any]:
-        engine = sql_engine(str(self.sql_conn_id))
-        with closing(engine.raw_connection()) as pooled, open_rows(pooled.driver_connection, str(self.sql)) as rows:
+        with (
+            sql_engine(str(self.sql_conn_id)) as engine,
+            closing(engine.raw_connection()) as pooled,
+            open_rows(pooled.driver_connection, str(self.sql)) as rows,
+        ):
             for batch in rows.batches:
                 yield from (row[0] for row in batch)
