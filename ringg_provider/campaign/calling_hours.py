@@ -217,9 +217,10 @@ class WindowPlanner:
         ignored would ring people on a forbidden day. Set it when the workspace's API has them.
     :param no_rule: for a country or purpose without a rule: ``refuse`` (default) raises, ``hold`` leaves the
         contact out, ``allow`` leaves only the campaign's own window and the blackout dates.
-    :param blackout_dates: local dates, in the contact's zone, on which nobody is called.
+    :param blackout_dates: local dates, in the contact's zone, on which nobody is called; dates or ISO strings.
     :param shortest_window: daily windows shorter than this many minutes (default 30) are not used.
-    :raises InvalidRequest: ``purpose``, ``flow`` or ``no_rule`` is not one of the above.
+    :raises InvalidRequest: ``purpose``, ``flow`` or ``no_rule`` is not one of the above, or ``blackout_dates`` are no
+        dates.
     """
 
     def __init__(
@@ -232,7 +233,7 @@ class WindowPlanner:
         flow: Flow = "standard",
         use_call_slots: bool = False,
         no_rule: NoRule = "refuse",
-        blackout_dates: Iterable[date] = (),
+        blackout_dates: Iterable[date | str] = (),
         shortest_window: int = SHORTEST_WINDOW,
     ) -> None:
         _one_of("purpose", purpose, PURPOSES)
@@ -244,7 +245,7 @@ class WindowPlanner:
         self._schedule = schedule
         self._slots = use_call_slots and flow == "large"
         self._no_rule = no_rule
-        self._blackouts = frozenset(blackout_dates)
+        self._blackouts = _dates(blackout_dates)
         self._shortest = max(1, shortest_window)
         self._demand = _dialled(window, schedule)
         self._outcomes: dict[tuple[NumberOrigin, str | None, str | None], WindowPlan | Held] = {}
@@ -501,6 +502,23 @@ def _zone_names() -> frozenset[str]:
 def _place(profile: ContactProfile) -> str:
     zones = profile.zones if len(profile.zones) <= 3 else (f"{len(profile.zones)} zones",)
     return f"{profile.region or profile.country} ({', '.join(zones)})"
+
+
+def _dates(days: Iterable[date | str]) -> frozenset[date]:
+    """Dates, however they are given. What is none is refused: a day that equals no date would be a day of calls."""
+    read = set()
+    for day in [days] if isinstance(days, str) else days:
+        try:
+            found = date.fromisoformat(day) if isinstance(day, str) else day
+        except ValueError:
+            found = None
+        if not isinstance(found, date) or isinstance(found, datetime):
+            raise InvalidRequest(
+                "blackout_dates: must be a list of dates, or of texts such as 2026-12-25, without a time.",
+                field="blackout_dates",
+            )
+        read.add(found)
+    return frozenset(read)
 
 
 def _one_of(field: str, value: str, allowed: Collection[str]) -> None:

@@ -322,7 +322,7 @@ def judge_hours(
     country_code: str,
     *,
     no_rule: NoRule = "refuse",
-    blackout_dates: Collection[date] = (),
+    blackout_dates: Collection[date | str] = (),
     calls_per_contact: int = 1,
 ) -> Iterator[Finding]:
     """Whether the hours in which the campaign will dial are allowed in the list's country, as far as that tells.

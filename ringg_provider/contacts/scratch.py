@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -25,6 +26,7 @@ class Scratch:
     def __init__(self, parent: Path | None = None) -> None:
         self._parent = parent
         self._folder: Path | None = None
+        self._files: list[BinaryIO] = []
         self._discarded = False
 
     def __enter__(self) -> Self:
@@ -33,6 +35,10 @@ class Scratch:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        for file in self._files:
+            # What is still open after an error holds its space on the disk; a full one cannot even be flushed to.
+            with suppress(OSError):
+                file.close()
         self.discard()
 
     def create(self, name: str) -> tuple[Path, BinaryIO]:
@@ -44,7 +50,8 @@ class Scratch:
         assert self._folder is not None
         path = self._folder / name
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        return path, os.fdopen(descriptor, "wb", buffering=1 << 20)
+        self._files.append(os.fdopen(descriptor, "wb", buffering=1 << 20))
+        return path, self._files[-1]
 
     def check(self) -> None:
         """Raise `Stopped` if the folder was discarded."""

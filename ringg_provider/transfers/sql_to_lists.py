@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 Time = datetime | str | None
+#: Parameters that only the rules of calling hours read.
+_NEED_A_PURPOSE = ("timezone_column", "region_column", "calling_hours", "blackout_dates")
 Invalid = Mapping[str, Mapping[str, str]]
 
 
@@ -109,9 +111,9 @@ class SqlToListsOperator(BaseOperator):
         hold.
     :param purpose: ``promotional``, ``service``, ``recovery`` or ``survey``: split lists by the hours in which their
         contacts may be called for it. Default: the hours of ``call_config`` hold for everybody.
-    :param calling_hours: your own rules instead of the shipped ones: path of a TOML file, or a dict.
+    :param calling_hours: your own rules instead of the shipped ones: path of a TOML file, or a dict; needs ``purpose``.
     :param no_rule: for a country without a rule: ``refuse`` (default), ``hold`` its contacts, or ``allow``.
-    :param blackout_dates: local dates on which nobody is called, as dates or ISO strings.
+    :param blackout_dates: local dates on which nobody is called, as dates or ISO strings; needs ``purpose``.
     """
 
     shared_template_fields: Sequence[str] = (
@@ -131,6 +133,7 @@ class SqlToListsOperator(BaseOperator):
         "rejects_path",
         "history_table",
         "calling_hours",
+        "blackout_dates",
         "launch_key",
         "ledger_conn_id",
     )
@@ -239,9 +242,10 @@ class SqlToListsOperator(BaseOperator):
                 raise InvalidRequest(f"{name}: must be at least 1.", field=name)
         if self.ledger_conn_id and not self.launch_key:
             raise InvalidRequest("launch_key: the launch ledger needs a key to look up.", field="launch_key")
-        if (self.timezone_column or self.region_column) and not self.purpose:
+        useless = [name for name in _NEED_A_PURPOSE if getattr(self, name)]
+        if useless and not self.purpose:
             raise InvalidRequest(
-                "purpose: timezone_column and region_column have no use without it; the rules differ by purpose.",
+                f"purpose: {', '.join(useless)} would do nothing without it; the rules differ by purpose.",
                 field="purpose",
             )
         limit = self.max_rejects
@@ -387,7 +391,7 @@ class SqlToListsOperator(BaseOperator):
             flow=flow,
             use_call_slots=use_call_slots,
             no_rule=self.no_rule,
-            blackout_dates=[date.fromisoformat(day) if isinstance(day, str) else day for day in self.blackout_dates],
+            blackout_dates=self.blackout_dates,
         )
 
         def plan(e164: str, timezone: Any, region: Any) -> Any:

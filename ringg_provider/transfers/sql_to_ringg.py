@@ -95,9 +95,9 @@ class SqlToRinggOperator(SqlToListsOperator):
         hold.
     :param purpose: ``promotional``, ``service``, ``recovery`` or ``survey``: split lists by the hours in which their
         contacts may be called for it. Default: the hours of ``call_config`` hold for everybody.
-    :param calling_hours: your own rules instead of the shipped ones: path of a TOML file, or a dict.
+    :param calling_hours: your own rules instead of the shipped ones: path of a TOML file, or a dict; needs ``purpose``.
     :param no_rule: for a country without a rule: ``refuse`` (default), ``hold`` its contacts, or ``allow``.
-    :param blackout_dates: local dates on which nobody is called, as dates or ISO strings.
+    :param blackout_dates: local dates on which nobody is called, as dates or ISO strings; needs ``purpose``.
     :param use_call_slots: let the large flow send exact spans where one daily window would lose minutes. Default False.
     :param invalid_rows_timeout: seconds to wait for the platform's check of a large upload, so that its report of
         invalid rows gets into ``contacts_table`` or ``rejects_path``. Default 300.

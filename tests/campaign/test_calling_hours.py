@@ -140,6 +140,15 @@ class TestOneDay:
         closed = planner(*night, zone=KOLKATA, blackout_dates=[date(2026, 10, 14)])
         assert held(closed.plan_contact(FLORIDA, region="FL")).code == HoldCode.NOT_CALLABLE
 
+    def test_a_blackout_date_may_be_text(self):
+        night = planner(*self.day, zone=KOLKATA, blackout_dates=["2026-10-14"])
+        assert held(night.plan_contact(INDIA)).code == HoldCode.NOT_CALLABLE
+
+    @pytest.mark.parametrize("day", ["14.10.2026", "", 20261014, None, datetime(2026, 10, 14), "['2026-10-14']"])
+    def test_a_blackout_date_that_equals_no_date_is_refused(self, day):
+        with pytest.raises(InvalidRequest, match="blackout_dates"):
+            planner(*self.day, zone=KOLKATA, blackout_dates=[day])
+
 
 class TestNoRule:
     day = ("2026-10-14T00:00", "2026-10-14T23:59")

@@ -118,6 +118,7 @@ class RinggPreflightOperator(BaseOperator):
         "number_pool_id",
         "email_completion_user_ids",
         "calling_hours",
+        "blackout_dates",
         "balance",
         "credits_per_call",
         "sql_conn_id",
@@ -272,7 +273,7 @@ class RinggPreflightOperator(BaseOperator):
             spans,
             one.country_code,
             no_rule=self.no_rule,
-            blackout_dates=[date.fromisoformat(day) if isinstance(day, str) else day for day in self.blackout_dates],
+            blackout_dates=self.blackout_dates,
             calls_per_contact=one.retry_count + 1,
         )
         yield judge_retries(check_retries(spans, one.retry_config), must_fit=self.retries_must_fit)
