@@ -1,30 +1,34 @@
-"""SmartAlex under `/v1`: campaigns that can be paused, contacts as JSON, a callback for whoever was not reached.
-
-The calls are made by the same dialer as Ringg's, in a world of their own. What no page of the vendor shows is inferred.
-https://docs.getsmartalex.com/api-reference/campaigns
-"""
+"""SmartAlex's campaigns: made as drafts, given people, started, paused, and called back for."""
 
 from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import blake2b
-from typing import Annotated, Any, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from ringg_provider.sandbox import wire
-from ringg_provider.sandbox.calls import UNANSWERED, Attempt, Call
+from ringg_provider.sandbox.calls import UNANSWERED, Call
 from ringg_provider.sandbox.csv_rules import Contact
 from ringg_provider.sandbox.dialer import Job
 from ringg_provider.sandbox.errors import ApiError
 from ringg_provider.sandbox.settings import Settings
-from ringg_provider.sandbox.state import Sandbox, SandboxDep, act, bent_page, get_sandbox
+from ringg_provider.sandbox.smartalex.shared import (
+    AGENTS,
+    STATUS,
+    PageNumber,
+    PageSize,
+    called_person,
+    find,
+    is_new,
+    paged,
+)
+from ringg_provider.sandbox.state import Sandbox, SandboxDep, act
 from ringg_provider.sandbox.windows import CallPlan, RetryPolicy, daily_spans, read_call_config
 from ringg_provider.sandbox.world import Campaign, World
 
@@ -32,60 +36,8 @@ from ringg_provider.sandbox.world import Campaign, World
 _LONGEST_DAYS = 366
 _WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
-#: What an attempt is called in a call's status.
-_STATUS = {
-    "completed": "completed",
-    "voicemail": "voicemail",
-    "busy": "no_answer",
-    "not_picked": "no_answer",
-    "failed": "failed",
-    "dnd": "failed",
-    "error": "failed",
-}
-AGENTS: dict[str, dict[str, Any]] = {
-    "agent_renewals": {"id": "agent_renewals", "name": "Renewals", "language": "en", "status": "ready"},
-    "agent_survey": {"id": "agent_survey", "name": "Survey", "language": "en", "status": "ready"},
-    "agent_unready": {"id": "agent_unready", "name": "Being built", "language": "en", "status": "training"},
-}
 
-Row = TypeVar("Row")
-
-
-def authenticate(request: Request) -> None:
-    """A bearer token, which is the same key as Ringg's."""
-    if request.headers.get("authorization") != f"Bearer {get_sandbox(request).settings.api_key}":
-        raise ApiError(401, "Invalid API key", code="unauthorized")
-
-
-router = APIRouter(tags=["SmartAlex"], dependencies=[Depends(authenticate)])
-
-PageNumber = Annotated[int, Query(ge=1)]
-PageSize = Annotated[int, Query(ge=1, le=100)]
-
-
-def paged(
-    request: Request, rows: Sequence[Row], shown: Callable[[Row], Any], page: int, per_page: int
-) -> dict[str, Any]:
-    """One page in the vendor's envelope."""
-    found, total = bent_page(
-        request, lambda at: list(rows[at : at + per_page]), len(rows), per_page, (page - 1) * per_page
-    )
-    meta = {"meta": {"total": total, "page": page, "per_page": per_page}}
-    return {"data": [shown(row) for row in found], **meta}
-
-
-def is_new(sandbox: Sandbox) -> bool:
-    return sandbox.settings.smartalex == "new"
-
-
-def find(world: World, campaign_id: str) -> Campaign:
-    campaign = world.campaigns.get(campaign_id)
-    if campaign is None:
-        raise ApiError(404, "Campaign not found", code="campaign_not_found")
-    return campaign
-
-
-# --- campaigns
+router = APIRouter()
 
 
 class NewCampaign(BaseModel):
@@ -269,8 +221,8 @@ async def list_callbacks(
             "id": f"callback_{call.id[:13]}_{len(call.attempts)}",
             "campaign_id": campaign.id,
             "agent_id": campaign.agent_id,
-            "contact": _person(call),
-            "original_outcome": _STATUS[call.attempts[0].outcome],
+            "contact": called_person(call),
+            "original_outcome": STATUS[call.attempts[0].outcome],
             "attempt": len(call.attempts),
             "max_attempts": retries,
             "scheduled_at": wire.instant(due),
@@ -385,159 +337,3 @@ def _campaign(campaign: Campaign, world: World, lag: float) -> dict[str, Any]:
         "created_at": wire.instant(campaign.created_at),
         "started_at": wire.instant(campaign.starts_at),
     }
-
-
-# --- calls
-
-
-def _attempts(world: World) -> Iterator[tuple[Call, int, Attempt]]:
-    for call in world.calls:
-        for number, attempt in enumerate(call.attempts, 1):
-            if number < len(call.attempts) or call.status != "ongoing":
-                yield call, number, attempt
-
-
-def _person(call: Call) -> dict[str, Any]:
-    fields = call.variables
-    return {
-        "id": _contact_id(call.to_number),
-        "first_name": fields.get("first_name"),
-        "last_name": fields.get("last_name"),
-        "phone": call.to_number,
-    }
-
-
-def _contact_id(number: str) -> str:
-    return f"contact_{blake2b(number.encode(), digest_size=8).hexdigest()}"
-
-
-def _call_row(entry: tuple[Call, int, Attempt], new: bool) -> dict[str, Any]:
-    call, number, attempt = entry
-    status = _STATUS[attempt.outcome]
-    row: dict[str, Any] = {
-        "id": f"call_{call.id}_{number}",
-        "direction": "outbound",
-        "agent_id": call.agent_id,
-        "sentiment": "positive" if status == "completed" else None,
-        "cost": float(call.cost) if status == "completed" else 0.0,
-    }
-    started = wire.instant(attempt.started_at)
-    if new:
-        return row | {
-            "contact_id": _contact_id(call.to_number),
-            "call_status": status,
-            "duration_seconds": attempt.talk_seconds,
-            "start_timestamp": started,
-            "end_timestamp": wire.instant(call.ended_at),
-        }
-    person = {key: value for key, value in _person(call).items() if key != "phone"}
-    return row | {
-        "phone_number": call.to_number,
-        "contact": person,
-        "status": status,
-        "duration": attempt.talk_seconds,
-        "created_at": started,
-    }
-
-
-@router.get("/calls", summary="Calls, newest first; a retry is a call of its own")
-async def list_calls(
-    sandbox: SandboxDep,
-    request: Request,
-    agent_id: str | None = None,
-    campaign_id: str | None = None,
-    direction: str | None = None,
-    status: str | None = None,
-    from_date: datetime | None = None,
-    to_date: datetime | None = None,
-    since_hours: Annotated[int | None, Query(ge=1)] = None,
-    page: PageNumber = 1,
-    per_page: PageSize = 20,
-) -> dict[str, Any]:
-    world, new = sandbox.smartalex, is_new(sandbox)
-    rows = [entry for entry in _attempts(world) if status in (None, _STATUS[entry[2].outcome])]
-    if new:
-        since = world.clock.wall() - (since_hours or 10**6) * 3600
-        rows = [entry for entry in rows if entry[2].started_at >= since]
-    else:
-        rows = [
-            (call, number, attempt)
-            for call, number, attempt in rows
-            if agent_id in (None, call.agent_id)
-            and campaign_id in (None, call.list_id)
-            and direction in (None, "outbound")
-            and (from_date is None or attempt.started_at >= from_date.timestamp())
-            and (to_date is None or attempt.started_at <= to_date.timestamp())
-        ]
-    rows.sort(key=lambda entry: entry[2].started_at, reverse=True)
-    return paged(request, rows, lambda entry: _call_row(entry, new), page, per_page)
-
-
-@router.get("/calls/{call_id}", summary="One call with its campaign and transcript")
-async def get_call(sandbox: SandboxDep, call_id: str) -> dict[str, Any]:
-    world = sandbox.smartalex
-    _, _, rest = call_id.partition("_")
-    inner, _, number = rest.rpartition("_")
-    call = world.calls_by_id.get(inner)
-    if call is None or not number.isdigit() or not 1 <= int(number) <= len(call.attempts):
-        raise ApiError(404, "Call not found", code="not_found")
-    attempt = call.attempts[int(number) - 1]
-    said = [{"speaker": "agent", "text": "Hello.", "timestamp": 0}] if attempt.outcome == "completed" else []
-    return {
-        "data": _call_row((call, int(number), attempt), is_new(sandbox))
-        | {"campaign_id": call.list_id, "summary": "A short talk." if said else None, "transcript": said}
-    }
-
-
-# --- contacts, agents, webhooks
-
-
-@router.get("/contacts", summary="People; those who must not be called have the status dnc")
-async def list_contacts(
-    sandbox: SandboxDep,
-    request: Request,
-    status: str | None = None,
-    campaign_id: str | None = None,
-    page: PageNumber = 1,
-    per_page: PageSize = 20,
-) -> dict[str, Any]:
-    world, dnc = sandbox.smartalex, set(sandbox.settings.dnc_numbers)
-    people: dict[str, dict[str, Any]] = {number: {} for number in sandbox.settings.dnc_numbers}
-    for campaign in world.campaign_order:
-        if campaign_id in (None, campaign.id):
-            people |= {contact.number: contact.variables for contact in campaign.contacts}
-    rows = [
-        {
-            "id": _contact_id(number),
-            "phone": number,
-            "first_name": fields.get("first_name"),
-            "last_name": fields.get("last_name"),
-            "status": "dnc" if number in dnc else "active",
-        }
-        for number, fields in people.items()
-    ]
-    return paged(request, [row for row in rows if status in (None, row["status"])], dict, page, per_page)
-
-
-@router.get("/agents", summary="Agents")
-async def list_agents(
-    sandbox: SandboxDep, request: Request, page: PageNumber = 1, per_page: PageSize = 20
-) -> dict[str, Any]:
-    answer = paged(request, list(AGENTS.values()), lambda agent: _agent(agent, sandbox), page, per_page)
-    if is_new(sandbox):
-        del answer["meta"]
-    return answer
-
-
-@router.get("/agents/{agent_id}", summary="One agent")
-async def get_agent(sandbox: SandboxDep, agent_id: str) -> dict[str, Any]:
-    if agent_id not in AGENTS:
-        raise ApiError(404, "Agent not found", code="agent_not_found")
-    return {"data": _agent(AGENTS[agent_id], sandbox)}
-
-
-def _agent(agent: dict[str, Any], sandbox: Sandbox) -> dict[str, Any]:
-    if not is_new(sandbox):
-        return dict(agent)
-    shown = {key: value for key, value in agent.items() if key != "status"}
-    return shown | {"is_active": agent["status"] == "ready", "call_direction": "outbound"}
