@@ -147,8 +147,6 @@ class TestOneDay:
     @pytest.mark.parametrize(
         "day", ["14.10.2026", "", 20261014, None, datetime(2026, 10, 14, tzinfo=UTC), "['2026-10-14']"]
     )
-        "day", ["14.10.2026", "", 20261014, None, datetime(2026, 10, 14, tzinfo=UTC), "['2026-10-14']"]
-    )
     def test_a_blackout_date_that_equals_no_date_is_refused(self, day):
         with pytest.raises(InvalidRequest, match="blackout_dates"):
             planner(*self.day, zone=KOLKATA, blackout_dates=[day])
