@@ -44,6 +44,22 @@ def column_texts(values: Sequence[Any], name: str) -> Sequence[str]:
     return [writers[type(value)](value) for value in values]
 
 
+def key_texts(values: Sequence[Any], name: str) -> list[str]:
+    """The texts of a column of contact keys, by which tables are joined: 5.0 and 5.00 of one are the 5 of another.
+
+    :param values: as the database gave them.
+    :param name: the column, for the error.
+    :raises InvalidRequest: the column is of a type that has no text, such as bytes.
+    """
+    if Decimal in set(map(type, values)):
+        values = [_whole(value) if isinstance(value, Decimal) else value for value in values]
+    return list(map(str.strip, column_texts(values, name)))
+
+
+def _whole(value: Decimal) -> Decimal | int:
+    return int(value) if value.is_finite() and value == value.to_integral_value() else value
+
+
 def is_sendable(text: str) -> bool:
     """Whether a text is free of control characters (tabs and line breaks are fine) and has a UTF-8 form."""
     # `isprintable` is a fast yes; it also says no to line breaks and to the joiners inside emoji.

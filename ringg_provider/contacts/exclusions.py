@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ringg_provider.contacts.cells import column_texts
+from ringg_provider.contacts.cells import key_texts
 from ringg_provider.contacts.numbers import NumberSet
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.contacts.source import Rows
-
-_SEPARATORS = re.compile(r"[,;/|&\n]|\bor\b|\band\b", re.IGNORECASE)
 
 
 @dataclass
@@ -49,13 +46,11 @@ class Exclusions:
                 self.suppressed.add([number for number in read.numbers if number])
                 for position, rejection in read.rejections.items():
                     if rejection.disposition is not Disposition.PHONE_MISSING:
-                        found = _numbers_in(column[position], cleaner)
-                        self.suppressed.add(found)
+                        found = {number for text in _texts(column[position]) for number in cleaner.numbers_in(text)}
+                        self.suppressed.add(sorted(found))
                         self.unreadable += not found and not with_keys
                 if with_keys:
-                    # Written as the contacts' own keys are: 5.0 of one table is the 5 of the other.
-                    texts = map(str.strip, column_texts(column, "suppression_sql"))
-                    self.suppressed_keys.update(text for text in texts if text)
+                    self.suppressed_keys.update(filter(None, key_texts(column, "suppression_sql")))
 
     def rejections(self, numbers: Sequence[int], keys: Sequence[str] | None) -> dict[int, Rejection]:
         """Why which of a batch's contacts are left out.
@@ -81,7 +76,14 @@ class Exclusions:
         return found
 
 
-def _numbers_in(cell: Any, cleaner: PhoneCleaner) -> list[int]:
-    """All numbers that a cell can be read as, dialable or not: an opt-out is better honoured twice than lost."""
-    parts: Iterable[Any] = [cell, *_SEPARATORS.split(cell)] if isinstance(cell, str) else [cell]
-    return [number for part in parts if (number := cleaner.number_of(part)) is not None]
+def _texts(cell: Any) -> Iterator[str]:
+    """The texts in a cell, which may be an array, a document or bytes."""
+    if isinstance(cell, Mapping):
+        cell = list(cell.values())
+    if isinstance(cell, list | tuple | set | frozenset):
+        for item in cell:
+            yield from _texts(item)
+    elif isinstance(cell, bytes | bytearray | memoryview):
+        yield bytes(cell).decode("utf-8", "replace")
+    elif cell is not None:
+        yield str(cell)

@@ -26,10 +26,16 @@ if TYPE_CHECKING:
 _INVISIBLE = dict.fromkeys(
     (*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xAD, 0x61C, 0xFEFF)
 )
-_PUNCTUATION = dict.fromkeys(map(ord, " \t\r\n-.()[]"))
+_BLANKS = {ord("\t"): " ", ord("\r"): "\n"}
+_PUNCTUATION = dict.fromkeys(map(ord, " -.()[]"))
 _PLAIN = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
+_SHORTEST, _LONGEST = len("+1234567"), len("+123456789012345")
+# No number with all its decoration is longer; what is, would only keep the expressions below busy.
+_LONGEST_CELL = 250
+_TOO_LARGE = 10**_LONGEST_CELL
 _DIGITS = re.compile(r"\+?[0-9]{7,17}").fullmatch
 _INTERNATIONAL_00 = re.compile(r"^[\s(]*00(?=[\s().-]*[1-9])")
+_CODE_AND_NUMBER = re.compile(r"(?<![+0-9])[1-9][0-9]{10,14}(?![0-9])").findall
 _WHOLE_FLOAT = re.compile(r"\+?[0-9]{7,15}\.0+").fullmatch
 _SCIENTIFIC = re.compile(r"[+]?[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]{1,2}").fullmatch
 _EXTENSION = re.compile(
@@ -123,6 +129,22 @@ class PhoneCleaner:
         number = self._parse(text)
         return None if isinstance(number, Rejection) else _e164(number)
 
+    def numbers_in(self, text: str) -> set[int]:
+        """Every number that can be read out of a text, however many, dialable or not: an opt-out is better honoured
+        twice than lost.
+        """
+        from phonenumbers import Leniency, PhoneNumberMatcher, is_valid_number
+
+        plain = _plain_text(text)
+        found = {_e164(match.number) for match in PhoneNumberMatcher(plain, self._region, leniency=Leniency.POSSIBLE)}
+        # Of another country, and written without its plus sign.
+        for digits in _CODE_AND_NUMBER(plain):
+            number = self._parse(f"+{digits}")
+            if not isinstance(number, Rejection) and is_valid_number(number):
+                found.add(_e164(number))
+        whole = self.number_of(text)
+        return found if whole is None else found | {whole}
+
     def numbers_of(self, cells: Sequence[Any]) -> list[int]:
         """`number_of` for a whole column, without what is not a number at all."""
         column = self.column(cells)
@@ -152,7 +174,7 @@ class PhoneCleaner:
             return number if digits[1] != "0" and number in home else None
         if digits.startswith("00"):
             number = int(digits)
-            return number if digits[2] != "0" and number in home else None
+            return number if _INTERNATIONAL_00.match(text) and number in home else None
         if digits[0] == "0":
             if not self._trunk_zero:
                 return None
@@ -268,7 +290,7 @@ def _plain_or_zero(cells: Sequence[Any]) -> Iterator[str]:
 
 def _all_plain(cells: Sequence[Any]) -> bool:
     """Whether every cell is `+` and ASCII digits: passes in C are cheaper than a regular expression per cell."""
-    if not cells:
+    if not cells or min(map(len, cells)) < _SHORTEST or max(map(len, cells)) > _LONGEST:
         return False
     joined = "\n".join(cells)
     return (
@@ -284,7 +306,7 @@ def _all_plain(cells: Sequence[Any]) -> bool:
 
 
 def _text_of(cell: Any) -> str | Rejection:
-    """A cell's text in plain characters: NFKC, ASCII digits, nothing invisible."""
+    """A cell's text in plain characters, or why it is none that could be a number."""
     if cell is None:
         return Rejection(Disposition.PHONE_MISSING)
     if isinstance(cell, bool) or not isinstance(cell, str | int | float | Decimal):
@@ -296,12 +318,22 @@ def _text_of(cell: Any) -> str | Rejection:
         if cell != int(cell):
             return Rejection(Disposition.PHONE_UNREADABLE, "a fraction is not a telephone number")
         cell = int(cell)
-    text = str(cell)
+    if isinstance(cell, int):
+        # Python itself refuses to write numbers of thousands of digits.
+        text = str(cell) if abs(cell) < _TOO_LARGE else "9" * (_LONGEST_CELL + 1)
+    else:
+        text = cell.strip()
+    if len(text) > _LONGEST_CELL:
+        return Rejection(Disposition.PHONE_UNREADABLE, "too long to be a telephone number")
+    return _plain_text(text) or Rejection(Disposition.PHONE_MISSING)
+
+
+def _plain_text(text: str) -> str:
+    """A text in plain characters: NFKC, ASCII digits, nothing invisible, blanks for tabs."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).translate(_INVISIBLE)
         text = "".join(str(unicodedata.digit(character)) if character.isdigit() else character for character in text)
-    text = text.strip()
-    return text or Rejection(Disposition.PHONE_MISSING)
+    return text.translate(_BLANKS).strip()
 
 
 def _e164(number: PhoneNumber) -> int:

@@ -139,9 +139,11 @@ class ListWriter:
                 self._append(current, file, ("\n".join(lines[first:last]) + "\n").encode(), last - first)
                 taken.append((last - first, current))
                 first, written = last, ends[last - 1]
-            else:
+            elif current.rows:
                 file.close()
                 current, file = self._begin(group)
+            else:
+                raise ValueError("a row is larger than a list may be")
         return taken
 
     def _begin(self, group: ListGroup) -> tuple[ContactList, BinaryIO]:
@@ -175,13 +177,18 @@ def quoting_no_cell(path: Path) -> Iterator[None]:
 
 
 def _without_cells(text: str, path: Path) -> str:
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = csv.reader(file)
-        next(rows, None)  # headers are no secret, and what an answer is mostly about
-        for row in rows:
-            for cell in row:
-                if len(cell) > 2 and cell in text:
-                    text = text.replace(cell, "[cell]")
+    # A cell may be as large as the list, and the module's own limit is far below that.
+    limit = csv.field_size_limit(path.stat().st_size + 1)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.reader(file)
+            next(rows, None)  # headers are no secret, and what an answer is mostly about
+            for row in rows:
+                for cell in row:
+                    if len(cell) > 2 and cell in text:
+                        text = text.replace(cell, "[cell]")
+    finally:
+        csv.field_size_limit(limit)
     return text
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import compress, repeat
 from typing import Any
 
-from ringg_provider.contacts.cells import column_texts, is_sendable
+from ringg_provider.contacts.cells import column_texts, is_sendable, key_texts
 from ringg_provider.contacts.exclusions import Exclusions
 from ringg_provider.contacts.numbers import NumberSet
 from ringg_provider.contacts.people import PeopleSpool
@@ -26,6 +26,8 @@ from ringg_provider.contacts.source import Rows
 from ringg_provider.exceptions import InvalidRequest
 
 _PLANS_KEPT = 50_000
+# Bytes of a row beside its texts: the number, with room to spare.
+_REST_OF_ROW = 32
 
 #: Called with an E.164 number and the row's time zone and region cells; the plan of its list, or why it has none.
 Planner = Callable[[str, Any, Any], Hashable | Rejection]
@@ -142,7 +144,7 @@ class Sifter:
     def _keys(self, columns: Mapping[str, Sequence[Any]]) -> list[str] | None:
         if self.layout.contact_key is None:
             return None
-        return [key.strip() for key in column_texts(columns[self.layout.contact_key], self.layout.contact_key)]
+        return key_texts(columns[self.layout.contact_key], self.layout.contact_key)
 
     def _reject_texts(self, texts: Sequence[Sequence[str]], rejected: dict[int, Rejection]) -> None:
         for variable, column in zip(self.layout.variables, texts, strict=True):
@@ -157,11 +159,11 @@ class Sifter:
                 for position, text in enumerate(column):
                     if not is_sendable(text):
                         rejected.setdefault(position, bad)
-            if len(joined) * 4 > self.writer.max_row_bytes:
+            # Quotes inside are doubled, hence half of what each column may take; the rest is for the number.
+            share = (self.writer.max_row_bytes - _REST_OF_ROW) // len(texts) // 2 - 3
+            if max(map(len, column), default=0) * 4 > share:
                 large = Rejection(Disposition.ROW_TOO_LARGE, variable)
-                share = self.writer.max_row_bytes // (2 * len(texts))
                 for position, text in enumerate(column):
-                    # Quotes inside are doubled, hence half of what each column may take.
                     if len(text) * 4 > share and len(text.encode("utf-8", "replace")) > share:
                         rejected.setdefault(position, large)
 
@@ -174,8 +176,8 @@ class Sifter:
             return {position: self._group(code) for position, code in codes.items()}
         layout, planner, home = self.layout, self.planner, self._home.country_code
         nothing = repeat(None)
-        zones = columns[layout.timezone] if layout.timezone else nothing
-        regions = columns[layout.region] if layout.region else nothing
+        zones = column_texts(columns[layout.timezone], layout.timezone) if layout.timezone else nothing
+        regions = column_texts(columns[layout.region], layout.region) if layout.region else nothing
         groups: dict[int, ListGroup] = {}
         planned = self._planned
         origins = self.cleaner.origins(phones)

@@ -10,13 +10,15 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from ringg_provider.exceptions import InvalidRequest, PermanentError, RinggProviderError, TransientError
 
+# Seconds to wait for the server to take back a query.
+_PATIENCE = 5.0
 #: Rows per batch: enough to work column by column, little enough to be a few megabytes.
 BATCH_ROWS = 10_000
 
@@ -71,8 +73,9 @@ def open_rows(
     finally:
         # What is closed half read, or after an error, may complain: there is nothing left to do about it.
         for end in (cursor.close, connection.rollback):
-            with suppress(Exception):
-                end()
+            if not getattr(connection, "closed", False):
+                with suppress(Exception):
+                    end()
 
 
 def _batches(cursor: Any, first: Any, size: int, field: str) -> Generator[Sequence[Sequence[Any]]]:
@@ -85,11 +88,22 @@ def _batches(cursor: Any, first: Any, size: int, field: str) -> Generator[Sequen
 def _batches_ahead(cursor: Any, first: Any, size: int, field: str) -> Generator[Sequence[Sequence[Any]]]:
     """The same, fetching the next batch while one is worked on: for drivers that let another thread do it."""
     batch = first
-    with ThreadPoolExecutor(1, thread_name_prefix="ringg-rows") as reader:
+    reader = ThreadPoolExecutor(1, thread_name_prefix="ringg-rows")
+    try:
         while batch:
             ahead = reader.submit(_mute, field, cursor.fetchmany, size)
             yield batch
             batch = ahead.result()
+    except BaseException:
+        # A timeout, or whoever is told to stop, must not wait for a server that does not answer.
+        with suppress(Exception):
+            cursor.connection.cancel_safe(timeout=_PATIENCE)
+        if not wait([ahead], _PATIENCE).done:
+            with suppress(Exception):
+                cursor.connection.close()
+        raise
+    finally:
+        reader.shutdown(wait=False)
 
 
 def _is_psycopg(connection: Any) -> bool:
@@ -166,10 +180,12 @@ def _describe(error: BaseException, kind: str, state: str) -> str:
     """The kind of error, and its first line unless it is about data; quoted values and long numbers masked."""
     if state:
         kind = f"{kind} (SQLSTATE {state})"
-    # Classes 22 and 23 are "data exception" and "integrity constraint violation": their texts quote data.
-    if state[:2] in {"22", "23"}:
-        return f"{kind}. Its text is left out because it may quote a row."
     diagnosis = getattr(getattr(error, "diag", None), "message_primary", None)
-    lines = str(diagnosis or error).splitlines()
-    text = re.sub(r"'[^']*'|[+]?[0-9][0-9 ().-]{5,}[0-9]", "***", lines[0] if lines else "")
-    return f"{kind}: {text[:300]}"
+    text = str(diagnosis or error)
+    # Classes 22 and 23 are "data exception" and "integrity constraint violation", P0 is what a function says of its
+    # own accord: their texts quote data. So does SQLite, of what is no UTF-8.
+    if state[:2] in {"22", "23", "P0"} or "Could not decode" in text:
+        return f"{kind}. Its text is left out because it may quote a row."
+    # From the first quote on: where a value ends that has quotes of its own, nobody can tell.
+    text = re.sub(r"'.*|[+]?[0-9][0-9 ().-]{5,}[0-9]", "***", text, flags=re.DOTALL)
+    return f"{kind}: {text.partition(chr(10))[0][:300]}"

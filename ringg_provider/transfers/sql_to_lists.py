@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import sqlalchemy as sa
 from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, ObjectStoragePath
@@ -28,8 +28,8 @@ from ringg_provider.contacts.ringg_csv import ContactList, Form, ListWriter
 from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.contacts.sifting import Layout, Planner, Sifter
 from ringg_provider.contacts.source import BATCH_ROWS, open_rows
-from ringg_provider.exceptions import InvalidContacts, InvalidRequest
-from ringg_provider.history.tables import CALLS, calls_table
+from ringg_provider.exceptions import InvalidContacts, InvalidRequest, PermanentError
+from ringg_provider.history.tables import CALLS, HistoryState, calls_table
 from ringg_provider.hooks.platform import PlatformHook
 from ringg_provider.hooks.sql import sql_engine
 from ringg_provider.operators.launching import failing_without_retry, open_ledger
@@ -38,6 +38,12 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 Time = datetime | str | None
+#: Parameters that are left out or have something in them.
+_NOT_BLANK = (
+    "contact_key", "suppression_sql", "contacts_table", "rejects_path", "history_table", "launch_key", "ledger_conn_id",
+)  # fmt: skip
+_LONGEST_CAP = 36_500
+_CAP_COLUMNS = ("to_number_e164", "created_at", "attempted_at", "first_read_at", "is_final", "history_state")
 #: Parameters that only the rules of calling hours read.
 _NEED_A_PURPOSE = ("timezone_column", "region_column", "calling_hours", "blackout_dates")
 Invalid = Mapping[str, Mapping[str, str]]
@@ -103,7 +109,8 @@ class SqlToListsOperator(BaseOperator):
     :param dry_run: do everything but upload; ``list_id`` is None in the result. Default False.
     :param other_countries: ``leave_out`` numbers of other countries than ``country_code`` (default), or ``split`` them
         off into lists of their own. They are never sent under the wrong code.
-    :param not_called_within_days: leave out numbers that ``history_table`` has a call to in the last so many days.
+    :param not_called_within_days: leave out numbers that ``history_table`` has a call to in the last so many days, or
+        one that is still open.
     :param max_attempts: leave out numbers that ``history_table`` has so many calls to, or more.
     :param history_table: table of ``RinggCallsToSqlOperator``, in the same database. Default ``ringg_calls``, which
         need not exist yet.
@@ -138,6 +145,9 @@ class SqlToListsOperator(BaseOperator):
         "ledger_conn_id",
     )
     template_ext: Sequence[str] = (".sql",)
+    #: The platform's calls, which the frequency cap reads.
+    default_history_table: ClassVar[str] = CALLS
+    describe_history: ClassVar[Callable[..., sa.Table]] = staticmethod(calls_table)
     template_fields_renderers = {"sql": "sql", "suppression_sql": "sql"}
 
     def __init__(
@@ -232,14 +242,34 @@ class SqlToListsOperator(BaseOperator):
         if scratch is not None:
             scratch.discard()
 
+    @contextmanager
+    def unless_stopped(self) -> Iterator[None]:
+        """Say "stopped" of an error that only comes of files which `on_kill` has taken away."""
+        try:
+            yield
+        except PermanentError:
+            self._scratch.check()
+            raise
+
     def check(self) -> None:
         """Refuse what can be known to be wrong without asking anybody."""
         for name, (value, allowed) in self.choices().items():
             if value not in allowed:
                 raise InvalidRequest(f"{name}: must be one of {', '.join(allowed)}.", field=name)
-        for name, number in (("max_rows_per_list", self.max_rows_per_list), ("max_attempts", self.max_attempts)):
-            if number is not None and number < 1:
-                raise InvalidRequest(f"{name}: must be at least 1.", field=name)
+        for name in _NOT_BLANK:
+            # A template, or an empty file, that renders to nothing must not switch a protection off.
+            if isinstance(value := getattr(self, name), str) and not value.strip():
+                raise InvalidRequest(f"{name}: is blank; leave it out where it is not wanted.", field=name)
+        counts: dict[str, Any] = {"max_rows_per_list": self.max_rows_per_list, "max_attempts": self.max_attempts}
+        for name, number in counts.items():
+            if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
+                raise InvalidRequest(f"{name}: must be a whole number, at least 1.", field=name)
+        days: Any = self.not_called_within_days
+        if days is not None and not (isinstance(days, int | float) and 0 < days <= _LONGEST_CAP):
+            raise InvalidRequest(
+                f"not_called_within_days: must be a number of days, above 0 and at most {_LONGEST_CAP}.",
+                field="not_called_within_days",
+            )
         if self.ledger_conn_id and not self.launch_key:
             raise InvalidRequest("launch_key: the launch ledger needs a key to look up.", field="launch_key")
         useless = [name for name in _NEED_A_PURPOSE if getattr(self, name)]
@@ -333,22 +363,35 @@ class SqlToListsOperator(BaseOperator):
             sifter.spool.close()
 
     def _protect_from_too_many_calls(self, sifter: Sifter, engine: sa.Engine) -> None:
-        schema, _, name = (self.history_table or CALLS).rpartition(".")
-        calls = calls_table(name, schema=schema or None)
-        if not sa.inspect(engine).has_table(name, schema=schema or None):
+        """Leave out whom the history says was called lately, or often enough."""
+        schema, _, name = (self.history_table or self.default_history_table).rpartition(".")
+        calls = type(self).describe_history(name, schema=schema or None)
+        found = sa.inspect(engine)
+        if not found.has_table(name, schema=schema or None):
             if self.history_table:
                 raise InvalidRequest(f"history_table: there is no table {self.history_table}.", field="history_table")
             self.log.warning("There is no table %s yet, so nobody counts as called before.", name)
             return
+        present = {column["name"].lower() for column in found.get_columns(name, schema=schema or None)}
+        if missing := [column for column in _CAP_COLUMNS if column in calls.c and column not in present]:
+            raise InvalidRequest(
+                f"history_table: {name} is no table of this platform's calls; it has no {', '.join(missing)}.",
+                field="history_table",
+            )
         number = calls.c.to_number_e164
         some = sa.select(number).where(number.is_not(None))
         limits = []
         if self.not_called_within_days is not None:
             since = datetime.now(UTC) - timedelta(days=self.not_called_within_days)
             # A call may be registered days before it is made, and a row may lack its times: in doubt it counts.
-            registered = sa.func.coalesce(calls.c.created_at, calls.c.first_read_at)
-            lately = sa.or_(registered >= since, calls.c.attempted_at >= since)
-            limits.append((some.where(lately), sifter.exclusions.called_recently))
+            lately = [sa.func.coalesce(calls.c.created_at, calls.c.first_read_at) >= since]
+            if "attempted_at" in calls.c:
+                lately.append(calls.c.attempted_at >= since)
+            if "history_state" in calls.c:
+                # One that is still open may be made at any moment.
+                is_open = calls.c.history_state == HistoryState.OPEN.value
+                lately.append(sa.and_(calls.c.is_final == sa.false(), is_open))
+            limits.append((some.where(sa.or_(*lately)), sifter.exclusions.called_recently))
         if self.max_attempts is not None:
             often = some.group_by(number).having(sa.func.count() >= self.max_attempts)
             limits.append((often, sifter.exclusions.exhausted))
@@ -446,7 +489,7 @@ class Run:
         if spool is None:
             return
         if task.contacts_table:
-            with sql_engine(task.sql_conn_id) as engine:
+            with sql_engine(task.sql_conn_id) as engine, task.unless_stopped():
                 PeopleLedger(engine, task.contacts_table).replace(
                     f"{self.key} ({mark})" if mark else self.key,
                     spool,

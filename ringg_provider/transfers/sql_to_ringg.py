@@ -87,7 +87,8 @@ class SqlToRinggOperator(SqlToListsOperator):
     :param may_be_empty: agent variables whose cell may be empty; an empty cell of any other leaves the row out.
     :param unreadable_variables: what to do when the agent's variables cannot be read: ``fail`` (default) or
         ``continue``.
-    :param not_called_within_days: leave out numbers that ``history_table`` has a call to in the last so many days.
+    :param not_called_within_days: leave out numbers that ``history_table`` has a call to in the last so many days, or
+        one that is still open.
     :param max_attempts: leave out numbers that ``history_table`` has so many calls to, or more.
     :param history_table: table of ``RinggCallsToSqlOperator``, in the same database. Default ``ringg_calls``, which
         need not exist yet.

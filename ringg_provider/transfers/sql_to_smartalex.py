@@ -13,6 +13,7 @@ from ringg_provider.campaign.schedule import DailyWindow, Schedule, resolve_sche
 from ringg_provider.contacts.ringg_csv import PHONE_HEADER, ContactList, Form, ListGroup
 from ringg_provider.contacts.sifting import Planner, Sifter
 from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.history.smartalex import CALLS, smartalex_calls_table
 from ringg_provider.hooks.smartalex import SmartAlexHook
 from ringg_provider.operators.smartalex import as_settings, require_usable_agent
 from ringg_provider.smartalex import SmartAlexClient
@@ -34,7 +35,8 @@ class SqlToSmartAlexOperator(SqlToListsOperator):
     platform knows no end of a campaign: the times are what the calling hours were planned for, and ``max_delay`` of the
     start looks at the first; after the second, pause what is left. The counts of the run go to XCom ``summary``.
 
-    The parameters are those of :class:`~ringg_provider.transfers.sql_to_lists.SqlToListsOperator`, and:
+    The parameters are those of :class:`~ringg_provider.transfers.sql_to_lists.SqlToListsOperator`, where
+    ``history_table`` is by default ``smartalex_calls`` (in which only the older API says who was called), and:
 
     :param contact_columns: ``first_name``, ``last_name``, ``email``, ``company`` -> query column. Default none; all
         cells may be empty.
@@ -73,6 +75,9 @@ class SqlToSmartAlexOperator(SqlToListsOperator):
         self.skip_dnc = skip_dnc
         self.contacts_per_request = contacts_per_request
         self.smartalex_conn_id = smartalex_conn_id
+
+    default_history_table = CALLS
+    describe_history = staticmethod(smartalex_calls_table)
 
     @cached_property
     def hook(self) -> SmartAlexHook:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ringg_provider.contacts.cells import column_texts
+from ringg_provider.contacts.cells import key_texts
 from ringg_provider.contacts.exclusions import Exclusions
 from ringg_provider.contacts.numbers import NumberSet
 from ringg_provider.contacts.phones import PhoneCleaner
@@ -35,6 +35,35 @@ def test_a_suppressed_number_is_found_in_any_spelling(cell: Any) -> None:
     assert {position: reason.disposition for position, reason in rejected.items()} == {0: Disposition.SUPPRESSED}
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        ["9876543219", "9876543210"],
+        {"home": "9876543210"},
+        [{"phones": ["+91 98765 43210"]}],
+        b"9876543210",
+        memoryview(b"9876543210"),
+        "9876543219 9876543210",
+        "9876543219\t9876543210",
+        "9876543219\r9876543210",
+        "9876543219\u20289876543210",
+        "9876543219 - 9876543210",
+        "9876543219、9876543210",
+        "9876543210 (mobile)",
+        "Ravi 9876543210",
+        "whatsapp:+919876543210",
+        "office 080 4123 4567, mobile 98765 43210",
+    ],
+)
+def test_a_suppressed_number_is_found_in_whatever_a_cell_is(cell: Any) -> None:
+    assert NUMBER in suppressed((cell,)).suppressed
+
+
+@pytest.mark.parametrize("cell", ["447911123456", "+44\t7911 123456", "0044 7911 123456", "UK: 447911123456"])
+def test_a_suppressed_number_of_another_country_is_found_without_its_plus(cell: str) -> None:
+    assert 447911123456 in suppressed((cell,)).suppressed
+
+
 def test_every_column_counts_and_nulls_do_not() -> None:
     found = suppressed((None, "9876543210"), ("+919876543211", None))
     assert len(found.suppressed) == 2
@@ -49,9 +78,9 @@ def test_what_cannot_be_read_is_counted() -> None:
     assert suppressed(("opted out",), ("9876543210",)).unreadable == 1
 
 
-@pytest.mark.parametrize("key", [5, 5.0, Decimal(5), "5", " 5 "])
+@pytest.mark.parametrize("key", [5, 5.0, Decimal(5), Decimal("5.00"), "5", " 5 "])
 def test_a_contact_key_is_suppressed_whatever_type_the_database_gives_it(key: Any) -> None:
-    contacts = column_texts([5.0, None], "contact_id")
+    contacts = key_texts([5.0, None], "contact_id")
     rejected = suppressed((key,), (None,), with_keys=True).rejections([NUMBER, NUMBER], contacts)
     assert {position: reason.detail for position, reason in rejected.items()} == {0: "by contact key"}
 

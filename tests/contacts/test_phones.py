@@ -131,6 +131,27 @@ def test_a_column_is_read_as_its_cells_one_by_one(cells: list[Any]) -> None:
             assert (position in column.foreign) == (calling_code_of(read) != 91)
 
 
+@pytest.mark.parametrize(
+    "cell",
+    ["+" + "9" * 17, "+" + "9" * 30, "+" + "9" * 5000, 10**400, 10**5000, "9" + " " * 20_000 + "a", "1" + "," * 20_000],
+    ids=["17", "30", "5000", "an integer", "a large integer", "blanks", "commas"],
+)
+def test_a_cell_that_is_far_too_long_is_refused_at_once_and_spoils_no_column(cell: Any) -> None:
+    column = PhoneCleaner("+91").column(["+919876543210", cell])
+    assert list(column.numbers) == [919876543210, 0]
+    assert set(column.rejections) == {1}
+
+
+@pytest.mark.parametrize(
+    ("country", "cell"),
+    [("+49", "34567\n67891"), ("+49", "030 12345\r67"), ("+1", "8682211\n733"), ("+91", "98765\r\n43210")],
+)
+def test_numbers_on_two_lines_are_not_made_into_one(country: str, cell: str) -> None:
+    read = PhoneCleaner(country).clean(cell)
+    assert isinstance(read, Rejection)
+    assert read.detail == "several numbers in one cell"
+
+
 def test_every_number_of_a_column_is_found_dialable_or_not() -> None:
     cells = ["+919876543210", "N/A", None, "1800 123 4567", "+1 (415) 555-2671", "98765 43211"]
     assert sorted(INDIA.numbers_of(cells)) == [14155552671, 919876543210, 919876543211, 9118001234567]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from hypothesis import strategies as st
 
 from ringg_provider.contacts.cells import is_sendable
 from ringg_provider.contacts.phones import PhoneCleaner
-from ringg_provider.contacts.ringg_csv import Form, ListWriter
+from ringg_provider.contacts.ringg_csv import Form, ListWriter, quoting_no_cell
 from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.contacts.sifting import Layout, Sifter
 from ringg_provider.contacts.source import Rows
+from ringg_provider.exceptions import ServerError
 from ringg_provider.ringg.requests import CampaignSpec
 from tests.support.sandbox import Sandbox, running_sandbox
 
@@ -73,3 +75,20 @@ def test_any_text_arrives_unchanged(platform: Sandbox, people: list[tuple[str, s
     read = read_by(platform, rows)
     assert [(one["callee_name"], one["note"]) for one in read] == people
     assert [one["mobile_number"] for one in read] == [f"+91{row[0]}" for row in rows]
+
+
+@pytest.mark.parametrize("size", [10, 200_000])
+def test_an_errors_quotation_of_a_list_is_masked_however_large_its_cells_are(size: int, tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    number, name = f"+91{9876543210}", "Asha Secretname"
+    path.write_text(f"Mobile Number,callee_name,note\n{number},{name},{'x' * size}\n")
+    told = f"row 1: {name!r} of {number} is no name"
+
+    def upload() -> None:
+        with quoting_no_cell(path):
+            raise ServerError(told, status_code=500)
+
+    with pytest.raises(ServerError) as caught:
+        upload()
+    assert str(caught.value) == "row 1: '[cell]' of [cell] is no name"
+    assert caught.value.__context__ is None

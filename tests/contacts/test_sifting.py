@@ -158,6 +158,18 @@ def test_a_row_that_fits_in_no_list_gets_its_reason() -> None:
     assert sifted.counts == {Disposition.LISTED: 1, Disposition.ROW_TOO_LARGE: 2}
 
 
+def test_a_row_that_is_too_large_only_as_a_whole_gets_its_reason_too() -> None:
+    quotes = '"' * 4_900_000
+    people = [{"phone": "9876543210", "a": quotes, "b": quotes, "c": quotes}]
+    with Scratch() as scratch:
+        writer = ListWriter(scratch, Form(("a", "b", "c")))
+        layout = Layout("phone", {"a": "a", "b": "b", "c": "c"})
+        sifter = Sifter(layout, PhoneCleaner("+91"), writer)
+        sifter.run(Rows(tuple(people[0]), iter([[tuple(row.values()) for row in people]])))
+    assert sifter.counts == {Disposition.ROW_TOO_LARGE: 1}
+    assert writer.lists == []
+
+
 ABROAD = [("+919876543210", "India"), ("+14155552671", "America"), ("+447911123456", "Britain"), ("4155552672", "?")]
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -78,6 +81,72 @@ def test_an_error_about_data_does_not_quote_it(postgresql: Any) -> None:
         list(rows.batches)
     assert "SQLSTATE 22" in str(caught.value)
     assert not any("98765" in str(error) for error in (caught.value, caught.value.__cause__, caught.value.__context__))
+
+
+class Late(BaseException):
+    """What a timeout raises in the middle of whatever is done."""
+
+
+@pytest.mark.parametrize("where", ["while it waits for the server", "while it works on a batch"])
+def test_a_timeout_does_not_wait_for_a_server_that_does_not_answer(warehouse: Warehouse, where: str) -> None:
+    dsn = sa.make_url(warehouse.url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+    def late(*_: Any) -> None:
+        raise Late
+
+    def read() -> None:
+        sql = "SELECT n, CASE WHEN n = 15 THEN pg_sleep(30)::text END AS x FROM generate_series(1, 40) AS n"
+        with closing(psycopg.connect(dsn)) as connection, open_rows(connection, sql, batch_rows=10) as rows:
+            for _ in rows.batches:
+                signal.setitimer(signal.ITIMER_REAL, 0.5)
+                if where == "while it works on a batch":
+                    time.sleep(10)
+
+    previous = signal.signal(signal.SIGALRM, late)
+    began = time.monotonic()
+    try:
+        with pytest.raises(Late):
+            read()
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+    assert time.monotonic() - began < 8
+    while any(thread.name.startswith("ringg-rows") for thread in threading.enumerate()):
+        assert time.monotonic() - began < 8, "its reader is left behind"
+        time.sleep(0.05)
+
+
+def test_whoever_stops_reading_can_use_the_connection_again(postgresql: Any) -> None:
+    with open_rows(postgresql, SERIES, batch_rows=10) as rows:
+        next(rows.batches)
+    with open_rows(postgresql, SERIES) as rows:
+        assert len(next(rows.batches)) == 25
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Could not decode to UTF-8 column 'name' with text 'O'Brien Mary\ufffd'",
+        "bad value 'Asha O'Brien",
+        "bad value 'Asha\nO'Brien' in line 2",
+    ],
+)
+def test_a_quoted_value_is_masked_whatever_it_has_inside(text: str) -> None:
+    message = str(database_failure("sql", sqlite3.OperationalError(text)))
+    assert "Asha" not in message
+    assert "Mary" not in message
+    assert "Brien" not in message
+
+
+def test_what_a_function_raises_is_not_quoted(postgresql: Any) -> None:
+    with closing(postgresql.cursor()) as cursor:
+        cursor.execute(
+            "CREATE FUNCTION refuse() RETURNS int LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION 'no consent of Asha Rao'; END $$"
+        )
+    postgresql.commit()
+    with pytest.raises(QueryFailed) as caught, open_rows(postgresql, "SELECT refuse() AS x"):
+        pass
+    assert "Asha" not in str(caught.value)
 
 
 def test_two_columns_of_one_name_are_refused(postgresql: Any) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from ringg_provider.exceptions import NetworkError
+from ringg_provider.history.smartalex import smartalex_calls_table
 from ringg_provider.operators.smartalex import SmartAlexStartCampaignOperator
 from ringg_provider.transfers.sql_to_smartalex import SqlToSmartAlexOperator
 from tests.support.databases import Warehouse
@@ -71,6 +73,24 @@ def test_people_are_cleaned_suppressed_and_put_on_one_draft(sandbox: Sandbox, sq
         "5": "suppressed",
         "6": "phone_unreadable",
     }
+
+
+def test_the_frequency_cap_reads_smartalexs_own_history(sandbox: Sandbox, sqlite_warehouse: Warehouse) -> None:
+    calls = smartalex_calls_table()
+    calls.create(sqlite_warehouse.engine)
+    now = datetime.now(UTC)
+    with sqlite_warehouse.engine.begin() as connection:
+        connection.execute(
+            calls.insert(),
+            [
+                {"call_id": "a", "to_number_e164": "+919810000002", "created_at": now - timedelta(days=1)},
+                {"call_id": "b", "to_number_e164": "+919810000001", "created_at": now - timedelta(days=9)},
+            ],
+        )
+    transfer(not_called_within_days=3).execute(context())
+    noted = {row["contact_key"]: row["disposition"] for row in sqlite_warehouse.query("SELECT * FROM contacts")}
+    assert noted["2"] == "called_recently"
+    assert noted["1"] == "listed"
 
 
 def test_its_items_can_be_mapped_over_the_start(sandbox: Sandbox, sqlite_warehouse: Warehouse) -> None:

@@ -184,6 +184,26 @@ class TestWhoIsListed:
         _, summary = transfer(not_called_within_days=3)
         assert summary["reasons"] == {"listed": 2, "called_recently": 2}
 
+    def test_who_still_has_an_open_call_is_left_alone(self, database: Warehouse, sandbox: Any) -> None:
+        fill(database, [("9876543210", "waits"), ("9876543211", "was given up")])
+        calls = calls_table()
+        calls.create(database.engine)
+        facts = {"is_final": False, "created_at": datetime.now(UTC) - timedelta(days=9)}
+        with database.engine.begin() as connection:
+            connection.execute(
+                calls.insert(),
+                [
+                    {"call_id": "a", "to_number_e164": "+919876543210", "history_state": "open", **facts},
+                    {"call_id": "b", "to_number_e164": "+919876543211", "history_state": "incomplete", **facts},
+                ],
+            )
+        assert transfer(not_called_within_days=3)[1]["reasons"] == {"listed": 1, "called_recently": 1}
+
+    def test_a_history_of_another_shape_is_refused_by_name(self, database: Warehouse, sandbox: Any) -> None:
+        fill(database, [("9876543210", "x")])
+        with pytest.raises(AirflowFailException, match="history_table: people is no table of this platform's calls"):
+            transfer(max_attempts=3, history_table="people")
+
     def test_without_a_history_table_nobody_was_called_unless_it_was_named(
         self, database: Warehouse, sandbox: Any
     ) -> None:
@@ -359,6 +379,13 @@ class TestVariables:
         ({"max_rejects": -1}, "max_rejects"),
         ({"max_rejects": 1.5}, "max_rejects"),
         ({"max_rows_per_list": 0}, "max_rows_per_list"),
+        ({"max_attempts": True}, "max_attempts: must be a whole number"),
+        ({"not_called_within_days": -3}, "not_called_within_days: must be"),
+        ({"not_called_within_days": float("nan")}, "not_called_within_days: must be"),
+        ({"not_called_within_days": "3"}, "not_called_within_days: must be"),
+        ({"suppression_sql": " "}, "suppression_sql: is blank"),
+        ({"ledger_conn_id": "", "launch_key": "k"}, "ledger_conn_id: is blank"),
+        ({"launch_key": ""}, "launch_key: is blank"),
         ({"blackout_dates": ["2026-12-25"]}, "purpose: blackout_dates would do nothing"),
         ({"region_column": "name", "calling_hours": {}}, "purpose: region_column would do nothing"),
         ({"blackout_dates": ["Christmas"], "purpose": "service"}, "blackout_dates: must be a list of dates"),
@@ -494,6 +521,12 @@ class TestCallingHours:
         assert lists == []
         assert summary["reasons"] == {"outside_calling_hours": 1}
         assert database.query("SELECT disposition FROM ringg_contacts") == [{"disposition": "outside_calling_hours"}]
+
+    def test_a_region_of_any_type_is_read_as_text(self, warehouse: Warehouse, sandbox: Any) -> None:
+        fill(warehouse, [("9876543210", "a")])
+        for region in ("5", "true", "ARRAY['a']", "'{}'::jsonb"):
+            sql = f"SELECT phone, name, {region} AS region FROM people"
+            assert transfer(sql=sql, **self.SPAN, purpose="promotional", region_column="region")[1]["rows"] == 1
 
     def test_the_contacts_own_zone_and_region_are_believed(self, warehouse: Warehouse, sandbox: Any) -> None:
         fill(warehouse, [("9876543210", "a"), ("9876543211", "b")])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -120,10 +119,11 @@ class RinggTerminateOperator(BaseOperator):
         if self.country_code is None:
             return dict.fromkeys(str(cell).strip() for cell in cells)
         cleaner = PhoneCleaner(self.country_code)
-        cleaned = Counter(cleaner.number_of(cell) for cell in cells)
-        if unreadable := cleaned.pop(None, 0):
+        # Whoever is to be left alone is found in a cell as he is in a suppression query.
+        read = [cleaner.numbers_in("" if cell is None else str(cell)) for cell in cells]
+        if unreadable := sum(not numbers for numbers in read):
             self.log.warning("%d numbers to stop cannot be read as phone numbers and are left out.", unreadable)
-        return [f"+{number}" for number in cleaned]
+        return [f"+{number}" for number in dict.fromkeys(number for numbers in read for number in sorted(numbers))]
 
     def _selected(self) -> Iterator[Any]:
         with (
