@@ -34,7 +34,7 @@ _TWICE = """
 
 
 def print_report(warehouse: sa.Engine, console: Console) -> None:
-    """Read the four tables and print them."""
+    """Read the three tables and print what is in them."""
     with warehouse.connect() as connection:
 
         def rows(statement: str) -> list[tuple[Any, ...]]:

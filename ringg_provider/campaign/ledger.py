@@ -1,7 +1,7 @@
 """The launch ledger: one table that says which lists a launch key stands for, and who may start them.
 
 It lives in any SQL database that enforces a unique key and locks rows. One row per list; see "Launching at most once"
-in the docs for what it protects against. Nothing personal is stored in it.
+in `docs/platforms.md` for what it protects against. Nothing personal is stored in it.
 """
 
 from __future__ import annotations

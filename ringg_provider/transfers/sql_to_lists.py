@@ -105,7 +105,7 @@ class SqlToListsOperator(BaseOperator):
     :param ledger_conn_id: connection to the database with the launch ledger. Default none.
     :param max_rejects: how many rows may be bad (an int), or which share of them (a float) before the task fails and
         nothing is uploaded. Suppressed people, and those whom the frequency cap or the hours protect, do not count.
-        Default: any, as long as one can be called.
+        Default: any number, but not all rows: when every row is bad, the task fails.
     :param dry_run: do everything but upload; ``list_id`` is None in the result. Default False.
     :param other_countries: ``leave_out`` numbers of other countries than ``country_code`` (default), or ``split`` them
         off into lists of their own. They are never sent under the wrong code.

@@ -80,7 +80,7 @@ class SqlToRinggOperator(SqlToListsOperator):
     :param ledger_conn_id: connection to the database with the launch ledger. Default none.
     :param max_rejects: how many rows may be bad (an int), or which share of them (a float) before the task fails and
         nothing is uploaded. Suppressed people, and those whom the frequency cap or the hours protect, do not count.
-        Default: any, as long as one can be called.
+        Default: any number, but not all rows: when every row is bad, the task fails.
     :param dry_run: do everything but upload; ``list_id`` is None in the result. Default False.
     :param other_countries: ``leave_out`` numbers of other countries than ``country_code`` (default), or ``split`` them
         off into lists of their own. They are never sent under the wrong code.
@@ -99,7 +99,8 @@ class SqlToRinggOperator(SqlToListsOperator):
     :param calling_hours: your own rules instead of the shipped ones: path of a TOML file, or a dict; needs ``purpose``.
     :param no_rule: for a country without a rule: ``refuse`` (default), ``hold`` its contacts, or ``allow``.
     :param blackout_dates: local dates on which nobody is called, as dates or ISO strings; needs ``purpose``.
-    :param use_call_slots: let the large flow send exact spans where one daily window would lose minutes. Default False.
+    :param use_call_slots: send exact spans where one daily window would lose minutes; needs ``flow="large"``, and does
+        nothing with ``auto``. Default False.
     :param invalid_rows_timeout: seconds to wait for the platform's check of a large upload, so that its report of
         invalid rows gets into ``contacts_table`` or ``rejects_path``. Default 300.
     :param phone_header: header of the phone column in what is uploaded. Default ``Mobile Number``.
