@@ -20,6 +20,7 @@ from ringg_provider.history.smartalex import CallLoad, callbacks_table, smartale
 from ringg_provider.history.tables import calls_table, campaigns_table
 from ringg_provider.smartalex.requests import CallFilter, Generation
 from ringg_provider.smartalex.responses import Call
+from tests.support.databases import Warehouse
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "tables.md"
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
@@ -146,7 +147,8 @@ def test_erasing_what_was_said_takes_old_calls_and_leaves_new_ones(engine: sa.En
 def hashing(request: pytest.FixtureRequest, sqlite: sa.Engine) -> sa.Engine:
     """An empty PostgreSQL; and a SQLite that was given the functions that it lacks, for the rest of the statements."""
     if request.param == "postgresql":
-        return request.getfixturevalue("warehouse").engine
+        warehouse: Warehouse = request.getfixturevalue("warehouse")
+        return warehouse.engine
 
     def add_functions(connection: Any, _record: Any) -> None:
         connection.create_function("convert_to", 2, lambda text, _encoding: None if text is None else text.encode())
@@ -165,7 +167,8 @@ def test_hashing_numbers_takes_the_number_and_keeps_the_join(hashing: sa.Engine)
         everything = repr(connection.execute(sa.select(calls)).all()) + repr(
             connection.execute(sa.select(contacts)).all()
         )
-        outcomes = dict(connection.execute(sa.text("SELECT contact_key, calls FROM ringg_outcomes")).all())
+        rows = connection.execute(sa.text("SELECT contact_key, calls FROM ringg_outcomes"))
+        outcomes = {row.contact_key: row.calls for row in rows}
     assert "9800000001" not in everything
     assert "9800000002" in everything
     assert outcomes == {"person-400": 1, "person-2": 1}
