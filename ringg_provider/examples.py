@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseHook, 
 
 from ringg_provider.http import is_loopback
 
-#: Set this Airflow Variable to let the examples talk to the real platform, which rings real phones.
+#: Set this Airflow Variable to "yes" to let the examples talk to the real platform, which rings real phones.
 LIVE_VARIABLE = "ringg_examples_live"
 
 
@@ -21,9 +21,9 @@ def sandbox_only(conn_id: str = "ringg_sandbox") -> None:
     :param conn_id: the connection that the example uses, of type `ringg` or `smartalex`.
     """
     host = urlsplit(BaseHook.get_hook(conn_id).base_url).hostname or ""
-    if is_loopback(host) or Variable.get(LIVE_VARIABLE, default=None):
+    if is_loopback(host) or str(Variable.get(LIVE_VARIABLE, default="")).strip().lower() in {"yes", "true", "1"}:
         return
     raise AirflowFailException(
         f"This example uses connection {conn_id!r}, whose host is not this machine, and would call real people. Point "
-        f"it at a sandbox (ringg-sandbox), or set the Variable {LIVE_VARIABLE} if that is what you want."
+        f"it at a sandbox (ringg-sandbox), or set the Variable {LIVE_VARIABLE} to yes if that is what you want."
     )

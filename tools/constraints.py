@@ -20,8 +20,8 @@ MINORS = ("3.1", "3.2", "3.3")
 # What a minor does not run with although its metadata allows it; each with the reason.
 KNOWN_BAD: dict[str, list[str]] = {
     "3.1": [],
-    # Its execution API cannot be built with a newer FastAPI, which 3.3 therefore excludes; and `dag.test` lets go of that
-    # API's lifespan at once, whereupon a newer svcs takes the registry away that every request needs.
+    # Its execution API cannot be built with a newer FastAPI, which 3.3 therefore excludes; and `dag.test` lets go of
+    # that API's lifespan at once, whereupon a newer svcs takes the registry away that every request needs.
     "3.2": ["fastapi<0.137", "svcs<26.2"],
     "3.3": [],
 }

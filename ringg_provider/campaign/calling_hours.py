@@ -449,20 +449,6 @@ class WindowPlanner:
         )
 
 
-def plan_windows(
-    rules: CallingRules,
-    purpose: Purpose,
-    profile: ContactProfile,
-    window: DailyWindow,
-    schedule: Schedule,
-    flow: Flow = "standard",
-    **options: Any,
-) -> WindowPlan | Held:
-    """Plan for one profile; for many contacts keep a :class:`WindowPlanner`, whose parameters these are."""
-    planner = WindowPlanner(rules, purpose=purpose, window=window, schedule=schedule, flow=flow, **options)
-    return planner.plan(profile)
-
-
 def spans_left(window: DailyWindow, schedule: Schedule, now: datetime) -> list[tuple[datetime, datetime]]:
     """The moments from ``now`` (aware) on at which a campaign will still dial; empty when its time is over."""
     left = [span for span in _dialled(window, schedule) if span[1] > ceil_minute(now)]

@@ -62,10 +62,10 @@ def open_rows(
     :raises QueryFailed: the database refused the statement, at once or while it was read.
     :raises InvalidRequest: the statement returns no columns, or two of the same name.
     """
-    cursor = _mute(field, _streaming_cursor, connection)
+    cursor = mute(field, _streaming_cursor, connection)
     try:
-        _mute(field, cursor.execute, sql, *([parameters] if parameters else []))
-        first = _mute(field, cursor.fetchmany, batch_rows) if _has_result(cursor) else []
+        mute(field, cursor.execute, sql, *([parameters] if parameters else []))
+        first = mute(field, cursor.fetchmany, batch_rows) if _has_result(cursor) else []
         columns = _column_names(cursor, field)
         batches = (_batches_ahead if _is_psycopg(connection) else _batches)(cursor, first, batch_rows, field)
         with closing(batches):
@@ -82,7 +82,7 @@ def _batches(cursor: Any, first: Any, size: int, field: str) -> Generator[Sequen
     batch = first
     while batch:
         yield batch
-        batch = _mute(field, cursor.fetchmany, size)
+        batch = mute(field, cursor.fetchmany, size)
 
 
 def _batches_ahead(cursor: Any, first: Any, size: int, field: str) -> Generator[Sequence[Sequence[Any]]]:
@@ -91,7 +91,7 @@ def _batches_ahead(cursor: Any, first: Any, size: int, field: str) -> Generator[
     reader = ThreadPoolExecutor(1, thread_name_prefix="ringg-rows")
     try:
         while batch:
-            ahead = reader.submit(_mute, field, cursor.fetchmany, size)
+            ahead = reader.submit(mute, field, cursor.fetchmany, size)
             yield batch
             batch = ahead.result()
     except BaseException:
@@ -142,10 +142,16 @@ def _column_names(cursor: Any, field: str) -> tuple[str, ...]:
     return names
 
 
-def _mute(field: str, call: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a driver, and let none of its errors out: many quote the row that they failed at."""
+def mute(field: str, call: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a driver, and let none of its errors out: many quote the row that they failed at.
+
+    :param field: the parameter or table that it is about.
+    :raises QueryFailed, DatabaseUnavailable: instead of the driver's error.
+    """
     try:
         return call(*arguments)
+    except RinggProviderError:
+        raise
     except Exception as error:  # noqa: BLE001 - drivers share no base class
         failure = database_failure(field, error)
     # Out here, so that the driver's error is not even the context of ours.

@@ -56,7 +56,7 @@ class RinggCallsToSqlOperator(BaseOperator):
         `ringg_outcomes`, what became of each contact key. Default: no view.
     :param schema: of these tables. Default the connection's own.
     :param bulk_list_ids: read these lists whole and nothing else: an id, a list of ids, or the result of
-        `SqlToRinggOperator`. None or empty means no such restriction.
+        `SqlToRinggOperator`; where that gives none, nothing is read. Default None: no such restriction.
     :param start: read calls from here on; an aware datetime or ISO string, a naive one is UTC. Default: from
         where a former pass by date has ended, or the beginning on an empty table.
     :param end: read calls up to here. Default and latest: five minutes ago.
@@ -123,6 +123,7 @@ class RinggCallsToSqlOperator(BaseOperator):
         self.contacts_table = contacts_table
         self.schema = schema
         self.bulk_list_ids = bulk_list_ids
+        self._reads_lists_only = bulk_list_ids is not None
         self.start = start
         self.end = end
         self.lookback = lookback
@@ -144,7 +145,14 @@ class RinggCallsToSqlOperator(BaseOperator):
             sql_engine(self.sql_conn_id) as engine,
         ):
             load = self._load(hook, engine)
-            counts = load.run(self._scope())
+            scope = self._scope()
+            if self._reads_lists_only and not scope.bulk_list_ids:
+                # The whole history is not what was asked for, and may take hours.
+                self.log.info("There are no lists to read.")
+                create_tables(engine, load.calls, load.campaigns)
+                counts = LoadCounts()
+            else:
+                counts = load.run(scope)
             if self.contacts_table:
                 contacts = people_table(self.contacts_table, self.schema or None)
                 create_tables(engine, contacts)

@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from ringg_provider.exceptions import InvalidRequest
-from ringg_provider.history.merge import MergeFailed
 from ringg_provider.history.smartalex import (
     CALLBACKS,
     CALLS,
@@ -62,11 +61,7 @@ class _SmartAlexToSqlOperator(BaseOperator):
             SmartAlexHook(self.smartalex_conn_id) as hook,
             sql_engine(self.sql_conn_id) as engine,
         ):
-            try:
-                yield hook.client, engine
-            except MergeFailed as failed:
-                # A database may be back in a minute; the text says what it is about, and quotes no row.
-                raise RuntimeError(str(failed)) from None
+            yield hook.client, engine
 
     @property
     def campaigns(self) -> list[str]:

@@ -27,7 +27,7 @@ from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.contacts.ringg_csv import ContactList, Form, ListWriter
 from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.contacts.sifting import Layout, Planner, Sifter
-from ringg_provider.contacts.source import BATCH_ROWS, open_rows
+from ringg_provider.contacts.source import BATCH_ROWS, mute, open_rows
 from ringg_provider.exceptions import InvalidContacts, InvalidRequest, PermanentError
 from ringg_provider.history.tables import CALLS, HistoryState, calls_table
 from ringg_provider.hooks.platform import PlatformHook
@@ -350,7 +350,7 @@ class SqlToListsOperator(BaseOperator):
             )
         if self.not_called_within_days is not None or self.max_attempts is not None:
             with sql_engine(self.sql_conn_id) as engine:
-                self._protect_from_too_many_calls(sifter, engine)
+                mute("history_table", self._protect_from_too_many_calls, sifter, engine)
         with closing(hook.get_conn()) as connection:
             if self.suppression_sql:
                 with open_rows(connection, self.suppression_sql, field="suppression_sql") as rows:

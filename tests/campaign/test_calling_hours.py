@@ -20,7 +20,6 @@ from ringg_provider.campaign.calling_hours import (
     HoldCode,
     WindowPlan,
     WindowPlanner,
-    plan_windows,
     spans_left,
 )
 from ringg_provider.campaign.calling_rules import load_rules
@@ -316,13 +315,6 @@ class TestWhatIsSent:
         assert outcome.describe() == (
             "08:00-20:00 America/New_York, 14/10/2026, 08:00 to 14/10/2026, 20:00, at most 3 attempts a day"
         )
-
-    def test_one_profile_can_be_planned_without_a_planner(self):
-        window = DailyWindow.from_call_time("00:00", "23:59", KOLKATA)
-        outcome = plan_windows(
-            load_rules(), "recovery", ContactProfile("IN", None, (KOLKATA,)), window, schedule(KOLKATA, *self.day)
-        )
-        assert sent(outcome)[0] == "08:00-19:00"
 
 
 class TestCheckingACampaign:

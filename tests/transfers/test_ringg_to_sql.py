@@ -113,8 +113,15 @@ def test_without_any_restriction_everything_is_found(
     assert (again["inserted"], again["changed"]) == (0, 0)
 
 
-def test_an_empty_list_of_lists_still_loads_history(platform: Sandbox, sqlite_warehouse: Warehouse) -> None:
-    assert execute(operator(bulk_list_ids=[]))["inserted"] == 0
+@pytest.mark.parametrize("rendered", [[], None, ""])
+def test_where_there_are_no_lists_nothing_is_read(
+    platform: Sandbox, sqlite_warehouse: Warehouse, rendered: Any
+) -> None:
+    load = operator(bulk_list_ids="{{ ti.xcom_pull('lists') }}")
+    load.bulk_list_ids = rendered  # as Airflow renders what pushed nothing, or no list
+    before = len(platform.requests())
+    assert execute(load)["inserted"] == 0
+    assert len(platform.requests()) == before
     assert {"ringg_calls", "ringg_campaigns"} <= sqlite_warehouse.tables()
 
 
