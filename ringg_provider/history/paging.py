@@ -1,8 +1,10 @@
 """Read the call history page by page, and know whether everything was seen.
 
 Offset paging over rows that are being added can skip some and repeat others, and the answer's `total` can be wrong or
-the word "many". So a slice (one filter, from its first page to its last) is read until a pass over it shows no sign
-of movement; a slice that never holds still is reported as not settled, and nothing is concluded from it.
+the word "many". Calls of one instant may come in another order each time, so that some fall between two pages. So a
+slice (one filter, from its first page to its last) is read until a pass over it shows no sign of movement, or several
+passes, each with its pages cut elsewhere, found together what was promised; a slice that never holds still is reported
+as not settled, and nothing is concluded from it.
 """
 
 from __future__ import annotations
@@ -62,18 +64,18 @@ class PageReader:
         )
         self.requests = 0
 
-    def page(self, query: CallQuery, offset: int) -> CallPage:
+    def page(self, query: CallQuery, offset: int, limit: int = PAGE_SIZE) -> CallPage:
         """Read one page of up to 200 calls.
 
         :raises TransientError: it failed `attempts` times.
         :raises PermanentError: the platform refused the request.
         """
-        return self._retrying(self._page, query, offset)
+        return self._retrying(self._page, query, offset, limit)
 
-    def _page(self, query: CallQuery, offset: int) -> CallPage:
+    def _page(self, query: CallQuery, offset: int, limit: int) -> CallPage:
         with self._pacer.turn():
             self.requests += 1
-            return self._client.list_calls_page(query, PAGE_SIZE, offset, retry=False)
+            return self._client.list_calls_page(query, limit, offset, retry=False)
 
     def _wait(self, state: RetryCallState) -> float:
         failure = state.outcome.exception() if state.outcome else None
@@ -90,7 +92,8 @@ class Slice:
 
     :param reader: reads the pages.
     :param query: the filter; ascending by creation.
-    :param max_passes: how often the slice is begun again while it moves. Default 5.
+    :param max_passes: how often the slice is begun again while it moves. Default 5. One whose total holds
+        still is read up to three times as often, unless this many passes in a row bring nothing new.
     """
 
     def __init__(self, reader: PageReader, query: CallQuery, *, max_passes: int = 5) -> None:
@@ -102,51 +105,79 @@ class Slice:
 
     @property
     def size(self) -> int:
-        """How many different calls were seen."""
+        """How many different calls were seen since the total last changed."""
         return len(self._known)
 
     def pages(self, first: CallPage | None = None) -> Iterator[list[Call]]:
         """Yield the calls, page by page; the same call may come more than once, the later one is the newer.
 
         After the last page `settled` says whether everything was seen: a whole pass without a changed total, a
-        shifted row, a repeated page or an end before `total`.
+        shifted row, a repeated page or an end before `total`; or passes that reached an unchanged total together.
 
         :param first: the slice's first page, if it was read already.
         """
-        ends: set[tuple[int, int | None, bool]] = set()
-        for _ in range(self._max_passes):
-            sweep = _Pass(self._reader, self._query)
+        totals: set[int] = set()
+        largest = 0
+        stale = 0  # passes in a row that brought nothing new
+        trusted: list[bool] = []
+        for number in range(3 * self._max_passes):
+            sweep = _Pass(self._reader, self._query, _first_limit(number, largest or PAGE_SIZE))
             yield from sweep.pages(first)
             first = None
+            moved = len(sweep.totals) > 1 or (number > 0 and sweep.totals != totals)
+            totals, largest = sweep.totals, max(largest, sweep.largest)
+            if moved:
+                self._known = set()  # what was seen under another total proves nothing about this one
+            before = self.size
             # The usual case is one pass, whose set is taken as it is: it is what a large slice costs in memory.
             self._known = self._known | sweep.seen if self._known else sweep.seen
-            if sweep.complete:
+            together = not moved and sweep.total is not None and self.size >= sweep.total
+            if sweep.complete or together:
                 self.settled = True
                 return
-            ends.add((sweep.count, sweep.total, sweep.quiet))
-        if ends == {(self.size, sweep.total, True)}:
-            # Every pass came to the same end, looked twice, and nothing moved: then it is `total` that lies.
+            stale = stale + 1 if self.size == before else 0
+            trusted.append(not sweep.repeated if sweep.total is None else sweep.quiet and sweep.count == self.size)
+            if stale >= self._max_passes - 1 or (moved and number + 1 >= self._max_passes):
+                break
+        if stale >= self._max_passes - 1 and all(trusted[-self._max_passes :]):
+            # Every pass came to the same end, looked twice. With a total, nothing moved: then it is `total` that lies.
+            # Without one, rows that lay between two pages would have come up where the pages were cut elsewhere.
             _log.warning(
                 "The call history says there are %s calls in a slice but gives %d, %d times; taking those.",
-                sweep.total,
+                "many" if sweep.total is None else sweep.total,
                 self.size,
                 self._max_passes,
             )
             self.settled = True
             return
-        _log.warning("A slice of the call history kept moving over %d passes; it stays open.", self._max_passes)
+        _log.warning("A slice of the call history kept moving over %d passes; it stays open.", number + 1)
+
+
+def _first_limit(number: int, size: int) -> int:
+    """How many rows the first page of a pass has: all of a page, then other parts of one, so that it shifts the rest.
+
+    :param number: of the pass, from 0.
+    :param size: how many rows a page has.
+    """
+    golden = 0.618034  # multiples of the golden ratio never come close to each other
+    return size - int(size * (number * golden % 1))
 
 
 class _Pass:
-    """One way through a slice, from offset 0 to its end."""
+    """One way through a slice, from offset 0 to its end.
 
-    def __init__(self, reader: PageReader, query: CallQuery) -> None:
+    :param first_limit: how many rows to ask for with the first page; the others are whole.
+    """
+
+    def __init__(self, reader: PageReader, query: CallQuery, first_limit: int = PAGE_SIZE) -> None:
         self._reader = reader
         self._query = query
+        self._first_limit = first_limit
         self.seen: set[int] = set()
-        self._totals: set[int] = set()
+        self.totals: set[int] = set()
+        self.largest = 0
         self._shifted = False
-        self._repeated = False
+        self.repeated = False
 
     @property
     def count(self) -> int:
@@ -154,29 +185,29 @@ class _Pass:
 
     @property
     def total(self) -> int | None:
-        return max(self._totals, default=None)
+        return max(self.totals, default=None)
 
     @property
     def quiet(self) -> bool:
         """Nothing moved while reading, as far as can be seen."""
-        return len(self._totals) <= 1 and not self._shifted and not self._repeated
+        return len(self.totals) <= 1 and not self._shifted and not self.repeated
 
     @property
     def complete(self) -> bool:
         if self.total is None:
             return self.quiet
         # All that the total promised is there, so a row that came twice took nobody's place.
-        return len(self._totals) == 1 and not self._repeated and self.count >= self.total
+        return len(self.totals) == 1 and not self.repeated and self.count >= self.total
 
     def pages(self, first: CallPage | None) -> Iterator[list[Call]]:
         offset = 0
-        largest = 0
         doubts = 0  # pages in a row that look like the end
         while True:
-            page = first or self._reader.page(self._query, offset)
+            limit = PAGE_SIZE if offset else self._first_limit
+            page = first or self._reader.page(self._query, offset, limit)
             first = None
             if page.total is not None:
-                self._totals.add(page.total)
+                self.totals.add(page.total)
             ids = {hash(call.id) for call in page.calls}
             fresh = ids - self.seen
             enough = page.total is not None and self.count + len(fresh) >= page.total
@@ -184,15 +215,15 @@ class _Pass:
                 # An empty or a repeated page. When the platform says there is more, or does not say, look again.
                 doubts += 1
                 if enough or doubts > 1:
-                    self._repeated = bool(page.calls) and not enough
+                    self.repeated = bool(page.calls) and not enough
                     return
                 continue
             self._shifted = self._shifted or len(fresh) < len(page.calls)
             self.seen |= fresh
             offset += len(page.calls)
             # Some servers give fewer rows than they are asked for: what is short, their own pages say.
-            short = len(page.calls) < (largest or min(page.limit or PAGE_SIZE, PAGE_SIZE))
-            largest = max(largest, len(page.calls))
+            short = len(page.calls) < (self.largest or min(page.limit or limit, limit))
+            self.largest = max(self.largest, len(page.calls))
             yield page.calls
             if enough and short:
                 return

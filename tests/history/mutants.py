@@ -18,16 +18,16 @@ class TrustsItsFirstPass(_Pass):
 class StepsByTheLimit(_Pass):
     """Asks for offsets 0, 200, 400, ... even when the pages are shorter than what was asked for."""
 
-    def __init__(self, reader: PageReader, query: CallQuery) -> None:
-        super().__init__(_RoundingUp(reader), query)  # type: ignore[arg-type]
+    def __init__(self, reader: PageReader, query: CallQuery, first_limit: int = PAGE_SIZE) -> None:
+        super().__init__(_RoundingUp(reader), query, first_limit)  # type: ignore[arg-type]
 
 
 class _RoundingUp:
     def __init__(self, reader: PageReader) -> None:
         self._reader = reader
 
-    def page(self, query: CallQuery, offset: int) -> CallPage:
-        return self._reader.page(query, -(-offset // PAGE_SIZE) * PAGE_SIZE)
+    def page(self, query: CallQuery, offset: int, limit: int) -> CallPage:
+        return self._reader.page(query, -(-offset // PAGE_SIZE) * PAGE_SIZE, limit)
 
 
 MUTANTS = [TrustsItsFirstPass, StepsByTheLimit]

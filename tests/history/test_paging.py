@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from ringg_provider.exceptions import NotFound, RateLimited, ServerError
-from ringg_provider.history.paging import PageReader, Slice, calls_of
+from ringg_provider.history.paging import PageReader, Slice, calls_between, calls_of
 from ringg_provider.pacer import Pacer
 from ringg_provider.ringg.requests import CallQuery
 from ringg_provider.ringg.responses import CallPage
@@ -19,9 +22,11 @@ class Scripted:
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
         self.offsets: list[int] = []
+        self.limits: list[int] = []
 
     def list_calls_page(self, query: CallQuery, limit: int, offset: int, *, retry: bool) -> CallPage:
         self.offsets.append(offset)
+        self.limits.append(limit)
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -116,6 +121,65 @@ def test_rows_that_shifted_under_many_are_read_again() -> None:
     reading, _, _, _ = read(*first, *second)
     assert reading.settled
     assert reading.size == 251
+
+
+class Ties:
+    """Calls that were created in one instant: the order in which they come is another one for each question."""
+
+    def __init__(self, calls: int, *, many: bool, shuffle: Callable[[int], random.Random]) -> None:
+        self.calls, self.many, self.shuffle = calls, many, shuffle
+        self.requests = 0
+
+    def list_calls_page(self, query: CallQuery, limit: int, offset: int, *, retry: bool) -> CallPage:
+        self.requests += 1
+        rows = [{"id": str(n), "status": "completed"} for n in range(self.calls)]
+        self.shuffle(offset + limit).shuffle(rows)
+        total = "many" if self.many else self.calls
+        return CallPage.read({"calls": rows[offset : offset + limit], "offset": offset, "total": total})
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("per_offset", [False, True])
+@pytest.mark.parametrize("query", [calls_of("list"), calls_between(*[dt.datetime(2026, 3, 1, tzinfo=dt.UTC)] * 2)])
+def test_calls_of_one_instant_are_all_found_whatever_order_they_come_in(
+    query: CallQuery, per_offset: bool, many: bool
+) -> None:
+    dice = random.Random(1)
+    source = Ties(450, many=many, shuffle=random.Random if per_offset else lambda _: dice)
+    reading = Slice(PageReader(source, Pacer(10**6)), query)
+    assert len({call.id for page in reading.pages() for call in page}) == 450
+    assert reading.settled
+
+
+def test_a_repeated_reading_cuts_the_pages_elsewhere() -> None:
+    first = [(0, 200, 450), (200, 400, 450), (390, 440, 450), (0, 0, 450), (0, 0, 450)]
+    second = [(0, 77, 450), (77, 277, 450), (277, 450, 450)]
+    reading, _, source, _ = read(*first, *second)
+    assert reading.settled
+    assert source.offsets[5:] == [0, 77, 277]
+    assert source.limits == [200] * 5 + [77, 200, 200]
+
+
+def test_readings_that_only_together_found_all_are_enough() -> None:
+    first = [(0, 200, 300), (150, 250, 300), (0, 0, 300), (0, 0, 300)]
+    second = [(0, 77, 300), (200, 300, 300), (0, 0, 300), (0, 0, 300)]
+    reading, _, _, _ = read(*first, *second)
+    assert reading.settled
+    assert reading.size == 300
+
+
+def test_readings_with_different_totals_prove_nothing_together() -> None:
+    first = [(0, 200, 300), (150, 250, 300), (0, 0, 300), (0, 0, 300)]
+    second = [(0, 77, 301), (201, 301, 301), (0, 0, 301), (0, 0, 301)]
+    third = [(0, 200, 301), (200, 301, 301)]
+    reading, _, _, _ = read(*first, *second, *third)
+    assert reading.settled
+    assert reading.size == 301
+
+
+def test_a_server_without_totals_that_repeats_one_page_for_ever_ends_the_slice_unsettled() -> None:
+    reading, _, _, _ = read(*[(0, 200, "many")] * 3 * 5)
+    assert not reading.settled
 
 
 def test_a_refusal_waits_as_long_as_it_says_and_no_page_is_lost() -> None:
