@@ -716,32 +716,53 @@ class Download:
         self.content_type = answer.headers.get("content-type")
         #: Where a redirect leads; None for every other answer.
         self.location: str | None = answer.headers.get("location") if answer.is_redirect else None
-        #: What says that a later part belongs to the same file; None when the host gives nothing safe.
-        etag = answer.headers.get("etag", "")
-        self.validator: str | None = etag if etag.startswith('"') else None
+        self._encoded = answer.headers.get("content-encoding", "identity") != "identity"
 
     @property
-    def start(self) -> int:
-        """The first byte of the file that is in this answer."""
-        found = re.match(r"bytes (\d+)-", self._answer.headers.get("content-range", ""))
-        return int(found[1]) if found and self.status_code == 206 else 0
+    def validator(self) -> str | None:
+        """What says that a later part belongs to the same file; None when the host gives nothing safe."""
+        etag, changed = self._answer.headers.get("etag", ""), self._answer.headers.get("last-modified")
+        if self._encoded:
+            return None  # a part would be one of the encoded bytes
+        return etag if etag.startswith('"') else changed
 
     @property
-    def length(self) -> int | None:
-        """How many bytes this answer has, if it says so and they come as they are."""
+    def start(self) -> int | None:
+        """The first byte of the file that is in this answer; None for a part that does not say."""
+        return self._part[0] if self.status_code == 206 else 0
+
+    @property
+    def total(self) -> int | None:
+        """How many bytes the whole file has, if the answer says so and they come as they are."""
+        if self.status_code == 206:
+            return self._part[1]
         declared = self._answer.headers.get("content-length", "")
-        encoded = self._answer.headers.get("content-encoding", "identity") != "identity"
-        return int(declared) if declared.isdigit() and not encoded else None
+        return int(declared) if declared.isdecimal() and not self._encoded else None
+
+    @property
+    def _part(self) -> tuple[int, int] | tuple[None, None]:
+        found = re.fullmatch(r"bytes (\d{1,18})-\d+/(\d{1,18})", self._answer.headers.get("content-range", ""))
+        return (int(found[1]), int(found[2])) if found and not self._encoded else (None, None)
 
     def chunks(self) -> Iterator[bytes]:
-        """The body. Raises `NetworkError` when it breaks off."""
+        """The body. Raises `NetworkError` when it breaks off, `UnexpectedResponse` when it cannot be decoded."""
         try:
             yield from self._answer.iter_bytes(1 << 16)
-        except httpx.TransportError as error:
-            kind = type(error).__name__
+        except _DOWNLOAD_FAILURES as error:
+            failure = _download_failure("A download broke off", error)
         else:
             return
-        raise NetworkError(f"A download broke off ({kind}).")
+        raise failure
+
+
+# Beside those of httpx, a host name that can be none: httpx lets the errors of its encoding through.
+_DOWNLOAD_FAILURES = (httpx.RequestError, httpx.InvalidURL, ValueError)
+
+
+def _download_failure(what: str, error: Exception) -> RinggProviderError:
+    """Our own error; to be raised outside of `except`, because the other one's text may hold the link."""
+    said = f"{what} ({type(error).__name__})."
+    return NetworkError(said) if isinstance(error, httpx.TransportError) else UnexpectedResponse(said)
 
 
 @contextmanager
@@ -754,7 +775,8 @@ def download(
     :param start: first byte that is wanted, to continue a broken download.
     :param validator: `Download.validator` of the part that is there already: if the file changed, it comes whole.
 
-    Raises `NetworkError` when there is no answer, `UnexpectedResponse` for an address that is none.
+    Raises `NetworkError` when there is no answer, `UnexpectedResponse` for an address that is none, here or in a
+    redirect.
     """
     headers = {"User-Agent": f"ringg-provider/{__version__}", "Accept-Encoding": "identity"}
     if start:
@@ -763,19 +785,17 @@ def download(
             headers["If-Range"] = validator
     timeout = httpx.Timeout(connect=timeouts.connect, read=timeouts.read, write=timeouts.write, pool=timeouts.pool)
     token = _sending.set(True)
-    kind = None
+    failure = None
     try:
         with ExitStack() as stack:
             try:
                 client = stack.enter_context(httpx.Client(timeout=timeout, follow_redirects=False))
                 answer = stack.enter_context(client.stream("GET", url, headers=headers))
-            except httpx.TransportError as error:
-                kind = type(error).__name__
-            except httpx.InvalidURL:
-                kind = "not an address"
+            except _DOWNLOAD_FAILURES as error:
+                failure = _download_failure("A download got no answer", error)
             else:
                 yield Download(answer)
     finally:
         _sending.reset(token)
-    if kind is not None:
-        raise NetworkError(f"A download got no answer ({kind}).")
+    if failure is not None:
+        raise failure

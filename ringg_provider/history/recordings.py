@@ -6,6 +6,7 @@ redirect is held to the same rule. The API key is never sent along.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import mimetypes
 import re
@@ -131,7 +132,7 @@ class RecordingStore:
                         raise _Refused("the link has expired and the platform gives no other") from None
                     suffix = self._fill(spool, fresh)
                 size = spool.seek(0, 2)
-                target = self._folder / (re.sub(r"[^A-Za-z0-9_-]", "_", call_id) + suffix)
+                target = self._folder / (_file_name(call_id) + suffix)
                 spool.seek(0)
                 with target.open("wb") as file:
                     shutil.copyfileobj(spool, file, 1 << 20)
@@ -143,30 +144,27 @@ class RecordingStore:
 
     def _fill(self, spool: IO[bytes], url: str) -> str:
         """Fetch a link into a file, continuing where a transfer broke; gives back the file's suffix."""
-        spool.seek(0)
-        spool.truncate()
         validator: str | None = None
         for attempt in range(1, self._attempts + 1):
+            if validator is None:
+                # Nothing would say whether what comes belongs to what is there.
+                _empty(spool)
             try:
-                with self._open(url, spool.seek(0, 2), validator) as answer:
-                    if answer.status_code in _EXPIRED:
-                        raise _Expired("the link has expired")
-                    if answer.status_code == 416 and spool.tell() > 0:
-                        # What is there is not the beginning of what they have.
-                        spool.truncate(0)
-                        raise TransientError("The rest of a recording was refused.")
-                    if answer.status_code >= 500 or answer.status_code == 429:
-                        raise TransientError("A recording is not to be had at present.")
-                    if answer.status_code not in (200, 206):
-                        raise _Refused(f"its host answered {answer.status_code}")
-                    if answer.start != spool.seek(0, 2):
-                        spool.seek(0)
-                        spool.truncate()
-                    validator = answer.validator
+                with self._open(url, spool.tell(), validator) as answer:
+                    _check(answer)
+                    if answer.status_code == 200:
+                        _empty(spool)
+                        validator = None
+                    elif not _continues(answer, spool.tell(), validator):
+                        validator = None
+                        raise TransientError("What came is not the rest of the recording.")
+                    validator = answer.validator or validator
                     for chunk in answer.chunks():
                         spool.write(chunk)
-                    if answer.length is not None and spool.tell() != answer.start + answer.length:
+                    if answer.total is not None and spool.tell() != answer.total:
                         raise TransientError("A recording broke off.")
+                    if not spool.tell():
+                        raise _Refused("it is empty")
                     return _suffix(url, answer.content_type)
             except TransientError:
                 if attempt == self._attempts:
@@ -180,6 +178,37 @@ class RecordingStore:
 
 class _Expired(RinggProviderError):
     """The link does not work any more."""
+
+
+def _empty(spool: IO[bytes]) -> None:
+    spool.seek(0)
+    spool.truncate()
+
+
+def _check(answer: Download) -> None:
+    """Raise unless there is something to be read, or 416, which says that what is there is not the beginning of it."""
+    status = answer.status_code
+    # Storage services answer 400 to a link whose token is too old, and say so in the body only.
+    if status in _EXPIRED or (status == 400 and b"expired" in next(answer.chunks(), b"").lower()):
+        raise _Expired("the link has expired")
+    if status >= 500 or status == 429:
+        raise TransientError("A recording is not to be had at present.")
+    if status not in (200, 206, 416):
+        raise _Refused(f"its host answered {status}")
+
+
+def _continues(answer: Download, size: int, validator: str | None) -> bool:
+    """Whether an answer is a part of the same file, begins where ours ends, and says how much there is in all."""
+    same = None in (validator, answer.validator) or answer.validator == validator
+    return answer.status_code == 206 and answer.start == size and answer.total is not None and same
+
+
+def _file_name(call_id: str) -> str:
+    """The call's id; one that no file can be named by gets a digest, so that two of them never share a file."""
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,100}", call_id):
+        return call_id
+    digest = hashlib.sha256(call_id.encode()).hexdigest()[:16]
+    return f"{re.sub(r'[^A-Za-z0-9_-]', '_', call_id)[:100]}-{digest}"
 
 
 class _following:  # noqa: N801 - used like a function
@@ -208,7 +237,10 @@ class _following:  # noqa: N801 - used like a function
                 return answer
             self._opened.__exit__(None, None, None)
             self._opened = None
-            url = urljoin(url, answer.location)
+            try:
+                url = urljoin(url, answer.location)
+            except ValueError:
+                raise _Refused("it is redirected to what is no address") from None
         raise _Refused("it is redirected in circles")
 
     def __exit__(self, *exc_info: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,97 @@ def test_a_file_that_changed_meanwhile_is_fetched_from_its_start(tmp_path: Path)
     with ScriptedServer(first, Answer(body=SOUND, headers=AUDIO)) as server:
         store(tmp_path).store([("c1", f"{server.origin}/a.mp3")])
     assert (tmp_path / "c1.mp3").read_bytes() == SOUND
+
+
+def part(first: int, last: int, headers: dict[str, str], whole: bytes = SOUND) -> Answer:
+    return Answer(206, whole[first : last + 1], {**headers, "Content-Range": f"bytes {first}-{last}/{len(whole)}"})
+
+
+END = len(SOUND) - 1
+BARE = {"Content-Type": "audio/mpeg"}
+DATED = {**BARE, "Last-Modified": "Sun, 01 Mar 2026 09:00:00 GMT"}
+OTHER = bytes(reversed(SOUND))
+
+
+@pytest.mark.parametrize(
+    ("headers", "second"),
+    [
+        pytest.param(AUDIO, lambda start: part(start - 500, END, AUDIO), id="it begins elsewhere"),
+        pytest.param(AUDIO, lambda start: Answer(206, SOUND[start:], AUDIO), id="it does not say where it begins"),
+        pytest.param(
+            AUDIO,
+            lambda start: Answer(206, SOUND[start:-9], {**AUDIO, "Content-Range": f"bytes {start}-{END - 9}/*"}),
+            id="it does not say how much there is in all",
+        ),
+        pytest.param(AUDIO, lambda start: part(start, start + 63, AUDIO), id="it is shorter than was asked for"),
+        pytest.param(AUDIO, lambda start: part(start, END, {**AUDIO, "ETag": '"v2"'}, OTHER), id="it is another file"),
+        pytest.param(BARE, lambda start: part(start, END, BARE, OTHER), id="nothing says that it is the same file"),
+        pytest.param(DATED, lambda start: part(start, END, DATED), id="its date says that it is the same file"),
+    ],
+)
+def test_what_does_not_continue_the_beginning_is_not_put_behind_it(tmp_path: Path, headers: Any, second: Any) -> None:
+    def script(asked: Asked) -> Answer:
+        wanted = asked.headers.get("range")
+        if len(server.asked) == 1:
+            return Answer(body=SOUND[:300_000], headers=headers, truncate=len(SOUND) - 300_000)
+        if len(server.asked) == 2 and wanted is not None:
+            assert asked.headers["if-range"] == (headers.get("ETag") or headers["Last-Modified"])
+            answer: Answer = second(int(wanted.removeprefix("bytes=").rstrip("-")))
+            return answer
+        return serve_ranges(asked)
+
+    with ScriptedServer(script=script) as server:
+        (found,) = store(tmp_path).store([("c1", f"{server.origin}/a.mp3")])
+    assert (tmp_path / "c1.mp3").read_bytes() == SOUND
+    assert found.size == len(SOUND)
+
+
+def test_an_empty_recording_is_left_for_the_next_run(tmp_path: Path) -> None:
+    with ScriptedServer(Answer(body=b"", headers=AUDIO)) as server:
+        assert store(tmp_path).store([("c1", f"{server.origin}/a.mp3")]) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+LONG_HOST = f"https://{'a' * 70}.ringg.ai/a.mp3"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(Answer(body=b"not gzip", headers={**AUDIO, "Content-Encoding": "gzip"}), id="damaged encoding"),
+        pytest.param(Answer(302, headers={"Location": LONG_HOST}), id="redirect to a host that can be none"),
+        pytest.param(Answer(302, headers={"Location": "http://[::1/a.mp3"}), id="redirect to no address"),
+    ],
+)
+def test_one_bad_answer_does_not_keep_the_others_from_being_stored(tmp_path: Path, answer: Answer) -> None:
+    def script(asked: Asked) -> Answer:
+        return answer if asked.path == "/bad.mp3" else serve_ranges(asked)
+
+    with ScriptedServer(script=script) as server:
+        links = [("bad", f"{server.origin}/bad.mp3"), ("long", LONG_HOST), ("good", f"{server.origin}/a.mp3")]
+        found = store(tmp_path, hosts=["127.0.0.1", "*.ringg.ai"]).store(links)
+    assert [each.call_id for each in found] == ["good"]
+
+
+def test_a_host_that_encodes_although_it_was_asked_not_to_is_understood(tmp_path: Path) -> None:
+    packed = gzip.compress(SOUND)
+    encoded = {**AUDIO, "Content-Encoding": "gzip"}
+    broken = Answer(body=packed[:-100], headers=encoded, truncate=100)
+    with ScriptedServer(broken, Answer(body=packed, headers=encoded)) as server:
+        store(tmp_path).store([("c1", f"{server.origin}/a.mp3")])
+        assert "range" not in server.asked[1].headers
+    assert (tmp_path / "c1.mp3").read_bytes() == SOUND
+
+
+def test_a_bad_request_that_speaks_of_expiry_is_an_expired_link(tmp_path: Path) -> None:
+    def script(asked: Asked) -> Answer:
+        body = b"<Error><Code>ExpiredToken</Code></Error>" if asked.path == "/old.mp3" else b"<Error>Nonsense</Error>"
+        return serve_ranges(asked) if asked.path == "/fresh.mp3" else Answer(400, body)
+
+    with ScriptedServer(script=script) as server:
+        links = [(name, f"{server.origin}/{name}.mp3") for name in ("old", "odd")]
+        found = store(tmp_path, refresh=lambda call_id: f"{server.origin}/fresh.mp3").store(links)
+    assert [each.call_id for each in found] == ["old"]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
@@ -148,7 +240,15 @@ def test_without_allowed_hosts_there_is_no_store(tmp_path: Path) -> None:
 def test_a_call_id_cannot_leave_the_folder(tmp_path: Path) -> None:
     with ScriptedServer(script=serve_ranges) as server:
         store(tmp_path / "in").store([("../../out", f"{server.origin}/a.mp3")])
-    assert [path.name for path in (tmp_path / "in").iterdir()] == ["______out.mp3"]
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["______out-a94848ef2d11e787.mp3"]
+
+
+def test_odd_call_ids_do_not_share_a_file(tmp_path: Path) -> None:
+    odd = ["a/b", "a.b", "a_b", "x" * 300, "x" * 301]
+    with ScriptedServer(script=serve_ranges) as server:
+        found = store(tmp_path).store([(call_id, f"{server.origin}/a.mp3") for call_id in odd])
+    assert len({each.path for each in found}) == len(odd)
+    assert (tmp_path / "a_b.mp3").exists()
 
 
 def test_no_link_is_ever_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
