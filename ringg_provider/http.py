@@ -721,7 +721,8 @@ class Download:
     @property
     def validator(self) -> str | None:
         """What says that a later part belongs to the same file; None when the host gives nothing safe."""
-        etag, changed = self._answer.headers.get("etag", ""), self._answer.headers.get("last-modified")
+        etag: str = self._answer.headers.get("etag", "")
+        changed: str | None = self._answer.headers.get("last-modified")
         if self._encoded:
             return None  # a part would be one of the encoded bytes
         return etag if etag.startswith('"') else changed
