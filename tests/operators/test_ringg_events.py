@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
@@ -10,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from ringg_provider.operators.ringg import RinggSetEventSubscriptionsOperator
 from ringg_provider.ringg import RinggClient
+from tests.support.http_server import Answer, Asked, ScriptedServer
 from tests.support.sandbox import Sandbox
 
 AGENT = "22222222-2222-4222-8222-222222222222"
@@ -87,3 +89,52 @@ def test_secrets_of_headers_are_in_no_log(sandbox: Sandbox, caplog: pytest.LogCa
     result = execute()
     assert "very-secret" not in caplog.text + repr(result)
     assert "subscriptions" not in RinggSetEventSubscriptionsOperator.template_fields
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        pytest.param({"event_type": ["an_event_of_tomorrow"]}, id="an event that is not known here"),
+        pytest.param({"headers": [{"key": "Authorization", "value": "x"}]}, id="headers in another form"),
+        pytest.param({"is_active": False, "headers": None, "id": 7}, id="fields that are not known here"),
+        pytest.param({"callback_url": ["https://a.example", "https://b.example"]}, id="several addresses"),
+    ],
+)
+def test_what_is_somebody_elses_is_written_back_as_it_was_read(
+    monkeypatch: pytest.MonkeyPatch, foreign: dict[str, Any]
+) -> None:
+    agent, server = serve({**THEIRS, **foreign})
+    with server:
+        connect(monkeypatch, server)
+        assert execute() == {"subscriptions": 2, "kept": 1, "changed": True}
+        assert server.asked[-1].json["event_subscriptions"] == [{**THEIRS, **foreign}, {**OURS, "method_type": "POST"}]
+        agent[:] = server.asked[-1].json["event_subscriptions"]
+        assert execute() == {"subscriptions": 2, "kept": 1, "changed": False}
+
+
+@pytest.mark.parametrize(
+    "odd", [{"is_active": False}, {"headers": [{"key": "a"}]}, {"event_type": [None, {}]}, {"event_type": 7}]
+)
+def test_ours_is_written_again_when_somebody_bent_it(monkeypatch: pytest.MonkeyPatch, odd: dict[str, Any]) -> None:
+    _, server = serve({**OURS, **odd})
+    with server:
+        connect(monkeypatch, server)
+        assert execute() == {"subscriptions": 1, "kept": 0, "changed": True}
+        assert server.asked[-1].json["event_subscriptions"] == [{**OURS, "method_type": "POST"}]
+
+
+def serve(*subscriptions: dict[str, Any]) -> tuple[list[dict[str, Any]], ScriptedServer]:
+    """A platform whose agent has these subscriptions; the list can be changed."""
+    present = list(subscriptions)
+
+    def script(asked: Asked) -> Answer:
+        versions = {"v": {"event_subscriptions": present}}
+        agent = {"id": AGENT, "active_agent_version_id": "v", "version_details": versions}
+        return Answer(body={"agents": agent} if asked.method == "GET" else {"message": "ok"})
+
+    return present, ScriptedServer(script=script)
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, server: ScriptedServer) -> None:
+    connection = {"conn_type": "ringg", "host": server.base_url, "password": "k"}
+    monkeypatch.setenv("AIRFLOW_CONN_RINGG_SANDBOX", json.dumps(connection))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -10,18 +11,21 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from ringg_provider.exceptions import UnexpectedResponse
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.operators.launching import failing_without_retry
+from ringg_provider.ringg import endpoints
 from ringg_provider.ringg.requests import EventSubscription, EventSubscriptions
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+    from ringg_provider.ringg import RinggClient
 
 
 class RinggSetEventSubscriptionsOperator(BaseOperator):
     """Make sure that an agent sends its call events to given addresses.
 
     Reads what the agent has, merges, and writes only if that changes anything. A subscription with the address of one
-    of ours is replaced by ours; others are somebody else's and stay, unless `remove_others`. Subscriptions are the
-    agent's, so they cover all its calls, those of other DAGs too.
+    of ours is replaced by ours; others are somebody else's and stay as they are, unless
+    `remove_others`. Subscriptions are the agent's, so they cover all its calls, those of other DAGs too.
 
     Follows https://docs.ringg.ai/webhooks/initial-setup. Returns `{"subscriptions", "kept", "changed"}`: how many the
     agent has now, how many of them are others', and whether anything was written.
@@ -62,42 +66,53 @@ class RinggSetEventSubscriptionsOperator(BaseOperator):
                     each if isinstance(each, EventSubscription) else EventSubscription(**each)
                     for each in self.subscriptions
                 ],
-            ).event_subscriptions
+            )
             present = hook.client.get_agent(self.agent_id).event_subscriptions
             if present is None and not self.remove_others:
                 raise UnexpectedResponse(
                     f"What agent {self.agent_id} is subscribed to cannot be read, and writing would remove it. Look at "
                     "the agent in the dashboard; with remove_others=True the present subscriptions are given up."
                 )
-            addresses = {each.callback_url for each in ours}
+            addresses = [each.callback_url for each in ours.event_subscriptions]
+            replaced = [each for each in present or () if each.get("callback_url") in addresses]
             others = [each for each in present or () if each.get("callback_url") not in addresses]
             kept = [] if self.remove_others else others
-            wanted = [*map(_known_fields, kept), *(each.wire() for each in ours)]
-            changed = _comparable(wanted) != _comparable(map(_known_fields, present or ()))
+            wanted = ours.wire()["event_subscriptions"]
+            changed = len(kept) < len(others) or _comparable(wanted) != _comparable(replaced)
             if changed or present is None:
-                hook.client.set_event_subscriptions(self.agent_id, wanted)
-        counts = {"subscriptions": len(wanted), "kept": len(kept), "changed": changed}
+                _write(hook.client, ours, kept)
+        counts = {"subscriptions": len(kept) + len(wanted), "kept": len(kept), "changed": changed}
         self.log.info("Event subscriptions of agent %s: %s", self.agent_id, counts)
         return counts
 
 
-def _known_fields(subscription: Mapping[str, Any]) -> dict[str, Any]:
-    """What a subscription says, without what the platform adds to it."""
-    names = ("event_type", "callback_url", "method_type", "headers")
-    return {name: subscription[name] for name in names if subscription.get(name) is not None}
+def _write(client: RinggClient, ours: EventSubscriptions, others: list[dict[str, Any]]) -> None:
+    """Replace what the agent has. Others' subscriptions go back as they came, whatever is in them: no rule of ours."""
+    endpoint = endpoints.event_subscriptions(ours)
+    body = endpoint.request.json or {}
+    body = {**body, "event_subscriptions": [*others, *body["event_subscriptions"]]}
+    client._do(replace(endpoint, request=replace(endpoint.request, json=body)))
 
 
-def _comparable(subscriptions: Any) -> set[str]:
+def _comparable(subscriptions: Iterable[Mapping[str, Any]]) -> set[str]:
+    """What subscriptions do, however they are written; one that is switched off is equal to none of ours."""
     return {
         repr(
             (
                 each.get("callback_url"),
-                sorted(
-                    [each["event_type"]] if isinstance(each.get("event_type"), str) else each.get("event_type") or []
-                ),
-                each.get("method_type", "POST"),
-                sorted((each.get("headers") or {}).items()),
+                _events(each.get("event_type")),
+                each.get("method_type") or "POST",
+                _headers(each.get("headers")),
+                each.get("is_active") is not False,
             )
         )
         for each in subscriptions
     }
+
+
+def _events(value: Any) -> list[str]:
+    return sorted(map(repr, value if isinstance(value, list) else [value]))
+
+
+def _headers(value: Any) -> Any:
+    return sorted(value.items()) if isinstance(value, Mapping) else value or []
