@@ -6,7 +6,7 @@ makes a list is ever sent twice by them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -180,16 +180,21 @@ class RinggClient(_Ringg, ApiClient):
         return self._do(endpoints.agent(agent_id))
 
     def set_event_subscriptions(
-        self, agent_id: str, subscriptions: Sequence[EventSubscription | dict[str, Any]]
+        self,
+        agent_id: str,
+        subscriptions: Sequence[EventSubscription | dict[str, Any]],
+        *,
+        kept: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Replace all event subscriptions of an agent; none clears them.
 
-        To add one, start from `get_agent(agent_id).event_subscriptions`.
+        :param kept: those out of `get_agent(agent_id).event_subscriptions` that are to stay. They go back as they
+            came: what others have set up need not keep to our rules.
 
         https://docs.ringg.ai/webhooks/initial-setup
         """
         request = EventSubscriptions.model_validate({"agent_id": agent_id, "event_subscriptions": list(subscriptions)})
-        self._do(endpoints.event_subscriptions(request))
+        self._do(endpoints.event_subscriptions(request, kept))
 
     # --- standard flow ---
 

@@ -6,6 +6,7 @@ Sending is left to the clients.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,9 +80,10 @@ def agent(agent_id: str) -> Endpoint[Agent]:
     return Endpoint(get(f"/agent/{path_id(agent_id, 'agent_id')}"), read_as(Agent))
 
 
-def event_subscriptions(subscriptions: EventSubscriptions) -> Endpoint[None]:
+def event_subscriptions(subscriptions: EventSubscriptions, kept: Sequence[Mapping[str, Any]] = ()) -> Endpoint[None]:
     # The whole list is replaced, so that sending it twice is the same as once.
     body = {"operation": "edit_event_subscriptions", **subscriptions.wire()}
+    body["event_subscriptions"] = [*kept, *body["event_subscriptions"]]
     return Endpoint(Request("PATCH", "/agent/v1", json=body, repeatable=True), _nothing)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -11,13 +10,10 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from ringg_provider.exceptions import UnexpectedResponse
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.operators.launching import failing_without_retry
-from ringg_provider.ringg import endpoints
 from ringg_provider.ringg.requests import EventSubscription, EventSubscriptions
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
-
-    from ringg_provider.ringg import RinggClient
 
 
 class RinggSetEventSubscriptionsOperator(BaseOperator):
@@ -80,18 +76,10 @@ class RinggSetEventSubscriptionsOperator(BaseOperator):
             wanted = ours.wire()["event_subscriptions"]
             changed = len(kept) < len(others) or _comparable(wanted) != _comparable(replaced)
             if changed or present is None:
-                _write(hook.client, ours, kept)
+                hook.client.set_event_subscriptions(self.agent_id, ours.event_subscriptions, kept=kept)
         counts = {"subscriptions": len(kept) + len(wanted), "kept": len(kept), "changed": changed}
         self.log.info("Event subscriptions of agent %s: %s", self.agent_id, counts)
         return counts
-
-
-def _write(client: RinggClient, ours: EventSubscriptions, others: list[dict[str, Any]]) -> None:
-    """Replace what the agent has. Others' subscriptions go back as they came, whatever is in them: no rule of ours."""
-    endpoint = endpoints.event_subscriptions(ours)
-    body = endpoint.request.json or {}
-    body = {**body, "event_subscriptions": [*others, *body["event_subscriptions"]]}
-    client._do(replace(endpoint, request=replace(endpoint.request, json=body)))
 
 
 def _comparable(subscriptions: Iterable[Mapping[str, Any]]) -> set[str]:
