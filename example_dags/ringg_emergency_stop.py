@@ -1,10 +1,15 @@
 """Stop calls now: a whole campaign, everything that an agent does, or the numbers that a query selects.
 
+**Unpause it when you install it, not in the emergency:** it comes paused, and a run that the API or the command line
+triggers on a paused DAG stays queued and stops nothing.
+
 When to use it: something is wrong, or people opted out after the list was built. Trigger it by hand and fill in exactly
 one of the three fields. Calls that wait or would be repeated are cancelled for good; live ones end by themselves.
 """
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 import pendulum
 from airflow.sdk import Param, dag, task
@@ -32,10 +37,11 @@ RINGG = "ringg_sandbox"
             examples=["SELECT phone FROM do_not_call WHERE added_at > now() - interval '1 day'"],
         ),
     },
-    default_args={"ringg_conn_id": RINGG},
+    # Stopping twice does no harm, and five minutes between two attempts, Airflow's default, would be too long here.
+    default_args={"ringg_conn_id": RINGG, "retries": 3, "retry_delay": timedelta(seconds=10)},
 )
 def ringg_emergency_stop():
-    @task.branch
+    @task.branch(retries=0)
     def choose(params=None):
         """Exactly one field decides which way is taken."""
         given = [name for name in ("campaign_id", "agent_id", "sql") if params[name]]

@@ -5,6 +5,9 @@ opted out by then; who opts out an hour later still stands on it. This DAG takes
 since its last success, in any spelling, and cancels their calls that wait or would be repeated, in every campaign, a
 hundred numbers to a request. A call that is live ends by itself. Stopping twice does no harm, and a number that nobody
 was about to call is no error.
+
+``added_at`` must carry a time zone (``timestamptz`` on PostgreSQL): it is compared with a moment in UTC, and a column
+without a zone, filled with local time, would be hours off.
 """
 
 from __future__ import annotations
