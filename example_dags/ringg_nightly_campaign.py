@@ -1,13 +1,13 @@
 """Every night: a warehouse query, clean lists, one launch, and every call's outcome back in the warehouse.
 
 When to use it: the usual case. At two in the morning, where the audience lives, the query chooses whose policy falls
-due; people who were reached before, who opted out or whose call is still open are left out. The lists are uploaded and
-started; the platform calls from ten o'clock on, inside the daily window. When the campaign has ended, its calls are
-loaded. The next night refuses to dial until they are all there, since otherwise it could call people again who were
-just reached.
+due within 31 days; people who were reached before, who opted out or whose call is still open are left out. The lists
+are uploaded and started; the platform calls from ten o'clock on, inside the daily window. When the campaign has ended,
+its calls are loaded. The next night refuses to dial until they are all there, since otherwise it could call people
+again who were just reached.
 
 The launch key is what makes it safe to retry, clear or run twice: under one key nobody is dialled twice. The key names
-the day (UTC), so a second run of the same night finds the first one's lists and calls nobody.
+the day where the audience lives, so a second run of the same day finds the first one's lists and calls nobody.
 
 The tasks that read the call history take turns in a pool; make it once:
 ``airflow pools set ringg_history 1 "Readers of Ringg's call history"``.
@@ -28,12 +28,19 @@ from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
 
 RINGG, WAREHOUSE = "ringg_sandbox", "warehouse"
 ZONE = "Asia/Kolkata"
+#: The run's day in the DAG's zone. `run_after | ds` alone is the day in UTC: at 02:00 in India that is yesterday.
+DAY = "{{ dag_run.run_after.astimezone(dag.timezone) | ds }}"
+#: The sandbox's clock runs fast. In production leave the interval at its default.
+POLL_SECONDS = 5
+#: A campaign that is paused in the dashboard must not hold the run for ever: each attempt waits until the evening.
+WAIT_SECONDS = 18 * 3600
 
-CONTACTS = """
+CONTACTS = f"""
 SELECT c.contact_id, c.full_name, c.phone, c.policy_id, c.due_date
 FROM contacts c
 LEFT JOIN ringg_outcomes o ON o.contact_key = c.contact_id
 WHERE c.segment = 'renewal'
+  AND c.due_date BETWEEN DATE '{DAY}' AND DATE '{DAY}' + 31
   AND (o.contact_key IS NULL OR (NOT o.reached AND NOT o.open))
 ORDER BY c.due_date, c.contact_id
 """
@@ -65,7 +72,7 @@ def ringg_nightly_campaign():
         sql_conn_id=WAREHOUSE,
         sql=CONTACTS,
         agent_id="11111111-1111-4111-8111-111111111111",
-        campaign_name="Renewals {{ dag_run.run_after | ds }}",
+        campaign_name=f"Renewals {DAY}",
         phone_column="phone",
         variables_map={"callee_name": "full_name", "policy_id": "policy_id", "due_date": "due_date"},
         country_code="+91",
@@ -77,8 +84,10 @@ def ringg_nightly_campaign():
         purpose="promotional",
         contact_key="contact_id",
         suppression_sql="SELECT phone FROM do_not_call",
+        # The query's due dates end the calls to whoever is never reached; this cap puts two days between them.
+        not_called_within_days=2,
         contacts_table="ringg_contacts",
-        launch_key="renewals-{{ dag_run.run_after | ds }}",
+        launch_key=f"renewals-{DAY}",
         ledger_conn_id=WAREHOUSE,
     )
     launched = RinggLaunchOperator.partial(
@@ -87,7 +96,8 @@ def ringg_nightly_campaign():
         ledger_conn_id=WAREHOUSE,
         wait_for_completion=True,
         deferrable=True,
-        poll_interval=5,
+        poll_interval=POLL_SECONDS,
+        timeout=WAIT_SECONDS,
     ).expand(launch=lists.output)
     guard = sandbox_only(RINGG).as_setup()
     # A teardown runs whatever became of the launch, once the guard has passed. It alone would then say how the run
