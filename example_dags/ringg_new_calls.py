@@ -2,7 +2,7 @@
 
 When to use it: for what follows from calls, such as passing requests for a callback on to people. It runs when the
 history has brought something new, not by the clock: ``ringg_call_history`` announces it as an asset event, whose counts
-say how much there is. It also sets the agent's webhook, for those who want to hear of calls before the next hour.
+say how much there is. Who wants to hear of calls before the next hour sets a webhook, once: ``ringg_webhook``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import pendulum
 from airflow.sdk import AssetAlias, dag, task
 
 from ringg_provider.examples import sandbox_only
-from ringg_provider.operators.ringg import RinggSetEventSubscriptionsOperator
 
 RINGG = "ringg_sandbox"
 NEW_CALLS = AssetAlias("ringg_calls")
@@ -43,15 +42,7 @@ def ringg_new_calls():
                 callbacks = connection.execute(wanted, {"since": since}).scalar_one()
         return {"callbacks": callbacks, "announced": announced[-1:]}
 
-    webhook = RinggSetEventSubscriptionsOperator(
-        task_id="set_webhook",
-        ringg_conn_id=RINGG,
-        agent_id="11111111-1111-4111-8111-111111111111",
-        subscriptions=[
-            {"event_type": "all_processing_completed", "callback_url": "https://etl.example.com/hooks/ringg"}
-        ],
-    )
-    sandbox_only(RINGG) >> [count_callbacks(), webhook]
+    sandbox_only(RINGG) >> count_callbacks()
 
 
 ringg_new_calls()
