@@ -3,6 +3,10 @@
 When to use it: the usual case on SmartAlex. The lists are drafts until they are started; a task that dies half way
 leaves a draft that nobody starts. Under one launch key nobody is called by two launches, however often the run is
 retried, cleared or repeated.
+
+The key names the day, so it does not keep the next day from calling the same people: that is what ``CALLED_BEFORE`` is
+for. It goes by the lists that were called in the last 30 days and by the numbers on them, because the newer API of
+SmartAlex names no number in its calls.
 """
 
 from __future__ import annotations
@@ -10,7 +14,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pendulum
-from airflow.sdk import dag
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import dag, task
 
 from ringg_provider.examples import sandbox_only
 from ringg_provider.operators.smartalex import SmartAlexStartCampaignOperator
@@ -18,6 +23,18 @@ from ringg_provider.transfers.smartalex_to_sql import SmartAlexCallsToSqlOperato
 from ringg_provider.transfers.sql_to_smartalex import SqlToSmartAlexOperator
 
 SMARTALEX, WAREHOUSE = "smartalex_sandbox", "warehouse"
+#: The run's day in the DAG's zone. `run_after | ds` alone is the day in UTC: at 04:00 in India that is yesterday.
+DAY = "{{ dag_run.run_after.astimezone(dag.timezone) | ds }}"
+#: The sandbox's clock runs fast. In production leave the interval at its default.
+POLL_SECONDS = 2
+#: A campaign that is paused in the dashboard must not hold the run for ever: each attempt waits until the evening.
+WAIT_SECONDS = 18 * 3600
+
+CALLED_BEFORE = f"""
+SELECT phone FROM smartalex_contacts
+WHERE disposition = 'listed'
+  AND list_id IN (SELECT campaign_id FROM smartalex_calls WHERE created_at >= DATE '{DAY}' - 30)
+"""
 
 
 @dag(
@@ -31,12 +48,24 @@ SMARTALEX, WAREHOUSE = "smartalex_sandbox", "warehouse"
     default_args={"smartalex_conn_id": SMARTALEX, "retries": 2, "retry_delay": timedelta(minutes=1)},
 )
 def smartalex_nightly_campaign():
+    @task
+    def make_contacts_table():
+        """Create the table that the suppression reads, where it is missing."""
+        from ringg_provider.contacts.people import people_table
+        from ringg_provider.history.load import create_tables
+        from ringg_provider.hooks.sql import sql_engine
+
+        with sql_engine(WAREHOUSE) as engine:
+            create_tables(engine, people_table("smartalex_contacts"))
+
+    # Whom earlier campaigns have called by now, before anybody is chosen; without it nobody is called.
+    load_earlier = SmartAlexCallsToSqlOperator(task_id="load_earlier_calls", sql_conn_id=WAREHOUSE)
     lists = SqlToSmartAlexOperator(
         task_id="create_drafts",
         sql_conn_id=WAREHOUSE,
         sql="SELECT contact_id, full_name, phone FROM contacts ORDER BY contact_id",
         agent_id="agent_survey",
-        campaign_name="Survey {{ dag_run.run_after | ds }}",
+        campaign_name=f"Survey {DAY}",
         phone_column="phone",
         contact_columns={"first_name": "full_name"},
         country_code="+91",
@@ -48,9 +77,9 @@ def smartalex_nightly_campaign():
             "max_retries": 1,
         },
         contact_key="contact_id",
-        suppression_sql="SELECT phone FROM do_not_call",
-        contacts_table="ringg_contacts",
-        launch_key="smartalex-survey-{{ dag_run.run_after | ds }}",
+        suppression_sql=f"SELECT phone FROM do_not_call UNION ALL {CALLED_BEFORE}",
+        contacts_table="smartalex_contacts",
+        launch_key=f"smartalex-survey-{DAY}",
         ledger_conn_id=WAREHOUSE,
     )
     started = SmartAlexStartCampaignOperator.partial(
@@ -58,11 +87,17 @@ def smartalex_nightly_campaign():
         ledger_conn_id=WAREHOUSE,
         wait_for_completion=True,
         deferrable=True,
-        poll_interval=2,
+        poll_interval=POLL_SECONDS,
+        timeout=WAIT_SECONDS,
     ).expand(campaign_id=lists.output)
-    load_calls = SmartAlexCallsToSqlOperator(task_id="load_calls", sql_conn_id=WAREHOUSE, campaign_ids=lists.output)
-    sandbox_only(SMARTALEX) >> lists
-    started >> load_calls
+    guard = sandbox_only(SMARTALEX).as_setup()
+    # A teardown runs whatever became of the lists, once the guard has passed. It alone would then say how the run
+    # ended, and hide that one of them failed: so they have an end of their own.
+    load_calls = SmartAlexCallsToSqlOperator(
+        task_id="load_calls", sql_conn_id=WAREHOUSE, campaign_ids=lists.output
+    ).as_teardown(setups=guard, on_failure_fail_dagrun=True)
+    guard >> [make_contacts_table(), load_earlier] >> lists
+    started >> [load_calls, EmptyOperator(task_id="started_all")]
 
 
 smartalex_nightly_campaign()
