@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import json
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pendulum
 import pytest
 import sqlalchemy as sa
 
@@ -36,6 +38,13 @@ def count(warehouse: Warehouse, query: str) -> int:
         return int(connection.execute(sa.text(query)).scalar_one())
 
 
+def changed(dag_id: str, old: str, new: str) -> str:
+    """The source of an example with one thing changed, and without retries, so that a failure is one at once."""
+    source = (EXAMPLES / f"{dag_id}.py").read_text()
+    assert source.count(old) == 1
+    return source.replace(old, new).replace('"retries": 2', '"retries": 0')
+
+
 def most_dials(sandbox: Any) -> int:
     return int(sandbox.dials()["max_calls_per_number"])
 
@@ -56,6 +65,22 @@ def test_none_is_unpaused_on_creation_or_catches_up(bag: Any, dag_id: str) -> No
     dag = bag.dags[dag_id]
     assert dag.is_paused_upon_creation is True
     assert not dag.catchup
+
+
+def test_a_wait_is_bounded_and_the_sandboxs_interval_is_named_as_such(bag: Any) -> None:
+    for dag in bag.dags.values():
+        file = EXAMPLES / f"{dag.dag_id}.py"
+        intervals = {
+            ast.unparse(word.value)
+            for word in ast.walk(ast.parse(file.read_text()))
+            if isinstance(word, ast.keyword) and word.arg in ("poll_interval", "poke_interval")
+        }
+        assert intervals <= {"POLL_SECONDS"}, dag.dag_id
+        assert not intervals or "In production leave the interval at its default" in file.read_text(), dag.dag_id
+        for task in dag.tasks:
+            given = task.partial_kwargs if task.is_mapped else vars(task)
+            if given.get("wait_for_completion"):
+                assert given["timeout"], task
 
 
 @pytest.mark.parametrize("dag_id", FILES)
@@ -104,7 +129,7 @@ def test_each_refuses_a_host_that_is_not_loopback(
         kind = name.split("_")[0].lower()
         live = {"conn_type": kind, "host": "https://platform.invalid", "password": "key"}
         monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(live))
-    run = run_dag(dag_id)
+    run = run_dag(dag_id, conf={"callback_url": "https://hooks.invalid/"} if dag_id == "ringg_webhook" else None)
     assert run.state == "failed"
     assert run.tasks.pop("sandbox_only") == "failed"
     assert set(run.tasks.values()) <= {"upstream_failed", "skipped"}
@@ -128,6 +153,56 @@ def test_the_nightly_campaign_calls_everybody_once_and_brings_every_call_back(
     again = run_dag("ringg_nightly_campaign")
     assert again.state == "success", again
     assert count(warehouse, finished) == listed
+    assert most_dials(sandbox) == 1
+
+
+#: 02:00 of the next day in India, where UTC still has today.
+TONIGHT = pendulum.now("UTC").start_of("day").add(hours=20, minutes=30)
+BY_DAY = ["ringg_nightly_campaign", "ringg_campaigns_by_segment", "smartalex_nightly_campaign"]
+
+
+# 18:30 in UTC is midnight in India: what runs a minute before it has the day that UTC has, too.
+@pytest.mark.parametrize(("minutes_before", "days"), [(0, 1), (121, 0)])
+@pytest.mark.parametrize("dag_id", BY_DAY)
+def test_the_key_and_the_name_say_the_day_where_the_audience_lives(
+    dag_id: str,
+    minutes_before: int,
+    days: int,
+    run_dag: DagRunner,
+    sandbox_factory: Callable[..., Any],
+    warehouse: Warehouse,
+) -> None:
+    sandbox = sandbox_factory(speed=86_400)
+    load(warehouse.engine, 60)
+    instant = TONIGHT.subtract(minutes=minutes_before)
+    run = run_dag(dag_id, run_after=instant, logical_date=instant)
+    assert run.state == "success", run
+    day = TONIGHT.add(days=days).to_date_string()
+    keys = [row["launch_key"] for row in warehouse.query("SELECT launch_key FROM ringg_launches")]
+    names = [campaign["name"] for campaign in sandbox.state()["campaigns"]]
+    assert keys
+    assert names
+    assert all(key.endswith(f"-{day}") for key in keys), keys
+    assert all(f" {day}" in name for name in names), names
+
+
+def test_the_next_night_leaves_out_who_was_just_called_and_whose_policy_is_not_due(
+    run_dag: DagRunner, sandbox: Any, warehouse: Warehouse
+) -> None:
+    load(warehouse.engine, 300)
+    someday = "SELECT contact_id FROM contacts WHERE segment = 'renewal' ORDER BY contact_id"
+    late, overdue = (row["contact_id"] for row in warehouse.query(f"{someday} LIMIT 2"))
+    warehouse.execute("UPDATE contacts SET due_date = due_date + 60 WHERE contact_id = :who", who=late)
+    warehouse.execute("UPDATE contacts SET due_date = due_date - 60 WHERE contact_id = :who", who=overdue)
+    assert run_dag("ringg_nightly_campaign").state == "success"
+    assert count(warehouse, f"SELECT count(*) FROM ringg_contacts WHERE contact_key IN ('{late}', '{overdue}')") == 0
+    calls = count(warehouse, "SELECT count(*) FROM ringg_calls")
+    assert count(warehouse, "SELECT count(*) FROM ringg_outcomes WHERE NOT reached") > 0
+    tomorrow = pendulum.now("UTC").add(days=1)
+    run = run_dag("ringg_nightly_campaign", run_after=tomorrow, logical_date=tomorrow)
+    assert run.state == "success", run
+    assert count(warehouse, "SELECT count(*) FROM ringg_calls") == calls
+    assert count(warehouse, "SELECT count(*) FROM ringg_contacts WHERE disposition = 'called_recently'") > 0
     assert most_dials(sandbox) == 1
 
 
@@ -156,6 +231,17 @@ def test_the_large_campaign_waits_for_a_person_and_then_calls(
     assert count(warehouse, "SELECT count(*) FROM ringg_calls WHERE is_final") == 5
 
 
+def test_a_large_campaign_that_is_given_up_fails_the_run_and_its_calls_are_loaded(
+    run_dag: DagRunner, sandbox: Any, warehouse: Warehouse
+) -> None:
+    given_up = changed("ringg_large_campaign", "timeout=timedelta(days=2)", "timeout=0")
+    run = run_dag(given_up, conf={"contacts": CONTACTS_CSV}, mark_success_pattern="approve")
+    assert run.tasks["wait_for_campaign"] == "failed", run
+    assert run.tasks["load_calls"] == "success"
+    assert run.state == "failed"
+    assert count(warehouse, "SELECT count(*) FROM ringg_campaigns") == 1
+
+
 def test_the_person_who_approves_the_large_campaign_reads_the_preflights_report(bag: Any) -> None:
     dag = bag.dags["ringg_large_campaign"]
     assert dag.get_task("approve").body == "{{ ti.xcom_pull('preflight', key='report') }}"
@@ -163,10 +249,33 @@ def test_the_person_who_approves_the_large_campaign_reads_the_preflights_report(
 
 
 @GENERATIONS
-def test_the_csv_campaign_calls_who_is_in_the_file(run_dag: DagRunner, sandbox: Any) -> None:
-    run = run_dag("ringg_csv_campaign", conf={"contacts": CONTACTS_CSV})
-    assert run.state == "success", run
+def test_the_csv_campaign_calls_who_is_in_the_file_once_however_often_the_run_is_cleared(
+    run_dag: DagRunner, sandbox: Any, warehouse: Warehouse
+) -> None:
+    now = pendulum.now("UTC")
+    runs = []
+    for _ in range(2):
+        run = run_dag("ringg_csv_campaign", conf={"contacts": CONTACTS_CSV}, run_after=now, logical_date=now)
+        assert run.state == "success", run
+        runs.append(run)
+    first, second = runs
+    assert first.run_id == second.run_id
     assert len(sandbox.dials()["numbers"]) == 5
+    assert most_dials(sandbox) == 1
+    (launch,) = warehouse.query("SELECT launch_key, list_id FROM ringg_launches")
+    assert launch["launch_key"] == first.run_id
+    # The second time the list was saved again, and is not the one that was started.
+    assert second.xcom("start_campaign") == launch["list_id"] != second.xcom("save_campaign")
+
+
+def test_a_csv_campaign_that_comes_too_late_for_its_hours_is_not_started(
+    run_dag: DagRunner, sandbox: Any, warehouse: Warehouse
+) -> None:
+    late = pendulum.now("UTC").subtract(hours=3)
+    run = run_dag("ringg_csv_campaign", conf={"contacts": CONTACTS_CSV}, run_after=late, logical_date=late)
+    assert run.tasks["save_campaign"] == "success", run
+    assert run.tasks["start_campaign"] == "failed"
+    assert sandbox.dials()["numbers"] == {}
 
 
 @GENERATIONS
@@ -177,6 +286,36 @@ def test_a_campaign_per_segment_launches_each_list_once(run_dag: DagRunner, sand
     assert run.tasks["launch", 0] == run.tasks["launch", 1] == "success"
     assert count(warehouse, "SELECT count(*) FROM ringg_launches WHERE state = 'started'") == 2
     assert {entry["launches"] for entry in sandbox.dials()["lists"].values()} == {1}
+
+
+def test_a_person_in_two_segments_is_called_for_the_first_of_them(
+    run_dag: DagRunner, sandbox: Any, warehouse: Warehouse
+) -> None:
+    load(warehouse.engine, 60)
+    both = (
+        "INSERT INTO contacts SELECT 'X' || contact_id, full_name, replace(phone, ' ', '-'), city, state, timezone,"
+        " 'survey', policy_id, due_date, updated_at FROM contacts WHERE segment = 'renewal'"
+    )
+    warehouse.execute(both)
+    run = run_dag("ringg_campaigns_by_segment")
+    assert run.state == "success", run
+    assert most_dials(sandbox) == 1
+    keys = "SELECT count(*) FROM ringg_contacts WHERE disposition = 'listed' AND contact_key LIKE 'X%'"
+    assert count(warehouse, keys) == 0
+
+
+def test_a_segment_that_cannot_be_uploaded_does_not_hold_up_the_others(
+    run_dag: DagRunner, sandbox: Any, warehouse: Warehouse
+) -> None:
+    load(warehouse.engine, 60)
+    # Only the second segment's view is there.
+    warehouse.execute("CREATE VIEW survey_people AS SELECT * FROM contacts")
+    run = run_dag(changed("ringg_campaigns_by_segment", "SELECT * FROM contacts", "SELECT * FROM {segment}_people"))
+    assert run.tasks["upload_segment", 0] == "failed", run
+    assert run.tasks["upload_segment", 1] == "success"
+    assert run.tasks["launch", 0] == "success"
+    assert run.tasks["load_calls"] == "success"
+    assert run.state == "failed"
 
 
 def test_segments_with_nobody_are_a_success_that_still_loads_the_history(
@@ -268,11 +407,26 @@ def test_who_opts_out_while_a_campaign_runs_is_not_called(
     assert most_dials(sandbox) == 1
 
 
-def deferring(dag_id: str, tmp_path: Path) -> Path:
-    """A copy of an example whose waits are deferred."""
+def test_a_webhook_is_set_to_the_address_that_was_given(run_dag: DagRunner, sandbox: Any, warehouse: Warehouse) -> None:
+    run = run_dag("ringg_webhook", conf={"callback_url": "https://hooks.invalid/ringg"})
+    assert run.state == "success", run
+    assert run.xcom("set_webhook", map_index=0) == {"subscriptions": 1, "kept": 0, "changed": True}
+
+
+@pytest.mark.parametrize("conf", [{}, {"callback_url": "http://hooks.invalid/ringg"}])
+def test_a_webhook_has_no_address_by_default_and_none_without_tls(
+    conf: dict[str, str], run_dag: DagRunner, sandbox: Any, warehouse: Warehouse
+) -> None:
+    with pytest.raises(Exception, match="Invalid input for param callback_url"):
+        run_dag("ringg_webhook", conf=conf)
+    assert sandbox.requests() == []
+
+
+def not_deferring(dag_id: str, tmp_path: Path) -> Path:
+    """A copy of an example whose waits are not deferred."""
     source = (EXAMPLES / f"{dag_id}.py").read_text()
     copy = tmp_path / f"{dag_id}.py"
-    copy.write_text(source.replace("deferrable=False", "deferrable=True"))
+    copy.write_text(source.replace("deferrable=True", "deferrable=False"))
     assert copy.read_text() != source
     return copy
 
@@ -283,7 +437,7 @@ def test_a_smartalex_campaign_is_paused_resumed_and_brought_back(
 ) -> None:
     sandbox = sandbox_factory(speed=86_400)
     load(warehouse.engine, 60)
-    run = run_dag("smartalex_campaign" if mode == "sync" else deferring("smartalex_campaign", tmp_path))
+    run = run_dag("smartalex_campaign" if mode == "deferrable" else not_deferring("smartalex_campaign", tmp_path))
     assert run.state == "success", run
     (campaign,) = sandbox.state()["campaigns"]
     assert (campaign["state"], campaign["launches"]) == ("completed", 1)
@@ -294,14 +448,32 @@ def test_a_smartalex_campaign_is_paused_resumed_and_brought_back(
     assert count(warehouse, "SELECT count(*) FROM smartalex_callbacks WHERE state <> 'done'") == 0
 
 
+@pytest.mark.parametrize("generation", ["old", "new"])
 def test_smartalex_from_the_warehouse_calls_everybody_once_however_often_it_runs(
-    run_dag: DagRunner, sandbox_factory: Callable[..., Any], warehouse: Warehouse
+    run_dag: DagRunner, sandbox_factory: Callable[..., Any], warehouse: Warehouse, generation: str
 ) -> None:
-    sandbox = sandbox_factory(speed=86_400)
+    sandbox = sandbox_factory(speed=86_400, smartalex=generation)
     load(warehouse.engine, 100)
-    for _ in range(2):
-        run = run_dag("smartalex_nightly_campaign")
+    # The same day again, and the day after it.
+    for instant in (TONIGHT, TONIGHT.add(hours=1), TONIGHT.add(days=1)):
+        run = run_dag("smartalex_nightly_campaign", run_after=instant, logical_date=instant)
         assert run.state == "success", run
     assert most_dials(sandbox) == 1
-    called = count(warehouse, "SELECT count(DISTINCT to_number_e164) FROM smartalex_calls")
-    assert called == count(warehouse, "SELECT count(*) FROM ringg_contacts WHERE disposition = 'listed'") > 0
+    called = len(sandbox.dials()["numbers"])
+    assert called == count(warehouse, "SELECT count(*) FROM smartalex_contacts WHERE disposition = 'listed'") > 0
+    assert called <= count(warehouse, "SELECT count(*) FROM smartalex_calls WHERE is_final")
+    again = run.xcom("create_drafts", "summary")
+    assert again["already_launched"] is False
+    assert again["reasons"]["suppressed"] >= called
+    assert "ringg_contacts" not in warehouse.tables()
+
+
+def test_a_smartalex_list_that_fails_fails_the_run_which_still_loads_the_calls(
+    run_dag: DagRunner, sandbox_factory: Callable[..., Any], warehouse: Warehouse
+) -> None:
+    sandbox_factory(speed=86_400)
+    load(warehouse.engine, 60)
+    run = run_dag(changed("smartalex_nightly_campaign", "timeout=WAIT_SECONDS", "timeout=0"))
+    assert run.tasks["start", 0] == "failed", run
+    assert run.tasks["load_calls"] == "success"
+    assert run.state == "failed"
