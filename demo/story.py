@@ -83,7 +83,10 @@ def _look(api: AirflowApi, run: Watched, say: Say, show: Say) -> None:
         if task["state"] != run.states.get(name) and task["state"] in _WORTH_SAYING:
             say(f"{run.short:>8} | {name}: {_WORTH_SAYING[task['state']]}")
         run.states[name] = task["state"]
-    for task_id, body in api.pending_approvals(run.dag_id, run.run_id).items():
+    pending = api.pending_approvals(run.dag_id, run.run_id)
+    # A task that Airflow tries again, because the answer came while it was still at work, asks again.
+    run.asked_since = {task_id: since for task_id, since in run.asked_since.items() if task_id in pending}
+    for task_id, body in pending.items():
         if task_id not in run.asked_since:
             say(f"{run.short:>8} | {task_id}: waits for an answer; its form in Airflow says:")
             show(body)
@@ -91,7 +94,6 @@ def _look(api: AirflowApi, run: Watched, say: Say, show: Say) -> None:
         if time.monotonic() - since > READING:
             api.approve(run.dag_id, run.run_id, task_id)
             say(f"{run.short:>8} | {task_id}: answered with yes, through Airflow's API")
-            run.asked_since[task_id] = float("inf")
     if state == "failed":
         raise RunFailed(f"{run.dag_id} failed.\n{_last_words(api, run)}")
     run.done = state == "success"
