@@ -40,12 +40,15 @@ from ringg_provider.history.states import (
     AWAITS_STATUS,
     CLOSED,
     ENDED,
+    NO_CALL_YET,
+    NOT_LISTED,
     NOT_STARTED,
+    UNREAD,
 )
 from ringg_provider.history.tables import HistoryState, calls_table, campaigns_table
 from ringg_provider.pacer import Pacer
 from ringg_provider.ringg.requests import CallQuery
-from ringg_provider.ringg.responses import Call, Campaign, CampaignState
+from ringg_provider.ringg.responses import Call, Campaign
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +57,9 @@ EARLIEST = dt.datetime(2023, 1, 1, tzinfo=dt.UTC)
 
 SETTLED_AFTER = dt.timedelta(minutes=5)
 """A pass by date ends this long ago: nothing is added to that stretch of time any more."""
+
+UNLISTED_AFTER = dt.timedelta(days=1)
+"""A campaign that no listing has shown for this long is taken for gone; one listing can forget a running one."""
 
 _ROWS_PER_MERGE = 2_000
 _DETAILS_PER_MERGE = 500
@@ -73,6 +79,9 @@ _CAMPAIGN_FACTS = (
     "created_at",
     "first_read_at",
 )
+
+#: What a listing says differently of a campaign that has moved on.
+_CAMPAIGN_NEWS = ("state", "updated_at", "total_count", "completed_count")
 
 
 class HistorySource(ListsCalls, ReadsDetails, Protocol):
@@ -234,8 +243,7 @@ class _Run:
             recordings=load.recordings is not None,
         )
         self.carried = carried_over(load.calls)
-        self.settled_lists: set[str] = set()
-        self.unlisted: set[str] = set()
+        self.settled_lists: dict[str, dt.datetime] = {}  # those read to the end, and when the reading began
         self.failure: TransientError | None = None
 
     def go(self) -> LoadCounts:
@@ -275,19 +283,30 @@ class _Run:
                     return
 
         self.merge_campaigns(rows())
-        self.unlisted = missing
         # A list can be hidden there; its calls are read all the same.
         self.merge_campaigns({"campaign_id": each, "read_at": self.load.now()} for each in sorted(missing))
 
     def merge_campaigns(self, rows: Iterable[Row]) -> None:
         def derive(stored: Any, staged: Any, merged: Any) -> dict[str, sa.ColumnElement[Any]]:
+            listing = staged["history_state"].is_(None)
+            reopened = sa.and_(listing, _moved_on(stored, staged))
+            # A verdict that rests on an older listing than the stored one says nothing about the newer.
+            kept = sa.or_(listing, stored["read_at"] > staged["read_at"])
             return {
                 "first_read_at": sa.func.coalesce(stored["first_read_at"], staged["read_at"]),
-                "history_state": sa.func.coalesce(merged["history_state"], HistoryState.OPEN.value),
+                "history_state": sa.case(
+                    (reopened, HistoryState.OPEN.value),
+                    (kept, sa.func.coalesce(stored["history_state"], HistoryState.OPEN.value)),
+                    else_=merged["history_state"],
+                ),
                 # The reason belongs to the state that came with it.
                 "history_reason": sa.case(
-                    (staged["history_state"].is_(None), stored["history_reason"]),
-                    else_=staged["history_reason"],
+                    (reopened, UNREAD), (kept, stored["history_reason"]), else_=staged["history_reason"]
+                ),
+                # Only a listing that shows the campaign moves it.
+                "read_at": sa.case(
+                    (sa.and_(staged["state"].is_(None), stored["read_at"].is_not(None)), stored["read_at"]),
+                    else_=staged["read_at"],
                 ),
             }
 
@@ -423,11 +442,12 @@ class _Run:
     # --- reading calls
 
     def read_campaign(self, campaign_id: str) -> None:
+        began = self.load.now()
         reading = Slice(self.reader, calls_of(campaign_id))
         self.merge_calls(reading.pages(), bulk_list_id=campaign_id)
         self.counts.campaigns_read += 1
         if reading.settled:
-            self.settled_lists.add(campaign_id)
+            self.settled_lists[campaign_id] = began
         else:
             self.counts.unsettled += 1
 
@@ -639,6 +659,7 @@ class _Run:
                 sa.func.sum(calls.c.cost).label("cost"),
                 sa.func.min(calls.c.attempted_at).label("first_call_at"),
                 sa.func.max(calls.c.attempted_at).label("last_call_at"),
+                sa.func.max(sa.func.coalesce(calls.c.attempted_at, calls.c.created_at)).label("last_seen_at"),
             )
             .select_from(campaigns.outerjoin(calls, calls.c.bulk_list_id == campaigns.c.campaign_id))
             .where(concerned)
@@ -649,7 +670,9 @@ class _Run:
         self.merge_campaigns([self.closing(row) for row in rows])
 
     def closing(self, row: Any) -> Row:
-        settled = row.campaign_id in self.settled_lists
+        began = self.settled_lists.get(row.campaign_id)
+        # Another run may have listed it since: what was read before that says nothing about what it says now.
+        settled = began is not None and began >= row.read_at
         state, reason = self.verdict(row, settled=settled)
         return {
             "campaign_id": row.campaign_id,
@@ -668,24 +691,27 @@ class _Run:
 
     def verdict(self, row: Any, *, settled: bool) -> tuple[HistoryState, str | None]:
         """Whether a campaign is all there, and what it waits for."""
-        unlisted = row.campaign_id in self.unlisted or row.read_at < self.started_at
         if row.state in NOT_STARTED and row.calls == 0:
             return HistoryState.OPEN, "not started"
-        if row.state not in ENDED and not unlisted:
+        listed = row.state is not None and row.read_at >= self.started_at - UNLISTED_AFTER
+        if row.state not in ENDED and listed:
             return HistoryState.OPEN, f"campaign is {row.state}"
         was_read = row.history_reason in (AWAITS_STATUS, AWAITS_COST, AWAITS_DETAILS) or row.history_state in CLOSED
         if not settled and not was_read:
-            return HistoryState.OPEN, "calls are not read to the end"
+            return HistoryState.OPEN, UNREAD
         if row.calls_running:
             return HistoryState.OPEN, AWAITS_STATUS
         if row.calls_uncosted:
             return HistoryState.OPEN, AWAITS_COST
         if row.calls_open:
             return HistoryState.OPEN, AWAITS_DETAILS
-        # One generation says "completed" of a file that is merely read: no call yet is no end yet.
-        maybe_unstarted = row.calls == 0 and row.state == CampaignState.COMPLETED.value
-        if maybe_unstarted and row.changed_at > self.started_at - self.settings.give_up_after:
-            return HistoryState.OPEN, "no call yet"
+        # A list that is hidden, that failed, or of which one generation says "completed" when its file is merely read,
+        # can still be started: no call yet is no end yet.
+        if row.calls == 0 and row.changed_at > self.started_at - self.settings.give_up_after:
+            return HistoryState.OPEN, NO_CALL_YET
+        # Nobody says that a hidden one has ended; only that no call has come for long.
+        if row.state is None and row.last_seen_at and row.last_seen_at > self.started_at - UNLISTED_AFTER:
+            return HistoryState.OPEN, NOT_LISTED
         if row.calls_incomplete:
             return HistoryState.INCOMPLETE, f"{row.calls_incomplete} calls were given up"
         return HistoryState.COMPLETE, None
@@ -701,6 +727,17 @@ class _Run:
         self.counts.open = states.get(HistoryState.OPEN.value, 0)
         self.counts.incomplete = states.get(HistoryState.INCOMPLETE.value, 0)
         self.counts.changed = int(news)
+
+
+def _moved_on(stored: Any, staged: Any) -> sa.ColumnElement[bool]:
+    """Whether a listing says that a stored campaign has moved, so that its calls have to be read again."""
+    different = [
+        sa.case((staged[name].is_(None), sa.false()), (staged[name] == stored[name], sa.false()), else_=sa.true())
+        == sa.true()
+        for name in _CAMPAIGN_NEWS
+    ]
+    runs_again = sa.and_(stored["history_state"].in_(sorted(CLOSED)), staged["state"].not_in(sorted(ENDED)))
+    return sa.and_(stored["campaign_id"].is_not(None), sa.or_(*different, runs_again))
 
 
 class _Newest:

@@ -28,5 +28,14 @@ AWAITS_STATUS = "calls await their last status"
 AWAITS_COST = "calls await their cost"
 AWAITS_DETAILS = "calls await their analysis or recording"
 
+#: Why a campaign is open whose calls have to be read, or read again because it moved on.
+UNREAD = "calls are not read to the end"
+
+#: Why a campaign is open that has ended, or that the platform does not list, without a single call.
+NO_CALL_YET = "no call yet"
+
+#: Why a campaign is open that the platform does not list: more calls may come. All that it has are there.
+NOT_LISTED = "the platform does not list it; more calls may come"
+
 #: Who was reached is known for certain, although something else is still missing.
-REACHED_KNOWN = frozenset({AWAITS_COST, AWAITS_DETAILS})
+REACHED_KNOWN = frozenset({AWAITS_COST, AWAITS_DETAILS, NOT_LISTED})

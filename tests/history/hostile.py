@@ -82,6 +82,8 @@ class HostilePlatform:
         self.clock = 0.0
         self.calls: list[TrueCall] = []
         self.campaigns: dict[str, dt.datetime] = {}
+        self.statuses: dict[str, str] = {}  # what the listing says of a campaign, whatever is true
+        self.hidden: set[str] = set()  # campaigns that the listing leaves out
         self.planned: list[TrueCall] = []
         self.requests: deque[float] = deque()
         self.refused = 0
@@ -186,6 +188,9 @@ class HostilePlatform:
             more = any(call.list_id == list_id for call in self.planned)
             over = begun and not more and now > end
             status = "completed" if over else "ongoing" if begun else "scheduled"
+            status = self.statuses.get(list_id, status)
+            if list_id in self.hidden:
+                continue
             yield Campaign.read({"id": list_id, "name": "Campaign", "campaign_status": status})
 
     # --- how it answers

@@ -197,6 +197,106 @@ def test_a_campaign_that_the_list_hides_is_closed_by_its_calls(sqlite: sa.Engine
     assert select(sqlite, "SELECT campaign_id, calls, history_state FROM ringg_campaigns") == [(list_id, 5, "complete")]
 
 
+def lists_of_calls(engine: sa.Engine) -> list[tuple[Any, ...]]:
+    return select(engine, "SELECT bulk_list_id, count(*) FROM ringg_calls GROUP BY 1")
+
+
+def closing(engine: sa.Engine) -> tuple[Any, ...]:
+    (found,) = select(engine, "SELECT state, calls, history_state, history_reason FROM ringg_campaigns")
+    return found
+
+
+@pytest.mark.parametrize("first", ["failed", "terminated", "completed"])
+@pytest.mark.parametrize("calls", [0, 3])
+def test_a_closed_campaign_that_is_started_again_is_read_again(sqlite: sa.Engine, first: str, calls: int) -> None:
+    platform = HostilePlatform(20)
+    list_id = platform.plan_campaign(calls, begin=-9 * DAY, spread=10)
+    platform.statuses[list_id] = first
+    load(platform, sqlite)
+    platform.sleep(5 * DAY)
+    load(platform, sqlite)
+    assert closing(sqlite) == (first, calls, "complete", None)
+    for _ in range(5):
+        platform._plan_call(list_id, 5 * DAY)
+    platform.statuses[list_id] = "ongoing"
+    platform.sleep(3600)
+    load(platform, sqlite)
+    assert closing(sqlite) == ("running", calls + 5, "open", "campaign is running")
+    platform.statuses[list_id] = "completed"
+    platform.sleep(2 * DAY)
+    load(platform, sqlite)
+    assert closing(sqlite) == ("completed", calls + 5, "complete", None)
+    assert lists_of_calls(sqlite) == [(list_id, calls + 5)]
+
+
+def test_a_list_that_is_neither_listed_nor_dialled_yet_is_waited_for(sqlite: sa.Engine) -> None:
+    platform = HostilePlatform(21)
+    list_id = platform.plan_campaign(4, begin=1800, spread=10)
+    platform.hidden.add(list_id)
+    load(platform, sqlite, Scope(bulk_list_ids=[list_id]))
+    assert closing(sqlite) == (None, 0, "open", "no call yet")
+    platform.sleep(7200)
+    load(platform, sqlite)
+    assert closing(sqlite)[:3] == (None, 4, "open")
+    # Nobody will ever say that it has ended: it has when nothing has come for a day.
+    platform.sleep(2 * DAY)
+    load(platform, sqlite)
+    assert closing(sqlite) == (None, 4, "complete", None)
+    assert lists_of_calls(sqlite) == [(list_id, 4)]
+
+
+def test_a_listing_that_forgets_a_running_campaign_does_not_close_it(sqlite: sa.Engine) -> None:
+    platform = HostilePlatform(22)
+    list_id = platform.plan_campaign(4, begin=-DAY, spread=10)
+    platform.statuses[list_id] = "ongoing"
+    load(platform, sqlite)
+    platform.hidden.add(list_id)
+    platform.sleep(3600)
+    for scope in (None, Scope(bulk_list_ids=[list_id])):
+        load(platform, sqlite, scope)
+        assert closing(sqlite) == ("running", 4, "open", "campaign is running")
+    platform.sleep(2 * DAY)
+    load(platform, sqlite)
+    assert closing(sqlite) == ("running", 4, "complete", None)
+    # It is there again, and so are its calls.
+    platform.hidden.clear()
+    platform._plan_call(list_id, 2 * DAY)
+    load(platform, sqlite)
+    assert closing(sqlite) == ("running", 5, "open", "campaign is running")
+
+
+def test_an_end_that_another_run_heard_of_does_not_close_what_was_read_before(
+    sqlite: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform = HostilePlatform(23)
+    list_id = platform.plan_campaign(3, begin=-DAY, spread=10)
+    platform.statuses[list_id] = "ongoing"
+    details, pages = platform.get_call, platform.list_calls_page
+
+    def down(*_: Any, **__: Any) -> Any:
+        raise ServerError("It failed.", status_code=503)
+
+    def slow(call_id: str, send_analysis: bool = True) -> Any:
+        # Meanwhile the last call is made, the campaign ends, and another run hears of it but reads no call.
+        monkeypatch.setattr(platform, "get_call", details)
+        platform._plan_call(list_id, 600)
+        platform.sleep(9000)
+        platform.statuses[list_id] = "completed"
+        monkeypatch.setattr(platform, "list_calls_page", down)
+        with pytest.raises(ServerError):
+            load(platform, sqlite)
+        monkeypatch.setattr(platform, "list_calls_page", pages)
+        return details(call_id, send_analysis)
+
+    monkeypatch.setattr(platform, "get_call", slow)
+    load(platform, sqlite)
+    assert closing(sqlite) == ("completed", 3, "open", "calls are not read to the end")
+    platform.sleep(7200)
+    load(platform, sqlite)
+    assert closing(sqlite) == ("completed", 4, "complete", None)
+    assert lists_of_calls(sqlite) == [(list_id, 4)]
+
+
 def test_transcripts_are_in_no_column_when_they_are_switched_off(sqlite: sa.Engine) -> None:
     platform = HostilePlatform(11)
     platform.plan_campaign(20, begin=-3 * DAY, spread=10)
