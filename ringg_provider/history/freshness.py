@@ -7,11 +7,15 @@ import datetime as dt
 import sqlalchemy as sa
 
 from ringg_provider.exceptions import TransientError
-from ringg_provider.history.states import NOT_STARTED, REACHED_KNOWN
+from ringg_provider.history.states import NO_CALL_YET, NOT_STARTED, REACHED_KNOWN
 from ringg_provider.history.tables import HistoryState, campaigns_table
+from ringg_provider.ringg.responses import CampaignState
 
 #: States of a list in the launch ledger from which on phones may have rung.
 _LAUNCHED = ("start_sent", "started")
+
+#: A campaign without a call that ended so has reached nobody, even if it was launched.
+_CAME_TO_NOTHING = (CampaignState.FAILED.value, CampaignState.TERMINATED.value)
 
 
 class HistoryNotCurrent(TransientError):
@@ -30,10 +34,11 @@ def require_history_within(
 ) -> int:
     """Make sure that the calls of every campaign of late are in the tables, so that nobody reached is called again.
 
-    A campaign counts when it was launched (as the ledger knows) or was to run (as the platform knows) in that time.
+    A campaign counts when it was launched (as the ledger knows) or was to run (as the platform knows) in that time; one
+    that was scheduled when it was last looked at counts once its start has passed.
     It must be closed in `ringg_campaigns`: ended, read to the end, every call with its last status. What cannot change
-    who was reached (a cost, an analysis that is still to come) does not hold up the night, unless `complete`. Calls
-    that were given up are no reason to refuse for ever.
+    who was reached (a cost, an analysis that is still to come) does not hold up the night, unless `complete`. Neither
+    do calls that were given up, nor a list without a call that failed, was stopped, or was never launched.
 
     :param engine: the database that holds the tables.
     :param within: how far back to look.
@@ -46,21 +51,20 @@ def require_history_within(
     :raises HistoryNotCurrent: something is missing. The text says how many campaigns, what they wait for, and the
         first of their ids.
     """
-    since = (now or dt.datetime.now(dt.UTC)) - within
+    now = now or dt.datetime.now(dt.UTC)
+    since = now - within
     launched = _launched_since(engine, launches, schema, since)
     campaigns = campaigns_table(table, schema=schema)
     reasons: dict[str, str] = dict.fromkeys(launched, "never loaded into the tables")
     looked_at = set(launched)
     if sa.inspect(engine).has_table(table, schema=schema):
-        ran = sa.func.coalesce(
-            campaigns.c.campaign_end_time,
-            campaigns.c.last_call_at,
-            campaigns.c.campaign_start_time,
-            campaigns.c.created_at,
+        columns = (
+            campaigns.c.campaign_id,
+            campaigns.c.state,
+            campaigns.c.history_state,
+            campaigns.c.history_reason,
         )
-        started = sa.or_(campaigns.c.state.is_(None), campaigns.c.state.not_in(sorted(NOT_STARTED)))
-        columns = (campaigns.c.campaign_id, campaigns.c.history_state, campaigns.c.history_reason)
-        recent = sa.select(*columns).where(started, sa.or_(ran.is_(None), ran >= since))
+        recent = sa.select(*columns).where(_may_have_called(campaigns, now), _ran_since(campaigns, since))
         with engine.connect() as connection:
             rows = list(connection.execute(recent))
             for first in range(0, len(launched), 500):
@@ -68,7 +72,9 @@ def require_history_within(
                 rows += connection.execute(some)
         for row in rows:
             looked_at.add(row.campaign_id)
-            known = row.history_reason in REACHED_KNOWN and not complete
+            known = (row.history_reason in REACHED_KNOWN and not complete) or (
+                row.history_reason == NO_CALL_YET and _is_idle(row.state, launched=row.campaign_id in launched)
+            )
             if row.history_state == HistoryState.OPEN.value and not known:
                 reasons[row.campaign_id] = row.history_reason or "still open"
             else:
@@ -81,6 +87,37 @@ def require_history_within(
             "reached: load the history (RinggCallsToSqlOperator) and try again."
         )
     return len(looked_at)
+
+
+def _may_have_called(campaigns: sa.Table, now: dt.datetime) -> sa.ColumnElement[bool]:
+    """Whether a campaign has begun, or may have since it was last looked at."""
+    begun = sa.or_(campaigns.c.state.is_(None), campaigns.c.state.not_in(sorted(NOT_STARTED)))
+    start = campaigns.c.campaign_start_time
+    # Read when it was still waiting: nobody has looked since it was to begin. A scheduled one can begin late.
+    was_to_begin = sa.and_(
+        start <= now, sa.or_(start > campaigns.c.read_at, campaigns.c.state == CampaignState.SCHEDULED.value)
+    )
+    return sa.or_(begun, campaigns.c.calls > 0, campaigns.c.calls_open > 0, was_to_begin)
+
+
+def _ran_since(campaigns: sa.Table, since: dt.datetime) -> sa.ColumnElement[bool]:
+    """Whether a campaign was to run since then, or did; True when no time of it is known."""
+    ran = sa.func.coalesce(
+        campaigns.c.campaign_end_time,
+        campaigns.c.last_call_at,
+        campaigns.c.campaign_start_time,
+        campaigns.c.created_at,
+        campaigns.c.first_read_at,
+    )
+    return sa.or_(ran.is_(None), ran >= since, campaigns.c.last_call_at >= since)
+
+
+def _is_idle(state: str | None, *, launched: bool) -> bool:
+    """Whether a list that was read without finding a call has called nobody.
+
+    One generation says "completed" of a list that was merely uploaded; of one that was launched, its calls are missing.
+    """
+    return state in _CAME_TO_NOTHING or (state == CampaignState.COMPLETED.value and not launched)
 
 
 def _launched_since(engine: sa.Engine, name: str, schema: str | None, since: dt.datetime) -> list[str]:

@@ -184,5 +184,57 @@ def test_what_is_long_ago_or_never_began_does_not_matter(warehouse_of: Warehouse
     assert require_history_within(warehouse_of.engine, NIGHT, now=NOW) == 0
 
 
+@pytest.mark.parametrize("state", ["completed", "failed", "terminated"])
+def test_a_list_that_was_never_started_does_not_hold_up_the_night(warehouse_of: Warehouse, state: str) -> None:
+    campaign(warehouse_of, "idle", state=state, history_state="open", history_reason="no call yet")
+    assert require_history_within(warehouse_of.engine, NIGHT, now=NOW) == 1
+
+
+@pytest.mark.parametrize(("state", "refused"), [("completed", True), (None, True), ("failed", False)])
+def test_a_launched_list_without_a_call_holds_it_up_unless_it_came_to_nothing(
+    warehouse_of: Warehouse, state: str | None, refused: bool
+) -> None:
+    campaign(warehouse_of, "launched", state=state, history_state="open", history_reason="no call yet")
+    launched(warehouse_of, "launched", hours_ago=12)
+    if not refused:
+        assert require_history_within(warehouse_of.engine, NIGHT, now=NOW) == 1
+        return
+    with pytest.raises(HistoryNotCurrent, match="no call yet"):
+        require_history_within(warehouse_of.engine, NIGHT, now=NOW)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        # Looked at before its start, and never since.
+        {"state": "scheduled", "read_at": 17, "campaign_start_time": 15, "campaign_end_time": 11},
+        {"state": "draft", "read_at": 17, "campaign_start_time": 15, "campaign_end_time": 11},
+        # It was to begin, and had not yet.
+        {"state": "scheduled", "read_at": 14, "campaign_start_time": 15, "campaign_end_time": 11},
+        # Its calls say that it ran, whatever its state.
+        {"state": "insufficient_balance", "read_at": 2, "calls": 9, "calls_open": 1},
+        {"state": "not_a_campaign", "read_at": 2, "calls": 9, "calls_open": 1},
+        # Planned to have ended long ago, but the last call is fresh.
+        {"state": "running", "read_at": 2, "campaign_end_time": 200, "last_call_at": 3},
+    ],
+)
+def test_a_campaign_that_may_have_called_since_it_was_looked_at_holds_up_the_night(
+    warehouse_of: Warehouse, values: dict[str, Any]
+) -> None:
+    moments = {
+        name: NOW - dt.timedelta(hours=value) if name.endswith(("_at", "_time")) else value
+        for name, value in values.items()
+    }
+    campaign(warehouse_of, "unsure", **{"history_state": "open", "history_reason": "not started", **moments})
+    with pytest.raises(HistoryNotCurrent, match="1 of 1 campaigns"):
+        require_history_within(warehouse_of.engine, NIGHT, now=NOW)
+
+
+def test_a_campaign_that_is_still_to_begin_does_not_hold_up_the_night(warehouse_of: Warehouse) -> None:
+    times = {"read_at": NOW - dt.timedelta(hours=1), "campaign_start_time": NOW + dt.timedelta(hours=9)}
+    campaign(warehouse_of, "tomorrow", state="scheduled", history_state="open", campaign_end_time=None, **times)
+    assert require_history_within(warehouse_of.engine, NIGHT, now=NOW) == 0
+
+
 def test_the_first_night_has_no_tables_and_no_reason_to_wait(sqlite: sa.Engine) -> None:
     assert require_history_within(sqlite, NIGHT, now=NOW) == 0
