@@ -7,8 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ringg_provider.exceptions import NotFound, TransientError, UnexpectedResponse
+from ringg_provider.exceptions import AuthenticationError, NotFound, RinggProviderError
 from ringg_provider.ringg.responses import CallDetails
+
+_SEVERAL = 5  # fewer calls that all fail may be bad calls; from here on it is the platform
 
 
 class ReadsDetails(Protocol):
@@ -25,12 +27,17 @@ class FoundDetails:
 
     :param details: of the calls that could be read.
     :param failed: how many could not be read.
-    :param failure: the last passing failure among them.
+    :param failure: the last failure among them; a call that is not known is none.
     """
 
     details: list[CallDetails] = field(default_factory=list, repr=False)
     failed: int = 0
-    failure: TransientError | None = None
+    failure: RinggProviderError | None = None
+
+    @property
+    def outage(self) -> RinggProviderError | None:
+        """The failure, if not one of several calls could be read: it says nothing about any of them."""
+        return self.failure if not self.details and self.failed >= _SEVERAL else None
 
 
 def read_details(source: ReadsDetails, call_ids: Sequence[str], *, workers: int) -> FoundDetails:
@@ -42,19 +49,21 @@ def read_details(source: ReadsDetails, call_ids: Sequence[str], *, workers: int)
     :param call_ids: the calls.
     :param workers: how many at the same time.
     :return: what could be read.
-    :raises PermanentError: the platform refuses every such request, for instance because of the key.
+    :raises AuthenticationError: the key is refused.
 
     https://docs.ringg.ai/api-reference/endpoint/history/get-call-details
     """
     found = FoundDetails()
 
-    def read(call_id: str) -> CallDetails | TransientError | None:
+    def read(call_id: str) -> CallDetails | RinggProviderError | None:
         try:
             details = source.get_call(call_id, send_analysis=True)
-        except TransientError as failure:
-            return failure
-        except (NotFound, UnexpectedResponse):
+        except AuthenticationError:
+            raise
+        except NotFound:
             return None
+        except RinggProviderError as failure:
+            return failure
         return details if details.id == call_id else None
 
     if not call_ids:

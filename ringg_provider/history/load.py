@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from ringg_provider.exceptions import InvalidRequest, TransientError
+from ringg_provider.exceptions import InvalidRequest, RinggProviderError
 from ringg_provider.history.details import ReadsDetails, read_details
 from ringg_provider.history.merge import MergeCounts, merge_rows
 from ringg_provider.history.paging import DateSlices, ListsCalls, PageReader, Slice, calls_between, calls_of
@@ -64,7 +64,7 @@ UNLISTED_AFTER = dt.timedelta(days=1)
 _ROWS_PER_MERGE = 2_000
 _DETAILS_PER_MERGE = 500
 _AROUND = dt.timedelta(minutes=1)
-_MOST_SINGLES = 30  # more open calls than this are cheaper to find by date than one by one
+_MOST_SINGLES = 30  # open calls that are asked for one by one
 
 #: What a campaign is grouped by when its calls are summed up; all of it follows from its id.
 _CAMPAIGN_FACTS = (
@@ -244,7 +244,7 @@ class _Run:
         )
         self.carried = carried_over(load.calls)
         self.settled_lists: dict[str, dt.datetime] = {}  # those read to the end, and when the reading began
-        self.failure: TransientError | None = None
+        self.outage: RinggProviderError | None = None
 
     def go(self) -> LoadCounts:
         self.list_campaigns()
@@ -255,16 +255,17 @@ class _Run:
         if plan.dates is not None:
             self.read_dates(plan.dates)
         self.read_singles(plan.singles)
-        failure = self.read_details()
+        self.note_asked(plan.looked_for)
+        self.read_details()
         self.store_recordings()
         self.give_up()
         self.close_campaigns()
         self.count_what_is_there()
         self.counts.requests = self.reader.requests
         self.counts.campaigns_deferred = plan.deferred
-        if failure is not None and self.counts.details_read == 0:
+        if self.outage is not None and self.counts.details_read == 0:
             # Not one could be read: that is not a few calls of bad luck, and the task should say so.
-            raise failure
+            raise self.outage
         return self.counts
 
     # --- campaigns and the plan
@@ -337,14 +338,17 @@ class _Run:
             )
             campaigns = self.campaigns_to_read(touching)
             singles: list[str] = []
+            looked_for: list[str] = []
         else:
             start = self.watermark_start()
             campaigns = self.campaigns_to_read(
                 sa.and_(self.was_started(), self.campaigns.c.history_state == HistoryState.OPEN.value),
                 only_changing=True,
             )
-            singles, oldest = self.open_singles({campaign.campaign_id for campaign in campaigns})
-            if oldest is not None:
+            looked_for, oldest = self.open_singles({campaign.campaign_id for campaign in campaigns})
+            # More than a few are cheaper to find by date.
+            singles = looked_for if len(looked_for) <= _MOST_SINGLES else []
+            if oldest is not None and not singles:
                 start = min(start, oldest - self.settings.lookback)
         dates = DateSlices(self.reader, start, end) if start < end else None
         plan = Plan(
@@ -352,6 +356,7 @@ class _Run:
             dates=dates,
             date_calls=dates.probe() if dates is not None else 0,
             singles=singles,
+            looked_for=looked_for,
             per_minute=self.per_minute,
         )
         return plan.cut(self.settings.max_minutes)
@@ -427,7 +432,7 @@ class _Run:
         return EARLIEST if watermark is None else watermark - self.settings.lookback
 
     def open_singles(self, lists: set[str]) -> tuple[list[str], dt.datetime | None]:
-        """Calls outside the lists to be read that are still running: their ids, or from when on to look for them."""
+        """Calls outside the lists to be read that are still running: their ids, and when the oldest was made."""
         calls = self.calls
         query = sa.select(calls.c.call_id, calls.c.created_at, calls.c.bulk_list_id).where(
             calls.c.history_state == HistoryState.OPEN.value,
@@ -435,9 +440,8 @@ class _Run:
         )
         with self.engine.connect() as connection:
             rows = [row for row in connection.execute(query) if row.bulk_list_id not in lists]
-        if len(rows) <= _MOST_SINGLES:
-            return sorted(row.call_id for row in rows), None
-        return [], min((row.created_at for row in rows if row.created_at is not None), default=None)
+        oldest = min((row.created_at for row in rows if row.created_at is not None), default=None)
+        return sorted(row.call_id for row in rows), oldest
 
     # --- reading calls
 
@@ -448,6 +452,9 @@ class _Run:
         self.counts.campaigns_read += 1
         if reading.settled:
             self.settled_lists[campaign_id] = began
+            # Those that did not come any more were asked for too.
+            still_open = self.calls.c.history_state == HistoryState.OPEN.value
+            self.note_asked_where(sa.and_(self.calls.c.bulk_list_id == campaign_id, still_open))
         else:
             self.counts.unsettled += 1
 
@@ -466,7 +473,14 @@ class _Run:
             # A quiet night moves the mark too: the newest call of an earlier one bears it.
             bearer = newest.call_id or bearer
             if unbroken and bearer is not None:
-                self.merge([{"call_id": bearer, "watermark": end, "read_at": self.load.now()}])
+                self.mark(bearer, end)
+
+    def mark(self, call_id: str, watermark: dt.datetime) -> None:
+        """Let a call bear the watermark; by itself that is no news of the call."""
+        calls = self.calls
+        lower = sa.or_(calls.c.watermark.is_(None), calls.c.watermark < watermark)
+        with self.engine.begin() as connection:
+            connection.execute(sa.update(calls).where(calls.c.call_id == call_id, lower).values(watermark=watermark))
 
     def read_singles(self, call_ids: Sequence[str]) -> None:
         """Ask for single open calls by their id; where the platform cannot filter so, around their times."""
@@ -536,20 +550,23 @@ class _Run:
 
     # --- what only the details have
 
-    def read_details(self) -> TransientError | None:
-        """Read the analysis of the calls in scope that lack it; gives back the last failure, if any."""
+    def read_details(self) -> None:
+        """Read the analysis of the calls in scope that lack it, unless the platform gives none."""
         if not self.settings.include_analysis:
-            return None
+            return
         wanted = lacks_analysis(self.calls, client_analysis=self.settings.wait_for_client_analysis)
         for batch in self.batches(wanted, self.calls.c.call_id):
             self.merge(self.details_rows([row.call_id for row in batch]))
-        return self.failure
+            if self.outage is not None and self.counts.details_read == 0:
+                return
 
     def details_rows(self, call_ids: Sequence[str]) -> list[Row]:
         found = read_details(self.load.source, call_ids, workers=self.settings.analysis_concurrency)
         self.counts.details_read += len(found.details)
         self.counts.details_failed += found.failed
-        self.failure = found.failure or self.failure
+        self.outage = found.outage or self.outage
+        if found.outage is None:
+            self.note_asked(call_ids)
         now = self.load.now()
         return [details_row(each, read_at=now, transcripts=self.settings.transcripts) for each in found.details]
 
@@ -561,6 +578,7 @@ class _Run:
         columns = (self.calls.c.call_id, self.calls.c.recording_url)
         for batch in self.batches(lacks_recording(self.calls), *columns):
             stored = store.store([(row.call_id, row.recording_url) for row in batch])
+            self.note_asked([row.call_id for row in batch])
             now = self.load.now()
             self.merge(
                 [
@@ -596,6 +614,17 @@ class _Run:
             yield batch
             after = batch[-1].call_id
 
+    def note_asked(self, call_ids: Sequence[str]) -> None:
+        """Note that calls were asked for now, whether anything came of it: so they can be given up one day."""
+        for first in range(0, len(call_ids), _DETAILS_PER_MERGE):
+            self.note_asked_where(self.calls.c.call_id.in_(call_ids[first : first + _DETAILS_PER_MERGE]))
+
+    def note_asked_where(self, condition: sa.ColumnElement[bool]) -> None:
+        now = self.load.now()
+        update = sa.update(self.calls).where(condition, self.calls.c.read_at < now).values(read_at=now)
+        with self.engine.begin() as connection:
+            connection.execute(update)
+
     def in_scope(self) -> sa.ColumnElement[bool]:
         if self.scope.bulk_list_ids:
             return self.calls.c.bulk_list_id.in_(self.scope.bulk_list_ids)
@@ -607,7 +636,7 @@ class _Run:
 
     def give_up(self) -> None:
         """Mark as incomplete what has been missing for too long, with the reason."""
-        calls = self.calls
+        calls, campaigns = self.calls, self.campaigns
         since = self.started_at - self.settings.give_up_after
         # What a call that has ended still lacks counts from the call, but it was asked for at least once.
         ended_long_ago = sa.and_(
@@ -615,7 +644,18 @@ class _Run:
             sa.func.coalesce(calls.c.attempted_at, calls.c.created_at, calls.c.first_read_at) < since,
             calls.c.read_at >= self.started_at,
         )
-        stuck = sa.and_(calls.c.is_final == sa.false(), calls.c.status_since < since)
+        # What waits on a campaign that has not ended, or has just now, may still be dialled.
+        lively = sa.select(campaigns.c.campaign_id).where(
+            sa.or_(
+                sa.and_(
+                    campaigns.c.state.not_in(sorted(ENDED)), campaigns.c.read_at >= self.started_at - UNLISTED_AFTER
+                ),
+                campaigns.c.last_call_at >= since,
+                campaigns.c.updated_at >= since,
+            )
+        )
+        waits = sa.and_(calls.c.bulk_list_id.is_not(None), calls.c.bulk_list_id.in_(lively))
+        stuck = sa.and_(calls.c.is_final == sa.false(), calls.c.status_since < since, sa.not_(waits))
         days = self.settings.give_up_after / dt.timedelta(days=1)
         prefix = sa.literal(f"given up after {days:g} days: ", sa.Text)
         update = (

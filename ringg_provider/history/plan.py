@@ -35,6 +35,7 @@ class Plan:
     :param dates: the pass by date, if there is one; its first request was made.
     :param date_calls: how many calls it has; None when the platform only says "many".
     :param singles: open calls to ask for one by one.
+    :param looked_for: those and the ones that the pass by date looks for.
     :param per_minute: list requests that the platform allows in a minute.
     :param deferred: campaigns that were left for the next run.
     """
@@ -43,6 +44,7 @@ class Plan:
     dates: DateSlices | None = field(default=None, repr=False)
     date_calls: int | None = 0
     singles: Sequence[str] = ()
+    looked_for: Sequence[str] = ()
     per_minute: float = 10.0
     deferred: int = 0
 

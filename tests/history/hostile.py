@@ -82,6 +82,7 @@ class HostilePlatform:
         self.clock = 0.0
         self.calls: list[TrueCall] = []
         self.campaigns: dict[str, dt.datetime] = {}
+        self.poisoned: dict[str, Exception] = {}  # what asking for the details of a call ends in, for ever
         self.statuses: dict[str, str] = {}  # what the listing says of a campaign, whatever is true
         self.hidden: set[str] = set()  # campaigns that the listing leaves out
         self.planned: list[TrueCall] = []
@@ -175,6 +176,8 @@ class HostilePlatform:
         """The details of a call."""
         if not self.calm and self.random.random() < self.behaviour.details_fail:
             raise ServerError("It failed.", status_code=500)
+        if call_id in self.poisoned:
+            raise self.poisoned[call_id]
         call = next((each for each in self.calls if each.id == call_id), None)
         if call is None:
             raise NotFound("Call not found.", status_code=404)

@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from ringg_provider.exceptions import AuthenticationError, InvalidRequest, ServerError
+from ringg_provider.exceptions import (
+    AuthenticationError,
+    InvalidRequest,
+    NotFound,
+    PermissionDenied,
+    RinggProviderError,
+    ServerError,
+    UnexpectedResponse,
+)
 from ringg_provider.history import load as history_load
 from ringg_provider.history.load import HistoryLoad, LoadCounts, Scope, Settings
 from ringg_provider.history.paging import DateSlices
@@ -312,6 +320,119 @@ def test_details_that_always_fail_fail_the_task_after_the_calls_are_in(sqlite: s
     with pytest.raises(ServerError):
         load(platform, sqlite)
     assert select(sqlite, "SELECT count(*) FROM ringg_calls") == [(20,)]
+
+
+def completed_campaign(platform: HostilePlatform, calls: int) -> str:
+    list_id = platform.plan_campaign(calls, begin=-2 * DAY, spread=10)
+    for call in platform.calls:
+        call.outcome = "completed"
+    return list_id
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        NotFound("Unknown.", status_code=404),
+        ServerError("It failed.", status_code=500),
+        InvalidRequest("No.", status_code=422),
+        PermissionDenied("No.", status_code=403),
+        UnexpectedResponse("What?"),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+def test_a_call_that_can_never_be_read_is_given_up_and_hinders_nobody(
+    sqlite: sa.Engine, failure: RinggProviderError
+) -> None:
+    platform = HostilePlatform(24)
+    completed_campaign(platform, 3)
+    platform.poisoned[platform.calls[0].id] = failure
+    counts = load(platform, sqlite)
+    assert (counts.details_read, counts.details_failed, counts.open, counts.incomplete) == (2, 1, 1, 0)
+    platform.sleep(2 * DAY)
+    counts = load(platform, sqlite)
+    assert (counts.open, counts.incomplete) == (0, 1)
+    assert closing(sqlite)[2:] == ("incomplete", "1 calls were given up")
+
+
+def test_an_outage_gives_no_call_up(sqlite: sa.Engine) -> None:
+    platform = HostilePlatform(25)
+    completed_campaign(platform, 20)
+    platform.poisoned = dict.fromkeys((call.id for call in platform.calls), PermissionDenied("No.", status_code=403))
+    for _ in range(5):
+        with pytest.raises(PermissionDenied):
+            load(platform, sqlite)
+        platform.sleep(DAY)
+    assert closing(sqlite)[2:] == ("open", "calls await their analysis or recording")
+    platform.poisoned.clear()
+    load(platform, sqlite)
+    assert closing(sqlite)[2:] == ("complete", None)
+
+
+@pytest.mark.parametrize("number", [1, 40])
+@pytest.mark.parametrize("of_a_campaign", [True, False])
+def test_calls_that_left_the_history_before_they_were_costed_are_given_up(
+    sqlite: sa.Engine, number: int, of_a_campaign: bool
+) -> None:
+    platform = HostilePlatform(26)
+    platform.plan_single(-2 * DAY)
+    if of_a_campaign:
+        platform.plan_campaign(number, begin=-DAY, spread=10)
+    for _ in range(0 if of_a_campaign else number):
+        platform.plan_single(-DAY)
+    for call in platform.calls[1:]:
+        call.costed_at = START + dt.timedelta(days=3650)
+    assert load(platform, sqlite).open == number
+    del platform.calls[1:]
+    platform.sleep(4 * DAY)
+    counts = load(platform, sqlite)
+    assert (counts.open, counts.incomplete) == (0, number)
+
+
+def test_details_that_lag_behind_the_history_are_given_up(sqlite: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    platform = HostilePlatform(27)
+    completed_campaign(platform, 1)
+    monkeypatch.setattr(platform, "_details", lambda call: {"id": call.id, "call_status": "ongoing"})
+    assert load(platform, sqlite).open == 1
+    platform.sleep(2 * DAY)
+    counts = load(platform, sqlite)
+    assert (counts.open, counts.incomplete) == (0, 1)
+
+
+def test_a_recording_that_can_never_be_stored_is_given_up(sqlite: sa.Engine) -> None:
+    class Refusing:
+        def store(self, recordings: Any) -> list[Any]:
+            return []
+
+    platform = HostilePlatform(28)
+    completed_campaign(platform, 1)
+    row = platform.row
+    platform.row = lambda call: {**row(call), "audio_recording": "https://elsewhere.example/a.mp3"}  # type: ignore[method-assign]
+    run = functools.partial(HistoryLoad, platform, sqlite, recordings=Refusing(), now=platform.now)  # type: ignore[arg-type]
+    run(pacer=Pacer(clock=platform.monotonic, sleep=platform.sleep)).run()
+    platform.sleep(2 * DAY)
+    run(pacer=Pacer(clock=platform.monotonic, sleep=platform.sleep)).run()
+    assert select(sqlite, "SELECT history_state, history_reason FROM ringg_calls") == [
+        ("incomplete", "given up after 3 days: recording is not stored")
+    ]
+
+
+def test_a_call_that_waits_is_not_given_up_before_its_campaign_has_ended(sqlite: sa.Engine) -> None:
+    platform = HostilePlatform(29)
+    list_id = platform.plan_campaign(2, begin=-600, spread=10)
+    done, waiting = platform.calls
+    done.starts_at = done.ends_at = START
+    waiting.starts_at = waiting.ends_at = START + dt.timedelta(days=365)
+    platform.statuses[list_id] = "ongoing"
+    for _ in range(6):
+        load(platform, sqlite)
+        platform.sleep(DAY)
+    states = "SELECT count(*) FROM ringg_calls WHERE status = 'registered' AND history_state = "
+    assert select(sqlite, states + "'open'") == [(1,)]
+    # The campaign was stopped: nobody will be called any more.
+    platform.statuses[list_id] = "terminated"
+    load(platform, sqlite)
+    assert select(sqlite, states + "'incomplete'") == [(1,)]
+    assert closing(sqlite)[2] == "incomplete"
 
 
 def test_a_refused_key_stops_the_run_at_once(sqlite: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
