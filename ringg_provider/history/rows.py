@@ -60,7 +60,7 @@ def call_row(call: Call, *, bulk_list_id: str | None, read_at: dt.datetime, tran
         "to_number_e164": values.e164(call.to_number),
         "from_number": values.key(call.from_numbers[0]) if call.from_numbers else None,
         "callee_name": values.text(call.name),
-        "status": values.key(call.status),
+        "status": values.key(call.status) or None,
         "sub_status": values.text(call.sub_status),
         "created_at": values.moment(call.created_at),
         "attempted_at": values.moment(call.call_attempt_time),
@@ -128,12 +128,17 @@ def campaign_row(campaign: Campaign, *, read_at: dt.datetime) -> Row:
         "updated_at": values.moment(campaign.updated_at),
         "campaign_start_time": values.moment(campaign.campaign_start_time),
         "campaign_end_time": values.moment(campaign.campaign_end_time),
-        "total_count": campaign.total_count if campaign.total_count is not None else campaign.total_calls,
-        "registered_count": campaign.registered_count,
-        "completed_count": campaign.completed_count,
+        "total_count": _count(campaign.total_count if campaign.total_count is not None else campaign.total_calls),
+        "registered_count": _count(campaign.registered_count),
+        "completed_count": _count(campaign.completed_count),
         "raw": values.document(campaign.raw),
         "read_at": read_at,
     }
+
+
+def _count(value: int | None) -> int | None:
+    """A count that fits its column; None otherwise."""
+    return value if value is not None and abs(value) < 2**63 else None
 
 
 def transcript(turns: list[dict[str, Any]] | None) -> list[Row] | None:
@@ -210,14 +215,18 @@ def completeness(
             unstored = sa.and_(merged["recording_url"].is_not(None), merged["recording_path"].is_(None))
             whens.append((unstored, RECORDING_MISSING))
         missing = sa.case(*((condition, sa.literal(reason)) for condition, reason in whens), else_=sa.null())
+        same_status = sa.func.coalesce(stored["status"], "") == sa.func.coalesce(merged["status"], "")
         # What was given up stays so until the call moves on.
-        given_up = sa.and_(
-            stored["history_state"] == HistoryState.INCOMPLETE.value, stored["status"] == merged["status"]
-        )
+        given_up = sa.and_(stored["history_state"] == HistoryState.INCOMPLETE.value, same_status)
         return {
+            # The history tells a callback and a redial from other outbound calls; the details only know the direction.
+            "call_type": sa.case(
+                (staged["raw"].is_(sa.null()), sa.func.coalesce(stored["call_type"], staged["call_type"])),
+                else_=merged["call_type"],
+            ),
             "is_final": final,
-            "status_since": sa.case(
-                (stored["status"] == merged["status"], stored["status_since"]), else_=staged["read_at"]
+            "status_since": sa.func.coalesce(
+                sa.case((same_status, stored["status_since"]), else_=staged["read_at"]), staged["read_at"]
             ),
             "first_read_at": sa.func.coalesce(stored["first_read_at"], staged["read_at"]),
             "changed_at": sa.case((_brings_news(stored, merged), staged["read_at"]), else_=stored["changed_at"]),

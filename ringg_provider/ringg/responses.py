@@ -474,15 +474,20 @@ def _turns(value: Any) -> Any:
 _Transcript = Annotated[list[dict[str, Any]] | None, BeforeValidator(_turns), Lenient]
 
 
+def _status_or_none_yet(value: Any) -> Any:
+    # One row that says nothing of its status must not keep a whole history from being read.
+    return value if isinstance(value, str) else ""
+
+
 class Call(ResponseModel):
-    """One row of the call history.
+    """One row of the call history. `status` is empty, which is not final, when the platform gives none.
 
     `call_duration` is in seconds, `call_cost` in the platform's credits. `audio_recording` is a link that
     expires, and a row does not say which campaign it belongs to unless the platform sends `bulk_list_id`.
     """
 
     id: RequiredId
-    status: CallStatus
+    status: Annotated[CallStatus, BeforeValidator(_status_or_none_yet)] = CallStatus("")
     sub_status: OptionalText = None
     to_number: OptionalText = Field(default=None, repr=False)
     name: OptionalText = Field(default=None, repr=False)

@@ -18,6 +18,7 @@ from ringg_provider.history.rows import (
     RECORDING_MISSING,
     STATUS_MISSING,
     call_row,
+    campaign_row,
     carried_over,
     completeness,
     details_row,
@@ -26,7 +27,7 @@ from ringg_provider.history.rows import (
 )
 from ringg_provider.history.tables import calls_table
 from ringg_provider.history.values import e164
-from ringg_provider.ringg.responses import Call, CallDetails
+from ringg_provider.ringg.responses import Call, CallDetails, Campaign
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 EARLIER, LATER = NOW - dt.timedelta(hours=1), NOW + dt.timedelta(hours=1)
@@ -145,11 +146,8 @@ json_values = st.recursive(
 @settings(max_examples=60, deadline=None)
 def test_no_value_of_any_field_makes_a_load_fail(fields: dict[str, Any], more: Any) -> None:
     fields.pop("raw", None)
-    status = fields.get("status")
     engine = sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool)
-    Table(engine).merge(
-        row(**{**fields, "id": "c1", "status": status if isinstance(status, str) else "odd", "unknown": more})
-    )
+    Table(engine).merge(row(**{**fields, "id": "c1", "unknown": more}))
 
 
 @pytest.mark.parametrize(
@@ -235,6 +233,32 @@ def test_a_row_says_what_it_still_lacks(
 ) -> None:
     table.merge(*(row(**fields, read_at=NOW + dt.timedelta(minutes=n)) for n, fields in enumerate(rows)))
     assert (table.only.history_state, table.only.history_reason) == (state, reason)
+
+
+@pytest.mark.parametrize("word", ["callback", "voicemail"])
+def test_the_details_do_not_blur_what_kind_of_call_it_was(table: Table, word: str) -> None:
+    table.merge(row(call_type=word), details(call_direction="outbound", read_at=LATER))
+    assert table.only.call_type == word
+
+
+def test_the_details_say_what_kind_of_call_it_was_until_the_history_does(table: Table) -> None:
+    table.merge(row(), details(call_direction="outbound", read_at=LATER))
+    assert table.only.call_type == "outbound"
+    table.merge(row(call_type="callback", read_at=LATER), row(read_at=LATER))
+    assert table.only.call_type == "callback"
+
+
+def test_a_call_without_a_status_is_not_final_and_takes_none_away(table: Table) -> None:
+    table.merge(row(status=None, read_at=EARLIER), row(status=None))
+    assert (table.only.status, table.only.is_final, table.only.status_since) == (None, False, EARLIER)
+    table.merge(row(status="failed"), row(status=None, read_at=LATER))
+    assert (table.only.status, table.only.is_final) == ("failed", True)
+
+
+def test_a_count_that_no_column_can_hold_says_nothing() -> None:
+    campaign = Campaign.read({"id": "l", "campaign_status": "ongoing", "total_count": 10**30, "completed_count": 3})
+    found = campaign_row(campaign, read_at=NOW)
+    assert (found["total_count"], found["completed_count"]) == (None, 3)
 
 
 def test_a_recording_is_waited_for_only_when_it_is_wanted(table: Table) -> None:
