@@ -243,7 +243,8 @@ class _Run:
             recordings=load.recordings is not None,
         )
         self.carried = carried_over(load.calls)
-        self.settled_lists: dict[str, dt.datetime] = {}  # those read to the end, and when the reading began
+        self.lists_read: dict[str, dt.datetime] = {}  # and when the reading began
+        self.settled_lists: set[str] = set()
         self.outage: RinggProviderError | None = None
 
     def go(self) -> LoadCounts:
@@ -450,8 +451,9 @@ class _Run:
         reading = Slice(self.reader, calls_of(campaign_id))
         self.merge_calls(reading.pages(), bulk_list_id=campaign_id)
         self.counts.campaigns_read += 1
+        self.lists_read[campaign_id] = began
         if reading.settled:
-            self.settled_lists[campaign_id] = began
+            self.settled_lists.add(campaign_id)
             # Those that did not come any more were asked for too.
             still_open = self.calls.c.history_state == HistoryState.OPEN.value
             self.note_asked_where(sa.and_(self.calls.c.bulk_list_id == campaign_id, still_open))
@@ -464,7 +466,7 @@ class _Run:
         unbroken: bool | None = None
         for start, end, reading, first in dates:
             if unbroken is None:
-                unbroken = watermark is None or start <= watermark
+                unbroken = start <= (watermark or EARLIEST)
             newest = _Newest()
             self.merge_calls(newest.watching(reading.pages(first)), bulk_list_id=None)
             if not reading.settled:
@@ -710,9 +712,9 @@ class _Run:
         self.merge_campaigns([self.closing(row) for row in rows])
 
     def closing(self, row: Any) -> Row:
-        began = self.settled_lists.get(row.campaign_id)
+        began = self.lists_read.get(row.campaign_id)
         # Another run may have listed it since: what was read before that says nothing about what it says now.
-        settled = began is not None and began >= row.read_at
+        settled = row.campaign_id in self.settled_lists and began is not None and began >= row.read_at
         state, reason = self.verdict(row, settled=settled)
         return {
             "campaign_id": row.campaign_id,
@@ -723,7 +725,8 @@ class _Run:
             "cost": row.cost,
             "first_call_at": row.first_call_at,
             "last_call_at": row.last_call_at,
-            "calls_read_at": self.load.now() if settled else None,
+            # One that kept moving too: the others come first the next time.
+            "calls_read_at": began,
             "history_state": state.value,
             "history_reason": reason,
             "read_at": row.read_at,
@@ -790,7 +793,7 @@ class _Newest:
     def watching(self, pages: Iterable[list[Call]]) -> Iterator[list[Call]]:
         for page in pages:
             for call in page:
-                at = call.created_at
+                at = call.created_at or call.call_attempt_time
                 if at is not None and (self._created_at is None or at > self._created_at):
                     self._created_at, self.call_id = at, call.id
             yield page

@@ -169,6 +169,68 @@ def test_what_does_not_fit_into_the_hour_is_read_in_the_next_one(sqlite: sa.Engi
     assert select(sqlite, "SELECT DISTINCT history_state FROM ringg_campaigns") == [("complete",)]
 
 
+def test_a_campaign_that_keeps_moving_does_not_keep_the_others_waiting(
+    sqlite: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform = HostilePlatform(30)
+    # Of two that are equally long unread the smaller id comes first.
+    moving, quiet = sorted(platform.plan_campaign(2500, begin=-DAY, spread=10) for _ in range(2))
+    pages = platform.list_calls_page
+
+    def restless(query: Any, *args: Any, **kwargs: Any) -> Any:
+        if moving in (query.bulk_list_id or ()):
+            platform._plan_call(moving, platform.clock)
+        return pages(query, *args, **kwargs)
+
+    monkeypatch.setattr(platform, "list_calls_page", restless)
+    for _ in range(2):
+        load(platform, sqlite, max_minutes=0, include_analysis=False)
+    assert (quiet, "complete") in select(sqlite, "SELECT campaign_id, history_state FROM ringg_campaigns")
+
+
+def test_an_interval_that_is_read_first_leaves_no_hole_before_it(sqlite: sa.Engine) -> None:
+    platform = HostilePlatform(31)
+    for hours in range(1, 100):
+        platform.plan_single(-3600.0 * hours)
+    load(platform, sqlite, Scope(start=START - dt.timedelta(hours=50), end=START - dt.timedelta(hours=40)))
+    load(platform, sqlite)
+    assert select(sqlite, "SELECT count(*) FROM ringg_calls") == [(99,)]
+
+
+def test_the_watermark_moves_although_no_call_says_when_it_was_made(
+    sqlite: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform = HostilePlatform(32, Behaviour(dates_mean_attempt=True))
+    for hours in range(3, 103):
+        platform.plan_single(-3600.0 * hours)
+    row = platform.row
+    monkeypatch.setattr(platform, "row", lambda call: {**row(call), "created_at": None})
+    assert load(platform, sqlite).calls_read == 100
+    platform.sleep(3600)
+    assert load(platform, sqlite).calls_read == 0
+
+
+def test_a_call_without_a_status_neither_stops_the_others_nor_stays_open_for_ever(
+    sqlite: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform = HostilePlatform(33)
+    for _ in range(3):
+        platform.plan_single(-DAY)
+    row, odd = platform.row, platform.calls[0].id
+    monkeypatch.setattr(
+        platform, "row", lambda call: {**row(call), "status": None if call.id == odd else call.status(platform.now())}
+    )
+    counts = load(platform, sqlite)
+    assert (counts.inserted, counts.open) == (3, 1)
+    for _ in range(5):
+        platform.sleep(DAY)
+        counts = load(platform, sqlite)
+    assert (counts.open, counts.incomplete) == (0, 1)
+    assert select(sqlite, "SELECT is_final, history_reason FROM ringg_calls WHERE status IS NULL") == [
+        (0, "given up after 3 days: status is not final")
+    ]
+
+
 def test_many_calls_by_date_are_cut_into_slices(sqlite: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history_load, "DateSlices", functools.partial(DateSlices, max_calls=1000))
     platform = HostilePlatform(8)
