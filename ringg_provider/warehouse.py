@@ -8,7 +8,8 @@ from ringg_provider.contacts.people import people_table
 from ringg_provider.history.freshness import HistoryNotCurrent, require_history_within
 from ringg_provider.history.load import create_tables
 from ringg_provider.history.outcomes import create_outcomes_view
-from ringg_provider.history.tables import calls_table, campaigns_table
+from ringg_provider.history.tables import CALLS, CAMPAIGNS, calls_table
+from ringg_provider.history.tables import campaigns_table as describe_campaigns
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -16,14 +17,25 @@ if TYPE_CHECKING:
 __all__ = ["HistoryNotCurrent", "create_ringg_tables", "require_history_within"]
 
 
-def create_ringg_tables(engine: Engine, *, schema: str | None = None) -> None:
+def create_ringg_tables(
+    engine: Engine,
+    *,
+    schema: str | None = None,
+    contacts_table: str = "ringg_contacts",
+    table: str = CALLS,
+    campaigns_table: str = CAMPAIGNS,
+) -> None:
     """Create ``ringg_contacts``, ``ringg_campaigns``, ``ringg_calls`` and the view ``ringg_outcomes``, where missing.
 
     The operators create the tables that they write; a query that reads them before the first run needs this.
 
     :param engine: the warehouse.
     :param schema: where they live; the connection's default when left out.
+    :param contacts_table: as given to the operators. Default ``ringg_contacts``.
+    :param table: of calls, as given to ``RinggCallsToSqlOperator``. Default ``ringg_calls``.
+    :param campaigns_table: the same of campaigns. Default ``ringg_campaigns``.
+    :raises InvalidRequest: there is a view ``ringg_outcomes`` that reads other tables.
     """
-    people, calls = people_table(schema=schema), calls_table(schema=schema)
-    create_tables(engine, people, calls, campaigns_table(schema=schema))
+    people, calls = people_table(contacts_table, schema), calls_table(table, schema=schema)
+    create_tables(engine, people, calls, describe_campaigns(campaigns_table, schema=schema))
     create_outcomes_view(engine, people, calls, schema=schema)

@@ -24,7 +24,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.contacts.source import database_failure
-from ringg_provider.exceptions import RinggProviderError
+from ringg_provider.exceptions import InvalidRequest, RinggProviderError
 
 #: Longer keys are cut: every index of every supported database takes two of these.
 MAX_KEY = 250
@@ -143,8 +143,13 @@ def people_table(name: str = "ringg_contacts", schema: str | None = None) -> sa.
 
     :param name: of the table; `schema.name` is understood too.
     :param schema: where it lives; the connection's default when left out.
+    :raises InvalidRequest: both say where.
     """
-    if schema is None and "." in name:
+    if "." in name:
+        if schema is not None:
+            raise InvalidRequest(
+                "contacts_table: has a schema in its name, and another one is given.", field="contacts_table"
+            )
         schema, _, name = name.rpartition(".")
     return sa.Table(
         name,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import sqlalchemy as sa
 
+from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.tables import HistoryState
 
 OUTCOMES = "ringg_outcomes"
@@ -117,8 +119,10 @@ def create_outcomes_view(
     :param calls: `ringg_calls`; must exist.
     :param name: of the view. Default `ringg_outcomes`.
     :param schema: where it lives; the connection's default when left out.
+    :raises InvalidRequest: there is one that reads other tables.
     """
     if name in sa.inspect(engine).get_view_names(schema=schema):
+        _require_same_tables(engine, name, schema, contacts, calls)
         return
     view = sa.Table(name, sa.MetaData(), schema=schema)
     body = outcomes(contacts, calls).compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True})
@@ -129,3 +133,17 @@ def create_outcomes_view(
     except sa.exc.DBAPIError:
         if name not in sa.inspect(engine).get_view_names(schema=schema):
             raise
+
+
+def _require_same_tables(engine: sa.Engine, name: str, schema: str | None, *tables: sa.Table) -> None:
+    """A view of other tables would say of everybody that nobody has called them yet."""
+    definition = sa.inspect(engine).get_view_definition(name, schema=schema) or ""
+    others = [
+        table.name for table in tables if definition and not re.search(rf"\b{re.escape(table.name)}\b", definition)
+    ]
+    if others:
+        raise InvalidRequest(
+            f"contacts_table, table: the view {name} does not read {', '.join(others)}. Drop the view, and it is made"
+            " anew.",
+            field="contacts_table",
+        )

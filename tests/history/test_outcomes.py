@@ -11,10 +11,11 @@ import sqlalchemy as sa
 
 from ringg_provider.campaign.ledger import launches
 from ringg_provider.contacts.people import people_table
-from ringg_provider.exceptions import TransientError
+from ringg_provider.exceptions import InvalidRequest, TransientError
 from ringg_provider.history.freshness import HistoryNotCurrent, require_history_within
 from ringg_provider.history.outcomes import create_outcomes_view
 from ringg_provider.history.tables import calls_table, campaigns_table
+from ringg_provider.warehouse import create_ringg_tables
 
 NOW = dt.datetime(2026, 3, 2, 2, tzinfo=dt.UTC)
 NIGHT = dt.timedelta(hours=24)
@@ -102,6 +103,21 @@ def test_the_number_on_another_list_is_not_the_same_contact(warehouse_of: Wareho
 
 def test_making_the_view_twice_is_harmless(warehouse_of: Warehouse) -> None:
     create_outcomes_view(warehouse_of.engine, CONTACTS, CALLS)
+
+
+def test_a_view_of_another_table_is_not_taken_for_ours(warehouse_of: Warehouse) -> None:
+    with pytest.raises(InvalidRequest, match="does not read my_contacts"):
+        create_ringg_tables(warehouse_of.engine, contacts_table="my_contacts")
+    with pytest.raises(InvalidRequest, match="does not read contacts"):
+        create_outcomes_view(warehouse_of.engine, people_table("contacts"), CALLS)
+
+
+def test_the_tables_can_have_other_names(sqlite: sa.Engine) -> None:
+    for _ in range(2):
+        create_ringg_tables(sqlite, contacts_table="people", table="calls", campaigns_table="campaigns")
+    assert set(sa.inspect(sqlite).get_table_names()) == {"people", "calls", "campaigns"}
+    with pytest.raises(InvalidRequest, match="another one is given"):
+        people_table("mk.people", "mk")
 
 
 def campaign(warehouse: Warehouse, campaign_id: str, **values: Any) -> None:
