@@ -174,6 +174,40 @@ def test_hashing_numbers_takes_the_number_and_keeps_the_join(hashing: sa.Engine)
     assert outcomes == {"person-400": 1, "person-2": 1}
 
 
+def test_erasing_and_hashing_take_calls_without_a_time_and_who_called_in(hashing: sa.Engine) -> None:
+    contacts, calls = _people(hashing)
+    old, young = NOW - dt.timedelta(days=400), NOW - dt.timedelta(days=2)
+    same = {"history_state": "complete", "transcript": [{"text": "my secret"}], "bulk_list_id": "other"}
+    with hashing.begin() as connection:
+        for row in (
+            {"call_id": "timeless", "to_number": "+919800000007", "to_number_e164": "+919800000007"},
+            {
+                "call_id": "inbound",
+                "from_number": "+919800000008",
+                "call_type": "inbound",
+                "to_number": "+918031000001",
+            },
+            {"call_id": "unreadable", "to_number": "9800000009"},
+        ):
+            connection.execute(sa.insert(calls).values(first_read_at=old, **same, **row))
+        # Listed before the day in question, called after it.
+        late = {"call_id": "late", "to_number_e164": "+919800000010", "created_at": young, "status": "completed"}
+        connection.execute(sa.insert(calls).values(**same, **late))
+        listed = {"launch_key": "k", "occurrence": 1, "list_id": "other", "disposition": "listed", "recorded_at": old}
+        connection.execute(sa.insert(contacts).values(contact_key="person-late", phone="+919800000010", **listed))
+    create_outcomes_view(hashing, contacts, calls)
+    before = NOW - dt.timedelta(days=90)
+    _run(hashing, "erase what was said", before=before)
+    _run(hashing, "hash numbers", before=before, salt="pepper")
+    found = _everything(hashing, calls)
+    for call_id in ("timeless", "inbound", "unreadable"):
+        assert "my secret" not in found[call_id]
+        assert "98000000" not in found[call_id]
+    with hashing.connect() as connection:
+        reached = sa.text("SELECT reached FROM ringg_outcomes WHERE contact_key = 'person-late'")
+        assert connection.execute(reached).scalar_one()
+
+
 def test_hashing_numbers_takes_keys_that_are_numbers_too(hashing: sa.Engine) -> None:
     contacts, calls = _people(hashing)
     create_outcomes_view(hashing, contacts, calls)
