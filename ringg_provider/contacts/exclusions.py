@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,8 @@ from ringg_provider.contacts.numbers import NumberSet
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.contacts.source import Rows
+
+_SEPARATORS = re.compile(r"[,;/|&\n]|\bor\b|\band\b", re.IGNORECASE)
 
 
 @dataclass
@@ -46,7 +49,7 @@ class Exclusions:
                 self.suppressed.add([number for number in read.numbers if number])
                 for position, rejection in read.rejections.items():
                     if rejection.disposition is not Disposition.PHONE_MISSING:
-                        found = {number for text in _texts(column[position]) for number in cleaner.numbers_in(text)}
+                        found = {number for text in _texts(column[position]) for number in _numbers_in(text, cleaner)}
                         self.suppressed.add(sorted(found))
                         self.unreadable += not found and not with_keys
                 if with_keys:
@@ -76,8 +79,14 @@ class Exclusions:
         return found
 
 
+def _numbers_in(text: str, cleaner: PhoneCleaner) -> set[int]:
+    """All numbers that a text can be read as: as free text, and cut at what separates numbers, dates and the like."""
+    parts = map(cleaner.number_of, _SEPARATORS.split(text))
+    return cleaner.numbers_in(text) | {number for number in parts if number is not None}
+
+
 def _texts(cell: Any) -> Iterator[str]:
-    """The texts in a cell, which may be an array, a document or bytes."""
+    """The texts in a cell, which may be an array, a document or bytes; what is no text and no whole number has none."""
     if isinstance(cell, Mapping):
         cell = list(cell.values())
     if isinstance(cell, list | tuple | set | frozenset):
@@ -85,5 +94,7 @@ def _texts(cell: Any) -> Iterator[str]:
             yield from _texts(item)
     elif isinstance(cell, bytes | bytearray | memoryview):
         yield bytes(cell).decode("utf-8", "replace")
-    elif cell is not None:
-        yield str(cell)
+    elif isinstance(cell, str):
+        yield cell
+    elif isinstance(cell, int) and not isinstance(cell, bool):
+        yield from (str(cell),) if abs(cell) < 10**30 else ()

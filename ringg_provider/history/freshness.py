@@ -94,9 +94,11 @@ def _may_have_called(campaigns: sa.Table, now: dt.datetime) -> sa.ColumnElement[
     begun = sa.or_(campaigns.c.state.is_(None), campaigns.c.state.not_in(sorted(NOT_STARTED)))
     start = campaigns.c.campaign_start_time
     # Read when it was still waiting: nobody has looked since it was to begin. A scheduled one can begin late.
-    was_to_begin = sa.and_(
-        start <= now, sa.or_(start > campaigns.c.read_at, campaigns.c.state == CampaignState.SCHEDULED.value)
+    end = campaigns.c.campaign_end_time
+    late = sa.and_(
+        campaigns.c.state == CampaignState.SCHEDULED.value, sa.or_(end.is_(None), end >= campaigns.c.read_at)
     )
+    was_to_begin = sa.and_(start <= now, sa.or_(start > campaigns.c.read_at, late))
     return sa.or_(begun, campaigns.c.calls > 0, campaigns.c.calls_open > 0, was_to_begin)
 
 

@@ -48,7 +48,7 @@ from ringg_provider.history.states import (
 from ringg_provider.history.tables import HistoryState, calls_table, campaigns_table
 from ringg_provider.pacer import Pacer
 from ringg_provider.ringg.requests import CallQuery
-from ringg_provider.ringg.responses import Call, Campaign
+from ringg_provider.ringg.responses import Call, Campaign, CampaignState
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +75,8 @@ _CAMPAIGN_FACTS = (
     "history_state",
     "history_reason",
     "updated_at",
+    "total_count",
+    "completed_count",
     "campaign_end_time",
     "created_at",
     "first_read_at",
@@ -244,7 +246,7 @@ class _Run:
         )
         self.carried = carried_over(load.calls)
         self.lists_read: dict[str, dt.datetime] = {}  # and when the reading began
-        self.settled_lists: set[str] = set()
+        self.settled_lists: dict[str, tuple[Any, ...]] = {}  # and what was said of them when the reading began
         self.outage: RinggProviderError | None = None
 
     def go(self) -> LoadCounts:
@@ -447,18 +449,25 @@ class _Run:
     # --- reading calls
 
     def read_campaign(self, campaign_id: str) -> None:
-        began = self.load.now()
+        began, said = self.load.now(), self.said_of(campaign_id)
         reading = Slice(self.reader, calls_of(campaign_id))
         self.merge_calls(reading.pages(), bulk_list_id=campaign_id)
         self.counts.campaigns_read += 1
         self.lists_read[campaign_id] = began
         if reading.settled:
-            self.settled_lists.add(campaign_id)
+            self.settled_lists[campaign_id] = said
             # Those that did not come any more were asked for too.
             still_open = self.calls.c.history_state == HistoryState.OPEN.value
             self.note_asked_where(sa.and_(self.calls.c.bulk_list_id == campaign_id, still_open))
         else:
             self.counts.unsettled += 1
+
+    def said_of(self, campaign_id: str) -> tuple[Any, ...]:
+        """What the newest listing says of a campaign."""
+        columns = [self.campaigns.c[name] for name in _CAMPAIGN_NEWS]
+        query = sa.select(*columns).where(self.campaigns.c.campaign_id == campaign_id)
+        with self.engine.connect() as connection:
+            return tuple(connection.execute(query).one())
 
     def read_dates(self, dates: DateSlices) -> None:
         """Read by date; move the watermark as long as nothing was left out before it."""
@@ -686,6 +695,9 @@ class _Run:
                 campaigns.c.calls_read_at,
                 campaigns.c.history_state,
                 campaigns.c.history_reason,
+                campaigns.c.updated_at,
+                campaigns.c.total_count,
+                campaigns.c.completed_count,
                 sa.func.coalesce(
                     campaigns.c.updated_at,
                     campaigns.c.campaign_end_time,
@@ -713,8 +725,8 @@ class _Run:
 
     def closing(self, row: Any) -> Row:
         began = self.lists_read.get(row.campaign_id)
-        # Another run may have listed it since: what was read before that says nothing about what it says now.
-        settled = row.campaign_id in self.settled_lists and began is not None and began >= row.read_at
+        # Another run may have listed it since. If it has moved, what was read before says nothing about it now.
+        settled = self.settled_lists.get(row.campaign_id) == tuple(getattr(row, name) for name in _CAMPAIGN_NEWS)
         state, reason = self.verdict(row, settled=settled)
         return {
             "campaign_id": row.campaign_id,
@@ -748,9 +760,10 @@ class _Run:
             return HistoryState.OPEN, AWAITS_COST
         if row.calls_open:
             return HistoryState.OPEN, AWAITS_DETAILS
-        # A list that is hidden, that failed, or of which one generation says "completed" when its file is merely read,
-        # can still be started: no call yet is no end yet.
-        if row.calls == 0 and row.changed_at > self.started_at - self.settings.give_up_after:
+        # A list that is hidden, or of which one generation says "completed" when its file is merely read, can still be
+        # started: no call yet is no end yet. One that failed or was stopped is opened again when it says otherwise.
+        maybe_unstarted = row.calls == 0 and row.state in (None, CampaignState.COMPLETED.value)
+        if maybe_unstarted and row.changed_at > self.started_at - self.settings.give_up_after:
             return HistoryState.OPEN, NO_CALL_YET
         # Nobody says that a hidden one has ended; only that no call has come for long.
         if row.state is None and row.last_seen_at and row.last_seen_at > self.started_at - UNLISTED_AFTER:
@@ -774,13 +787,17 @@ class _Run:
 
 def _moved_on(stored: Any, staged: Any) -> sa.ColumnElement[bool]:
     """Whether a listing says that a stored campaign has moved, so that its calls have to be read again."""
-    different = [
-        sa.case((staged[name].is_(None), sa.false()), (staged[name] == stored[name], sa.false()), else_=sa.true())
-        == sa.true()
-        for name in _CAMPAIGN_NEWS
-    ]
+
+    def differs(name: str) -> sa.ColumnElement[bool]:
+        same = sa.case((staged[name].is_(None), sa.true()), (staged[name] == stored[name], sa.true()), else_=sa.false())
+        return same == sa.false()
+
+    # A touch alone, such as for a cost, is news only where no count would tell of new calls.
+    uncounted = sa.or_(sa.func.coalesce(stored["calls"], 0) == 0, staged["completed_count"].is_(None))
+    touched = sa.and_(differs("updated_at"), uncounted)
     runs_again = sa.and_(stored["history_state"].in_(sorted(CLOSED)), staged["state"].not_in(sorted(ENDED)))
-    return sa.and_(stored["campaign_id"].is_not(None), sa.or_(*different, runs_again))
+    news = sa.or_(differs("state"), differs("total_count"), differs("completed_count"), touched, runs_again)
+    return sa.and_(stored["campaign_id"].is_not(None), news)
 
 
 class _Newest:

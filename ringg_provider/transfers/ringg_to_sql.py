@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
+#: Reads whatever may have changed, in any list and in none.
+ALL = "all"
+
+
 class RinggCallsToSqlOperator(BaseOperator):
     """Load the call history into a SQL database and bring open calls up to date.
 
@@ -56,7 +60,7 @@ class RinggCallsToSqlOperator(BaseOperator):
         `ringg_outcomes`, what became of each contact key. Default: no view.
     :param schema: of these tables. Default the connection's own.
     :param bulk_list_ids: read these lists whole and nothing else: an id, a list of ids, or the result of
-        `SqlToRinggOperator`; where that gives none, nothing is read. Default None: no such restriction.
+        `SqlToRinggOperator`; where that gives none, nothing is read. Default `"all"`: no such restriction.
     :param start: read calls from here on; an aware datetime or ISO string, a naive one is UTC. Default: from
         where a former pass by date has ended, or the beginning on an empty table.
     :param end: read calls up to here. Default and latest: five minutes ago.
@@ -100,7 +104,7 @@ class RinggCallsToSqlOperator(BaseOperator):
         campaigns_table: str = CAMPAIGNS,
         contacts_table: str | None = None,
         schema: str | None = None,
-        bulk_list_ids: str | Sequence[str | Mapping[str, Any]] | None = None,
+        bulk_list_ids: str | Sequence[str | Mapping[str, Any]] | None = ALL,
         start: dt.datetime | str | None = None,
         end: dt.datetime | str | None = None,
         lookback: dt.timedelta = Settings.lookback,
@@ -123,7 +127,6 @@ class RinggCallsToSqlOperator(BaseOperator):
         self.contacts_table = contacts_table
         self.schema = schema
         self.bulk_list_ids = bulk_list_ids
-        self._reads_lists_only = bulk_list_ids is not None
         self.start = start
         self.end = end
         self.lookback = lookback
@@ -146,7 +149,7 @@ class RinggCallsToSqlOperator(BaseOperator):
         ):
             load = self._load(hook, engine)
             scope = self._scope()
-            if self._reads_lists_only and not scope.bulk_list_ids:
+            if self.bulk_list_ids != ALL and not scope.bulk_list_ids:
                 # The whole history is not what was asked for, and may take hours.
                 self.log.info("There are no lists to read.")
                 create_tables(engine, load.calls, load.campaigns)
@@ -199,7 +202,7 @@ class RinggCallsToSqlOperator(BaseOperator):
 
     def _scope(self) -> Scope:
         return Scope(
-            bulk_list_ids=list_ids(self.bulk_list_ids),
+            bulk_list_ids=[] if self.bulk_list_ids == ALL else list_ids(self.bulk_list_ids),
             start=instant(self.start, "start"),
             end=instant(self.end, "end"),
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -21,7 +23,7 @@ NUMBER = 919876543210
 def suppressed(*rows: tuple[Any, ...], with_keys: bool = False) -> Exclusions:
     """Exclusions out of a suppression query's rows."""
     found = Exclusions()
-    found.suppress(Rows(tuple("abc"[: len(rows[0])]), iter([list(rows)])), INDIA, with_keys=with_keys)
+    found.suppress(Rows(tuple("abcdefgh"[: len(rows[0])]), iter([list(rows)])), INDIA, with_keys=with_keys)
     return found
 
 
@@ -53,6 +55,10 @@ def test_a_suppressed_number_is_found_in_any_spelling(cell: Any) -> None:
         "Ravi 9876543210",
         "whatsapp:+919876543210",
         "office 080 4123 4567, mobile 98765 43210",
+        "20/11/2026 / 9876543210",
+        "9876543210 / 06087415214 / 20/11/2026",
+        "9876543210.0, 9123456780.0",
+        "9876543210.0;9123456780",
     ],
 )
 def test_a_suppressed_number_is_found_in_whatever_a_cell_is(cell: Any) -> None:
@@ -62,6 +68,13 @@ def test_a_suppressed_number_is_found_in_whatever_a_cell_is(cell: Any) -> None:
 @pytest.mark.parametrize("cell", ["447911123456", "+44\t7911 123456", "0044 7911 123456", "UK: 447911123456"])
 def test_a_suppressed_number_of_another_country_is_found_without_its_plus(cell: str) -> None:
     assert 447911123456 in suppressed((cell,)).suppressed
+
+
+def test_what_is_no_text_and_no_whole_number_names_nobody() -> None:
+    moment = datetime(2022, 11, 5, 10, 15, tzinfo=UTC)
+    row = (moment, moment.date(), moment.time(), UUID(int=9876543210), Decimal("98765432.10"), 9876543210.5, True)
+    found = suppressed(row)
+    assert len(found.suppressed) == 0
 
 
 def test_every_column_counts_and_nulls_do_not() -> None:

@@ -31,6 +31,9 @@ class Demo:
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
         folder.mkdir()
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            # So it is where the tests run in the background, and what ignores Ctrl-C hands that down.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         self.log = folder / "terminal.txt"
         with self.log.open("w") as terminal:
             self.process = subprocess.Popen(

@@ -299,6 +299,26 @@ def test_a_closed_campaign_that_is_started_again_is_read_again(sqlite: sa.Engine
     assert lists_of_calls(sqlite) == [(list_id, calls + 5)]
 
 
+def test_another_runs_look_at_the_listing_voids_no_reading_of_what_has_not_moved(
+    sqlite: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform = HostilePlatform(26)
+    lists = [platform.plan_campaign(3, begin=-9 * DAY, spread=10) for _ in range(3)]
+    read = HostilePlatform.list_calls_page
+    looking = []
+
+    def other_run_looks(self: HostilePlatform, query: Any, limit: int, offset: int, *, retry: bool) -> Any:
+        if query.bulk_list_id and not looking:
+            looking.append(True)
+            load(platform, sqlite, Scope(bulk_list_ids=lists[:1]))
+        return read(self, query, limit, offset, retry=retry)
+
+    monkeypatch.setattr(HostilePlatform, "list_calls_page", other_run_looks)
+    load(platform, sqlite)
+    assert looking
+    assert select(sqlite, "SELECT DISTINCT history_state FROM ringg_campaigns") == [("complete",)]
+
+
 def test_a_list_that_is_neither_listed_nor_dialled_yet_is_waited_for(sqlite: sa.Engine) -> None:
     platform = HostilePlatform(21)
     list_id = platform.plan_campaign(4, begin=1800, spread=10)
