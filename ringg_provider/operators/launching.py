@@ -250,10 +250,6 @@ class LaunchOperator(BaseOperator):
             raise StaleCampaign(f"List {list_id} was not started. {verdict.message}")
 
     def _intents(self, context: Context) -> IntentStore:
-        for name in ("launch_key", "ledger_conn_id"):
-            # A template that renders to nothing must not switch the protection off.
-            if isinstance(value := getattr(self, name), str) and not value.strip():
-                raise InvalidRequest(f"{name}: is blank; leave it out where it is not wanted.", field=name)
         if bool(self.launch_key) != bool(self.ledger_conn_id):
             raise InvalidRequest(
                 "launch_key, ledger_conn_id: give both or neither; the ledger is where the key is looked up.",

@@ -39,9 +39,7 @@ if TYPE_CHECKING:
 
 Time = datetime | str | None
 #: Parameters that are left out or have something in them.
-_NOT_BLANK = (
-    "contact_key", "suppression_sql", "contacts_table", "rejects_path", "history_table", "launch_key", "ledger_conn_id",
-)  # fmt: skip
+_NOT_BLANK = ("contact_key", "suppression_sql", "contacts_table", "rejects_path", "history_table")
 _LONGEST_CAP = 36_500
 _CAP_COLUMNS = ("to_number_e164", "created_at", "attempted_at", "first_read_at", "is_final", "history_state")
 #: Parameters that only the rules of calling hours read.
@@ -260,6 +258,10 @@ class SqlToListsOperator(BaseOperator):
             # A template, or an empty file, that renders to nothing must not switch a protection off.
             if isinstance(value := getattr(self, name), str) and not value.strip():
                 raise InvalidRequest(f"{name}: is blank; leave it out where it is not wanted.", field=name)
+        if self.launch_key and self.ledger_conn_id is not None and not self.ledger_conn_id.strip():
+            raise InvalidRequest(
+                "ledger_conn_id: is blank, so nothing would protect launch_key.", field="ledger_conn_id"
+            )
         counts: dict[str, Any] = {"max_rows_per_list": self.max_rows_per_list, "max_attempts": self.max_attempts}
         for name, number in counts.items():
             if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):

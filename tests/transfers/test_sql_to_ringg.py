@@ -385,7 +385,6 @@ class TestVariables:
         ({"not_called_within_days": "3"}, "not_called_within_days: must be"),
         ({"suppression_sql": " "}, "suppression_sql: is blank"),
         ({"ledger_conn_id": "", "launch_key": "k"}, "ledger_conn_id: is blank"),
-        ({"launch_key": ""}, "launch_key: is blank"),
         ({"blackout_dates": ["2026-12-25"]}, "purpose: blackout_dates would do nothing"),
         ({"region_column": "name", "calling_hours": {}}, "purpose: region_column would do nothing"),
         ({"blackout_dates": ["Christmas"], "purpose": "service"}, "blackout_dates: must be a list of dates"),
