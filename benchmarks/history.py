@@ -32,12 +32,12 @@ import sqlalchemy as sa
 
 from benchmarks import memory as process_memory
 from demo.postgres import EmbeddedPostgres
+from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.history.load import HistoryLoad, Scope, Settings
-from ringg_provider.history.merge import merge_rows
 from ringg_provider.history.rows import carried_over, completeness, moves_forward
 from ringg_provider.history.tables import calls_table
-from ringg_provider.pacer import Pacer
 from ringg_provider.ringg import RinggClient
+from ringg_provider.sql.merge import merge_rows
 
 PERIOD = 15.0
 ROWS_A_PAGE = 200

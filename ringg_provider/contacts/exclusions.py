@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ringg_provider.contacts.cells import key_texts
-from ringg_provider.contacts.numbers import NumberSet
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.contacts.reasons import Disposition, Rejection
-from ringg_provider.contacts.source import Rows
+from ringg_provider.numbers.sets import NumberSet
+from ringg_provider.sql.reading import Rows
 
 _SEPARATORS = re.compile(r"[,;/|&\n]|\bor\b|\band\b", re.IGNORECASE)
 

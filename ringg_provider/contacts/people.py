@@ -23,8 +23,8 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.contacts.scratch import Scratch
-from ringg_provider.contacts.source import database_failure
 from ringg_provider.exceptions import InvalidRequest, RinggProviderError
+from ringg_provider.sql.reading import database_failure
 
 #: Longer keys are cut: every index of every supported database takes two of these.
 MAX_KEY = 250

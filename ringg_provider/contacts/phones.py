@@ -15,9 +15,9 @@ from decimal import Decimal
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from ringg_provider.contacts.numbering import dialable_numbers
 from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.numbers.plan import dialable_numbers
 
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber

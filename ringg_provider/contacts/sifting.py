@@ -17,13 +17,13 @@ from typing import Any
 
 from ringg_provider.contacts.cells import column_texts, is_sendable, key_texts
 from ringg_provider.contacts.exclusions import Exclusions
-from ringg_provider.contacts.numbers import NumberSet
+from ringg_provider.contacts.lists import ListGroup, ListWriter, csv_lines
 from ringg_provider.contacts.people import PeopleSpool
 from ringg_provider.contacts.phones import PhoneCleaner, PhoneColumn, calling_code_of
 from ringg_provider.contacts.reasons import Disposition, Rejection
-from ringg_provider.contacts.ringg_csv import ListGroup, ListWriter, csv_lines
-from ringg_provider.contacts.source import Rows
 from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.numbers.sets import NumberSet
+from ringg_provider.sql.reading import Rows
 
 _PLANS_KEPT = 50_000
 # Bytes of a row beside its texts: the number, with room to spare.

@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
+from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.exceptions import InvalidRequest, RinggProviderError
 from ringg_provider.history.details import ReadsDetails, read_details
-from ringg_provider.history.merge import MergeCounts, merge_rows
 from ringg_provider.history.paging import DateSlices, ListsCalls, PageReader, Slice, calls_between, calls_of
 from ringg_provider.history.plan import CampaignToRead, Plan
 from ringg_provider.history.recordings import RecordingStore
@@ -46,9 +46,9 @@ from ringg_provider.history.states import (
     UNREAD,
 )
 from ringg_provider.history.tables import HistoryState, calls_table, campaigns_table
-from ringg_provider.pacer import Pacer
 from ringg_provider.ringg.requests import CallQuery
 from ringg_provider.ringg.responses import Call, Campaign, CampaignState
+from ringg_provider.sql.merge import MergeCounts, merge_rows
 
 _log = logging.getLogger(__name__)
 

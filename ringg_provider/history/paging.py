@@ -17,8 +17,8 @@ from typing import Protocol
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
+from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.exceptions import RateLimited, TransientError
-from ringg_provider.pacer import Pacer
 from ringg_provider.ringg.requests import CallQuery
 from ringg_provider.ringg.responses import Call, CallPage
 

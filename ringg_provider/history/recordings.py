@@ -22,8 +22,8 @@ from pathlib import PurePosixPath
 from typing import IO, Any, Protocol
 from urllib.parse import urljoin, urlsplit
 
+from ringg_provider.api.transport import Download, download
 from ringg_provider.exceptions import InvalidRequest, RinggProviderError, TransientError
-from ringg_provider.http import Download, download
 
 _log = logging.getLogger(__name__)
 

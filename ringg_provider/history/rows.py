@@ -8,10 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ringg_provider.history import values
-from ringg_provider.history.merge import Columns
 from ringg_provider.history.tables import HistoryState
 from ringg_provider.ringg.responses import Call, CallDetails, CallStatus, Campaign
+from ringg_provider.sql import fitting as values
+from ringg_provider.sql.merge import Columns
 
 Row = dict[str, Any]
 

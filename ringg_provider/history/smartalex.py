@@ -17,15 +17,15 @@ import sqlalchemy as sa
 from more_itertools import chunked
 
 from ringg_provider.exceptions import NotFound
-from ringg_provider.history import values
 from ringg_provider.history.load import create_tables
-from ringg_provider.history.merge import Columns, merge_rows
 from ringg_provider.history.rows import Row
 from ringg_provider.history.tables import column
-from ringg_provider.history.types import Json, Key, Money, Seconds, UtcDateTime
 from ringg_provider.smartalex import SmartAlexClient
 from ringg_provider.smartalex.requests import CallFilter, Generation
 from ringg_provider.smartalex.responses import Call, Callback, CampaignState
+from ringg_provider.sql import fitting as values
+from ringg_provider.sql.merge import Columns, merge_rows
+from ringg_provider.sql.types import Json, Key, Money, Seconds, UtcDateTime
 
 CALLS = "smartalex_calls"
 CALLBACKS = "smartalex_callbacks"

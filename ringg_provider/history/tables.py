@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ringg_provider.history.types import Json, Key, Money, Seconds, UtcDateTime
+from ringg_provider.sql.types import Json, Key, Money, Seconds, UtcDateTime
 
 CALLS = "ringg_calls"
 CAMPAIGNS = "ringg_campaigns"

@@ -19,17 +19,6 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from ringg_provider.campaign.launch import (
-    Intent,
-    IntentStore,
-    Launched,
-    LaunchInterrupted,
-    Platform,
-    launch,
-)
-from ringg_provider.campaign.ledger import LaunchLedger
-from ringg_provider.campaign.progress import Progress, ProgressReporter, Stage
-from ringg_provider.campaign.staleness import MAX_AGE, MAX_DELAY, check_staleness
 from ringg_provider.exceptions import (
     CampaignFailed,
     CampaignTerminated,
@@ -42,6 +31,17 @@ from ringg_provider.exceptions import (
     UnexpectedResponse,
 )
 from ringg_provider.hooks.sql import unpooled_engine
+from ringg_provider.launch.ledger import LaunchLedger
+from ringg_provider.launch.progress import Progress, ProgressReporter, Stage
+from ringg_provider.launch.protocol import (
+    Intent,
+    IntentStore,
+    Launched,
+    LaunchInterrupted,
+    Platform,
+    launch,
+)
+from ringg_provider.launch.staleness import MAX_AGE, MAX_DELAY, check_staleness
 from ringg_provider.triggers.tasks import task_state
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ class LaunchOperator(BaseOperator):
     ) -> str:
         """Start the list at most once, make its page reachable, and wait if asked to.
 
-        See :func:`ringg_provider.campaign.launch.launch` for the arguments.
+        See :func:`ringg_provider.launch.protocol.launch` for the arguments.
 
         :return: the id that was started or adopted.
         """
@@ -421,7 +421,7 @@ def waited_too_long(campaign_id: str) -> TimeoutError:
 
 
 def run_facts(context: Context) -> dict[str, Any]:
-    """What :func:`~ringg_provider.campaign.staleness.check_staleness` wants to know about the run of a task."""
+    """What :func:`~ringg_provider.launch.staleness.check_staleness` wants to know about the run of a task."""
     run = context.get("dag_run")
     if run is None:
         return {}

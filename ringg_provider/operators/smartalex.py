@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseHook, BaseOperator
 
-from ringg_provider.campaign.progress import Progress
-from ringg_provider.campaign.schedule import read_time
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.contacts.reasons import Rejection
-from ringg_provider.contacts.source import Rows, open_rows
 from ringg_provider.exceptions import CampaignNotActive, InvalidRequest, PermanentError, WrongState
 from ringg_provider.hooks.smartalex import SmartAlexHook
+from ringg_provider.hours.schedule import read_time
+from ringg_provider.launch.progress import Progress
 from ringg_provider.operators.launching import LaunchOperator, failing_without_retry
 from ringg_provider.smartalex import SmartAlexClient
 from ringg_provider.smartalex.campaigns import SmartAlexCampaigns, pause, read_progress, resume
 from ringg_provider.smartalex.client import CONTACTS_PER_REQUEST
 from ringg_provider.smartalex.requests import CONTACT_FIELDS, CampaignSettings, NewCampaign, NewContact
 from ringg_provider.smartalex.responses import CampaignState
+from ringg_provider.sql.reading import Rows, open_rows
 from ringg_provider.triggers.smartalex import SmartAlexCampaignTrigger
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Literal, cast
 
-from ringg_provider.campaign.launch import Evidence, ListState
-from ringg_provider.campaign.progress import Progress, Stage, StallWatch
 from ringg_provider.exceptions import NotFound, RinggProviderError
+from ringg_provider.launch.progress import Progress, Stage, StallWatch
+from ringg_provider.launch.protocol import Evidence, ListState
 from ringg_provider.ringg.client import AsyncRinggClient, RinggClient
 from ringg_provider.ringg.requests import CallQuery, MakeCallAsync, StartCampaign
 from ringg_provider.ringg.responses import Call, Campaign, CampaignState, UploadStatus
@@ -42,7 +42,7 @@ _PENDING = "pending"
 
 
 class RinggLists:
-    """The :class:`~ringg_provider.campaign.launch.Platform` of the launch protocol.
+    """The :class:`~ringg_provider.launch.protocol.Platform` of the launch protocol.
 
     :param client: reaches the workspace.
     :param flow: ``standard`` (lists from ``campaign/save``) or ``large`` (from ``campaign/upload-csv``).

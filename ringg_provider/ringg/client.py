@@ -11,8 +11,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from ringg_provider.clients import ApiClient, AsyncApiClient, Platform
-from ringg_provider.endpoint import Endpoint
+from ringg_provider.api.client import ApiClient, AsyncApiClient, Platform
+from ringg_provider.api.endpoint import Endpoint
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.ringg import endpoints
 from ringg_provider.ringg.requests import (

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ringg_provider.answers import ResponseModel, read_list
-from ringg_provider.endpoint import Endpoint, get, path_id, read_as
+from ringg_provider.api.endpoint import Endpoint, get, path_id, read_as
+from ringg_provider.api.response_model import ResponseModel, read_list
+from ringg_provider.api.transport import Request, Response
 from ringg_provider.exceptions import InvalidRequest
-from ringg_provider.http import Request, Response
+from ringg_provider.ringg.limits import MAX_CSV_BYTES
 from ringg_provider.ringg.requests import (
     MAX_CALLS_PER_PAGE,
     AnalyticsQuery,
@@ -42,8 +43,6 @@ from ringg_provider.ringg.responses import (
     User,
     Workspace,
 )
-
-MAX_CSV_BYTES = 20 * 1024 * 1024
 
 # --- workspace ----------------------------------------------------------------------------------------------
 
@@ -103,7 +102,7 @@ def upload(spec: CampaignSpec, csv: Path) -> Endpoint[UploadedCsv]:
 
 
 def _checked(csv: Path) -> Path:
-    """The file, if the platform could take it at all; what is in it is checked by `contacts.csv_check`."""
+    """The file, if the platform could take it at all; what is in it is checked by `csv_check`."""
     if csv.suffix.lower() != ".csv":
         raise InvalidRequest("file must be a CSV whose name ends in .csv.", field="file")
     if not csv.is_file():

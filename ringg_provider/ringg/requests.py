@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr, model_validator
 
-from ringg_provider.fields import (
+from ringg_provider.api.request_model import (
     AwareTime,
     Clock,
     Distinct,
@@ -27,7 +27,7 @@ from ringg_provider.fields import (
     Text,
     ZoneName,
 )
-from ringg_provider.ringg.fields import CampaignTime, CountryCode, LocalTime, parse_campaign_time
+from ringg_provider.ringg.wire_types import CampaignTime, CountryCode, LocalTime, parse_campaign_time
 
 MAX_NUMBERS_PER_TERMINATE = 100
 MAX_CALLS_PER_PAGE = 200

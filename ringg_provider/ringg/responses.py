@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from ringg_provider.answers import (
+from ringg_provider.api.response_model import (
     Lenient,
     OptionalCount,
     OptionalFlag,

@@ -22,7 +22,7 @@ from ringg_provider.sandbox.errors import (
     is_smartalex,
     server_error_text,
 )
-from ringg_provider.sandbox.faults import FaultLayer
+from ringg_provider.sandbox.fault_layer import FaultLayer
 from ringg_provider.sandbox.routes import agents, analytics, calls, campaigns, files, starts, uploads, workspace
 from ringg_provider.sandbox.settings import Settings
 from ringg_provider.sandbox.state import Sandbox, SandboxDep, authenticate

@@ -11,9 +11,9 @@ from airflow.providers.common.compat.sdk import (
     PokeReturnValue,
 )
 
-from ringg_provider.campaign.progress import Progress, StallWatch
 from ringg_provider.exceptions import UnexpectedResponse
 from ringg_provider.hooks.ringg import RinggHook
+from ringg_provider.launch.progress import Progress, StallWatch
 from ringg_provider.ringg.campaigns import read_progress
 from ringg_provider.ringg.uploads import UploadVerdict, judge_upload, require_usable
 from ringg_provider.sensors.waiting import CampaignSensor, PlatformSensor

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from ringg_provider.campaign.progress import Progress
 from ringg_provider.hooks.smartalex import SmartAlexHook
+from ringg_provider.launch.progress import Progress
 from ringg_provider.sensors.waiting import CampaignSensor
 from ringg_provider.smartalex.campaigns import read_progress
 from ringg_provider.triggers.smartalex import SmartAlexCampaignTrigger

@@ -17,9 +17,9 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from ringg_provider.campaign.progress import Progress, ProgressReporter
 from ringg_provider.exceptions import TransientError, UnexpectedResponse
 from ringg_provider.hooks.platform import PlatformHook
+from ringg_provider.launch.progress import Progress, ProgressReporter
 from ringg_provider.operators.launching import ended, ended_by_event, failing_without_retry
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
-from ringg_provider.campaign.launch import Evidence, ListState
-from ringg_provider.campaign.progress import Progress, Stage
 from ringg_provider.exceptions import CampaignAlreadyActive, NotFound, RinggProviderError, WrongState
+from ringg_provider.launch.progress import Progress, Stage
+from ringg_provider.launch.protocol import Evidence, ListState
 from ringg_provider.smartalex.client import AsyncSmartAlexClient, SmartAlexClient
 from ringg_provider.smartalex.responses import Campaign, CampaignState
 
@@ -33,7 +33,7 @@ _STAGES = {
 
 
 class SmartAlexCampaigns:
-    """The :class:`~ringg_provider.campaign.launch.Platform` of the launch protocol.
+    """The :class:`~ringg_provider.launch.protocol.Platform` of the launch protocol.
 
     :param client: reaches the workspace.
     """

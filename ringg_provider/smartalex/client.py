@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 
 from more_itertools import chunked, unique_everseen
 
-from ringg_provider.answers import ResponseModel
-from ringg_provider.clients import ApiClient, AsyncApiClient, Platform
-from ringg_provider.endpoint import Endpoint
+from ringg_provider.api.client import ApiClient, AsyncApiClient, Platform
+from ringg_provider.api.endpoint import Endpoint
+from ringg_provider.api.rate_limit import Pacer
+from ringg_provider.api.response_model import ResponseModel
+from ringg_provider.api.transport import Response
 from ringg_provider.exceptions import InvalidRequest, RinggProviderError
-from ringg_provider.http import Response
-from ringg_provider.pacer import Pacer
 from ringg_provider.smartalex.endpoints import MAX_PER_PAGE, Endpoints
 from ringg_provider.smartalex.errors import smartalex_error
 from ringg_provider.smartalex.paths import routes_with

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ringg_provider.api.transport import Response, error_of
 from ringg_provider.exceptions import (
     AgentNotFound,
     CampaignAlreadyActive,
@@ -19,7 +20,6 @@ from ringg_provider.exceptions import (
     RinggProviderError,
     UnexpectedResponse,
 )
-from ringg_provider.http import Response, error_of
 
 #: The refusals that belong to campaigns, with what to do about each.
 _CAMPAIGN_ERRORS: dict[str, tuple[type[RinggProviderError], str]] = {

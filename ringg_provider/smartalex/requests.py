@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StrictBool, StrictInt, model_validator
 
-from ringg_provider import fields
+from ringg_provider.api import request_model as fields
 
 #: What is known of a contact besides the number.
 CONTACT_FIELDS = ("first_name", "last_name", "email", "company")

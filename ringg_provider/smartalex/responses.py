@@ -12,8 +12,8 @@ from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import Field
 
-from ringg_provider import answers
-from ringg_provider.http import Response
+from ringg_provider.api import response_model as answers
+from ringg_provider.api.transport import Response
 
 M = TypeVar("M", bound=answers.ResponseModel)
 

@@ -16,6 +16,7 @@ from airflow.providers.common.compat.sdk import (
     ObjectStoragePath,
 )
 
+from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.contacts.people import people_table
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.load import HistoryLoad, LoadCounts, Scope, Settings, create_tables
@@ -25,7 +26,6 @@ from ringg_provider.history.tables import CALLS, CAMPAIGNS, calls_table, campaig
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_engine
 from ringg_provider.operators.launching import failing_without_retry
-from ringg_provider.pacer import Pacer
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

@@ -17,22 +17,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 import sqlalchemy as sa
 from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, ObjectStoragePath
 
-from ringg_provider.campaign.calling_hours import Held, WindowPlanner
-from ringg_provider.campaign.calling_rules import load_rules
-from ringg_provider.campaign.ledger import LaunchLedger
-from ringg_provider.campaign.schedule import DailyWindow, Schedule
+from ringg_provider.contacts.lists import ContactList, Form, ListWriter
 from ringg_provider.contacts.people import MAX_KEY, PeopleLedger, PeopleSpool, write_rejects
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.contacts.reasons import Disposition, Rejection
-from ringg_provider.contacts.ringg_csv import ContactList, Form, ListWriter
 from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.contacts.sifting import Layout, Planner, Sifter
-from ringg_provider.contacts.source import BATCH_ROWS, mute, open_rows
 from ringg_provider.exceptions import InvalidContacts, InvalidRequest, PermanentError
 from ringg_provider.history.tables import CALLS, HistoryState, calls_table
 from ringg_provider.hooks.platform import PlatformHook
 from ringg_provider.hooks.sql import sql_engine
+from ringg_provider.hours.planner import Held, WindowPlanner
+from ringg_provider.hours.rules import load_rules
+from ringg_provider.hours.schedule import DailyWindow, Schedule
+from ringg_provider.launch.ledger import LaunchLedger
 from ringg_provider.operators.launching import failing_without_retry, open_ledger
+from ringg_provider.sql.reading import BATCH_ROWS, mute, open_rows
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -9,12 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from ringg_provider.campaign.calling_hours import WindowPlan
-from ringg_provider.campaign.preflight import check_agent, check_variables
-from ringg_provider.campaign.schedule import DailyWindow, Schedule
-from ringg_provider.contacts.csv_check import PHONE_VARIABLE
-from ringg_provider.contacts.invalid_rows import fetch_invalid_rows
-from ringg_provider.contacts.ringg_csv import PHONE_HEADER, ContactList, Form, ListGroup, quoting_no_cell
+from ringg_provider.contacts.lists import ContactList, Form, ListGroup, quoting_no_cell
 from ringg_provider.contacts.sifting import Planner, Sifter
 from ringg_provider.exceptions import (
     InsufficientBalance,
@@ -25,9 +20,14 @@ from ringg_provider.exceptions import (
     UnexpectedResponse,
 )
 from ringg_provider.hooks.ringg import RinggHook
+from ringg_provider.hours.planner import WindowPlan
+from ringg_provider.hours.schedule import DailyWindow, Schedule
 from ringg_provider.operators.ringg import as_call_config, schedule_of
 from ringg_provider.ringg.campaigns import Flow
 from ringg_provider.ringg.client import RinggClient
+from ringg_provider.ringg.invalid_rows import fetch_invalid_rows
+from ringg_provider.ringg.limits import MAX_CSV_BYTES, PHONE_HEADER, PHONE_VARIABLE
+from ringg_provider.ringg.preflight import check_agent, check_variables
 from ringg_provider.ringg.requests import CallConfig, CampaignSpec
 from ringg_provider.ringg.responses import UploadStatus
 from ringg_provider.ringg.uploads import UploadVerdict, judge_upload
@@ -272,7 +272,7 @@ class _RinggLists:
 
     def __post_init__(self) -> None:
         task = self.task
-        self.form = Form(tuple(self.variables), task.phone_header)
+        self.form = Form(tuple(self.variables), task.phone_header, MAX_CSV_BYTES)
         self.call_config = as_call_config(task.call_config)
         self.schedule = schedule_of(self.call_config, task.campaign_start_time, task.campaign_end_time)
         # What is wrong with the campaign is told before a row is read.
@@ -317,7 +317,7 @@ class _RinggLists:
             campaign_name=task.campaign_name if of == 1 else f"{task.campaign_name} ({number} of {of})",
             agent_id=task.agent_id,
             country_code=group.country_code,
-            variables_map=dict(self.form.variables_map),
+            variables_map={PHONE_VARIABLE: self.form.phone_header, **{name: name for name in self.form.variables}},
             call_config=call_config,
             campaign_start_time=schedule.wire_start,
             campaign_end_time=schedule.wire_end,

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ringg_provider.campaign.calling_hours import WindowPlan
-from ringg_provider.campaign.schedule import DailyWindow, Schedule, resolve_schedule
-from ringg_provider.contacts.ringg_csv import PHONE_HEADER, ContactList, Form, ListGroup
+from ringg_provider.contacts.lists import ContactList, Form, ListGroup
 from ringg_provider.contacts.sifting import Planner, Sifter
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.smartalex import CALLS, smartalex_calls_table
 from ringg_provider.hooks.smartalex import SmartAlexHook
+from ringg_provider.hours.planner import WindowPlan
+from ringg_provider.hours.schedule import DailyWindow, Schedule, resolve_schedule
 from ringg_provider.operators.smartalex import as_settings, require_usable_agent
 from ringg_provider.smartalex import SmartAlexClient
 from ringg_provider.smartalex.client import CONTACTS_PER_REQUEST
 from ringg_provider.smartalex.requests import CONTACT_FIELDS, CampaignSettings, NewCampaign, NewContact
 from ringg_provider.transfers.sql_to_lists import Invalid, SqlToListsOperator
+
+#: Header of the phones in our own spool; the platform takes people as JSON.
+_PHONE = "phone"
 
 
 class SqlToSmartAlexOperator(SqlToListsOperator):
@@ -117,7 +121,7 @@ class _SmartAlexLists:
     def __post_init__(self) -> None:
         task = self.task
         self.variables = dict(task.contact_columns or {})
-        self.form = Form(tuple(self.variables))
+        self.form = Form(tuple(self.variables), _PHONE, sys.maxsize)
         self.settings = as_settings(task.settings)
         self.window = DailyWindow.from_call_time(
             self.settings.calling_hours_start, self.settings.calling_hours_end, self.settings.timezone
@@ -203,5 +207,5 @@ def _people(contacts: ContactList) -> Iterator[NewContact]:
     """The people of a prepared list, one after the other."""
     with contacts.path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            phone = row.pop(PHONE_HEADER)
+            phone = row.pop(_PHONE)
             yield NewContact(phone=phone, **{name: text.strip() or None for name, text in row.items()})

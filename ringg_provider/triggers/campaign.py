@@ -11,9 +11,9 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from ringg_provider.campaign.progress import Progress, ProgressReporter
 from ringg_provider.exceptions import RinggProviderError
 from ringg_provider.hooks.platform import PlatformHook
+from ringg_provider.launch.progress import Progress, ProgressReporter
 from ringg_provider.triggers.clients import shared_client
 from ringg_provider.triggers.poller import Source, sightings
 from ringg_provider.triggers.tasks import ON_KILL_BY_AIRFLOW, task_state_of

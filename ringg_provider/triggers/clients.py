@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from typing import cast
 
-from ringg_provider.clients import AsyncApiClient
+from ringg_provider.api.client import AsyncApiClient
 from ringg_provider.hooks.platform import A, C, PlatformHook
 
 

@@ -15,8 +15,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
-from ringg_provider.campaign.progress import Progress, Stage
 from ringg_provider.exceptions import RateLimited, RinggProviderError, TransientError, UnexpectedResponse
+from ringg_provider.launch.progress import Progress, Stage
 
 log = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ import pytest
 
 from ringg_provider.contacts.cells import key_texts
 from ringg_provider.contacts.exclusions import Exclusions
-from ringg_provider.contacts.numbers import NumberSet
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.contacts.reasons import Disposition
-from ringg_provider.contacts.source import Rows
+from ringg_provider.numbers.sets import NumberSet
+from ringg_provider.sql.reading import Rows
 
 INDIA = PhoneCleaner("+91")
 NUMBER = 919876543210

@@ -12,16 +12,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ringg_provider.contacts.cells import is_sendable
+from ringg_provider.contacts.lists import Form, ListWriter, quoting_no_cell
 from ringg_provider.contacts.phones import PhoneCleaner
-from ringg_provider.contacts.ringg_csv import Form, ListWriter, quoting_no_cell
 from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.contacts.sifting import Layout, Sifter
-from ringg_provider.contacts.source import Rows
 from ringg_provider.exceptions import ServerError
+from ringg_provider.ringg.limits import MAX_CSV_BYTES, PHONE_HEADER
 from ringg_provider.ringg.requests import CampaignSpec
+from ringg_provider.sql.reading import Rows
 from tests.support.sandbox import Sandbox, running_sandbox
 
-FORM = Form(("callee_name", "note"))
+FORM = Form(("callee_name", "note"), PHONE_HEADER, MAX_CSV_BYTES)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def read_by(platform: Sandbox, rows: list[tuple[str, str, str]]) -> list[dict[st
         campaign_name="Round trip",
         agent_id="22222222-2222-4222-8222-222222222222",
         country_code="+91",
-        variables_map=dict(FORM.variables_map),
+        variables_map={"mobile_number": PHONE_HEADER, **{name: name for name in FORM.variables}},
         call_config={"call_time": {"call_start_time": "09:00", "call_end_time": "21:00", "timezone": "Asia/Kolkata"}},
         campaign_start_time="18/10/2035, 09:00",
         campaign_end_time="18/10/2035, 21:00",

@@ -15,19 +15,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ringg_provider.contacts.csv_check import inspect_csv
+from ringg_provider.contacts.lists import ContactList, Form, ListWriter, csv_lines
 from ringg_provider.contacts.people import PeopleSpool, Person
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.contacts.reasons import Disposition
-from ringg_provider.contacts.ringg_csv import ContactList, Form, ListWriter, csv_lines
 from ringg_provider.contacts.scratch import Scratch, Stopped
 from ringg_provider.contacts.sifting import Layout, Sifter
-from ringg_provider.contacts.source import Rows
 from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.ringg.csv_check import inspect_csv
+from ringg_provider.ringg.limits import MAX_CSV_BYTES, PHONE_HEADER
+from ringg_provider.sql.reading import Rows
 from tests.contacts.dirty_rows import ROWS
 
 COLUMNS = ("phone", "name")
 LAYOUT = Layout("phone", {"callee_name": "name"})
+NAME_ONLY = Form(("callee_name",), PHONE_HEADER, MAX_CSV_BYTES)
+NAME_ONLY_MAP = {"mobile_number": PHONE_HEADER, "callee_name": "callee_name"}
 INDIA = PhoneCleaner("+91")
 
 
@@ -38,13 +41,12 @@ class Sifted:
         columns = options.pop("columns", COLUMNS)
         layout = options.pop("layout", LAYOUT)
         batch = options.pop("batch", 7)
-        sizes = {name: options.pop(name) for name in ("max_rows", "max_bytes") if name in options}
+        form = Form(tuple(layout.variables), PHONE_HEADER, options.pop("max_bytes", MAX_CSV_BYTES))
+        writer_options = {"max_rows": options.pop("max_rows", None)}
         batches = (rows[first : first + batch] for first in range(0, len(rows), batch))
         with Scratch() as scratch:
             spool = PeopleSpool(scratch)
-            sifter = Sifter(
-                layout, INDIA, ListWriter(scratch, Form(tuple(layout.variables)), **sizes), spool, **options
-            )
+            sifter = Sifter(layout, INDIA, ListWriter(scratch, form, **writer_options), spool, **options)
             sifter.run(Rows(columns, batches))
             spool.close()
             self.lists: list[ContactList] = sifter.writer.lists
@@ -93,7 +95,7 @@ def test_whatever_was_listed_passes_the_check_of_a_users_own_csv_and_sifting_aga
             path, file = scratch.create("contacts.csv")
             with file:
                 file.write(once.files[0])
-            report = inspect_csv(path, dict(Form(("callee_name",)).variables_map), "+91", remove_invalid_rows=False)
+            report = inspect_csv(path, NAME_ONLY_MAP, "+91", remove_invalid_rows=False)
         assert report.valid_rows == once.counts[Disposition.LISTED]
         assert Sifted(once.cells()).files == once.files
 
@@ -162,7 +164,7 @@ def test_a_row_that_is_too_large_only_as_a_whole_gets_its_reason_too() -> None:
     quotes = '"' * 4_900_000
     people = [{"phone": "9876543210", "a": quotes, "b": quotes, "c": quotes}]
     with Scratch() as scratch:
-        writer = ListWriter(scratch, Form(("a", "b", "c")))
+        writer = ListWriter(scratch, Form(("a", "b", "c"), PHONE_HEADER, MAX_CSV_BYTES))
         layout = Layout("phone", {"a": "a", "b": "b", "c": "c"})
         sifter = Sifter(layout, PhoneCleaner("+91"), writer)
         sifter.run(Rows(tuple(people[0]), iter([[tuple(row.values()) for row in people]])))
@@ -216,7 +218,7 @@ def test_a_missing_column_is_named_with_its_parameter() -> None:
 def test_a_stopped_run_leaves_no_file_behind() -> None:
     scratch = Scratch()
     with scratch:
-        sifter = Sifter(LAYOUT, INDIA, ListWriter(scratch, Form(("callee_name",))))
+        sifter = Sifter(LAYOUT, INDIA, ListWriter(scratch, NAME_ONLY))
         folder = scratch.create("probe")[0].parent
 
         def batches() -> Iterable[list[tuple[str, str]]]:
@@ -241,7 +243,12 @@ def test_memory_does_not_grow_with_the_rows() -> None:
             for first in range(0, rows, 1000)
         )
         with Scratch() as scratch:
-            sifter = Sifter(LAYOUT, INDIA, ListWriter(scratch, Form(("callee_name",))), PeopleSpool(scratch))
+            sifter = Sifter(
+                LAYOUT,
+                INDIA,
+                ListWriter(scratch, NAME_ONLY),
+                PeopleSpool(scratch),
+            )
             tracemalloc.start()
             sifter.run(Rows(COLUMNS, batches))
             found = tracemalloc.get_traced_memory()[1]

@@ -141,7 +141,7 @@ def _during(owner: type, method: str, blow: Blow) -> None:
 
 def _at_stores(when: Callable[..., None], method: str) -> Callable[[Any], None]:
     def trap(blow: Any) -> None:
-        from ringg_provider.campaign.ledger import KeyedIntents
+        from ringg_provider.launch.ledger import KeyedIntents
         from ringg_provider.operators.launching import NoIntents, TaskStateIntents
 
         for store in (KeyedIntents, TaskStateIntents, NoIntents):
@@ -174,7 +174,7 @@ def _at_upload(when: Callable[..., None]) -> Callable[[Any], None]:
 
 
 def _at_set(blow: Callable[[], None]) -> None:
-    from ringg_provider.campaign.ledger import LaunchLedger
+    from ringg_provider.launch.ledger import LaunchLedger
 
     _before(LaunchLedger, "replace_set", blow)
 

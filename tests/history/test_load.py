@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.exceptions import (
     AuthenticationError,
     InvalidRequest,
@@ -23,8 +24,7 @@ from ringg_provider.history import load as history_load
 from ringg_provider.history.load import HistoryLoad, LoadCounts, Scope, Settings
 from ringg_provider.history.paging import DateSlices
 from ringg_provider.history.tables import calls_table, campaigns_table
-from ringg_provider.pacer import Pacer
-from tests.history.hostile import START, Behaviour, HostilePlatform
+from tests.history.hostile_platform import START, Behaviour, HostilePlatform
 
 CALLS, CAMPAIGNS = calls_table(), campaigns_table()
 DAY = 86_400.0

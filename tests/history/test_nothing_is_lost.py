@@ -14,12 +14,12 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.exceptions import TransientError
 from ringg_provider.history import paging
 from ringg_provider.history.load import HistoryLoad, Scope, Settings
 from ringg_provider.history.tables import calls_table, campaigns_table
-from ringg_provider.pacer import Pacer
-from tests.history.hostile import START, Behaviour, HostilePlatform
+from tests.history.hostile_platform import START, Behaviour, HostilePlatform
 from tests.history.mutants import MUTANTS
 
 RANKS = {"registered": 0, "ongoing": 1, "retry": 1}

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.exceptions import NotFound, RateLimited, ServerError
 from ringg_provider.history.paging import PageReader, Slice, calls_between, calls_of
-from ringg_provider.pacer import Pacer
 from ringg_provider.ringg.requests import CallQuery
 from ringg_provider.ringg.responses import CallPage
 

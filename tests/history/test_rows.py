@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ringg_provider.history.merge import merge_rows
 from ringg_provider.history.rows import (
     ANALYSIS_MISSING,
     COST_MISSING,
@@ -26,8 +25,9 @@ from ringg_provider.history.rows import (
     transcript,
 )
 from ringg_provider.history.tables import calls_table
-from ringg_provider.history.values import e164
 from ringg_provider.ringg.responses import Call, CallDetails, Campaign
+from ringg_provider.sql.fitting import e164
+from ringg_provider.sql.merge import merge_rows
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 EARLIER, LATER = NOW - dt.timedelta(hours=1), NOW + dt.timedelta(hours=1)

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from ringg_provider.campaign.ledger import launches
 from ringg_provider.contacts.people import people_table
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.history.outcomes import create_outcomes_view
 from ringg_provider.history.smartalex import CallLoad, callbacks_table, smartalex_calls_table
 from ringg_provider.history.tables import calls_table, campaigns_table
+from ringg_provider.launch.ledger import launches
 from ringg_provider.smartalex.requests import CallFilter, Generation
 from ringg_provider.smartalex.responses import Call
 from tests.support.databases import Warehouse

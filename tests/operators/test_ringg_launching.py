@@ -13,7 +13,6 @@ from urllib.parse import quote
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout, TaskDeferred
 
-from ringg_provider.campaign.launch import LaunchInterrupted
 from ringg_provider.exceptions import (
     CampaignFailed,
     CampaignTerminated,
@@ -21,6 +20,7 @@ from ringg_provider.exceptions import (
     NetworkError,
     UnexpectedResponse,
 )
+from ringg_provider.launch.protocol import LaunchInterrupted
 from ringg_provider.operators import launching
 from ringg_provider.operators.ringg import (
     RinggLaunchOperator,
@@ -29,7 +29,7 @@ from ringg_provider.operators.ringg import (
     RinggStartCampaignOperator,
     RinggUploadCsvOperator,
 )
-from tests.campaign.hostile import TaskStateModel
+from tests.launch.hostile import TaskStateModel
 from tests.support.sandbox import Sandbox
 from tests.support.tasks import context
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from ringg_provider.campaign.report import Check
 from ringg_provider.exceptions import InvalidRequest, PreflightFailed
 from ringg_provider.operators.ringg import RinggPreflightOperator, RinggStartCampaignOperator
+from ringg_provider.preflight.report import Check
 from tests.operators.campaigns import AGENT, CALL_CONFIG, COMMON, LINE, NOON, refused
 from tests.support.tasks import context
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ringg_provider.campaign.launch import ListState
-from ringg_provider.campaign.progress import Stage, StallWatch
+from ringg_provider.launch.progress import Stage, StallWatch
+from ringg_provider.launch.protocol import ListState
 from ringg_provider.ringg import RinggClient
 from ringg_provider.ringg.campaigns import RinggLists, read_progress
 from tests.support.http_server import Answer, Asked, ScriptedServer

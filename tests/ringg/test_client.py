@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ringg_provider.api.transport import Timeouts
 from ringg_provider.exceptions import (
     InvalidRequest,
     NetworkError,
@@ -17,7 +18,6 @@ from ringg_provider.exceptions import (
     RinggProviderError,
     ServerError,
 )
-from ringg_provider.http import Timeouts
 from ringg_provider.ringg import PRODUCTION, AsyncRinggClient, RinggClient
 from ringg_provider.ringg.requests import CallQuery, EventSubscription, StartCampaign, Terminate
 from tests.ringg.examples import (

@@ -12,7 +12,6 @@ from itertools import pairwise
 
 import pytest
 
-from ringg_provider.campaign.progress import Progress, Stage
 from ringg_provider.exceptions import (
     AuthenticationError,
     InvalidRequest,
@@ -21,6 +20,7 @@ from ringg_provider.exceptions import (
     ServerError,
     UnexpectedResponse,
 )
+from ringg_provider.launch.progress import Progress, Stage
 from ringg_provider.triggers import poller
 
 TICK = 0.03

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator, conf
 
-from ringg_provider.answers import to_decimal
-from ringg_provider.campaign.feasibility import CostEstimate, estimate_cost
+from ringg_provider.api.response_model import to_decimal
 from ringg_provider.exceptions import InsufficientBalance, InvalidRequest, UnexpectedResponse
 from ringg_provider.history.costs import average_cost
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_engine
 from ringg_provider.operators.launching import failing_without_retry
+from ringg_provider.preflight.estimates import CostEstimate, estimate_cost
 from ringg_provider.ringg.client import RinggClient
 from ringg_provider.ringg.responses import Balance, CampaignState
 from ringg_provider.triggers.ringg import RinggBalanceTrigger

@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from ringg_provider.campaign.calling_rules import load_rules
-from ringg_provider.campaign.feasibility import (
+from ringg_provider.exceptions import InvalidRequest, PreflightFailed
+from ringg_provider.history.tables import CALLS
+from ringg_provider.hooks.ringg import RinggHook
+from ringg_provider.hours.rules import load_rules
+from ringg_provider.launch.protocol import ListState
+from ringg_provider.launch.staleness import MAX_AGE, MAX_DELAY, check_staleness
+from ringg_provider.operators.launching import failing_without_retry, run_facts
+from ringg_provider.operators.ringg.balance import expected_cost, whole_number
+from ringg_provider.preflight.estimates import (
     Feasibility,
     ListLoad,
     TimeSpan,
@@ -19,8 +26,10 @@ from ringg_provider.campaign.feasibility import (
     estimate_feasibility,
     expected_attempts,
 )
-from ringg_provider.campaign.launch import ListState
-from ringg_provider.campaign.preflight import (
+from ringg_provider.preflight.report import Check, Finding, Level, PreflightReport
+from ringg_provider.ringg.campaigns import Flow, RinggLists
+from ringg_provider.ringg.client import RinggClient
+from ringg_provider.ringg.preflight import (
     Callers,
     judge_agent,
     judge_callers,
@@ -33,14 +42,8 @@ from ringg_provider.campaign.preflight import (
     judge_staleness,
     judge_variables,
 )
-from ringg_provider.campaign.report import Check, Finding, Level, PreflightReport
-from ringg_provider.campaign.staleness import MAX_AGE, MAX_DELAY, check_staleness
-from ringg_provider.exceptions import InvalidRequest, PreflightFailed
-from ringg_provider.history.tables import CALLS
-from ringg_provider.hooks.ringg import RinggHook
-from ringg_provider.operators.launching import failing_without_retry, run_facts
-from ringg_provider.operators.ringg.balance import expected_cost, whole_number
-from ringg_provider.operators.ringg.campaign import (
+from ringg_provider.ringg.requests import CallConfig
+from ringg_provider.ringg.timing import (
     Time,
     as_call_config,
     planned_time,
@@ -48,9 +51,6 @@ from ringg_provider.operators.ringg.campaign import (
     spans_ahead,
     window_of,
 )
-from ringg_provider.ringg.campaigns import Flow, RinggLists
-from ringg_provider.ringg.client import RinggClient
-from ringg_provider.ringg.requests import CallConfig
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

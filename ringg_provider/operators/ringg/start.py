@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, AirflowTaskTimeout
 
-from ringg_provider.campaign.launch import LaunchInterrupted
-from ringg_provider.campaign.preflight import check_agent, check_callers
-from ringg_provider.campaign.progress import Progress, StallWatch
 from ringg_provider.exceptions import InsufficientBalance, InvalidRequest, NotFound, StaleCampaign, UnexpectedResponse
 from ringg_provider.history.tables import CALLS
 from ringg_provider.hooks.ringg import RinggHook
+from ringg_provider.launch.progress import Progress, StallWatch
+from ringg_provider.launch.protocol import LaunchInterrupted
 from ringg_provider.links.ringg import RinggCampaignLink
 from ringg_provider.operators.launching import LaunchOperator, failing_without_retry
 from ringg_provider.operators.ringg.balance import expected_cost, settled_balance, shortfall_of
-from ringg_provider.operators.ringg.campaign import Time, as_call_config, planned_time, schedule_of, spans_ahead
 from ringg_provider.ringg.campaigns import Flow, RinggLists, read_progress
+from ringg_provider.ringg.preflight import check_agent, check_callers
 from ringg_provider.ringg.requests import CallConfig, MakeCallAsync, StartCampaign, Terminate
 from ringg_provider.ringg.responses import CampaignState, UploadStatus
+from ringg_provider.ringg.timing import Time, as_call_config, planned_time, schedule_of, spans_ahead
 from ringg_provider.ringg.uploads import UploadVerdict, judge_upload, require_usable
 from ringg_provider.triggers.ringg import RinggCampaignTrigger, RinggUploadStatusTrigger
 

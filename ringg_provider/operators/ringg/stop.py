@@ -10,12 +10,12 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from more_itertools import chunked
 
 from ringg_provider.contacts.phones import PhoneCleaner
-from ringg_provider.contacts.source import open_rows
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_engine
 from ringg_provider.operators.launching import failing_without_retry
 from ringg_provider.ringg.requests import Terminate
+from ringg_provider.sql.reading import open_rows
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from ringg_provider.campaign.preflight import check_agent, check_variables
-from ringg_provider.contacts.csv_check import inspect_csv
-from ringg_provider.contacts.ringg_csv import quoting_no_cell
+from ringg_provider.contacts.lists import quoting_no_cell
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.operators.files import local_copy
 from ringg_provider.operators.launching import failing_without_retry
-from ringg_provider.operators.ringg.campaign import Time, as_call_config, schedule_of
+from ringg_provider.ringg.csv_check import inspect_csv
+from ringg_provider.ringg.preflight import check_agent, check_variables
 from ringg_provider.ringg.requests import CallConfig, CampaignSpec
+from ringg_provider.ringg.timing import Time, as_call_config, schedule_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -1,1 +1,0 @@
-"""Campaigns without Airflow: launching at most once, when to call, and what to check before it."""

@@ -1,0 +1,1 @@
+"""Starting a list of people at most once: the protocol, the launch ledger, and how a campaign goes on."""

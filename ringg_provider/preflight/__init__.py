@@ -1,0 +1,1 @@
+"""What is estimated and reported before a campaign starts. No Airflow."""

@@ -1,0 +1,49 @@
+"""The kinds of values that only Ringg's requests have; the others are in `ringg_provider.api.request_model`."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, StrictStr
+
+#: Campaign times on the wire; 24 hours, zero-padded, read in `call_config.call_time.timezone`.
+CAMPAIGN_TIME_FORMAT = "%d/%m/%Y, %H:%M"
+
+
+def _campaign_time(value: str) -> str:
+    rule = "must be a time as DD/MM/YYYY, HH:MM (24 hours, zero-padded, one space after the comma)"
+    try:
+        moment = parse_campaign_time(value)
+    except ValueError:
+        raise ValueError(rule) from None
+    if moment.strftime(CAMPAIGN_TIME_FORMAT) != value:
+        raise ValueError(rule)
+    return value
+
+
+def _country_code(value: str) -> str:
+    if not re.fullmatch(r"\+[1-9]\d{0,3}", value, re.ASCII):
+        raise ValueError("must be a dial prefix: + and one to four digits, such as +91")
+    return value
+
+
+def _local_iso(value: str) -> str:
+    if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", value, re.ASCII):
+        raise ValueError("must be a local time as YYYY-MM-DDTHH:MM:SS, without an offset")
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError("must be a time that exists") from None
+    return value
+
+
+CampaignTime = Annotated[StrictStr, AfterValidator(_campaign_time)]
+CountryCode = Annotated[StrictStr, AfterValidator(_country_code)]
+LocalTime = Annotated[StrictStr, AfterValidator(_local_iso)]
+
+
+def parse_campaign_time(value: str) -> datetime:
+    """A time as `DD/MM/YYYY, HH:MM`, without a zone: it is local to `call_config.call_time.timezone`."""
+    return datetime.strptime(value, CAMPAIGN_TIME_FORMAT)  # noqa: DTZ007

@@ -1,0 +1,282 @@
+"""Merge rows into a table by key: a staging table, then one transaction that never moves a row backwards.
+
+The statements are portable (no `MERGE`, no upsert), so that one code path serves every SQL database. What is
+merged may be read ten times and in any order: the table ends the same.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
+
+from ringg_provider.exceptions import RinggProviderError, TransientError
+from ringg_provider.sql.bulk import stage
+
+Columns = Mapping[str, sa.ColumnElement[Any]]
+"""Column name -> SQL expression: a stored row, a staged row, or the row as it will stand."""
+
+_COLLISIONS = 5  # how often a merge that collided with another one is begun again
+
+
+class MergeFailed(RinggProviderError):
+    """The database refused the rows. The text names the table and the kind of error, never a value."""
+
+
+class MergeInterrupted(MergeFailed, TransientError):
+    """The database could not be reached, or was too busy; trying again can help."""
+
+
+@dataclass(frozen=True)
+class MergeCounts:
+    """What a merge did.
+
+    :param inserted: rows whose key was not in the table.
+    :param updated: rows that replaced a stored one.
+    :param kept: rows left out, because the stored one is further on.
+    """
+
+    inserted: int = 0
+    updated: int = 0
+    kept: int = 0
+
+    def __add__(self, other: MergeCounts) -> MergeCounts:
+        return MergeCounts(self.inserted + other.inserted, self.updated + other.updated, self.kept + other.kept)
+
+
+def merge_rows(
+    engine: sa.Engine,
+    table: sa.Table,
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    keys: Sequence[str],
+    supersedes: Callable[[Columns, Columns], sa.ColumnElement[bool]] | None = None,
+    carry_over: Iterable[str] = (),
+    derive: Callable[[Columns, Columns, Columns], Columns] | None = None,
+    batch_size: int = 2_000,
+) -> MergeCounts:
+    """Insert new rows and replace stored ones that have the same key, all or none.
+
+    Rows are first copied into a temporary staging table, batch by batch, in constant memory and without a lock
+    on `table`. Then one transaction replaces. Two merges at once end like one after the other.
+
+    :param engine: where the table lives; one connection of it is used.
+    :param table: must exist. Columns that a row does not give are NULL.
+    :param rows: one mapping of column name to value per row. When a key comes twice, its last row wins.
+    :param keys: the columns that identify a row; never NULL.
+    :param supersedes: `supersedes(stored, staged)` says in SQL whether a staged row may replace the stored one
+        with its key; NULL counts as no. Left out: always. This is what "never backwards" is made of.
+    :param carry_over: columns that keep their stored value where the staged row has NULL.
+    :param derive: `derive(stored, staged, merged)` gives columns that are computed from the others; `stored` is
+        all NULL for a new row, `merged` is what will stand after `carry_over`.
+    :param batch_size: rows per round trip while staging.
+    :return: how many rows were inserted, replaced, and left out.
+    :raises MergeFailed: the database refused. The error carries no value of any row.
+    """
+    work = _Work(table, tuple(keys), supersedes, frozenset(carry_over), derive)
+    try:
+        return work.run(engine, rows, batch_size)
+    except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
+        failure = _without_values(table, error)
+    # Raised out here, so that the original error, which quotes the row, is not even its context.
+    raise failure
+
+
+def statements(
+    table: sa.Table,
+    *,
+    keys: Sequence[str],
+    supersedes: Callable[[Columns, Columns], sa.ColumnElement[bool]] | None = None,
+    carry_over: Iterable[str] = (),
+    derive: Callable[[Columns, Columns, Columns], Columns] | None = None,
+) -> list[sa.Executable]:
+    """List every statement of a merge in its order, to see what a database will be asked for.
+
+    Parameters as for `merge_rows`.
+    """
+    work = _Work(table, tuple(keys), supersedes, frozenset(carry_over), derive)
+    drops = [sa.schema.DropTable(work.merged), sa.schema.DropTable(work.staging)]
+    return [
+        sa.schema.CreateTable(work.staging),
+        sa.schema.CreateTable(work.merged),
+        sa.insert(work.staging),
+        work.count_offered(),
+        work.compute(),
+        work.count_merged(),
+        work.delete(),
+        work.insert(),
+        *drops,
+    ]
+
+
+_POSITION = "staging_position"
+_NEWEST = "staging_newest"
+
+
+class _Work:
+    """One merge: its two temporary tables, and the statements between them and the target."""
+
+    def __init__(
+        self,
+        table: sa.Table,
+        keys: tuple[str, ...],
+        supersedes: Callable[[Columns, Columns], sa.ColumnElement[bool]] | None,
+        carry_over: frozenset[str],
+        derive: Callable[[Columns, Columns, Columns], Columns] | None,
+    ) -> None:
+        self.table = table
+        self.keys = keys
+        self.supersedes = supersedes
+        self.carry_over = carry_over
+        self.derive = derive
+        self.names = [column.name for column in table.columns]
+        mark = secrets.token_hex(4)
+        # The rows as they came, and the rows as they will stand.
+        self.staging = self.like(f"{table.name}_staging_{mark}", sa.Column(_POSITION, sa.BigInteger))
+        self.merged = self.like(f"{table.name}_merged_{mark}")
+
+    def like(self, name: str, *more: sa.schema.SchemaItem) -> sa.Table:
+        """A temporary table with the columns of the target; its rules are the target's to enforce."""
+        columns = [sa.Column(column.name, column.type, autoincrement=False) for column in self.table.columns]
+        return sa.Table(name, sa.MetaData(), *columns, *more, prefixes=["TEMPORARY"])
+
+    def run(self, engine: sa.Engine, rows: Iterable[Mapping[str, Any]], batch_size: int) -> MergeCounts:
+        """Stage, replace, and leave no temporary table behind on a pooled connection."""
+        batches = _batches(rows, batch_size)
+        first = next(batches, None)
+        if first is None:
+            return MergeCounts()
+        # The names of the temporary tables are new each time: statements kept for the next time would only pile up.
+        with engine.connect().execution_options(compiled_cache=None) as connection:
+            # Made and filled outside the transaction: some databases commit at every CREATE, and a slow source of
+            # rows must not hold a lock on the target.
+            with connection.begin():
+                self.staging.create(connection, checkfirst=False)
+                self.merged.create(connection, checkfirst=False)
+            try:
+                staged = 0
+                for batch in itertools.chain([first], batches):
+                    with connection.begin():
+                        stage(connection, self.staging, self.names, _POSITION, batch, staged)
+                    staged += len(batch)
+                return self.replace(connection)
+            finally:
+                connection.rollback()
+                with connection.begin():
+                    self.merged.drop(connection, checkfirst=False)
+                    self.staging.drop(connection, checkfirst=False)
+
+    def replace(self, connection: sa.Connection) -> MergeCounts:
+        """Put the staged rows in place, in one transaction; begin again when another merge got in between."""
+        for attempt in range(_COLLISIONS):
+            try:
+                with connection.begin():
+                    _lock(connection, self.table)
+                    offered = connection.execute(self.count_offered()).scalar_one()
+                    connection.execute(self.compute())
+                    standing = connection.execute(self.count_merged()).scalar_one()
+                    replaced = connection.execute(self.delete()).rowcount
+                    connection.execute(self.insert())
+                return MergeCounts(inserted=standing - replaced, updated=replaced, kept=offered - standing)
+            except (IntegrityError, OperationalError):
+                if attempt == _COLLISIONS - 1:
+                    raise
+            time.sleep(0.1 * 2**attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+    def count_offered(self) -> sa.Select[Any]:
+        """How many different keys were staged."""
+        distinct = sa.select(*(self.staging.c[key] for key in self.keys)).distinct().subquery("offered")
+        return sa.select(sa.func.count()).select_from(distinct)
+
+    def count_merged(self) -> sa.Select[Any]:
+        """How many rows will be written."""
+        return sa.select(sa.func.count()).select_from(self.merged)
+
+    def delete(self) -> sa.Delete:
+        """Take away the stored rows that are replaced."""
+        if len(self.keys) == 1:
+            # Every database makes a hash of this by itself, with no index on the temporary table.
+            (key,) = self.keys
+            return sa.delete(self.table).where(self.table.c[key].in_(sa.select(self.merged.c[key])))
+        same = sa.and_(*(self.merged.c[key] == self.table.c[key] for key in self.keys))
+        return sa.delete(self.table).where(sa.exists().where(same))
+
+    def insert(self) -> sa.Insert:
+        """Put the rows in place."""
+        rows = sa.select(*(self.merged.c[name] for name in self.names))
+        return sa.insert(self.table).from_select(self.names, rows)
+
+    def compute(self) -> sa.Insert:
+        """Fill the second table: the staged rows that may stand, with what they carry over from the stored ones."""
+        newest_first = sa.func.row_number().over(
+            partition_by=[self.staging.c[key] for key in self.keys], order_by=self.staging.c[_POSITION].desc()
+        )
+        staged = sa.select(self.staging, newest_first.label(_NEWEST)).subquery("staged")
+        stored = self.table.alias("stored")
+        same = sa.and_(*(staged.c[key] == stored.c[key] for key in self.keys))
+        merged: dict[str, sa.ColumnElement[Any]] = {
+            name: sa.func.coalesce(staged.c[name], stored.c[name]) if name in self.carry_over else staged.c[name]
+            for name in self.names
+        }
+        if self.derive is not None:
+            merged |= self.derive(dict(stored.c.items()), dict(staged.c.items()), dict(merged))
+        query = (
+            sa.select(*(merged[name].label(name) for name in self.names))
+            .select_from(staged.outerjoin(stored, same))
+            .where(staged.c[_NEWEST] == 1)
+        )
+        if self.supersedes is not None:
+            allowed = self.supersedes(dict(stored.c.items()), dict(staged.c.items()))
+            query = query.where(sa.or_(stored.c[self.keys[0]].is_(None), allowed))
+        return sa.insert(self.merged).from_select(self.names, query)
+
+
+def _batches(rows: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
+    iterator = iter(rows)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch
+
+
+def _lock(connection: sa.Connection, table: sa.Table) -> None:
+    """Let one merge into a table at a time, readers unhindered; elsewhere a collision is begun again."""
+    dialect = connection.dialect
+    if dialect.name == "postgresql":
+        name = dialect.identifier_preparer.format_table(table)
+        connection.exec_driver_sql(f"LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE")
+    elif dialect.name == "redshift":
+        connection.exec_driver_sql(f"LOCK {dialect.identifier_preparer.format_table(table)}")
+    elif dialect.name == "sqlite":
+        # A transaction that reads first and writes later would fail at once when another one does the same.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _without_values(table: sa.Table, error: Exception) -> MergeFailed:
+    """Describe a database error without its text: that quotes rows, and in two places."""
+    original = getattr(error, "orig", None) or error
+    details = getattr(original, "diag", None)
+    code = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
+    column = getattr(details, "column_name", None)
+    constraint = getattr(details, "constraint_name", None)
+    known = ", ".join(
+        [type(original).__name__]
+        + ([f"SQLSTATE {code}"] if code else [])
+        + ([f"column {column}"] if column else [])
+        + ([f"constraint {constraint}"] if constraint else [])
+    )
+    # By name, because every driver has classes of its own; the names are those of DB-API (PEP 249).
+    if {"OperationalError", "InterfaceError"} & {kind.__name__ for kind in type(original).__mro__}:
+        return MergeInterrupted(
+            f"The database did not take rows for table {table.fullname!r} ({known}); none of this merge was written. "
+            "Try again; if it keeps failing, see the database's own log."
+        )
+    return MergeFailed(
+        f"The database refused rows for table {table.fullname!r} ({known}); none of this merge was written. "
+        "Compare the table's columns with docs/tables.md, and see the database's own log for the row."
+    )

@@ -1,0 +1,197 @@
+"""Estimates: do the retries fit, will everybody be reached, do the credits suffice."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pendulum
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.preflight.estimates import (
+    ListLoad,
+    check_retries,
+    estimate_cost,
+    estimate_feasibility,
+    expected_attempts,
+)
+
+
+def at(hour: float, day: int = 14) -> datetime:
+    return datetime(2026, 10, day, tzinfo=UTC) + timedelta(hours=hour)
+
+
+NINE_TO_FIVE = [(at(9), at(17))]
+TWO_DAYS = [(at(9), at(17)), (at(9, 15), at(17, 15))]
+
+
+class TestRetries:
+    @pytest.mark.parametrize("config", [None, {}, {"retry_count": 0}, {"retry_busy": 600}])
+    def test_no_retries_always_fit(self, config):
+        fit = check_retries(NINE_TO_FIVE, config)
+        assert fit.fits
+        assert fit.attempts == 1
+        assert fit.latest_first_call == at(17) - timedelta(minutes=1)
+        assert fit.message == ""
+
+    def test_the_longest_of_the_three_waits_counts(self):
+        config = {"retry_count": 4, "retry_busy": 10, "retry_not_picked": 119, "retry_failed": 30}
+        assert check_retries(NINE_TO_FIVE, config).fits
+        fit = check_retries(NINE_TO_FIVE, config | {"retry_failed": 120})
+        assert not fit.fits  # 09:00 and four times two hours is 17:00, when the window is closed
+        assert (fit.attempts, fit.attempts_that_fit) == (5, 4)
+        assert fit.latest_first_call is None
+        assert "4 of 5 attempts" in fit.message
+
+    def test_a_wait_that_is_not_given_is_thirty_minutes(self):
+        fit = check_retries(NINE_TO_FIVE, {"retry_count": 2, "retry_busy": 1, "retry_failed": 1})
+        assert fit.latest_first_call == at(16) - timedelta(minutes=1)
+
+    def test_a_retry_after_closing_waits_for_the_next_opening(self):
+        config = {"retry_count": 2, "retry_busy": 300, "retry_not_picked": 300, "retry_failed": 300}
+        assert not check_retries(NINE_TO_FIVE, config).fits  # 09:00, 14:00, never
+        fit = check_retries(TWO_DAYS, config)  # 09:00, 14:00, 09:00 of the next day
+        assert fit.fits
+        # From 12:00 on the first retry, too, is on the second day at 09:00, and the second one at 14:00.
+        assert fit.latest_first_call == at(17) - timedelta(minutes=1)
+
+    def test_without_any_callable_time_nothing_fits(self):
+        fit = check_retries([], {"retry_count": 1})
+        assert not fit.fits
+        assert fit.attempts_that_fit == 0
+
+    def test_waits_are_real_minutes_over_a_change_of_the_clocks(self):
+        zone = ZoneInfo("America/New_York")
+        # Clocks go back at 02:00: from 00:30 to 03:30 on the wall are four hours.
+        night = [(datetime(2026, 11, 1, 0, 30, tzinfo=zone), datetime(2026, 11, 1, 3, 30, tzinfo=zone))]
+        config = {"retry_count": 1, "retry_busy": 210, "retry_not_picked": 210, "retry_failed": 210}
+        assert check_retries(night, config).fits
+
+
+class TestExpectedAttempts:
+    def test_without_a_rate_every_retry_counts(self):
+        assert expected_attempts(3) == 4
+
+    def test_answered_calls_need_no_retry(self):
+        assert expected_attempts(3, 1) == 1
+        assert expected_attempts(2, 0.5) == 1.75
+        assert expected_attempts(2, 0) == 3
+
+    @pytest.mark.parametrize("rate", [-0.1, 1.1, float("nan")])
+    def test_a_rate_is_a_share(self, rate):
+        with pytest.raises(InvalidRequest, match="between 0 and 1") as caught:
+            expected_attempts(2, rate)
+        assert caught.value.field == "answer_rate"
+
+
+class TestFeasibility:
+    def estimate(self, *lists, lines=10, seconds=60, attempts=1, **options):
+        loads = [ListLoad(contacts, spans) for contacts, spans in lists]
+        return estimate_feasibility(
+            loads, attempts=attempts, average_seconds=seconds, concurrent_lines=lines, **options
+        )
+
+    def test_without_lines_there_is_no_verdict(self):
+        found = self.estimate((100, NINE_TO_FIVE), lines=None)
+        assert found.fits is None
+        assert found.unreached is None
+        assert found.needed_minutes == 100
+        assert "concurrent_lines" in found.message
+
+    def test_what_fits_ends_when_the_lines_are_done(self):
+        found = self.estimate((1200, NINE_TO_FIVE), lines=10)  # 120 minutes
+        assert found.fits
+        assert found.expected_end == at(11)
+        assert found.available_minutes == 8 * 60 * 10
+        assert found.unreached == 0
+
+    def test_what_does_not_fit_says_how_many_are_left(self):
+        found = self.estimate((6000, NINE_TO_FIVE), lines=10)  # 4,800 line minutes for 6,000 contacts
+        assert found.fits is False
+        assert found.unreached == 1200
+        assert found.expected_end is None
+        assert "1200 of 6000" in found.message
+
+    def test_attempts_and_seconds_multiply(self):
+        found = self.estimate((1000, NINE_TO_FIVE), lines=10, seconds=90, attempts=2)
+        assert found.needed_minutes == 3000
+        assert found.expected_end == at(14)
+
+    def test_only_the_time_that_is_left_counts(self):
+        found = self.estimate((1200, NINE_TO_FIVE), lines=10, now=pendulum.instance(at(16)))
+        assert found.available_minutes == 600
+        assert found.unreached == 600
+        assert self.estimate((5, NINE_TO_FIVE), now=at(18)).unreached == 5
+
+    def test_lists_share_the_lines_and_the_one_that_closes_first_goes_first(self):
+        early, late = [(at(9), at(10))], [(at(9), at(11))]
+        found = self.estimate((600, late), (600, early), lines=10)
+        assert found.fits
+        assert found.expected_end == at(11)
+        assert self.estimate((600, late), (601, early), lines=10).unreached == 1
+
+    def test_nobody_to_call_fits(self):
+        found = self.estimate((0, NINE_TO_FIVE))
+        assert found.fits
+        assert found.expected_end is None
+
+    @pytest.mark.parametrize("wrong", [{"lines": 0}, {"seconds": 0}, {"attempts": -1}, {"seconds": float("inf")}])
+    def test_numbers_must_be_positive(self, wrong):
+        with pytest.raises(InvalidRequest, match="greater than 0"):
+            self.estimate((1, NINE_TO_FIVE), **wrong)
+
+    @given(
+        loads=st.lists(st.tuples(st.integers(0, 500), st.integers(0, 20), st.integers(1, 10)), min_size=1, max_size=4),
+        lines=st.integers(1, 5),
+    )
+    def test_reached_people_never_need_more_minutes_than_there_are(self, loads, lines):
+        found = self.estimate(
+            *((contacts, [(at(first), at(first + hours))]) for contacts, first, hours in loads), lines=lines
+        )
+        total = sum(contacts for contacts, _, _ in loads)
+        assert 0 <= found.unreached <= total
+        assert total - found.unreached <= found.available_minutes
+        # One minute each: whoever is not reached means that the lines were busy all the time one list was open.
+        hours = [set(range(first, first + length)) for _, first, length in loads]
+        enough = all(
+            sum(load[0] for load, own in zip(loads, hours, strict=True) if own & hour_set) <= 60 * lines * len(hour_set)
+            for hour_set in hours
+        )
+        if enough and len(loads) == 1:
+            assert found.fits
+
+
+class TestCost:
+    def test_the_stated_cost_decides(self):
+        found = estimate_cost(
+            1000, spendable_credits=Decimal(500), credits_per_call=Decimal("0.5"), average_credits=Decimal(9)
+        )
+        assert found.sufficient is True
+        assert found.basis == "credits_per_call"
+        assert found.estimated_credits == Decimal(500)
+        assert found.shortfall == 0
+
+    def test_the_history_is_the_second_choice(self):
+        found = estimate_cost(1000, spendable_credits=Decimal(500), average_credits=Decimal("0.75"))
+        assert found.sufficient is False
+        assert found.basis == "history"
+        assert found.shortfall == Decimal(250)
+        assert "top up 250" in found.message
+
+    def test_without_a_cost_there_is_no_verdict(self):
+        found = estimate_cost(1000, spendable_credits=Decimal(500))
+        assert (found.sufficient, found.basis, found.estimated_credits) == (None, "none", None)
+
+    def test_without_credits_there_is_no_verdict(self):
+        found = estimate_cost(1000, spendable_credits=None, credits_per_call=Decimal(1))
+        assert found.sufficient is None
+        assert found.estimated_credits == 1000
+
+    @pytest.mark.parametrize("cost", ["-1", "NaN"])
+    def test_a_cost_is_a_number_of_at_least_zero(self, cost):
+        with pytest.raises(InvalidRequest, match="credits_per_call"):
+            estimate_cost(1, spendable_credits=Decimal(1), credits_per_call=Decimal(cost))

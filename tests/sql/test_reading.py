@@ -1,0 +1,184 @@
+"""Queries are read in batches, from the server where plain cursors hold everything, and errors quote nobody."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import psycopg
+import psycopg2
+import pytest
+import sqlalchemy as sa
+
+from ringg_provider.exceptions import InvalidRequest, TransientError
+from ringg_provider.sql.reading import DatabaseUnavailable, QueryFailed, database_failure, open_rows
+from tests.support.databases import Warehouse
+
+SERIES = "SELECT n AS id, 'Person ' || n AS name FROM generate_series(1, 25) AS n ORDER BY n"
+
+
+@pytest.fixture(params=["psycopg", "psycopg2"])
+def postgresql(request: pytest.FixtureRequest, warehouse: Warehouse) -> Iterator[Any]:
+    """A connection of each driver."""
+    dsn = sa.make_url(warehouse.url).set(drivername="postgresql").render_as_string(hide_password=False)
+    driver = {"psycopg": psycopg, "psycopg2": psycopg2}[request.param]
+    with closing(driver.connect(dsn)) as connection:
+        yield connection
+
+
+def test_a_batch_is_all_that_is_fetched_at_a_time(postgresql: Any) -> None:
+    with open_rows(postgresql, SERIES, batch_rows=10) as rows:
+        assert rows.columns == ("id", "name")
+        first = next(rows.batches)
+        assert [row[0] for row in first] == list(range(1, 11))
+        with closing(postgresql.cursor()) as other:
+            other.execute("SELECT count(*) FROM pg_cursors")
+            assert other.fetchone()[0] == 1, "the rest must still be on the server"
+        assert [len(batch) for batch in rows.batches] == [10, 5]
+
+
+def test_parameters_are_bound_in_the_drivers_style(postgresql: Any) -> None:
+    with open_rows(postgresql, "SELECT %(name)s::text AS name, '100%%' AS share", {"name": "O'Hara"}) as rows:
+        assert [tuple(row) for batch in rows.batches for row in batch] == [("O'Hara", "100%")]
+    with open_rows(postgresql, "SELECT '100%' AS share") as rows:
+        assert [tuple(row) for batch in rows.batches for row in batch] == [("100%",)]
+
+
+def test_rows_are_tuples_whatever_the_connection_prefers(warehouse: Warehouse) -> None:
+    dsn = sa.make_url(warehouse.url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with (
+        closing(psycopg.connect(dsn, row_factory=psycopg.rows.dict_row)) as connection,
+        open_rows(connection, SERIES) as rows,
+    ):
+        assert next(rows.batches)[0] == (1, "Person 1")
+
+
+@pytest.mark.parametrize("sql", ["SELECT n FROM generate_series(1, 0) AS n", SERIES + ";"])
+def test_no_rows_and_a_semicolon_are_fine(postgresql: Any, sql: str) -> None:
+    with open_rows(postgresql, sql) as rows:
+        assert sum(len(batch) for batch in rows.batches) in (0, 25)
+
+
+def test_a_broken_query_says_what_is_wrong_with_it(postgresql: Any) -> None:
+    with (
+        pytest.raises(QueryFailed, match='relation "nobody" does not exist'),
+        open_rows(postgresql, "SELECT 1 FROM nobody"),
+    ):
+        pass
+
+
+def test_an_error_about_data_does_not_quote_it(postgresql: Any) -> None:
+    sql = (
+        "SELECT CASE WHEN n < 20 THEN 1 ELSE ('+91987654321' || n)::uuid::text::int END"
+        " AS x FROM generate_series(1, 25) AS n"
+    )
+    with pytest.raises(QueryFailed) as caught, open_rows(postgresql, sql, batch_rows=10) as rows:
+        list(rows.batches)
+    assert "SQLSTATE 22" in str(caught.value)
+    assert not any("98765" in str(error) for error in (caught.value, caught.value.__cause__, caught.value.__context__))
+
+
+class Late(BaseException):
+    """What a timeout raises in the middle of whatever is done."""
+
+
+@pytest.mark.parametrize("where", ["while it waits for the server", "while it works on a batch"])
+def test_a_timeout_does_not_wait_for_a_server_that_does_not_answer(warehouse: Warehouse, where: str) -> None:
+    dsn = sa.make_url(warehouse.url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+    def late(*_: Any) -> None:
+        raise Late
+
+    def read() -> None:
+        sql = "SELECT n, CASE WHEN n = 15 THEN pg_sleep(30)::text END AS x FROM generate_series(1, 40) AS n"
+        with closing(psycopg.connect(dsn)) as connection, open_rows(connection, sql, batch_rows=10) as rows:
+            for _ in rows.batches:
+                signal.setitimer(signal.ITIMER_REAL, 0.5)
+                if where == "while it works on a batch":
+                    time.sleep(10)
+
+    previous = signal.signal(signal.SIGALRM, late)
+    began = time.monotonic()
+    try:
+        with pytest.raises(Late):
+            read()
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+    assert time.monotonic() - began < 8
+    while any(thread.name.startswith("ringg-rows") for thread in threading.enumerate()):
+        assert time.monotonic() - began < 8, "its reader is left behind"
+        time.sleep(0.05)
+
+
+def test_whoever_stops_reading_can_use_the_connection_again(postgresql: Any) -> None:
+    with open_rows(postgresql, SERIES, batch_rows=10) as rows:
+        next(rows.batches)
+    with open_rows(postgresql, SERIES) as rows:
+        assert len(next(rows.batches)) == 25
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Could not decode to UTF-8 column 'name' with text 'O'Brien Mary\ufffd'",
+        "bad value 'Asha O'Brien",
+        "bad value 'Asha\nO'Brien' in line 2",
+    ],
+)
+def test_a_quoted_value_is_masked_whatever_it_has_inside(text: str) -> None:
+    message = str(database_failure("sql", sqlite3.OperationalError(text)))
+    assert "Asha" not in message
+    assert "Mary" not in message
+    assert "Brien" not in message
+
+
+def test_what_a_function_raises_is_not_quoted(postgresql: Any) -> None:
+    with closing(postgresql.cursor()) as cursor:
+        cursor.execute(
+            "CREATE FUNCTION refuse() RETURNS int LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION 'no consent of Asha Rao'; END $$"
+        )
+    postgresql.commit()
+    with pytest.raises(QueryFailed) as caught, open_rows(postgresql, "SELECT refuse() AS x"):
+        pass
+    assert "Asha" not in str(caught.value)
+
+
+def test_two_columns_of_one_name_are_refused(postgresql: Any) -> None:
+    with pytest.raises(InvalidRequest, match="'a' more than once"), open_rows(postgresql, "SELECT 1 AS a, 2 AS a"):
+        pass
+
+
+def test_sqlite_streams_from_a_plain_cursor() -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        series = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 25)"
+        sql = f"{series} SELECT n, :label AS label FROM c"
+        with open_rows(connection, sql, {"label": "x"}, batch_rows=10) as rows:
+            assert rows.columns == ("n", "label")
+            assert [len(batch) for batch in rows.batches] == [10, 10, 5]
+        with pytest.raises(InvalidRequest, match="returns no rows"), open_rows(connection, "CREATE TABLE t (x)"):
+            pass
+
+
+def test_whether_trying_again_can_help_is_told_by_the_kind_of_error(warehouse: Warehouse) -> None:
+    assert isinstance(database_failure("sql", psycopg.errors.AdminShutdown("x")), DatabaseUnavailable)
+    assert isinstance(database_failure("sql", psycopg.errors.DeadlockDetected("x")), TransientError)
+    assert isinstance(database_failure("sql", psycopg.errors.UndefinedTable("x")), QueryFailed)
+    assert isinstance(database_failure("sql", sqlite3.OperationalError("database is locked")), DatabaseUnavailable)
+    assert isinstance(database_failure("sql", sqlite3.OperationalError("no such table: t")), QueryFailed)
+
+
+def test_a_connection_that_dies_while_reading_may_be_tried_again(postgresql: Any, warehouse: Warehouse) -> None:
+    with open_rows(postgresql, SERIES, batch_rows=10) as rows:
+        next(rows.batches)
+        warehouse.query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        with pytest.raises(DatabaseUnavailable):
+            list(rows.batches)
