@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
     AirflowTaskTimeout,
     BaseOperator,
     conf,
@@ -42,6 +40,7 @@ from ringg_provider.launch.protocol import (
     launch,
 )
 from ringg_provider.launch.staleness import MAX_AGE, MAX_DELAY, check_staleness
+from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.triggers.tasks import task_state
 
 if TYPE_CHECKING:
@@ -52,17 +51,6 @@ if TYPE_CHECKING:
 INTENT_RETENTION = timedelta(days=30)
 #: How long, in seconds, a sync wait tolerates a platform that cannot be read.
 UNREADABLE_FOR = 1800.0
-
-
-@contextmanager
-def failing_without_retry() -> Iterator[None]:
-    """Turn errors that trying again cannot help into AirflowFailException; let transient ones through."""
-    try:
-        yield
-    except (TransientError, LaunchInterrupted):
-        raise
-    except RinggProviderError as error:
-        raise AirflowFailException(f"{type(error).__name__}: {error}") from error
 
 
 class TaskStateIntents:

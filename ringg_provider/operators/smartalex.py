@@ -18,7 +18,8 @@ from ringg_provider.exceptions import CampaignNotActive, InvalidRequest, Permane
 from ringg_provider.hooks.smartalex import SmartAlexHook
 from ringg_provider.hours.schedule import read_time
 from ringg_provider.launch.progress import Progress
-from ringg_provider.operators.launching import LaunchOperator, failing_without_retry
+from ringg_provider.operators.errors import failing_without_retry
+from ringg_provider.operators.launching import LaunchOperator
 from ringg_provider.smartalex import SmartAlexClient
 from ringg_provider.smartalex.campaigns import SmartAlexCampaigns, pause, read_progress, resume
 from ringg_provider.smartalex.client import CONTACTS_PER_REQUEST

@@ -20,7 +20,8 @@ from airflow.providers.common.compat.sdk import (
 from ringg_provider.exceptions import TransientError, UnexpectedResponse
 from ringg_provider.hooks.platform import PlatformHook
 from ringg_provider.launch.progress import Progress, ProgressReporter
-from ringg_provider.operators.launching import ended, ended_by_event, failing_without_retry
+from ringg_provider.operators.errors import failing_without_retry
+from ringg_provider.operators.launching import ended, ended_by_event
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

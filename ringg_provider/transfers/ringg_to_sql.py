@@ -25,7 +25,7 @@ from ringg_provider.history.recordings import RecordingStore
 from ringg_provider.history.tables import CALLS, CAMPAIGNS, calls_table, campaigns_table
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_engine
-from ringg_provider.operators.launching import failing_without_retry
+from ringg_provider.operators.errors import failing_without_retry
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

@@ -22,7 +22,7 @@ from ringg_provider.history.smartalex import (
 )
 from ringg_provider.hooks.smartalex import SmartAlexHook
 from ringg_provider.hooks.sql import sql_engine
-from ringg_provider.operators.launching import failing_without_retry
+from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.transfers.ringg_to_sql import instant
 
 if TYPE_CHECKING:

@@ -31,7 +31,8 @@ from ringg_provider.hours.planner import Held, WindowPlanner
 from ringg_provider.hours.rules import load_rules
 from ringg_provider.hours.schedule import DailyWindow, Schedule
 from ringg_provider.launch.ledger import LaunchLedger
-from ringg_provider.operators.launching import failing_without_retry, open_ledger
+from ringg_provider.operators.errors import failing_without_retry
+from ringg_provider.operators.launching import open_ledger
 from ringg_provider.sql.reading import BATCH_ROWS, mute, open_rows
 
 if TYPE_CHECKING:

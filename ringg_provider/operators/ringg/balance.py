@@ -14,7 +14,7 @@ from ringg_provider.exceptions import InsufficientBalance, InvalidRequest, Unexp
 from ringg_provider.history.costs import average_cost
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_engine
-from ringg_provider.operators.launching import failing_without_retry
+from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.preflight.estimates import CostEstimate, estimate_cost
 from ringg_provider.ringg.client import RinggClient
 from ringg_provider.ringg.responses import Balance, CampaignState

@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from ringg_provider.exceptions import UnexpectedResponse
 from ringg_provider.hooks.ringg import RinggHook
-from ringg_provider.operators.launching import failing_without_retry
+from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.ringg.requests import EventSubscription, EventSubscriptions
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hours.rules import load_rules
 from ringg_provider.launch.protocol import ListState
 from ringg_provider.launch.staleness import MAX_AGE, MAX_DELAY, check_staleness
-from ringg_provider.operators.launching import failing_without_retry, run_facts
+from ringg_provider.operators.errors import failing_without_retry
+from ringg_provider.operators.launching import run_facts
 from ringg_provider.operators.ringg.balance import expected_cost, whole_number
 from ringg_provider.preflight.estimates import (
     Feasibility,

@@ -17,7 +17,8 @@ from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.launch.progress import Progress, StallWatch
 from ringg_provider.launch.protocol import LaunchInterrupted
 from ringg_provider.links.ringg import RinggCampaignLink
-from ringg_provider.operators.launching import LaunchOperator, failing_without_retry
+from ringg_provider.operators.errors import failing_without_retry
+from ringg_provider.operators.launching import LaunchOperator
 from ringg_provider.operators.ringg.balance import expected_cost, settled_balance, shortfall_of
 from ringg_provider.ringg.campaigns import Flow, RinggLists, read_progress
 from ringg_provider.ringg.preflight import check_agent, check_callers

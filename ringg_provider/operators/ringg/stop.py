@@ -13,7 +13,7 @@ from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_engine
-from ringg_provider.operators.launching import failing_without_retry
+from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.ringg.requests import Terminate
 from ringg_provider.sql.reading import open_rows
 

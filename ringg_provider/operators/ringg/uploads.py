@@ -10,8 +10,8 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from ringg_provider.contacts.lists import quoting_no_cell
 from ringg_provider.hooks.ringg import RinggHook
+from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.files import local_copy
-from ringg_provider.operators.launching import failing_without_retry
 from ringg_provider.ringg.csv_check import inspect_csv
 from ringg_provider.ringg.preflight import check_agent, check_variables
 from ringg_provider.ringg.requests import CallConfig, CampaignSpec
