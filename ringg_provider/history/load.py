@@ -667,7 +667,7 @@ class _Run:
         )
         waits = sa.and_(calls.c.bulk_list_id.is_not(None), calls.c.bulk_list_id.in_(lively))
         stuck = sa.and_(calls.c.is_final == sa.false(), calls.c.status_since < since, sa.not_(waits))
-        days = self.settings.give_up_after / dt.timedelta(days=1)
+        days = self.settings.give_up_after.total_seconds() / 86_400
         prefix = sa.literal(f"given up after {days:g} days: ", sa.Text)
         update = (
             sa.update(calls)

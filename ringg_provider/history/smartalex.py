@@ -152,7 +152,7 @@ class CallLoad:
         return counts
 
     def _filter(self, campaign_id: str | None, start: dt.datetime | None, end: dt.datetime | None) -> CallFilter:
-        hours = None if start is None else max(1, math.ceil((self.now() - start) / dt.timedelta(hours=1)))
+        hours = None if start is None else max(1, math.ceil((self.now() - start).total_seconds() / 3600))
         return CallFilter(campaign_id=campaign_id, from_date=start, to_date=end, since_hours=hours)
 
     def _watermark(self) -> dt.datetime | None:

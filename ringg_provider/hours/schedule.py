@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 import pendulum
-from pendulum import Date, DateTime, Timezone
+from pendulum import DateTime, Timezone
 from pendulum.parsing.exceptions import ParserError
 
 from ringg_provider.exceptions import InvalidRequest
@@ -173,19 +173,29 @@ def opens_between(window: DailyWindow, start: DateTime, end: DateTime) -> bool:
     return any(max(start, window.opening(day)) < min(end, window.closing(day)) for day in days)
 
 
-def read_time(value: datetime | str, zone: Timezone, field: str) -> DateTime:
-    """Read a time that a DAG gave: aware datetime, ISO 8601, or the wire's ``DD/MM/YYYY, HH:MM``.
+def read_time(value: date | str, zone: Timezone, field: str) -> DateTime:
+    """Read a time that a campaign is given, rounded up to a whole minute because the wire has no seconds.
+
+    Parameters and errors as for :func:`read_moment`.
+    """
+    return _ceil_minute(read_moment(value, zone, field))
+
+
+def read_moment(value: date | str, zone: Timezone, field: str) -> DateTime:
+    """Read a time that a DAG gave: aware datetime, date, ISO 8601, or the wire's ``DD/MM/YYYY, HH:MM``.
 
     A date alone is its midnight; a naive time that the clocks repeat is the later one, one that they skip moves on.
 
     :param value: what was given; naive values are meant in ``zone``.
     :param zone: the campaign's zone.
     :param field: the parameter's name, for the error.
-    :return: the moment in ``zone``, rounded up to a whole minute because the wire has no seconds.
+    :return: the moment in ``zone``.
     :raises InvalidRequest: when it cannot be read, naming ``field``.
     """
     if isinstance(value, datetime):
         moment = pendulum.instance(value) if value.tzinfo else _local(value, zone)
+    elif isinstance(value, date):
+        moment = pendulum.datetime(value.year, value.month, value.day, tz=zone)
     elif not isinstance(value, str):
         raise _unreadable(field)
     elif _WIRE_PATTERN.fullmatch(value.strip()):
@@ -198,13 +208,10 @@ def read_time(value: datetime | str, zone: Timezone, field: str) -> DateTime:
             parsed = pendulum.parse(value, tz=zone, exact=True)
         except (ParserError, ValueError) as error:
             raise _unreadable(field) from error
-        if isinstance(parsed, DateTime):
-            moment = parsed
-        elif isinstance(parsed, Date):
-            moment = pendulum.datetime(parsed.year, parsed.month, parsed.day, tz=zone)
-        else:
+        if not isinstance(parsed, date):
             raise _unreadable(field)
-    return _ceil_minute(moment.in_timezone(zone))
+        return read_moment(parsed, zone, field)
+    return moment.in_timezone(zone)
 
 
 def _local(naive: datetime, zone: Timezone) -> DateTime:

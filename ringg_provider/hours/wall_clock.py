@@ -8,7 +8,7 @@ at, because every calculation starts from UTC and asks what the clock on the wal
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -95,7 +95,7 @@ class WallClock:
         """Minutes that this zone is ahead of UTC at ``minute``."""
         shift = self.moment(minute).utcoffset()
         assert shift is not None
-        return shift // timedelta(minutes=1)
+        return int(shift.total_seconds() // 60)
 
     def steady_spans(self, first: int, end: int) -> list[tuple[int, int, int]]:
         """Cut ``[first, end)`` where the offset changes; each part comes with its offset."""

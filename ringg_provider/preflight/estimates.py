@@ -122,7 +122,7 @@ def check_retries(spans: Sequence[TimeSpan], call_retry_config: Mapping[str, Any
         message=""
         if fits
         else f"Only {fit} of {retries + 1} attempts fit before the last calling window closes, with up to"
-        f" {wait // timedelta(minutes=1)} minutes between attempts: take fewer retries, shorter waits or more"
+        f" {wait.total_seconds() / 60:g} minutes between attempts: take fewer retries, shorter waits or more"
         " days.",
     )
 
@@ -297,7 +297,7 @@ def _serve(waiting: Sequence[tuple[float, list[TimeSpan]]], lines: int) -> tuple
         ]
         if not opened:
             continue
-        capacity = lines * ((until - begin) / timedelta(minutes=1))
+        capacity = lines * (until - begin).total_seconds() / 60
         available += capacity
         used = 0.0
         for index in sorted(opened, key=lambda index: waiting[index][1][-1][1]):

@@ -25,6 +25,7 @@ from ringg_provider.history.recordings import RecordingStore
 from ringg_provider.history.tables import CALLS, CAMPAIGNS, calls_table, campaigns_table
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_engine
+from ringg_provider.hours.schedule import read_moment
 from ringg_provider.operators.errors import failing_without_retry
 
 if TYPE_CHECKING:
@@ -254,17 +255,13 @@ def list_ids(given: object) -> list[str]:
     return list(dict.fromkeys(ids))
 
 
-def instant(value: dt.datetime | str | None, field: str) -> dt.datetime | None:
-    """Read a point in time; one without a zone is UTC.
+def instant(value: dt.date | str | None, field: str) -> dt.datetime | None:
+    """Read a point in time; one without a zone is UTC, a date its midnight.
 
-    :raises InvalidRequest: it is neither a datetime nor an ISO string.
+    :return: a plain datetime in UTC: what pendulum subtracts cannot be divided by the standard library's spans.
+    :raises InvalidRequest: it cannot be read.
     """
     if value is None or value in ("", "None"):
         return None
-    try:
-        parsed = pendulum.parse(value) if isinstance(value, str) else pendulum.instance(value)
-    except (ValueError, AttributeError):
-        parsed = None
-    if not isinstance(parsed, pendulum.DateTime):
-        raise InvalidRequest(f"{field} must be a datetime or an ISO 8601 string.", field=field)
-    return parsed
+    moment = read_moment(value, pendulum.UTC, field)
+    return dt.datetime.combine(moment.date(), moment.time(), dt.UTC)

@@ -7,6 +7,7 @@ import functools
 import logging
 from typing import Any
 
+import pendulum
 import pytest
 import sqlalchemy as sa
 
@@ -553,3 +554,11 @@ def test_nothing_personal_is_in_any_log(sqlite: sa.Engine, caplog: pytest.LogCap
     for word in ("Somebody", "Said yes", "Hello"):
         assert word not in caplog.text
         assert word not in repr(counts)
+
+
+def test_spans_of_time_may_be_those_of_pendulum(sqlite: sa.Engine) -> None:
+    platform = HostilePlatform(34)
+    platform.plan_single(-DAY)
+    spans = {"give_up_after": pendulum.duration(days=3), "lookback": pendulum.duration(hours=1)}
+    assert load(platform, sqlite, **spans).inserted == 1
+    assert load(platform, sqlite, **spans).inserted == 0

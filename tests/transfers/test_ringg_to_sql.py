@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pendulum
 import pytest
 from airflow.sdk import Asset, AssetAlias
 from airflow.sdk.exceptions import AirflowFailException
@@ -282,7 +284,34 @@ def test_what_is_no_list_id_is_refused(given: Any) -> None:
         list_ids(given)
 
 
-def test_times_without_a_zone_are_utc() -> None:
-    assert instant("2026-01-01T10:00:00", "start").isoformat() == "2026-01-01T10:00:00+00:00"  # type: ignore[union-attr]
-    assert instant("2026-01-01T10:00:00+05:30", "start").isoformat() == "2026-01-01T10:00:00+05:30"  # type: ignore[union-attr]
-    assert instant(None, "start") is None
+@pytest.mark.parametrize(
+    ("written", "moment"),
+    [
+        ("2026-01-01T10:00:00", "2026-01-01T10:00:00+00:00"),
+        ("2026-01-01T10:00:00.000001+05:30", "2026-01-01T04:30:00.000001+00:00"),
+        ("2026-01-01", "2026-01-01T00:00:00+00:00"),
+        (dt.date(2026, 1, 1), "2026-01-01T00:00:00+00:00"),
+        (dt.datetime(2026, 1, 1, 10), "2026-01-01T10:00:00+00:00"),  # noqa: DTZ001 - a naive one is UTC
+        (dt.datetime(2026, 1, 1, 10, tzinfo=dt.timezone(dt.timedelta(hours=-5))), "2026-01-01T15:00:00+00:00"),
+        (pendulum.datetime(2026, 1, 1, 10, tz="Asia/Kolkata"), "2026-01-01T04:30:00+00:00"),
+        (pendulum.date(2026, 1, 1), "2026-01-01T00:00:00+00:00"),
+    ],
+    ids=str,
+)
+def test_every_spelling_of_a_time_becomes_one_plain_moment_in_utc(written: Any, moment: str) -> None:
+    found = instant(written, "start")
+    assert found is not None
+    assert type(found) is dt.datetime
+    assert found.isoformat() == moment
+
+
+@pytest.mark.parametrize("written", [None, "", "None"])
+def test_no_time_is_none(written: Any) -> None:
+    assert instant(written, "start") is None
+
+
+@pytest.mark.parametrize("written", ["10:00", "yesterday", "2026-01-01/2026-02-01", 20260101, dt.time(10)], ids=str)
+def test_what_is_no_point_in_time_is_refused(written: Any) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        instant(written, "start")
+    assert caught.value.field == "start"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import pendulum
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
@@ -41,6 +44,15 @@ def slow(sandbox_factory: Callable[..., Sandbox], warehouse: Warehouse) -> Sandb
     return sandbox_factory(speed=0.001, forced_outcomes=OUTCOMES)
 
 
+def speak(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, generation: str) -> None:
+    """Let the sandbox and the connection speak one of SmartAlex's two APIs."""
+    sandbox.settings(smartalex=generation)
+    named = f'"generation": "{generation}", "requests_per_minute"'
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_SMARTALEX_SANDBOX", sandbox.smartalex_connection.replace('"requests_per_minute"', named)
+    )
+
+
 def load_calls(**options: Any) -> dict[str, int]:
     return SmartAlexCallsToSqlOperator(task_id="calls", **WHERE, **options).execute(context())
 
@@ -54,13 +66,7 @@ def test_every_call_is_there_once_however_often_it_is_read(
     slow: Sandbox, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, generation: str
 ) -> None:
     campaign = launched(slow)
-    slow.settings(smartalex=generation)
-    monkeypatch.setenv(
-        "AIRFLOW_CONN_SMARTALEX_SANDBOX",
-        slow.smartalex_connection.replace(
-            '"requests_per_minute"', f'"generation": "{generation}", "requests_per_minute"'
-        ),
-    )
+    speak(slow, monkeypatch, generation)
     assert load_calls() == {"calls_read": 3, "inserted": 3, "details_read": 3}
     later(slow, hours=48)
     assert load_calls()["inserted"] == 2
@@ -107,3 +113,33 @@ def test_callbacks_are_pending_until_the_platform_lists_them_no_more(slow: Sandb
 def test_what_is_no_campaign_id_is_refused(slow: Sandbox) -> None:
     with pytest.raises(AirflowFailException, match="campaign_ids"):
         load_calls(campaign_ids=[3])
+
+
+NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
+YESTERDAY, TOMORROW = NOW - dt.timedelta(days=1), NOW + dt.timedelta(days=1)
+
+
+@pytest.mark.parametrize("generation", ["old", "new"])
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        lambda moment: moment,
+        lambda moment: moment.astimezone(ZoneInfo("Asia/Kolkata")),
+        pendulum.instance,
+        lambda moment: pendulum.instance(moment).in_timezone("America/New_York"),
+        dt.datetime.isoformat,
+        lambda moment: f"{moment:%Y-%m-%d %H:%M}",
+        lambda moment: f"{moment:%Y-%m-%d}",
+        dt.datetime.date,
+    ],
+    ids=["aware", "aware elsewhere", "pendulum", "pendulum elsewhere", "ISO", "naive", "day", "date"],
+)
+def test_calls_of_an_interval_are_read_however_it_is_written(
+    slow: Sandbox, monkeypatch: pytest.MonkeyPatch, spelling: Callable[[dt.datetime], Any], generation: str
+) -> None:
+    launched(slow)
+    speak(slow, monkeypatch, generation)
+    start, end = spelling(YESTERDAY), spelling(TOMORROW + dt.timedelta(days=1))
+    assert load_calls(start=start, end=end)["inserted"] == 3
+    assert load_calls(start=spelling(YESTERDAY - dt.timedelta(days=9)), lookback=pendulum.duration(hours=1))
+    assert load_calls(lookback=pendulum.duration(hours=1))["inserted"] == 0
