@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseHook, Variable, task
 
-from ringg_provider.api.transport import is_loopback
+from ringg_provider.api.addresses import is_loopback
 
 #: Set this Airflow Variable to "yes" to let the examples talk to the real platform, which rings real phones.
 LIVE_VARIABLE = "ringg_examples_live"

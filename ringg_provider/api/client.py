@@ -5,30 +5,31 @@ A subclass says where its platform answers, how a key is shown and what its erro
 
 from __future__ import annotations
 
+import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
+from ringg_provider.api.addresses import check_api_key
 from ringg_provider.api.endpoint import Endpoint
-from ringg_provider.api.transport import (
-    DEFAULT_TIMEOUTS,
-    AsyncTransport,
-    Response,
-    Timeouts,
-    Transport,
-    check_api_key,
-    error_of,
-)
+from ringg_provider.api.errors import error_of
+from ringg_provider.api.messages import DEFAULT_TIMEOUTS, Response, Timeouts
 from ringg_provider.exceptions import RinggProviderError
+
+if TYPE_CHECKING:
+    from ringg_provider.api.transport import Rules
 
 T = TypeVar("T")
 
 
-class Platform:
+class Vendor:
     """What tells one platform's HTTP from another's."""
 
     #: The vendor's own base URL.
     production: ClassVar[str]
+    #: What any of its keys looks like, to be kept out of messages; None when they have no common form.
+    key_pattern: ClassVar[re.Pattern[str] | None] = None
 
     @staticmethod
     def _key_headers(api_key: str) -> dict[str, str]:
@@ -40,18 +41,24 @@ class Platform:
         """What is wrong with an answer; None when it can be read. Decided by status unless a platform says more."""
         return error_of(response)
 
-    def _transport_options(self, api_key: str, base_url: str | None) -> dict[str, Any]:
-        """The arguments of either transport."""
+    def _rules(
+        self, api_key: str, base_url: str | None, timeout: Timeouts, max_attempts: int, max_wait: float
+    ) -> Rules:
+        from ringg_provider.api.transport import Rules
+
         key = check_api_key(api_key)
-        return {
-            "base_url": self.production if base_url is None else base_url,
-            "headers": self._key_headers(key),
-            "secrets": (key,),
-            "error_of": self._error_of,
-        }
+        return Rules(
+            self.production if base_url is None else base_url,
+            headers=self._key_headers(key),
+            secrets=(key,) if self.key_pattern is None else (key, self.key_pattern),
+            timeouts=timeout,
+            max_attempts=max_attempts,
+            max_wait=max_wait,
+            error_of=self._error_of,
+        )
 
 
-class ApiClient(Platform):
+class ApiClient(Vendor):
     """A platform, synchronously. Safe to share between threads; close it, or use it in a `with` block.
 
     :param api_key: key of a workspace.
@@ -72,13 +79,10 @@ class ApiClient(Platform):
         max_wait: float = 120.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._transport = Transport(
-            timeouts=timeout,
-            max_attempts=max_attempts,
-            max_wait=max_wait,
-            sleep=sleep,
-            **self._transport_options(api_key, base_url),
-        )
+        # Late, so that httpx is loaded with the first client and not with every DAG file.
+        from ringg_provider.api.transport import Transport
+
+        self._transport = Transport(self._rules(api_key, base_url, timeout, max_attempts, max_wait), sleep=sleep)
 
     def _do(self, endpoint: Endpoint[T]) -> T:
         return endpoint.read(self._transport.send(endpoint.request))
@@ -97,7 +101,7 @@ class ApiClient(Platform):
         return f"{type(self).__name__}({self._transport.base_url!r})"
 
 
-class AsyncApiClient(Platform):
+class AsyncApiClient(Vendor):
     """A platform for asyncio. The parameters are those of `ApiClient`, except that `sleep` is awaited."""
 
     def __init__(
@@ -108,15 +112,11 @@ class AsyncApiClient(Platform):
         timeout: Timeouts = DEFAULT_TIMEOUTS,
         max_attempts: int = 5,
         max_wait: float = 120.0,
-        sleep: Callable[[float], Awaitable[None]] | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._transport = AsyncTransport(
-            timeouts=timeout,
-            max_attempts=max_attempts,
-            max_wait=max_wait,
-            sleep=sleep,
-            **self._transport_options(api_key, base_url),
-        )
+        from ringg_provider.api.transport import AsyncTransport
+
+        self._transport = AsyncTransport(self._rules(api_key, base_url, timeout, max_attempts, max_wait), sleep=sleep)
 
     async def _do(self, endpoint: Endpoint[T]) -> T:
         return endpoint.read(await self._transport.send(endpoint.request))

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
+from ringg_provider.api.addresses import quoted
+from ringg_provider.api.messages import Request, Response
 from ringg_provider.api.response_model import ResponseModel
-from ringg_provider.api.transport import Request, Response, quoted
 from ringg_provider.exceptions import InvalidRequest
 
 T = TypeVar("T")

@@ -22,7 +22,7 @@ from pathlib import PurePosixPath
 from typing import IO, Any, Protocol
 from urllib.parse import urljoin, urlsplit
 
-from ringg_provider.api.transport import Download, download
+from ringg_provider.api.download import Download, download
 from ringg_provider.exceptions import InvalidRequest, RinggProviderError, TransientError
 
 _log = logging.getLogger(__name__)

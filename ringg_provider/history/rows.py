@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from ringg_provider.history.tables import HistoryState
 from ringg_provider.ringg.responses import Call, CallDetails, CallStatus, Campaign
-from ringg_provider.sql import fitting as values
+from ringg_provider.sql import fitting
 from ringg_provider.sql.merge import Columns
 
 Row = dict[str, Any]
@@ -51,27 +51,27 @@ def call_row(call: Call, *, bulk_list_id: str | None, read_at: dt.datetime, tran
     :return: values by column; a column that the platform says nothing about is left out.
     """
     return {
-        "call_id": values.key(call.id),
-        "bulk_list_id": values.key(call.bulk_list_id or bulk_list_id),
-        "agent_id": values.key(call.agent_id),
-        "agent_name": values.text(call.agent_name),
-        "call_type": values.key(call.call_type),
-        "to_number": values.key(call.to_number),
-        "to_number_e164": values.e164(call.to_number),
-        "from_number": values.key(call.from_numbers[0]) if call.from_numbers else None,
-        "callee_name": values.text(call.name),
-        "status": values.key(call.status) or None,
-        "sub_status": values.text(call.sub_status),
-        "created_at": values.moment(call.created_at),
-        "attempted_at": values.moment(call.call_attempt_time),
-        "duration_seconds": values.number(call.call_duration),
-        "cost": values.number(call.call_cost),
-        "currency": values.key(call.currency),
+        "call_id": fitting.key(call.id),
+        "bulk_list_id": fitting.key(call.bulk_list_id or bulk_list_id),
+        "agent_id": fitting.key(call.agent_id),
+        "agent_name": fitting.text(call.agent_name),
+        "call_type": fitting.key(call.call_type),
+        "to_number": fitting.key(call.to_number),
+        "to_number_e164": fitting.e164(call.to_number),
+        "from_number": fitting.key(call.from_numbers[0]) if call.from_numbers else None,
+        "callee_name": fitting.text(call.name),
+        "status": fitting.key(call.status) or None,
+        "sub_status": fitting.text(call.sub_status),
+        "created_at": fitting.moment(call.created_at),
+        "attempted_at": fitting.moment(call.call_attempt_time),
+        "duration_seconds": fitting.number(call.call_duration),
+        "cost": fitting.number(call.call_cost),
+        "currency": fitting.key(call.currency),
         "cost_final": call.credits_processed,
         "voicemail_detected": call.voicemail_detected,
         "transcript": transcript(call.transcript) if transcripts else None,
-        "recording_url": values.text(call.audio_recording),
-        "raw": values.document({k: v for k, v in call.raw.items() if k not in ("transcript", "audio_recording")}),
+        "recording_url": fitting.text(call.audio_recording),
+        "raw": fitting.document({k: v for k, v in call.raw.items() if k not in ("transcript", "audio_recording")}),
         "read_at": read_at,
     }
 
@@ -91,27 +91,27 @@ def details_row(details: CallDetails, *, read_at: dt.datetime, transcripts: bool
     data = details.raw.get("data", details.raw)
     unknown = {k: v for k, v in data.items() if k not in _KNOWN_DETAILS} if isinstance(data, Mapping) else {}
     return {
-        "call_id": values.key(details.id),
-        "agent_id": values.key(details.agent_id),
-        "call_type": values.key(details.call_direction),
-        "to_number": values.key(details.to_number),
-        "to_number_e164": values.e164(details.to_number),
-        "from_number": values.key(details.from_number),
-        "callee_name": values.text(details.callee_name),
-        "status": values.key(details.status),
-        "sub_status": values.text(details.sub_status),
-        "attempted_at": values.moment(details.initiation_time),
+        "call_id": fitting.key(details.id),
+        "agent_id": fitting.key(details.agent_id),
+        "call_type": fitting.key(details.call_direction),
+        "to_number": fitting.key(details.to_number),
+        "to_number_e164": fitting.e164(details.to_number),
+        "from_number": fitting.key(details.from_number),
+        "callee_name": fitting.text(details.callee_name),
+        "status": fitting.key(details.status),
+        "sub_status": fitting.text(details.sub_status),
+        "attempted_at": fitting.moment(details.initiation_time),
         "transcript": transcript(details.transcript) if transcripts else None,
-        "recording_url": values.text(details.recording_url),
-        "summary": values.text(analysis.get("summary")),
-        "classification": values.text(analysis.get("classification")),
-        "sentiment": values.text(analysis.get("sentiment")),
-        "callback_requested": values.flag(analysis.get("callback_requested")),
-        "callback_requested_time": values.text(analysis.get("callback_requested_time")),
-        "disconnect_reason": values.text(analysis.get("call_disconnect_reason")),
-        "platform_analysis": values.document(analysis) or None,
-        "client_analysis": values.document(details.client_analysis) or None,
-        "details_raw": values.document(unknown) or None,
+        "recording_url": fitting.text(details.recording_url),
+        "summary": fitting.text(analysis.get("summary")),
+        "classification": fitting.text(analysis.get("classification")),
+        "sentiment": fitting.text(analysis.get("sentiment")),
+        "callback_requested": fitting.flag(analysis.get("callback_requested")),
+        "callback_requested_time": fitting.text(analysis.get("callback_requested_time")),
+        "disconnect_reason": fitting.text(analysis.get("call_disconnect_reason")),
+        "platform_analysis": fitting.document(analysis) or None,
+        "client_analysis": fitting.document(details.client_analysis) or None,
+        "details_raw": fitting.document(unknown) or None,
         "read_at": read_at,
     }
 
@@ -119,19 +119,19 @@ def details_row(details: CallDetails, *, read_at: dt.datetime, transcripts: bool
 def campaign_row(campaign: Campaign, *, read_at: dt.datetime) -> Row:
     """Turn one row of the campaign list into a partial row of `ringg_campaigns`."""
     return {
-        "campaign_id": values.key(campaign.id),
-        "name": values.text(campaign.name),
-        "agent_id": values.key(campaign.agent_id),
-        "status": values.key(campaign.status),
+        "campaign_id": fitting.key(campaign.id),
+        "name": fitting.text(campaign.name),
+        "agent_id": fitting.key(campaign.agent_id),
+        "status": fitting.key(campaign.status),
         "state": campaign.state.value,
-        "created_at": values.moment(campaign.created_at),
-        "updated_at": values.moment(campaign.updated_at),
-        "campaign_start_time": values.moment(campaign.campaign_start_time),
-        "campaign_end_time": values.moment(campaign.campaign_end_time),
+        "created_at": fitting.moment(campaign.created_at),
+        "updated_at": fitting.moment(campaign.updated_at),
+        "campaign_start_time": fitting.moment(campaign.campaign_start_time),
+        "campaign_end_time": fitting.moment(campaign.campaign_end_time),
         "total_count": _count(campaign.total_count if campaign.total_count is not None else campaign.total_calls),
         "registered_count": _count(campaign.registered_count),
         "completed_count": _count(campaign.completed_count),
-        "raw": values.document(campaign.raw),
+        "raw": fitting.document(campaign.raw),
         "read_at": read_at,
     }
 
@@ -155,7 +155,8 @@ def transcript(turns: list[dict[str, Any]] | None) -> list[Row] | None:
             words = turn.get("text") if turn.get("text") is not None else turn.get("content")
             spoken = [(who, words)] if words is not None else []
         normal += [
-            {"speaker": values.text(who), "text": values.text(words), **values.document(more)} for who, words in spoken
+            {"speaker": fitting.text(who), "text": fitting.text(words), **fitting.document(more)}
+            for who, words in spoken
         ]
     return normal or None
 

@@ -23,7 +23,7 @@ from ringg_provider.history.tables import column
 from ringg_provider.smartalex import SmartAlexClient
 from ringg_provider.smartalex.requests import CallFilter, Generation
 from ringg_provider.smartalex.responses import Call, Callback, CampaignState
-from ringg_provider.sql import fitting as values
+from ringg_provider.sql import fitting
 from ringg_provider.sql.merge import Columns, merge_rows
 from ringg_provider.sql.types import Json, Key, Money, Seconds, UtcDateTime
 
@@ -188,25 +188,25 @@ class CallLoad:
         name = " ".join(filter(None, (call.first_name, call.last_name)))
         raw = {key: value for key, value in call.raw.items() if key != "transcript"}
         return {
-            "call_id": values.key(call.id),
-            "campaign_id": values.key(call.campaign_id or campaign_id),
-            "agent_id": values.key(call.agent_id),
-            "contact_id": values.key(call.contact_id),
-            "direction": values.key(call.direction),
-            "to_number": values.key(call.phone_number),
-            "to_number_e164": values.e164(call.phone_number),
-            "callee_name": values.text(name or None),
-            "status": values.key(call.status),
+            "call_id": fitting.key(call.id),
+            "campaign_id": fitting.key(call.campaign_id or campaign_id),
+            "agent_id": fitting.key(call.agent_id),
+            "contact_id": fitting.key(call.contact_id),
+            "direction": fitting.key(call.direction),
+            "to_number": fitting.key(call.phone_number),
+            "to_number_e164": fitting.e164(call.phone_number),
+            "callee_name": fitting.text(name or None),
+            "status": fitting.key(call.status),
             "is_final": call.is_final,
-            "created_at": values.moment(call.created_at),
-            "ended_at": values.moment(call.ended_at),
-            "duration_seconds": values.number(call.duration),
-            "cost": values.number(call.cost),
-            "sentiment": values.text(call.sentiment),
-            "summary": values.text(call.summary),
-            "transcript": values.document(call.transcript) if call.transcript else None,
-            "recording_url": values.text(call.recording_url),
-            "raw": values.document(raw),
+            "created_at": fitting.moment(call.created_at),
+            "ended_at": fitting.moment(call.ended_at),
+            "duration_seconds": fitting.number(call.duration),
+            "cost": fitting.number(call.cost),
+            "sentiment": fitting.text(call.sentiment),
+            "summary": fitting.text(call.summary),
+            "transcript": fitting.document(call.transcript) if call.transcript else None,
+            "recording_url": fitting.text(call.recording_url),
+            "raw": fitting.document(raw),
             "read_at": self.now(),
         }
 
@@ -284,20 +284,20 @@ class CallbackLoad:
 
     @staticmethod
     def _row(callback: Callback, campaign_id: str, read_at: dt.datetime) -> Row:
-        contact = callback.contact_id or values.e164(callback.phone_number) or ""
+        contact = callback.contact_id or fitting.e164(callback.phone_number) or ""
         return {
-            "callback_id": values.key(callback.id or f"{campaign_id}/{contact}/{callback.attempt}"),
-            "campaign_id": values.key(campaign_id),
-            "agent_id": values.key(callback.agent_id),
-            "contact_id": values.key(callback.contact_id),
-            "to_number": values.key(callback.phone_number),
-            "to_number_e164": values.e164(callback.phone_number),
-            "original_outcome": values.key(callback.original_outcome),
+            "callback_id": fitting.key(callback.id or f"{campaign_id}/{contact}/{callback.attempt}"),
+            "campaign_id": fitting.key(campaign_id),
+            "agent_id": fitting.key(callback.agent_id),
+            "contact_id": fitting.key(callback.contact_id),
+            "to_number": fitting.key(callback.phone_number),
+            "to_number_e164": fitting.e164(callback.phone_number),
+            "original_outcome": fitting.key(callback.original_outcome),
             "attempt": callback.attempt,
             "max_attempts": callback.max_attempts,
-            "scheduled_at": values.moment(callback.scheduled_at),
+            "scheduled_at": fitting.moment(callback.scheduled_at),
             "state": PENDING,
-            "raw": values.document(callback.raw),
+            "raw": fitting.document(callback.raw),
             "read_at": read_at,
         }
 

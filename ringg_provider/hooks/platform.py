@@ -9,8 +9,9 @@ from urllib.parse import urlsplit, urlunsplit
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 from airflow.providers.common.compat.sdk import BaseHook
 
+from ringg_provider.api.addresses import is_loopback
 from ringg_provider.api.client import ApiClient, AsyncApiClient
-from ringg_provider.api.transport import Timeouts, is_loopback
+from ringg_provider.api.messages import Timeouts
 from ringg_provider.exceptions import AuthenticationError, InvalidRequest, RinggProviderError
 
 if TYPE_CHECKING:

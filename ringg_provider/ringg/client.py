@@ -11,10 +11,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from ringg_provider.api.client import ApiClient, AsyncApiClient, Platform
+from ringg_provider.api.client import ApiClient, AsyncApiClient, Vendor
 from ringg_provider.api.endpoint import Endpoint
-from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.api.messages import Response
+from ringg_provider.exceptions import InvalidRequest, RinggProviderError
 from ringg_provider.ringg import endpoints
+from ringg_provider.ringg.errors import KEY_PATTERN, ringg_error
 from ringg_provider.ringg.requests import (
     MAX_CALLS_PER_PAGE,
     AnalyticsKind,
@@ -102,14 +104,19 @@ def _ends_history(page: CallPage, asked: int, offset: int) -> bool:
     return len(page.calls) < size and not more
 
 
-class _Ringg(Platform):
-    """Where Ringg AI answers, and how it is shown a key."""
+class _Ringg(Vendor):
+    """Where Ringg AI answers, how it is shown a key, and what its errors mean."""
 
     production = PRODUCTION
+    key_pattern = KEY_PATTERN
 
     @staticmethod
     def _key_headers(api_key: str) -> dict[str, str]:
         return {"X-API-KEY": api_key}
+
+    @staticmethod
+    def _error_of(response: Response) -> RinggProviderError | None:
+        return ringg_error(response)
 
 
 class RinggClient(_Ringg, ApiClient):

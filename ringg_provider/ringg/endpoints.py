@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ringg_provider.api.endpoint import Endpoint, get, path_id, read_as
+from ringg_provider.api.messages import Request, Response
 from ringg_provider.api.response_model import ResponseModel, read_list
-from ringg_provider.api.transport import Request, Response
 from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.ringg.errors import refusal
 from ringg_provider.ringg.limits import MAX_CSV_BYTES
 from ringg_provider.ringg.requests import (
     MAX_CALLS_PER_PAGE,
@@ -145,7 +146,7 @@ def _read_balance(response: Response) -> Balance:
     text = response.raw_text()
     if _NOT_WAITING_FOR_MONEY.search(text) and not _NOT_CHECKABLE.search(text):
         return Balance(message=response.text(), basis=NOT_SHORT)
-    raise response.error()
+    raise refusal(response)
 
 
 def campaigns_page(limit: int, offset: int) -> Endpoint[CampaignPage]:
@@ -179,7 +180,7 @@ def terminate(request: Terminate) -> Endpoint[Terminated]:
             return Terminated(stopped=True)
         text = response.raw_text()
         if not _NOTHING_TO_STOP.search(text):
-            raise response.error()
+            raise refusal(response)
         # One unknown number can make the platform refuse the whole request; the others must be stopped all
         # the same.
         unknown = set(re.findall(r"\d{7,15}", text))

@@ -10,7 +10,8 @@ import csv
 from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import urlsplit
 
-from ringg_provider.api.transport import download, is_loopback
+from ringg_provider.api.addresses import is_loopback
+from ringg_provider.api.download import download
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.exceptions import UnexpectedResponse
 

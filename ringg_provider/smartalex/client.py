@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 from more_itertools import chunked, unique_everseen
 
-from ringg_provider.api.client import ApiClient, AsyncApiClient, Platform
+from ringg_provider.api.client import ApiClient, AsyncApiClient, Vendor
 from ringg_provider.api.endpoint import Endpoint
+from ringg_provider.api.messages import Response
 from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.api.response_model import ResponseModel
-from ringg_provider.api.transport import Response
 from ringg_provider.exceptions import InvalidRequest, RinggProviderError
 from ringg_provider.smartalex.endpoints import MAX_PER_PAGE, Endpoints
 from ringg_provider.smartalex.errors import smartalex_error
@@ -34,7 +34,7 @@ T = TypeVar("T")
 M = TypeVar("M", bound=ResponseModel)
 
 
-class _SmartAlex(Platform):
+class _SmartAlex(Vendor):
     """Where SmartAlex answers, how it is shown a key, and what its errors mean."""
 
     production = PRODUCTION

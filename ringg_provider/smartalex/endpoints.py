@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ringg_provider.api.endpoint import Endpoint, path_id, query
-from ringg_provider.api.transport import Request, Response
+from ringg_provider.api.messages import Request, Response
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.smartalex.paths import ROUTES, Route
 from ringg_provider.smartalex.requests import CallFilter, Generation, NewCampaign, NewContact, NewWebhook

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ringg_provider.api.transport import Response, error_of
+from ringg_provider.api.errors import error_by_status, error_of
+from ringg_provider.api.messages import Response
 from ringg_provider.exceptions import (
     AgentNotFound,
     CampaignAlreadyActive,
@@ -52,7 +53,7 @@ def smartalex_error(response: Response) -> RinggProviderError | None:
             f"{response.request} was answered {code}: {response.text()} {advice}", status_code=response.status_code
         )
     if code in _STATUS_OF_CODE:
-        error = replace(response, status_code=_STATUS_OF_CODE[code]).error()
+        error = error_by_status(replace(response, status_code=_STATUS_OF_CODE[code]))
         error.status_code = response.status_code
         return error
     return error_of(response) or UnexpectedResponse(

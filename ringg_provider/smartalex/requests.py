@@ -10,7 +10,18 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StrictBool, StrictInt, model_validator
 
-from ringg_provider.api import request_model as fields
+from ringg_provider.api.request_model import (
+    AwareTime,
+    Clock,
+    Distinct,
+    HttpsUrl,
+    Identifier,
+    OneOrMany,
+    PhoneNumber,
+    RequestModel,
+    Text,
+    ZoneName,
+)
 
 #: What is known of a contact besides the number.
 CONTACT_FIELDS = ("first_name", "last_name", "email", "company")
@@ -28,7 +39,7 @@ class Generation(StrEnum):
     NEW = "new"
 
 
-class CampaignSettings(fields.RequestModel):
+class CampaignSettings(RequestModel):
     """When and how a campaign calls.
 
     :param calling_hours_start: `HH:MM`, 24 hours, local to `timezone`. Default 09:00.
@@ -40,9 +51,9 @@ class CampaignSettings(fields.RequestModel):
     https://docs.getsmartalex.com/api-reference/campaigns
     """
 
-    calling_hours_start: fields.Clock = "09:00"
-    calling_hours_end: fields.Clock = "17:00"
-    timezone: fields.ZoneName = "UTC"
+    calling_hours_start: Clock = "09:00"
+    calling_hours_end: Clock = "17:00"
+    timezone: ZoneName = "UTC"
     concurrent_calls: Annotated[StrictInt, Field(ge=1)] = 1
     max_retries: Annotated[StrictInt, Field(ge=0)] = 3
 
@@ -61,7 +72,7 @@ class CampaignSettings(fields.RequestModel):
         }
 
 
-class NewCampaign(fields.RequestModel):
+class NewCampaign(RequestModel):
     """A campaign to be created; nobody is called before it is started.
 
     :param name: for people.
@@ -74,12 +85,12 @@ class NewCampaign(fields.RequestModel):
     https://docs.getsmartalex.com/api-reference/campaigns
     """
 
-    name: fields.Text
-    agent_id: fields.Identifier
+    name: Text
+    agent_id: Identifier
     settings: CampaignSettings = Field(default_factory=CampaignSettings)
-    description: fields.Text | None = None
-    objective: fields.Text | None = None
-    phone_number_id: fields.Identifier | None = None
+    description: Text | None = None
+    objective: Text | None = None
+    phone_number_id: Identifier | None = None
 
     def wire_for(self, generation: Generation) -> dict[str, Any]:
         """The body in the form of a generation."""
@@ -90,7 +101,7 @@ class NewCampaign(fields.RequestModel):
         return {name: value for name, value in body.items() if name not in ("objective", "phone_number_id")}
 
 
-class NewContact(fields.RequestModel):
+class NewContact(RequestModel):
     """A person to be called in a campaign.
 
     :param phone: E.164.
@@ -100,14 +111,14 @@ class NewContact(fields.RequestModel):
     :param company: default none.
     """
 
-    phone: fields.PhoneNumber = Field(repr=False)
-    first_name: fields.Text | None = Field(default=None, repr=False)
-    last_name: fields.Text | None = Field(default=None, repr=False)
-    email: fields.Text | None = Field(default=None, repr=False)
-    company: fields.Text | None = Field(default=None, repr=False)
+    phone: PhoneNumber = Field(repr=False)
+    first_name: Text | None = Field(default=None, repr=False)
+    last_name: Text | None = Field(default=None, repr=False)
+    email: Text | None = Field(default=None, repr=False)
+    company: Text | None = Field(default=None, repr=False)
 
 
-class CallFilter(fields.RequestModel):
+class CallFilter(RequestModel):
     """Which calls to read. What is left as None does not narrow the search.
 
     :param agent_id: of one agent.
@@ -122,13 +133,13 @@ class CallFilter(fields.RequestModel):
     https://docs.getsmartalex.com/api-reference/calls
     """
 
-    agent_id: fields.Identifier | None = None
-    campaign_id: fields.Identifier | None = None
+    agent_id: Identifier | None = None
+    campaign_id: Identifier | None = None
     direction: Literal["inbound", "outbound", "web"] | None = None
     status: Literal["completed", "voicemail", "no_answer", "failed"] | None = None
     sentiment: Literal["positive", "neutral", "negative"] | None = None
-    from_date: fields.AwareTime | None = None
-    to_date: fields.AwareTime | None = None
+    from_date: AwareTime | None = None
+    to_date: AwareTime | None = None
     since_hours: Annotated[StrictInt, Field(ge=1)] | None = None
 
 
@@ -151,7 +162,7 @@ WebhookEvent = Literal[
 ]
 
 
-class NewWebhook(fields.RequestModel):
+class NewWebhook(RequestModel):
     """Where events are to be sent.
 
     :param url: https.
@@ -163,11 +174,11 @@ class NewWebhook(fields.RequestModel):
     https://docs.getsmartalex.com/api-reference/webhooks
     """
 
-    url: fields.HttpsUrl
-    events: Annotated[list[WebhookEvent], fields.OneOrMany, Field(min_length=1), fields.Distinct]
-    secret: fields.Text | None = Field(default=None, repr=False)
+    url: HttpsUrl
+    events: Annotated[list[WebhookEvent], OneOrMany, Field(min_length=1), Distinct]
+    secret: Text | None = Field(default=None, repr=False)
     enabled: StrictBool = True
-    description: fields.Text | None = None
+    description: Text | None = None
 
     def wire_for(self, generation: Generation) -> dict[str, Any]:
         """The body in the form of a generation."""

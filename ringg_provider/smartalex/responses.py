@@ -12,10 +12,23 @@ from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import Field
 
-from ringg_provider.api import response_model as answers
-from ringg_provider.api.transport import Response
+from ringg_provider.api.messages import Response
+from ringg_provider.api.response_model import (
+    Lenient,
+    OptionalCount,
+    OptionalFlag,
+    OptionalMoment,
+    OptionalMoney,
+    OptionalNumber,
+    OptionalObject,
+    OptionalText,
+    RequiredId,
+    ResponseModel,
+    named,
+    read_list,
+)
 
-M = TypeVar("M", bound=answers.ResponseModel)
+M = TypeVar("M", bound=ResponseModel)
 
 #: Pages that come without `meta` are taken for the last one only below this: every server gives so many by default.
 SMALLEST_PAGE = 20
@@ -40,7 +53,7 @@ class CampaignState(StrEnum):
             return cls.UNKNOWN
 
 
-class SmartAlexModel(answers.ResponseModel):
+class SmartAlexModel(ResponseModel):
     """The base: secrets are not kept."""
 
     stripped: ClassVar[tuple[str, ...]] = ("api_key", "secret", "signing_secret")
@@ -84,7 +97,7 @@ def read_page(model: type[M]) -> Callable[[Response], Page[M]]:
     """Read an answer as a page, with `meta` or without."""
 
     def read(response: Response) -> Page[M]:
-        items = answers.read_list(response.body(), "data", model=model)
+        items = read_list(response.body(), "data", model=model)
         total, per_page = response.value("meta", "total"), response.value("meta", "per_page")
         return Page(items, _count(total), _count(per_page))
 
@@ -98,21 +111,21 @@ def _count(value: Any) -> int | None:
 class Campaign(SmartAlexModel):
     """A campaign. The names of its figures are on no page: those that are found are read."""
 
-    id: answers.RequiredId
-    name: answers.OptionalText = None
-    status: answers.OptionalText = None
-    agent_id: answers.OptionalText = None
-    description: answers.OptionalText = None
-    objective: answers.OptionalText = None
-    phone_number_id: answers.OptionalText = None
-    timezone: answers.OptionalText = None
-    settings: answers.OptionalObject = None
-    business_hours: answers.OptionalObject = None
-    statistics: answers.OptionalObject = None
-    contacts: answers.OptionalCount = None
-    finished: answers.OptionalCount = None
-    created_at: answers.OptionalMoment = None
-    started_at: answers.OptionalMoment = None
+    id: RequiredId
+    name: OptionalText = None
+    status: OptionalText = None
+    agent_id: OptionalText = None
+    description: OptionalText = None
+    objective: OptionalText = None
+    phone_number_id: OptionalText = None
+    timezone: OptionalText = None
+    settings: OptionalObject = None
+    business_hours: OptionalObject = None
+    statistics: OptionalObject = None
+    contacts: OptionalCount = None
+    finished: OptionalCount = None
+    created_at: OptionalMoment = None
+    started_at: OptionalMoment = None
 
     @property
     def state(self) -> CampaignState:
@@ -142,24 +155,24 @@ class Call(SmartAlexModel):
 
     FINAL: ClassVar[frozenset[str]] = frozenset({"completed", "voicemail", "no_answer", "failed", "busy"})
 
-    id: answers.RequiredId
-    direction: answers.OptionalText = None
-    agent_id: answers.OptionalText = None
-    campaign_id: answers.OptionalText = None
-    contact_id: answers.OptionalText = None
-    phone_number: answers.OptionalText = answers.named("phone_number", "phone", shown=False)
-    first_name: answers.OptionalText = Field(default=None, repr=False)
-    last_name: answers.OptionalText = Field(default=None, repr=False)
-    email: answers.OptionalText = Field(default=None, repr=False)
-    status: answers.OptionalText = answers.named("status", "call_status")
-    duration: answers.OptionalNumber = answers.named("duration", "duration_seconds")
-    sentiment: answers.OptionalText = None
-    cost: answers.OptionalMoney = None
-    created_at: answers.OptionalMoment = answers.named("created_at", "start_timestamp")
-    ended_at: answers.OptionalMoment = answers.named("ended_at", "end_timestamp")
-    summary: answers.OptionalText = Field(default=None, repr=False)
-    recording_url: answers.OptionalText = Field(default=None, repr=False)
-    transcript: Annotated[list[dict[str, Any]] | None, answers.Lenient] = Field(default=None, repr=False)
+    id: RequiredId
+    direction: OptionalText = None
+    agent_id: OptionalText = None
+    campaign_id: OptionalText = None
+    contact_id: OptionalText = None
+    phone_number: OptionalText = named("phone_number", "phone", shown=False)
+    first_name: OptionalText = Field(default=None, repr=False)
+    last_name: OptionalText = Field(default=None, repr=False)
+    email: OptionalText = Field(default=None, repr=False)
+    status: OptionalText = named("status", "call_status")
+    duration: OptionalNumber = named("duration", "duration_seconds")
+    sentiment: OptionalText = None
+    cost: OptionalMoney = None
+    created_at: OptionalMoment = named("created_at", "start_timestamp")
+    ended_at: OptionalMoment = named("ended_at", "end_timestamp")
+    summary: OptionalText = Field(default=None, repr=False)
+    recording_url: OptionalText = Field(default=None, repr=False)
+    transcript: Annotated[list[dict[str, Any]] | None, Lenient] = Field(default=None, repr=False)
 
     @property
     def is_final(self) -> bool:
@@ -174,16 +187,16 @@ class Call(SmartAlexModel):
 class Callback(SmartAlexModel):
     """A call that is still to be made again. Its fields are on no page; these names are inferred."""
 
-    id: answers.OptionalText = None
-    campaign_id: answers.OptionalText = None
-    agent_id: answers.OptionalText = None
-    contact_id: answers.OptionalText = None
-    phone_number: answers.OptionalText = answers.named("phone_number", "phone", shown=False)
-    original_outcome: answers.OptionalText = answers.named("original_outcome", "outcome", "reason")
-    attempt: answers.OptionalCount = answers.named("attempt", "attempt_number", "retry")
-    max_attempts: answers.OptionalCount = answers.named("max_attempts", "max_retries")
-    scheduled_at: answers.OptionalMoment = answers.named("scheduled_at", "scheduled_time", "scheduled_for")
-    status: answers.OptionalText = None
+    id: OptionalText = None
+    campaign_id: OptionalText = None
+    agent_id: OptionalText = None
+    contact_id: OptionalText = None
+    phone_number: OptionalText = named("phone_number", "phone", shown=False)
+    original_outcome: OptionalText = named("original_outcome", "outcome", "reason")
+    attempt: OptionalCount = named("attempt", "attempt_number", "retry")
+    max_attempts: OptionalCount = named("max_attempts", "max_retries")
+    scheduled_at: OptionalMoment = named("scheduled_at", "scheduled_time", "scheduled_for")
+    status: OptionalText = None
 
     @classmethod
     def _arrange(cls, body: dict[str, Any]) -> dict[str, Any]:
@@ -204,14 +217,14 @@ def _with_contact(body: dict[str, Any]) -> dict[str, Any]:
 class Contact(SmartAlexModel):
     """A person in the workspace."""
 
-    id: answers.RequiredId
-    phone: answers.OptionalText = Field(default=None, repr=False)
-    first_name: answers.OptionalText = Field(default=None, repr=False)
-    last_name: answers.OptionalText = Field(default=None, repr=False)
-    email: answers.OptionalText = Field(default=None, repr=False)
-    company: answers.OptionalText = Field(default=None, repr=False)
-    status: answers.OptionalText = None
-    created_at: answers.OptionalMoment = None
+    id: RequiredId
+    phone: OptionalText = Field(default=None, repr=False)
+    first_name: OptionalText = Field(default=None, repr=False)
+    last_name: OptionalText = Field(default=None, repr=False)
+    email: OptionalText = Field(default=None, repr=False)
+    company: OptionalText = Field(default=None, repr=False)
+    status: OptionalText = None
+    created_at: OptionalMoment = None
 
     @property
     def is_dnc(self) -> bool:
@@ -222,12 +235,12 @@ class Contact(SmartAlexModel):
 class Agent(SmartAlexModel):
     """A voice agent."""
 
-    id: answers.RequiredId
-    name: answers.OptionalText = answers.named("name", "assistant_name")
-    language: answers.OptionalText = None
-    status: answers.OptionalText = None
-    is_active: answers.OptionalFlag = None
-    call_direction: answers.OptionalText = None
+    id: RequiredId
+    name: OptionalText = named("name", "assistant_name")
+    language: OptionalText = None
+    status: OptionalText = None
+    is_active: OptionalFlag = None
+    call_direction: OptionalText = None
 
     @property
     def is_usable(self) -> bool:
@@ -238,9 +251,9 @@ class Agent(SmartAlexModel):
 class Webhook(SmartAlexModel):
     """Where events are sent. `signing_secret` comes with the creation and never again: store it at once."""
 
-    id: answers.RequiredId
-    url: answers.OptionalText = None
-    events: Annotated[list[str] | None, answers.Lenient] = answers.named("events", "event_types")
-    enabled: answers.OptionalFlag = answers.named("enabled", "is_active")
-    signing_secret: answers.OptionalText = Field(default=None, repr=False)
-    created_at: answers.OptionalMoment = None
+    id: RequiredId
+    url: OptionalText = None
+    events: Annotated[list[str] | None, Lenient] = named("events", "event_types")
+    enabled: OptionalFlag = named("enabled", "is_active")
+    signing_secret: OptionalText = Field(default=None, repr=False)
+    created_at: OptionalMoment = None

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ringg_provider.api.transport import Timeouts
+from ringg_provider.api.messages import Timeouts
 from ringg_provider.exceptions import (
     InvalidRequest,
     NetworkError,

@@ -1,0 +1,108 @@
+"""Files behind links that are not the platform's API: without key, without following redirects, streamed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import httpx
+
+from ringg_provider import __version__
+from ringg_provider.api.messages import DEFAULT_TIMEOUTS, Timeouts
+from ringg_provider.api.redaction import unlogged
+from ringg_provider.exceptions import NetworkError, RinggProviderError, UnexpectedResponse
+
+
+class Download:
+    """An answer that is being read piece by piece.
+
+    :param answer: what httpx gave.
+    """
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self._answer = answer
+        self.status_code = answer.status_code
+        self.content_type = answer.headers.get("content-type")
+        #: Where a redirect leads; None for every other answer.
+        self.location: str | None = answer.headers.get("location") if answer.is_redirect else None
+        self._encoded = answer.headers.get("content-encoding", "identity") != "identity"
+
+    @property
+    def validator(self) -> str | None:
+        """What says that a later part belongs to the same file; None when the host gives nothing safe."""
+        etag: str = self._answer.headers.get("etag", "")
+        changed: str | None = self._answer.headers.get("last-modified")
+        if self._encoded:
+            return None  # a part would be one of the encoded bytes
+        return etag if etag.startswith('"') else changed
+
+    @property
+    def start(self) -> int | None:
+        """The first byte of the file that is in this answer; None for a part that does not say."""
+        return self._part[0] if self.status_code == 206 else 0
+
+    @property
+    def total(self) -> int | None:
+        """How many bytes the whole file has, if the answer says so and they come as they are."""
+        if self.status_code == 206:
+            return self._part[1]
+        declared = self._answer.headers.get("content-length", "")
+        return int(declared) if declared.isdecimal() and not self._encoded else None
+
+    @property
+    def _part(self) -> tuple[int, int] | tuple[None, None]:
+        found = re.fullmatch(r"bytes (\d{1,18})-\d+/(\d{1,18})", self._answer.headers.get("content-range", ""))
+        return (int(found[1]), int(found[2])) if found and not self._encoded else (None, None)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body. Raises `NetworkError` when it breaks off, `UnexpectedResponse` when it cannot be decoded."""
+        try:
+            yield from self._answer.iter_bytes(1 << 16)
+        except _DOWNLOAD_FAILURES as error:
+            failure = _download_failure("A download broke off", error)
+        else:
+            return
+        raise failure
+
+
+# Beside those of httpx, a host name that can be none: httpx lets the errors of its encoding through.
+_DOWNLOAD_FAILURES = (httpx.RequestError, httpx.InvalidURL, ValueError)
+
+
+def _download_failure(what: str, error: Exception) -> RinggProviderError:
+    """Our own error; to be raised outside of `except`, because the other one's text may hold the link."""
+    said = f"{what} ({type(error).__name__})."
+    return NetworkError(said) if isinstance(error, httpx.TransportError) else UnexpectedResponse(said)
+
+
+@contextmanager
+def download(
+    url: str, *, start: int = 0, validator: str | None = None, timeouts: Timeouts = DEFAULT_TIMEOUTS
+) -> Iterator[Download]:
+    """Open a link that is not the platform's API: without key, without following redirects, streamed.
+
+    :param url: checked by the caller; links are secrets, so it is in no log and no error.
+    :param start: first byte that is wanted, to continue a broken download.
+    :param validator: `Download.validator` of the part that is there already: if the file changed, it comes whole.
+
+    Raises `NetworkError` when there is no answer, `UnexpectedResponse` for an address that is none, here or in a
+    redirect.
+    """
+    headers = {"User-Agent": f"ringg-provider/{__version__}", "Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+        if validator:
+            headers["If-Range"] = validator
+    timeout = httpx.Timeout(connect=timeouts.connect, read=timeouts.read, write=timeouts.write, pool=timeouts.pool)
+    failure = None
+    with unlogged(), ExitStack() as stack:
+        try:
+            client = stack.enter_context(httpx.Client(timeout=timeout, follow_redirects=False))
+            answer = stack.enter_context(client.stream("GET", url, headers=headers))
+        except _DOWNLOAD_FAILURES as error:
+            failure = _download_failure("A download got no answer", error)
+        else:
+            yield Download(answer)
+    if failure is not None:
+        raise failure
