@@ -115,6 +115,14 @@ class InsufficientBalance(PermanentError):
         self.additional_balance_required = additional_balance_required
 
 
+class QueryFailed(PermanentError):
+    """A database refused a statement, or rows. The text names the kind of error and never a value of a row."""
+
+
+class DatabaseUnavailable(TransientError):
+    """A database went away, was busy, or gave up a transaction; trying again can help."""
+
+
 class LaunchOutcomeUnknown(RinggProviderError):
     """It could not be settled whether a list was started.
 

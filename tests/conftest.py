@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from tests.support.environment import isolate_airflow, migrate
 
@@ -74,6 +75,25 @@ def sqlite_warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", database.connection)
     yield database
     database.engine.dispose()
+
+
+@pytest.fixture(params=["postgresql", "sqlite", "duckdb"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+    """An empty database of each kind."""
+    if request.param == "postgresql":
+        yield request.getfixturevalue("warehouse").engine
+        return
+    made = sa.create_engine(f"{request.param}:///{tmp_path / 'warehouse.db'}")
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[sa.Engine]:
+    """An empty SQLite database, for what does not depend on the database."""
+    made = sa.create_engine(f"sqlite:///{tmp_path / 'warehouse.db'}")
+    yield made
+    made.dispose()
 
 
 @pytest.fixture

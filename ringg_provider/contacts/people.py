@@ -11,27 +11,23 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import itertools
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-from uuid import uuid4
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError, OperationalError
 
 from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.contacts.scratch import Scratch
-from ringg_provider.exceptions import InvalidRequest, RinggProviderError
-from ringg_provider.sql.reading import database_failure
+from ringg_provider.sql.creating import create_tables, described, existing, temporary_table
+from ringg_provider.sql.errors import begin_again, mute
 
 #: Longer keys are cut: every index of every supported database takes two of these.
 MAX_KEY = 250
 # Keys are compared byte by byte: sorting by a language's rules takes several times as long.
 _KEY = sa.String(MAX_KEY).with_variant(sa.String(MAX_KEY, collation="C"), "postgresql")
 _BATCH = 10_000
-_ATTEMPTS = 5
 _NULL = "\\N"
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": None})
 
@@ -143,17 +139,10 @@ def people_table(name: str = "ringg_contacts", schema: str | None = None) -> sa.
 
     :param name: of the table; `schema.name` is understood too.
     :param schema: where it lives; the connection's default when left out.
-    :raises InvalidRequest: both say where.
+    :raises InvalidRequest: both say where, or a part of the name is empty.
     """
-    if "." in name:
-        if schema is not None:
-            raise InvalidRequest(
-                "contacts_table: has a schema in its name, and another one is given.", field="contacts_table"
-            )
-        schema, _, name = name.rpartition(".")
-    return sa.Table(
+    return described(
         name,
-        sa.MetaData(),
         sa.Column("launch_key", _KEY, primary_key=True),
         sa.Column("contact_key", _KEY, primary_key=True),
         # 1 for the only row of its key; a query that has a key twice has a second row here.
@@ -164,6 +153,7 @@ def people_table(name: str = "ringg_contacts", schema: str | None = None) -> sa.
         sa.Column("detail", sa.Text),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         schema=schema,
+        field="contacts_table",
     )
 
 
@@ -175,9 +165,6 @@ class PeopleLedger:
     """
 
     def __init__(self, engine: sa.Engine, table: str = "ringg_contacts") -> None:
-        # SQLAlchemy quotes the values in its errors unless it is told not to.
-        engine.hide_parameters = True
-        engine.dialect.hide_parameters = True  # type: ignore[attr-defined]
         self._engine = engine
         self.table = people_table(table)
 
@@ -203,23 +190,9 @@ class PeopleLedger:
         """
         outcomes = [_as_uploaded(outcome, list_ids, why_not_uploaded) for outcome in spool.outcomes]
         replaced = [key for key in (launch_key, instead_of) if key is not None]
-        failure: RinggProviderError | None = None
-        try:
-            self.table.create(self._engine, checkfirst=True)
-            for attempt in range(_ATTEMPTS):
-                try:
-                    self._replace(launch_key, replaced, spool, outcomes, invalid or {})
-                    return
-                except (IntegrityError, OperationalError):
-                    # Another run of the same key wrote at the same moment; or a deadlock.
-                    if attempt == _ATTEMPTS - 1:
-                        raise
-                time.sleep(0.2 * 2**attempt)
-        except Exception as error:  # noqa: BLE001 - COPY raises the driver's own errors
-            failure = database_failure(self.table.fullname, error)
-        # Out here, so that the driver's error, which quotes the row, is not even the context of ours.
-        if failure is not None:
-            raise failure
+        about = f"table {self.table.fullname!r}"
+        mute(about, create_tables, self._engine, self.table)
+        mute(about, self._replace, launch_key, replaced, spool, outcomes, invalid or {})
 
     def _replace(
         self,
@@ -229,64 +202,56 @@ class PeopleLedger:
         outcomes: Sequence[tuple[str | None, Disposition, str]],
         invalid: Mapping[str, Mapping[str, str]],
     ) -> None:
-        table, mark = self.table, uuid4().hex[:8]
-        staging = _temporary(
-            f"{table.name}_staging_{mark}",
+        table = self.table
+        staging = temporary_table(
+            f"{table.name}_staging",
             # The order of the rows; PostgreSQL counts by itself while it copies.
             sa.Column("seq", sa.BigInteger, sa.Identity()),
             sa.Column("contact_key", _KEY),
             sa.Column("phone", sa.String(20)),
             sa.Column("outcome", sa.Integer),
         )
-        kinds = _temporary(
-            f"{table.name}_outcomes_{mark}",
+        kinds = temporary_table(
+            f"{table.name}_outcomes",
             sa.Column("outcome", sa.Integer),
             sa.Column("list_id", sa.String(100)),
             sa.Column("disposition", sa.String(40)),
             sa.Column("detail", sa.Text),
         )
-        refused = _temporary(
-            f"{table.name}_refused_{mark}",
+        refused = temporary_table(
+            f"{table.name}_refused",
             sa.Column("list_id", sa.String(100)),
             sa.Column("phone", sa.String(20)),
             sa.Column("detail", sa.Text),
         )
-        with self._engine.connect() as connection:
-            try:
-                with connection.begin():
-                    for temporary in (staging, kinds, refused):
-                        temporary.create(connection, checkfirst=False)
-                    _fill(connection, staging, spool)
-                    if outcomes:
-                        connection.execute(
-                            sa.insert(kinds),
-                            [
-                                {
-                                    "outcome": number,
-                                    "list_id": list_id,
-                                    "disposition": str(what),
-                                    "detail": more or None,
-                                }
-                                for number, (list_id, what, more) in enumerate(outcomes)
-                            ],
-                        )
-                    rows = [
-                        {"list_id": list_id, "phone": phone, "detail": why}
-                        for list_id, phones in invalid.items()
-                        for phone, why in phones.items()
-                    ]
-                    for first in range(0, len(rows), _BATCH):
-                        connection.execute(sa.insert(refused), rows[first : first + _BATCH])
+        with self._engine.connect() as connection, existing(connection, staging, kinds, refused):
+            with connection.begin():
+                _fill(connection, staging, spool)
+                if outcomes:
+                    connection.execute(
+                        sa.insert(kinds),
+                        [
+                            {"outcome": number, "list_id": list_id, "disposition": str(what), "detail": more or None}
+                            for number, (list_id, what, more) in enumerate(outcomes)
+                        ],
+                    )
+                rows = [
+                    {"list_id": list_id, "phone": phone, "detail": why}
+                    for list_id, phones in invalid.items()
+                    for phone, why in phones.items()
+                ]
+                for first in range(0, len(rows), _BATCH):
+                    connection.execute(sa.insert(refused), rows[first : first + _BATCH])
+
+            def put_in_place() -> None:
                 with connection.begin():
                     connection.execute(sa.delete(table).where(table.c.launch_key.in_(replaced)))
                     connection.execute(self._insert(launch_key, staging, kinds))
                     if rows:
                         connection.execute(self._mark_refused(launch_key, refused))
-            finally:
-                connection.rollback()
-                with connection.begin():
-                    for temporary in (staging, kinds, refused):
-                        temporary.drop(connection, checkfirst=True)
+
+            # Another run of the same key may write at the same moment.
+            begin_again(put_in_place)
 
     def _insert(self, launch_key: str, staging: sa.Table, kinds: sa.Table) -> sa.Insert:
         key = sa.func.coalesce(staging.c.contact_key, staging.c.phone, "")
@@ -359,10 +324,6 @@ def _as_uploaded(
         return None, disposition, detail
     list_id = list_ids.get(number)
     return (list_id, disposition, detail) if list_id else (None, Disposition.NOT_UPLOADED, why_not)
-
-
-def _temporary(name: str, *columns: sa.Column[Any]) -> sa.Table:
-    return sa.Table(name, sa.MetaData(), *columns, prefixes=["TEMPORARY"])
 
 
 def _fill(connection: sa.Connection, staging: sa.Table, spool: PeopleSpool) -> None:

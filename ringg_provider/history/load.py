@@ -197,7 +197,7 @@ class HistoryLoad:
         :return: what was done.
         :raises TransientError: the platform kept failing. What was read until then is in the tables.
         :raises PermanentError: the platform refused.
-        :raises MergeFailed: the database refused.
+        :raises QueryFailed, DatabaseUnavailable: the database refused.
         """
         scope = scope or Scope()
         _check(scope)

@@ -7,30 +7,19 @@ merged may be read ten times and in any order: the table ends the same.
 from __future__ import annotations
 
 import itertools
-import secrets
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
-from ringg_provider.exceptions import RinggProviderError, TransientError
 from ringg_provider.sql.bulk import stage
+from ringg_provider.sql.creating import existing, temporary_table
+from ringg_provider.sql.errors import begin_again, mute
 
 Columns = Mapping[str, sa.ColumnElement[Any]]
 """Column name -> SQL expression: a stored row, a staged row, or the row as it will stand."""
-
-_COLLISIONS = 5  # how often a merge that collided with another one is begun again
-
-
-class MergeFailed(RinggProviderError):
-    """The database refused the rows. The text names the table and the kind of error, never a value."""
-
-
-class MergeInterrupted(MergeFailed, TransientError):
-    """The database could not be reached, or was too busy; trying again can help."""
 
 
 @dataclass(frozen=True)
@@ -77,15 +66,13 @@ def merge_rows(
         all NULL for a new row, `merged` is what will stand after `carry_over`.
     :param batch_size: rows per round trip while staging.
     :return: how many rows were inserted, replaced, and left out.
-    :raises MergeFailed: the database refused. The error carries no value of any row.
+    :raises QueryFailed, DatabaseUnavailable: the database refused. The error carries no value of any row.
     """
     work = _Work(table, tuple(keys), supersedes, frozenset(carry_over), derive)
-    try:
-        return work.run(engine, rows, batch_size)
-    except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
-        failure = _without_values(table, error)
-    # Raised out here, so that the original error, which quotes the row, is not even its context.
-    raise failure
+    # What the source of the rows raises is not for the database to explain.
+    errors = (SQLAlchemyError, engine.dialect.loaded_dbapi.Error)
+    counts: MergeCounts = mute(f"table {table.fullname!r}", work.run, engine, rows, batch_size, errors=errors)
+    return counts
 
 
 def statements(
@@ -136,15 +123,14 @@ class _Work:
         self.carry_over = carry_over
         self.derive = derive
         self.names = [column.name for column in table.columns]
-        mark = secrets.token_hex(4)
         # The rows as they came, and the rows as they will stand.
-        self.staging = self.like(f"{table.name}_staging_{mark}", sa.Column(_POSITION, sa.BigInteger))
-        self.merged = self.like(f"{table.name}_merged_{mark}")
+        self.staging = self.like(f"{table.name}_staging", sa.Column(_POSITION, sa.BigInteger))
+        self.merged = self.like(f"{table.name}_merged")
 
-    def like(self, name: str, *more: sa.schema.SchemaItem) -> sa.Table:
+    def like(self, name: str, *more: sa.Column[Any]) -> sa.Table:
         """A temporary table with the columns of the target; its rules are the target's to enforce."""
         columns = [sa.Column(column.name, column.type, autoincrement=False) for column in self.table.columns]
-        return sa.Table(name, sa.MetaData(), *columns, *more, prefixes=["TEMPORARY"])
+        return temporary_table(name, *columns, *more)
 
     def run(self, engine: sa.Engine, rows: Iterable[Mapping[str, Any]], batch_size: int) -> MergeCounts:
         """Stage, replace, and leave no temporary table behind on a pooled connection."""
@@ -152,43 +138,29 @@ class _Work:
         first = next(batches, None)
         if first is None:
             return MergeCounts()
-        # The names of the temporary tables are new each time: statements kept for the next time would only pile up.
-        with engine.connect().execution_options(compiled_cache=None) as connection:
-            # Made and filled outside the transaction: some databases commit at every CREATE, and a slow source of
-            # rows must not hold a lock on the target.
-            with connection.begin():
-                self.staging.create(connection, checkfirst=False)
-                self.merged.create(connection, checkfirst=False)
-            try:
-                staged = 0
-                for batch in itertools.chain([first], batches):
-                    with connection.begin():
-                        stage(connection, self.staging, self.names, _POSITION, batch, staged)
-                    staged += len(batch)
-                return self.replace(connection)
-            finally:
-                connection.rollback()
+        with (
+            # The names of the temporary tables are new each time: statements kept for next time would only pile up.
+            engine.connect().execution_options(compiled_cache=None) as connection,
+            # Made and filled outside the transaction that replaces: a slow source of rows must not hold a lock.
+            existing(connection, self.staging, self.merged),
+        ):
+            staged = 0
+            for batch in itertools.chain([first], batches):
                 with connection.begin():
-                    self.merged.drop(connection, checkfirst=False)
-                    self.staging.drop(connection, checkfirst=False)
+                    stage(connection, self.staging, self.names, _POSITION, batch, staged)
+                staged += len(batch)
+            return begin_again(lambda: self.replace(connection))
 
     def replace(self, connection: sa.Connection) -> MergeCounts:
-        """Put the staged rows in place, in one transaction; begin again when another merge got in between."""
-        for attempt in range(_COLLISIONS):
-            try:
-                with connection.begin():
-                    _lock(connection, self.table)
-                    offered = connection.execute(self.count_offered()).scalar_one()
-                    connection.execute(self.compute())
-                    standing = connection.execute(self.count_merged()).scalar_one()
-                    replaced = connection.execute(self.delete()).rowcount
-                    connection.execute(self.insert())
-                return MergeCounts(inserted=standing - replaced, updated=replaced, kept=offered - standing)
-            except (IntegrityError, OperationalError):
-                if attempt == _COLLISIONS - 1:
-                    raise
-            time.sleep(0.1 * 2**attempt)
-        raise AssertionError("the last attempt returns or raises")
+        """Put the staged rows in place, in one transaction."""
+        with connection.begin():
+            _lock(connection, self.table)
+            offered = connection.execute(self.count_offered()).scalar_one()
+            connection.execute(self.compute())
+            standing = connection.execute(self.count_merged()).scalar_one()
+            replaced = connection.execute(self.delete()).rowcount
+            connection.execute(self.insert())
+        return MergeCounts(inserted=standing - replaced, updated=replaced, kept=offered - standing)
 
     def count_offered(self) -> sa.Select[Any]:
         """How many different keys were staged."""
@@ -255,28 +227,3 @@ def _lock(connection: sa.Connection, table: sa.Table) -> None:
     elif dialect.name == "sqlite":
         # A transaction that reads first and writes later would fail at once when another one does the same.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _without_values(table: sa.Table, error: Exception) -> MergeFailed:
-    """Describe a database error without its text: that quotes rows, and in two places."""
-    original = getattr(error, "orig", None) or error
-    details = getattr(original, "diag", None)
-    code = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
-    column = getattr(details, "column_name", None)
-    constraint = getattr(details, "constraint_name", None)
-    known = ", ".join(
-        [type(original).__name__]
-        + ([f"SQLSTATE {code}"] if code else [])
-        + ([f"column {column}"] if column else [])
-        + ([f"constraint {constraint}"] if constraint else [])
-    )
-    # By name, because every driver has classes of its own; the names are those of DB-API (PEP 249).
-    if {"OperationalError", "InterfaceError"} & {kind.__name__ for kind in type(original).__mro__}:
-        return MergeInterrupted(
-            f"The database did not take rows for table {table.fullname!r} ({known}); none of this merge was written. "
-            "Try again; if it keeps failing, see the database's own log."
-        )
-    return MergeFailed(
-        f"The database refused rows for table {table.fullname!r} ({known}); none of this merge was written. "
-        "Compare the table's columns with docs/tables.md, and see the database's own log for the row."
-    )

@@ -8,27 +8,19 @@ that does not holds the whole result itself, whatever is done here.
 from __future__ import annotations
 
 import importlib
-import re
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ringg_provider.exceptions import InvalidRequest, PermanentError, RinggProviderError, TransientError
+from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.sql.errors import mute
 
 # Seconds to wait for the server to take back a query.
 _PATIENCE = 5.0
 #: Rows per batch: enough to work column by column, little enough to be a few megabytes.
 BATCH_ROWS = 10_000
-
-
-class QueryFailed(PermanentError):
-    """The database refused a statement. The text names the kind of error and never a value of a row."""
-
-
-class DatabaseUnavailable(TransientError):
-    """The database went away, was busy, or gave up a transaction; trying again can help."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +51,7 @@ def open_rows(
     :param parameters: values for it; never logged.
     :param field: the parameter that the statement came from, for errors.
     :param batch_rows: rows per batch.
-    :raises QueryFailed: the database refused the statement, at once or while it was read.
+    :raises QueryFailed, DatabaseUnavailable: the database refused the statement, at once or while it was read.
     :raises InvalidRequest: the statement returns no columns, or two of the same name.
     """
     cursor = mute(field, _streaming_cursor, connection)
@@ -140,58 +132,3 @@ def _column_names(cursor: Any, field: str) -> tuple[str, ...]:
             field=field,
         )
     return names
-
-
-def mute(field: str, call: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a driver, and let none of its errors out: many quote the row that they failed at.
-
-    :param field: the parameter or table that it is about.
-    :raises QueryFailed, DatabaseUnavailable: instead of the driver's error.
-    """
-    try:
-        return call(*arguments)
-    except RinggProviderError:
-        raise
-    except Exception as error:  # noqa: BLE001 - drivers share no base class
-        failure = database_failure(field, error)
-    # Out here, so that the driver's error is not even the context of ours.
-    raise failure
-
-
-def database_failure(field: str, error: BaseException) -> RinggProviderError:
-    """Our error for a database's: whether trying again can help, and a text without values.
-
-    :param field: the parameter or table that it is about.
-    :param error: an exception of any DB-API driver, or of SQLAlchemy around one.
-    """
-    original = getattr(error, "orig", None) or error
-    state = str(_sqlstate(original) or "")
-    kind = type(original).__name__
-    if state:
-        # Connection lost, transaction rolled back, out of resources, operator intervention, system error.
-        again = state[:2] in {"08", "40", "53", "57", "58"}
-    elif type(original).__module__.startswith("sqlite3"):
-        again = "locked" in str(original)
-    else:
-        again = kind in {"OperationalError", "InterfaceError"}
-    failure = DatabaseUnavailable if again else QueryFailed
-    return failure(f"{field}: the database did not do what was asked: {_describe(original, kind, state)}")
-
-
-def _sqlstate(error: BaseException) -> Any:
-    return getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-
-
-def _describe(error: BaseException, kind: str, state: str) -> str:
-    """The kind of error, and its first line unless it is about data; quoted values and long numbers masked."""
-    if state:
-        kind = f"{kind} (SQLSTATE {state})"
-    diagnosis = getattr(getattr(error, "diag", None), "message_primary", None)
-    text = str(diagnosis or error)
-    # Classes 22 and 23 are "data exception" and "integrity constraint violation", P0 is what a function says of its
-    # own accord: their texts quote data. So does SQLite, of what is no UTF-8.
-    if state[:2] in {"22", "23", "P0"} or "Could not decode" in text:
-        return f"{kind}. Its text is left out because it may quote a row."
-    # From the first quote on: where a value ends that has quotes of its own, nobody can tell.
-    text = re.sub(r"'.*|[+]?[0-9][0-9 ().-]{5,}[0-9]", "***", text, flags=re.DOTALL)
-    return f"{kind}: {text.partition(chr(10))[0][:300]}"

@@ -33,7 +33,8 @@ from ringg_provider.hours.schedule import DailyWindow, Schedule
 from ringg_provider.launch.ledger import LaunchLedger
 from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.launching import open_ledger
-from ringg_provider.sql.reading import BATCH_ROWS, mute, open_rows
+from ringg_provider.sql.errors import mute
+from ringg_provider.sql.reading import BATCH_ROWS, open_rows
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

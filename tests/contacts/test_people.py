@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from ringg_provider.contacts.people import MAX_KEY, PeopleLedger, PeopleSpool, people_table
 from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.contacts.scratch import Scratch
-from ringg_provider.sql.reading import QueryFailed
+from ringg_provider.exceptions import QueryFailed
 from tests.support.databases import Warehouse
 
 BAD = Rejection(Disposition.PHONE_UNREADABLE, "letters in the number")

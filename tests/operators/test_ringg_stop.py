@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.exceptions import InvalidRequest, QueryFailed
 from ringg_provider.operators.ringg import RinggStartCampaignOperator, RinggTerminateOperator
-from ringg_provider.sql.reading import QueryFailed
 from tests.operators.campaigns import AGENT, COMMON, LINE, refused
 from tests.support.tasks import context
 

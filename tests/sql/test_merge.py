@@ -14,9 +14,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, registry
 
+from ringg_provider.exceptions import QueryFailed
 from ringg_provider.history.rows import carried_over, completeness, moves_forward
 from ringg_provider.history.tables import calls_table, campaigns_table
-from ringg_provider.sql.merge import MergeCounts, MergeFailed, merge_rows, statements
+from ringg_provider.sql.merge import MergeCounts, merge_rows, statements
 from ringg_provider.sql.types import Json, Key, Money, UtcDateTime
 
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
@@ -187,7 +188,7 @@ def test_a_refused_row_shows_in_no_error_and_no_log(
     strict.c.note.nullable = False
     strict.create(engine)
     personal = {"id": "+919812345678", "version": 1, "note": None, "document": {"name": "Asha Rao"}}
-    with pytest.raises(MergeFailed) as caught:
+    with pytest.raises(QueryFailed) as caught:
         merge_rows(engine, strict, [{"id": "fine", "note": "fine"}, personal], keys=["id"])
     seen = "".join(traceback.format_exception(caught.value)) + caplog.text + "".join(capfd.readouterr())
     assert "9812345678" not in seen

@@ -1,0 +1,121 @@
+"""Tables and views that are made where they are missing, temporary ones that leave nothing behind, and names."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from ringg_provider.exceptions import InvalidRequest
+
+
+def described(
+    name: str,
+    *items: sa.schema.SchemaItem,
+    schema: str | None = None,
+    metadata: sa.MetaData | None = None,
+    field: str = "table",
+) -> sa.Table:
+    """Describe a table that may have its schema in its name; nothing is created.
+
+    :param name: `table` or `schema.table`.
+    :param items: its columns and constraints.
+    :param schema: where it lives; default what the name says, else the connection's own.
+    :param metadata: to add it to; its own when left out.
+    :param field: the parameter that names it, for the error. Default `table`.
+    :raises InvalidRequest: both say where, or a part of the name is empty.
+    """
+    where, dot, table = name.rpartition(".")
+    if not table or (dot and not where):
+        raise InvalidRequest(f"{field}: must be a table's name, with or without its schema.", field=field)
+    if dot and schema is not None:
+        raise InvalidRequest(f"{field}: has a schema in its name, and another one is given.", field=field)
+    return sa.Table(table, metadata if metadata is not None else sa.MetaData(), *items, schema=where or schema)
+
+
+def is_there(engine: sa.Engine, table: sa.Table) -> bool:
+    """Whether a table, or a view in its place, exists."""
+    return sa.inspect(engine).has_table(table.name, schema=table.schema)
+
+
+def create_tables(engine: sa.Engine, *tables: sa.Table) -> None:
+    """Create what does not exist yet; two runs may do so at once.
+
+    :param engine: the database.
+    :param tables: see `described`.
+    """
+    for table in tables:
+        if is_there(engine, table):
+            continue
+        try:
+            table.create(engine, checkfirst=False)
+        except DBAPIError:
+            # Between the look and the attempt another run may have created it.
+            if not is_there(engine, table):
+                raise
+
+
+def create_view(engine: sa.Engine, view: sa.Table, query: sa.Select[Any]) -> str | None:
+    """Create a view that does not exist yet; two runs may do so at once.
+
+    :param engine: the database.
+    :param view: its name, see `described`.
+    :param query: what it selects.
+    :return: the statement of the view that there was already, as far as the database tells it; None when it was made.
+    """
+    if not _has_view(engine, view):
+        selected = query.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True})
+        name = engine.dialect.identifier_preparer.format_table(view)
+        try:
+            with engine.begin() as connection:
+                connection.exec_driver_sql(f"CREATE VIEW {name} AS {selected}")
+            return None
+        except DBAPIError:
+            if not _has_view(engine, view):
+                raise
+    return sa.inspect(engine).get_view_definition(view.name, schema=view.schema) or ""
+
+
+def _has_view(engine: sa.Engine, view: sa.Table) -> bool:
+    return view.name in sa.inspect(engine).get_view_names(schema=view.schema)
+
+
+def temporary_table(name: str, *columns: sa.Column[Any]) -> sa.Table:
+    """Describe a temporary table, under a name that no other has.
+
+    :param name: what its name begins with.
+    """
+    return sa.Table(f"{name}_{secrets.token_hex(4)}", sa.MetaData(), *columns, prefixes=["TEMPORARY"])
+
+
+@contextmanager
+def existing(connection: sa.Connection, *tables: sa.Table) -> Iterator[None]:
+    """Create temporary tables and drop them at the end, so that a pooled connection keeps none.
+
+    :param connection: outside a transaction, since some databases commit at every CREATE.
+    :param tables: see `temporary_table`.
+    """
+    with connection.begin():
+        for table in tables:
+            table.create(connection, checkfirst=False)
+    try:
+        yield
+    except BaseException:
+        try:
+            _drop(connection, tables)
+        except Exception:  # noqa: BLE001 - of a driver, on a connection that is of no use any more
+            # The error that matters is the one before, and the tables are gone with the connection.
+            connection.invalidate()
+        raise
+    _drop(connection, tables)
+
+
+def _drop(connection: sa.Connection, tables: tuple[sa.Table, ...]) -> None:
+    connection.rollback()
+    with connection.begin():
+        for table in tables:
+            table.drop(connection, checkfirst=False)
