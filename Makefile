@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help demo airflow test test-matrix faults-full lint format constraints build clean install
+.PHONY: help demo airflow test test-matrix faults-full hours lint format constraints build clean install
 
 help: ## show this list
 	@echo "ringg-provider: what make can do (GENERATION=g2 and AIRFLOW=3.1 are the two switches)"
@@ -47,6 +47,9 @@ test-next:
 
 faults-full: install ## every crash and fault schedule, not only the chosen ones; takes hours
 	@RINGG_FAULTS=full $(BIN)/python -m pytest tests/faults --timeout 0 $(ARGS)
+
+hours: install ## calling hours against a slow and obvious reading: make hours CAMPAIGNS=400 SEED=1
+	@$(BIN)/python -m tests.hours.oracle --campaigns $(or $(CAMPAIGNS),400) --seed $(or $(SEED),1)
 
 lint: install ## ruff, import-linter and mypy
 	@$(BIN)/ruff check .

@@ -9,10 +9,8 @@ from __future__ import annotations
 import re
 from contextvars import ContextVar
 from datetime import date, datetime
-from functools import lru_cache
 from typing import Annotated, Any
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -114,17 +112,6 @@ def _clock(value: str) -> str:
     return value
 
 
-def _zone(value: str) -> str:
-    if value not in _zones():
-        raise ValueError("must be the name of an IANA time zone, such as Asia/Kolkata")
-    return value
-
-
-@lru_cache(maxsize=1)
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
 def _phone_number(value: str) -> str:
     if not re.fullmatch(r"\+[1-9]\d{6,14}", value, re.ASCII):
         raise ValueError("must be a phone number with + and country code, digits only")
@@ -180,7 +167,6 @@ def _aware_iso(value: Any) -> str:
 Identifier = Annotated[StrictStr, AfterValidator(_identifier)]
 Text = Annotated[StrictStr, AfterValidator(_text)]
 Clock = Annotated[StrictStr, AfterValidator(_clock)]
-ZoneName = Annotated[StrictStr, AfterValidator(_zone)]
 PhoneNumber = Annotated[StrictStr, AfterValidator(_phone_number)]
 HttpsUrl = Annotated[StrictStr, AfterValidator(_https_url)]
 AwareTime = Annotated[str | datetime, PlainValidator(_aware_iso)]

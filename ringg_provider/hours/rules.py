@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
-from zoneinfo import available_timezones
 
-from holidays import country_holidays, list_supported_countries
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.hours.wall_clock import MINUTES_PER_DAY, Span, intersect, normalise
+from ringg_provider.hours.zones import zone_names, zones_of_country
 
 #: What a call is for. A call with any sales content is ``promotional``.
 Purpose = Literal["promotional", "service", "recovery", "survey"]
@@ -115,10 +114,21 @@ class CallingRule(_Strict):
         """The ISO code of the country."""
         return self.jurisdiction[:2]
 
+    @field_validator("jurisdiction")
+    @classmethod
+    def _is_in_a_country(cls, jurisdiction: str) -> str:
+        # A rule for "UK" would never apply to anybody, and what it forbids would be done.
+        if jurisdiction[:2] not in zones_of_country():
+            raise ValueError("must begin with the ISO 3166 code of a country, such as GB")
+        return jurisdiction
+
     @model_validator(mode="after")
     def _has_a_holiday_calendar(self) -> CallingRule:
-        if self.public_holidays == "forbidden" and self.country not in list_supported_countries():
-            raise ValueError("public_holidays cannot be 'forbidden': the holidays package does not know this country")
+        if self.public_holidays == "forbidden":
+            subdivisions, own = _holiday_calendars().get(self.country), self.jurisdiction[3:]
+            # Where none is known, the country's holidays hold everywhere.
+            if subdivisions is None or (own and subdivisions and own not in subdivisions):
+                raise ValueError("public_holidays cannot be 'forbidden': the holidays package has no such calendar")
         return self
 
 
@@ -172,27 +182,32 @@ class CallingRules(_Strict):
                     raise ValueError(f"rules: two rules for {rule.jurisdiction} and {purpose}; there may be one")
                 seen.add((rule.jurisdiction, purpose))
         for jurisdiction, names in self.zones.items():
-            if not available_timezones().issuperset(names):
+            if not zone_names().issuperset(names):
                 raise ValueError(f"zones.{jurisdiction}: every entry must be an IANA time zone name")
         return self
 
-    def hours_for(self, country: str, region: str | None, purpose: Purpose) -> CallingHours | None:
+    def hours_for(
+        self, country: str, region: str | None, purpose: Purpose, *, without_a_rule: CallingHours | None = None
+    ) -> CallingHours | None:
         """What may be done for contacts of a country and subdivision.
 
         :param country: ISO 3166 country code.
         :param region: full subdivision code such as ``US-FL``; None when it is not known, and then every
             subdivision's rule applies: the strictest intersection.
         :param purpose: what the call is for.
-        :return: the intersection of all rules that apply; None when neither the country nor, for a known
-            region, the region has a rule for this purpose.
+        :param without_a_rule: what holds when neither the country nor, for a known region, the region has a rule for
+            this purpose. Rules of regions in which the contact may be apply on top of it. Default None: nothing.
+        :return: the intersection of all that applies; None when nothing does.
         """
         rules = [rule for rule in self.rules if rule.country == country and purpose in rule.purposes]
         apply = [rule for rule in rules if region is None or rule.jurisdiction in {country, region}]
-        if not any(rule.jurisdiction in {country, region} for rule in apply):
+        ruled = any(rule.jurisdiction in {country, region} for rule in apply)
+        base = ANY_HOUR if ruled else without_a_rule
+        if base is None:
             return None
-        week: list[list[Span]] = [[(0, MINUTES_PER_DAY)] for _ in range(7)]
-        calendars: set[str] = set()
-        limits: list[int] = []
+        week = [list(spans) for spans in base.week]
+        calendars = set(base.holiday_calendars)
+        limits = [] if base.max_attempts_per_day is None else [base.max_attempts_per_day]
         for rule in apply:
             week = [intersect(spans, rule.hours[day]) for day, spans in enumerate(week)]
             if rule.public_holidays == "forbidden":
@@ -201,23 +216,23 @@ class CallingRules(_Strict):
                 limits.append(rule.max_attempts_per_day)
         return CallingHours(tuple(map(tuple, week)), frozenset(calendars), min(limits, default=None))
 
-    def read_region(self, country: str, region: str) -> str | None:
-        """Turn what a table says about a contact's region into a full subdivision code.
+    def read_region(self, country: str, region: str) -> tuple[str, str | None]:
+        """Turn what a table says about a contact's region into a country and a full subdivision code.
 
         :param country: ISO code of the country that a bare subdivision belongs to.
         :param region: ``US-FL``, ``FL`` or ``Florida``, in any case.
-        :return: ``US-FL``; None when no such subdivision is known, so that the strictest rules apply.
+        :return: ``US`` and ``US-FL``; the country and None when it has no such subdivision, so that the strictest of
+            its rules apply.
         """
         text = region.strip()
         stated = re.fullmatch(r"([A-Za-z]{2})-([A-Za-z0-9]{1,3})", text)
-        if stated:
-            country, text = stated.group(1).upper(), stated.group(2)
+        if stated and stated[1].upper() in zones_of_country():
+            country, text = stated[1].upper(), stated[2]
         codes = _subdivisions(country)
         code = codes.get(text.casefold(), text.upper())
         full = f"{country}-{code}"
-        if code in codes.values() or full in self.zones or any(rule.jurisdiction == full for rule in self.rules):
-            return full
-        return None
+        known = code in codes.values() or full in self.zones or any(rule.jurisdiction == full for rule in self.rules)
+        return country, full if known else None
 
 
 def load_rules(calling_hours: str | Path | Mapping[str, Any] | None = None) -> CallingRules:
@@ -245,6 +260,11 @@ def load_rules(calling_hours: str | Path | Mapping[str, Any] | None = None) -> C
 def is_public_holiday(calendar: str, day: date) -> bool:
     """Whether ``day`` is a public holiday in a country (``US``) or one of its subdivisions (``US-AL``)."""
     return day in _public_holidays(calendar, day.year)
+
+
+def shipped_zones() -> Mapping[str, Sequence[str]]:
+    """The zones of the subdivisions that the shipped rules know: facts that hold under any other rules too."""
+    return _shipped_rules().zones
 
 
 @lru_cache(maxsize=1)
@@ -284,20 +304,33 @@ def _jurisdiction_of(document: Mapping[str, Any], location: tuple[int | str, ...
     return ""
 
 
+# The calendars of all countries are imported when a rule first asks for one.
+
+
+@lru_cache(maxsize=1)
+def _holiday_calendars() -> Mapping[str, Sequence[str]]:
+    """Country code -> the codes of its subdivisions with holidays of their own."""
+    from holidays import list_supported_countries
+
+    return list_supported_countries()
+
+
 @lru_cache(maxsize=4096)
 def _public_holidays(calendar: str, year: int) -> frozenset[date]:
+    from holidays import country_holidays
+
     country, _, subdivision = calendar.partition("-")
-    known = subdivision in list_supported_countries().get(country, [])
+    known = subdivision in _holiday_calendars().get(country, ())
     return frozenset(country_holidays(country, subdiv=subdivision if known else None, years=year))
 
 
 @lru_cache(maxsize=256)
 def _subdivisions(country: str) -> dict[str, str]:
     """Names and codes of a country's subdivisions, in small letters, to their codes."""
-    supported = list_supported_countries()
-    if country not in supported:
+    from holidays import country_holidays
+
+    codes = _holiday_calendars().get(country)
+    if codes is None:
         return {}
     names = getattr(country_holidays(country), "subdivisions_aliases", {})
-    return {code.casefold(): code for code in supported[country]} | {
-        name.casefold(): code for name, code in names.items()
-    }
+    return {code.casefold(): code for code in codes} | {name.casefold(): code for name, code in names.items()}

@@ -15,7 +15,8 @@ from typing import Protocol
 import pendulum
 
 from ringg_provider.exceptions import InvalidRequest, NotFound
-from ringg_provider.hours.planner import ContactProfile, Held, NoRule, WindowPlanner
+from ringg_provider.hours.plan import ContactProfile, Held
+from ringg_provider.hours.planner import NoRule, WindowPlanner
 from ringg_provider.hours.rules import CallingHours, CallingRules, Purpose
 from ringg_provider.hours.schedule import DailyWindow, Schedule
 from ringg_provider.launch.protocol import ListState

@@ -25,8 +25,8 @@ from ringg_provider.api.request_model import (
     PlainDate,
     RequestModel,
     Text,
-    ZoneName,
 )
+from ringg_provider.hours.zones import ZoneName
 from ringg_provider.ringg.wire_types import CampaignTime, CountryCode, LocalTime, parse_campaign_time
 
 MAX_NUMBERS_PER_TERMINATE = 100

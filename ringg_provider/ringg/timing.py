@@ -1,4 +1,4 @@
-"""What a DAG says about a campaign, in the terms of ``campaign/``: its ``call_config`` and its times."""
+"""Times between a DAG, the calling hours and the wire: ``call_config``, start and end, ``call_slots``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import pendulum
 
 from ringg_provider.exceptions import InvalidRequest
-from ringg_provider.hours.planner import spans_left
-from ringg_provider.hours.schedule import DailyWindow, Schedule, closing_after, read_time, resolve_schedule
+from ringg_provider.hours.plan import WindowPlan, spans_left
+from ringg_provider.hours.schedule import WIRE_FORMAT, DailyWindow, Schedule, closing_after, read_time, resolve_schedule
 from ringg_provider.ringg.requests import CallConfig, CallSlots
 
 Time = datetime | str | None
@@ -31,7 +31,7 @@ def as_call_config(call_config: CallConfig | Mapping[str, Any]) -> CallConfig:
 
 
 def schedule_of(call_config: CallConfig, start: Time, end: Time, *, late_start_ok: bool = False) -> Schedule:
-    """When a campaign with this ``call_config`` starts and ends; see ``campaign/schedule.py``."""
+    """When a campaign with this ``call_config`` starts and ends; see ``hours/schedule.py``."""
     return resolve_schedule(window_of(call_config), start, end, late_start_ok=late_start_ok)
 
 
@@ -39,6 +39,38 @@ def window_of(call_config: CallConfig) -> DailyWindow:
     """The daily window and zone that a ``call_config`` asks for."""
     times = call_config.call_time
     return DailyWindow.from_call_time(times.call_start_time, times.call_end_time, times.timezone)
+
+
+def call_config_of(plan: WindowPlan, call_config: CallConfig) -> CallConfig:
+    """The ``call_config`` of a plan's list.
+
+    :param plan: when its contacts may be called.
+    :param call_config: the one that was asked for.
+    :return: a copy with the plan's window, and ``retry_count`` lowered to what its limit of attempts leaves.
+    """
+    config = call_config.wire()
+    config["call_time"] = {
+        **config["call_time"],
+        "call_start_time": f"{plan.window.opens:%H:%M}",
+        "call_end_time": f"{plan.window.closes:%H:%M}",
+        "timezone": plan.window.timezone,
+    }
+    retries = config.get("call_retry_config")
+    if plan.max_attempts_per_day is not None and retries:
+        retries["retry_count"] = min(retries.get("retry_count") or 0, plan.max_attempts_per_day - 1)
+    return CallConfig(**config)
+
+
+def call_slots_of(plan: WindowPlan) -> dict[str, Any] | None:
+    """The ``call_slots`` of a plan's list in the large flow; None when the daily window says it all."""
+    if plan.call_slots is None:
+        return None
+    return {
+        "mode": "absolute",
+        "intervals": [
+            {"start": begin.strftime(WIRE_FORMAT), "end": end.strftime(WIRE_FORMAT)} for begin, end in plan.call_slots
+        ],
+    }
 
 
 def planned_time(call_config: CallConfig | None, planned: Time, field: str) -> datetime | None:

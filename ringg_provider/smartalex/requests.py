@@ -20,8 +20,8 @@ from ringg_provider.api.request_model import (
     PhoneNumber,
     RequestModel,
     Text,
-    ZoneName,
 )
+from ringg_provider.hours.zones import ZoneName
 
 #: What is known of a contact besides the number.
 CONTACT_FIELDS = ("first_name", "last_name", "email", "company")

@@ -27,7 +27,8 @@ from ringg_provider.exceptions import InvalidContacts, InvalidRequest, Permanent
 from ringg_provider.history.tables import CALLS, HistoryState, calls_table
 from ringg_provider.hooks.platform import PlatformHook
 from ringg_provider.hooks.sql import sql_engine
-from ringg_provider.hours.planner import Held, WindowPlanner
+from ringg_provider.hours.plan import Held
+from ringg_provider.hours.planner import WindowPlanner
 from ringg_provider.hours.rules import load_rules
 from ringg_provider.hours.schedule import DailyWindow, Schedule
 from ringg_provider.launch.ledger import LaunchLedger
@@ -423,9 +424,8 @@ class SqlToListsOperator(BaseOperator):
         self,
         window: DailyWindow,
         schedule: Schedule,
-        flow: Literal["standard", "large"] = "standard",
         *,
-        use_call_slots: bool = False,
+        most_slots: int = 0,
     ) -> Planner | None:
         """Plans each contact's calling window by `purpose`; None when the campaign's own window holds for everybody."""
         if not self.purpose:
@@ -435,8 +435,7 @@ class SqlToListsOperator(BaseOperator):
             purpose=self.purpose,  # type: ignore[arg-type]  # it checks the word itself
             window=window,
             schedule=schedule,
-            flow=flow,
-            use_call_slots=use_call_slots,
+            most_slots=most_slots,
             no_rule=self.no_rule,
             blackout_dates=self.blackout_dates,
         )

@@ -20,16 +20,16 @@ from ringg_provider.exceptions import (
     UnexpectedResponse,
 )
 from ringg_provider.hooks.ringg import RinggHook
-from ringg_provider.hours.planner import WindowPlan
+from ringg_provider.hours.plan import WindowPlan
 from ringg_provider.hours.schedule import DailyWindow, Schedule
-from ringg_provider.operators.ringg import as_call_config, schedule_of
 from ringg_provider.ringg.campaigns import Flow
 from ringg_provider.ringg.client import RinggClient
 from ringg_provider.ringg.invalid_rows import fetch_invalid_rows
-from ringg_provider.ringg.limits import MAX_CSV_BYTES, PHONE_HEADER, PHONE_VARIABLE
+from ringg_provider.ringg.limits import MAX_CALL_SLOTS, MAX_CSV_BYTES, PHONE_HEADER, PHONE_VARIABLE
 from ringg_provider.ringg.preflight import check_agent, check_variables
 from ringg_provider.ringg.requests import CallConfig, CampaignSpec
 from ringg_provider.ringg.responses import UploadStatus
+from ringg_provider.ringg.timing import as_call_config, call_config_of, call_slots_of, schedule_of
 from ringg_provider.ringg.uploads import UploadVerdict, judge_upload
 from ringg_provider.transfers.sql_to_lists import Invalid, SqlToListsOperator
 
@@ -282,8 +282,8 @@ class _RinggLists:
         """Plans each contact's calling window."""
         times = self.call_config.call_time
         window = DailyWindow.from_call_time(times.call_start_time, times.call_end_time, times.timezone)
-        flow: Flow = "large" if self.task.flow == "large" else "standard"
-        return self.task.window_planner(window, self.schedule, flow, use_call_slots=self.task.use_call_slots)
+        slots = MAX_CALL_SLOTS if self.task.use_call_slots and self.task.flow == "large" else 0
+        return self.task.window_planner(window, self.schedule, most_slots=slots)
 
     def prepare(self, sifter: Sifter) -> None:
         """Nothing: the platform keeps no list of people who must not be called."""
@@ -310,7 +310,7 @@ class _RinggLists:
         task = self.task
         call_config, schedule = self.call_config, self.schedule
         if isinstance(group.plan, WindowPlan):
-            call_config = CallConfig(**group.plan.call_config(call_config.wire()))
+            call_config = call_config_of(group.plan, call_config)
             schedule = group.plan.schedule
         schedule = schedule_of(call_config, schedule.start, schedule.end, late_start_ok=True)
         return CampaignSpec(
@@ -351,5 +351,5 @@ def _item(
         # Whoever starts the list must ask this ledger first, also where a DAG forgets to say so.
         "ledger_conn_id": task.ledger_conn_id,
     }
-    slots = contacts.group.plan.wire_slots() if isinstance(contacts.group.plan, WindowPlan) else None
+    slots = call_slots_of(contacts.group.plan) if isinstance(contacts.group.plan, WindowPlan) else None
     return item if slots is None else item | {"call_slots": slots}

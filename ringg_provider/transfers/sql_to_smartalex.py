@@ -14,7 +14,7 @@ from ringg_provider.contacts.sifting import Planner, Sifter
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.smartalex import CALLS, smartalex_calls_table
 from ringg_provider.hooks.smartalex import SmartAlexHook
-from ringg_provider.hours.planner import WindowPlan
+from ringg_provider.hours.plan import WindowPlan
 from ringg_provider.hours.schedule import DailyWindow, Schedule, resolve_schedule
 from ringg_provider.operators.smartalex import as_settings, require_usable_agent
 from ringg_provider.smartalex import SmartAlexClient

@@ -4,31 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import holidays
 import pendulum
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
 
 from ringg_provider.exceptions import InvalidRequest
-from ringg_provider.hours.planner import (
-    ContactProfile,
-    Held,
-    HoldCode,
-    WindowPlan,
-    WindowPlanner,
-    spans_left,
-)
+from ringg_provider.hours.plan import ContactProfile, Held, HoldCode, WindowPlan, spans_left
+from ringg_provider.hours.planner import WindowPlanner
 from ringg_provider.hours.rules import load_rules
-from ringg_provider.hours.schedule import DailyWindow, Schedule
+from ringg_provider.hours.schedule import WIRE_FORMAT, DailyWindow, Schedule
 from ringg_provider.hours.wall_clock import clock_in
+from tests.hours.oracle import minutes_dialled
 
 NEW_YORK, KOLKATA, LONDON = "America/New_York", "Asia/Kolkata", "Europe/London"
-# One number per place: what phonenumbers says about each is checked in test_calling_hours_regions.py.
+# One number per place: what phonenumbers says about each is checked in tests/numbers.
 FLORIDA, CALIFORNIA, RHODE_ISLAND, TOLL_FREE = "+13055551234", "+14155552671", "+14015551234", "+18005551234"
 INDIA, GERMANY, PUERTO_RICO = "+919876543210", "+4915123456789", "+17872345678"
 
@@ -67,6 +58,13 @@ def sent(outcome: WindowPlan | Held) -> tuple[str, str, str]:
     return f"{made.window.opens:%H:%M}-{made.window.closes:%H:%M}", made.schedule.wire_start, made.schedule.wire_end
 
 
+def slots_of(outcome: WindowPlan | Held) -> list[tuple[str, str]]:
+    """The slots on the wall of the campaign's zone."""
+    slots = plan(outcome).call_slots
+    assert slots is not None
+    return [(begin.strftime(WIRE_FORMAT), end.strftime(WIRE_FORMAT)) for begin, end in slots]
+
+
 class TestOneDay:
     """Wednesday 14 October 2026: no holiday anywhere, every rule open."""
 
@@ -89,7 +87,7 @@ class TestOneDay:
 
     @pytest.mark.parametrize("region", ["US-FL", "FL", "fl", " Florida "])
     def test_a_region_is_read_however_it_is_written(self, region):
-        assert sent(planner(*self.day).plan_contact(FLORIDA, region=region))[0] == "08:00-20:00"
+        assert sent(planner(*self.day).plan_contact(FLORIDA, region=region))[0] == "09:00-20:00"
 
     @pytest.mark.parametrize("region", [None, "", "Narnia"])
     def test_an_american_of_unknown_state_gets_the_strictest_of_all_states(self, region):
@@ -105,6 +103,18 @@ class TestOneDay:
         # 08:00-21:00 in Los Angeles and in New York, on New York's clock.
         assert sent(planner(*self.day).plan_contact(FLORIDA, region="US-CA"))[0] == "11:00-21:00"
 
+    def test_a_region_of_two_zones_respects_both_whichever_of_them_the_number_is_from(self):
+        # A North Carolina number of a person in Tennessee, who may live in Nashville: 08:00 there is 09:00 Eastern.
+        outcome = planner(*self.day).plan_contact("+19195551234", region="US-TN")
+        assert sent(outcome)[0] == "09:00-21:00"
+
+    def test_a_region_whose_zones_nobody_listed_may_be_in_any_zone_of_its_country(self):
+        rule = {"jurisdiction": "AU", "purposes": ["promotional"], "hours": {"daily": "08:00-20:00"}}
+        rules = load_rules({"rules": [rule | {"source": "made up", "checked": "2026-11-20"}]})
+        asked = planner(*self.day, zone="Australia/Brisbane", rules=rules)
+        # Lord Howe is an hour ahead of Brisbane then, and Eucla 75 minutes behind.
+        assert sent(asked.plan_contact("+61892345678", region="AU-QLD"))[0] == "10:00-19:00"
+
     def test_a_territorys_number_is_under_the_federal_rule_in_its_own_zone(self):
         assert sent(planner(*self.day, zone="America/Puerto_Rico").plan_contact(PUERTO_RICO))[0] == "08:00-21:00"
 
@@ -116,8 +126,13 @@ class TestOneDay:
         assert outcome.code == HoldCode.UNKNOWN_ZONE
         assert "Eastern" not in outcome.detail
 
-    def test_a_region_abroad_without_a_zone_is_held(self):
-        assert held(planner(*self.day).plan_contact(INDIA, region="US-FL")).code == HoldCode.REGION_CONFLICT
+    @pytest.mark.parametrize("zone", ["localtime", "Factory", "posixrules"])
+    def test_what_a_machine_takes_for_a_zone_but_the_iana_does_not_is_unknown(self, zone):
+        assert held(planner(*self.day).plan_contact(FLORIDA, timezone=zone)).code == HoldCode.UNKNOWN_ZONE
+
+    @pytest.mark.parametrize("region", ["US-FL", "FR-ZZZ"])
+    def test_a_region_abroad_without_a_zone_is_held(self, region):
+        assert held(planner(*self.day).plan_contact(INDIA, region=region)).code == HoldCode.REGION_CONFLICT
 
     def test_a_region_abroad_with_a_zone_is_called_under_that_countrys_rules(self):
         outcome = planner(*self.day).plan_contact(INDIA, timezone=NEW_YORK, region="US-FL")
@@ -175,7 +190,21 @@ class TestNoRule:
         )
         assert held(closed.plan_contact(INDIA)).code == HoldCode.NOT_CALLABLE
 
-    @pytest.mark.parametrize("field", ["purpose", "flow", "no_rule"])
+    @pytest.mark.parametrize(
+        ("region", "window", "attempts"),
+        [(None, "10:00-12:00", 1), ("BY", "10:00-12:00", 1), ("BE", "07:00-22:00", None)],
+    )
+    def test_allow_keeps_the_rules_of_regions_in_which_the_contact_may_be(self, region, window, attempts):
+        bavaria = {"jurisdiction": "DE-BY", "purposes": ["promotional"], "hours": {"daily": "10:00-12:00"}}
+        bavaria |= {"source": "made up", "checked": "2026-11-20", "max_attempts_per_day": 1}
+        berlin = "Europe/Berlin"
+        asked = planner(
+            *self.day, zone=berlin, hours="07:00-22:00", rules=load_rules({"rules": [bavaria]}), no_rule="allow"
+        )
+        outcome = plan(asked.plan_contact(GERMANY, region=region))
+        assert (sent(outcome)[0], outcome.max_attempts_per_day) == (window, attempts)
+
+    @pytest.mark.parametrize("field", ["purpose", "no_rule"])
     def test_a_choice_that_does_not_exist_is_named(self, field):
         with pytest.raises(InvalidRequest, match=f"{field} must be one of") as caught:
             planner(*self.day, **{field: "other"})
@@ -210,36 +239,26 @@ class TestSeveralDays:
         assert sent(outcome) == ("13:30-23:59", "24/10/2026, 13:30", "26/10/2026, 23:59")
 
     def test_the_large_flow_can_keep_every_minute_with_slots(self):
-        large = planner("2026-10-24T00:00", "2026-10-26T23:59", zone=KOLKATA, flow="large", use_call_slots=True)
+        large = planner("2026-10-24T00:00", "2026-10-26T23:59", zone=KOLKATA, most_slots=100)
         outcome = plan(large.plan_contact("+442071234567"))
-        assert outcome.wire_slots() == {
-            "mode": "absolute",
-            "intervals": [
-                # After midnight in Kolkata it is still the evening before in London.
-                {"start": "24/10/2026, 00:00", "end": "24/10/2026, 01:30"},
-                {"start": "24/10/2026, 12:30", "end": "24/10/2026, 23:59"},
-                {"start": "25/10/2026, 00:00", "end": "25/10/2026, 01:30"},
-                {"start": "25/10/2026, 13:30", "end": "25/10/2026, 23:59"},
-                {"start": "26/10/2026, 00:00", "end": "26/10/2026, 02:30"},
-                {"start": "26/10/2026, 13:30", "end": "26/10/2026, 23:59"},
-            ],
-        }
+        assert slots_of(outcome) == [
+            # After midnight in Kolkata it is still the evening before in London.
+            ("24/10/2026, 00:00", "24/10/2026, 01:30"),
+            ("24/10/2026, 12:30", "24/10/2026, 23:59"),
+            ("25/10/2026, 00:00", "25/10/2026, 01:30"),
+            ("25/10/2026, 13:30", "25/10/2026, 23:59"),
+            ("26/10/2026, 00:00", "26/10/2026, 02:30"),
+            ("26/10/2026, 13:30", "26/10/2026, 23:59"),
+        ]
         assert sent(outcome) == ("00:00-23:59", "24/10/2026, 00:00", "26/10/2026, 23:59")
 
-    def test_without_being_told_the_large_flow_plans_like_the_standard_one(self):
-        days = ("2026-10-24T00:00", "2026-10-26T23:59")
-        standard = planner(*days, zone=KOLKATA).plan_contact("+442071234567")
-        assert planner(*days, zone=KOLKATA, flow="large").plan_contact("+442071234567") == standard
-
     def test_slots_are_left_out_where_one_window_says_the_same(self):
-        large = planner("2026-10-14T00:00", "2026-10-16T23:59", flow="large", use_call_slots=True, zone=KOLKATA)
-        assert plan(large.plan_contact(INDIA)).wire_slots() is None
+        large = planner("2026-10-14T00:00", "2026-10-16T23:59", most_slots=100, zone=KOLKATA)
+        assert plan(large.plan_contact(INDIA)).call_slots is None
 
     def test_slots_stay_within_the_platforms_hundred(self):
-        large = planner("2026-01-05T00:00", "2026-12-31T23:59", flow="large", use_call_slots=True)
-        slots = plan(large.plan_contact(RHODE_ISLAND, region="RI")).wire_slots()
-        assert slots is not None
-        assert len(slots["intervals"]) == 100
+        large = planner("2026-01-05T00:00", "2026-12-31T23:59", most_slots=100)
+        assert len(slots_of(large.plan_contact(RHODE_ISLAND, region="RI"))) == 100
 
     def test_a_start_in_the_hour_that_comes_twice_moves_behind_it(self):
         # On 1 November 2026 New York shows 01:00 to 02:00 twice.
@@ -254,49 +273,15 @@ class TestSeveralDays:
         # 11:00 in Kolkata is 01:30 in New York, the first of the two; and 15:00 is 04:30, on the new clock.
         rule = {"jurisdiction": "IN", "purposes": ["promotional"], "hours": {"daily": ["11:00-15:00", "17:00-18:00"]}}
         rules = load_rules({"rules": [rule | {"source": "made up", "checked": "2026-11-20"}]})
-        large = planner("2026-11-01T00:00", "2026-11-01T20:00", rules=rules, flow="large", use_call_slots=True)
-        assert plan(large.plan_contact(INDIA)).wire_slots() == {
-            "mode": "absolute",
-            "intervals": [
-                {"start": "01/11/2026, 02:00", "end": "01/11/2026, 04:30"},
-                {"start": "01/11/2026, 06:30", "end": "01/11/2026, 07:30"},
-            ],
-        }
+        large = planner("2026-11-01T00:00", "2026-11-01T20:00", rules=rules, most_slots=100)
+        assert slots_of(large.plan_contact(INDIA)) == [
+            ("01/11/2026, 02:00", "01/11/2026, 04:30"),
+            ("01/11/2026, 06:30", "01/11/2026, 07:30"),
+        ]
 
 
-class TestWhatIsSent:
+class TestPlansAsKeys:
     day = ("2026-10-14T00:00", "2026-10-14T23:59")
-
-    def test_the_call_config_keeps_everything_but_the_window(self):
-        asked = {
-            "max_call_length": 300,
-            "call_time": {
-                "call_start_time": "00:00",
-                "call_end_time": "23:59",
-                "timezone": NEW_YORK,
-                "scheduled_at": None,
-            },
-            "call_retry_config": {"retry_count": 5, "retry_busy": 30},
-        }
-        outcome = plan(planner(*self.day).plan_contact("+12035551234", region="CT"))
-        assert outcome.call_config(asked) == {
-            "max_call_length": 300,
-            "call_time": {
-                "call_start_time": "09:00",
-                "call_end_time": "20:00",
-                "timezone": NEW_YORK,
-                "scheduled_at": None,
-            },
-            "call_retry_config": {"retry_count": 5, "retry_busy": 30},
-        }
-        assert asked["call_time"]["call_start_time"] == "00:00"
-
-    def test_a_rules_limit_of_attempts_lowers_the_retries(self):
-        outcome = plan(planner(*self.day).plan_contact(FLORIDA, region="FL"))
-        config = outcome.call_config({"call_retry_config": {"retry_count": 5}})
-        assert config["call_retry_config"] == {"retry_count": 2}
-        assert outcome.call_config({"call_retry_config": {"retry_count": 1}})["call_retry_config"] == {"retry_count": 1}
-        assert "call_retry_config" not in outcome.call_config({})
 
     def test_contacts_that_may_be_called_alike_share_a_plan(self):
         one = planner(*self.day)
@@ -313,7 +298,7 @@ class TestWhatIsSent:
     def test_a_plan_describes_itself_with_window_dates_and_limit(self):
         outcome = plan(planner(*self.day).plan_contact(FLORIDA, region="FL"))
         assert outcome.describe() == (
-            "08:00-20:00 America/New_York, 14/10/2026, 08:00 to 14/10/2026, 20:00, at most 3 attempts a day"
+            "09:00-20:00 America/New_York, 14/10/2026, 09:00 to 14/10/2026, 20:00, at most 3 attempts a day"
         )
 
 
@@ -358,243 +343,6 @@ class TestCheckingACampaign:
         noon = datetime(2026, 10, 14, 12, 0, 1, tzinfo=zone)
         assert spans_left(window, dates, noon) == [(noon + timedelta(seconds=59), first[1]), second]
         assert spans_left(window, dates, second[1]) == []
-
-
-# ---------------------------------------------------------------------------------------------------- the property
-#
-# A slow and obvious reading of rules and of the wire, written without looking at the implementation: take every
-# minute, look at every clock, compare strings.
-
-ZONES = (
-    "America/New_York",
-    "America/Los_Angeles",
-    "America/Phoenix",
-    "America/St_Johns",  # half an hour off the others
-    "America/Havana",  # changes at midnight
-    "America/Santiago",  # southern summer, changes at midnight
-    "Africa/Casablanca",  # leaves its time for Ramadan
-    "Africa/Cairo",
-    "Asia/Beirut",  # midnight belongs to the lost hour
-    "Asia/Kathmandu",
-    "Asia/Kolkata",
-    "Australia/Lord_Howe",  # moves by half an hour
-    "Europe/London",
-    "Pacific/Chatham",
-    "Pacific/Kiritimati",
-    "Pacific/Pago_Pago",
-    "UTC",
-)
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-@cache
-def clock_changes(zone: str) -> list[date]:
-    """The days of 2026 and 2027 on which the clocks of a zone change."""
-    noons = [datetime(2026, 1, 1, 12, tzinfo=UTC) + timedelta(days=day) for day in range(730)]
-    offsets = [noon.astimezone(ZoneInfo(zone)).utcoffset() for noon in noons]
-    return [noons[day].date() for day in range(1, 730) if offsets[day] != offsets[day - 1]]
-
-
-def may_be_called(rules: dict[str, Any], profile: ContactProfile, blackouts: list[date], minute: datetime) -> bool:
-    for zone in profile.zones:
-        local = minute.astimezone(ZoneInfo(zone))
-        if local.date() in blackouts:
-            return False
-        for rule in rules["rules"]:
-            if rule["jurisdiction"] not in {profile.country, profile.region} and profile.region is not None:
-                continue
-            shown, weekday = f"{local:%H:%M}", WEEKDAYS[local.weekday()]
-            if not any(
-                opens <= shown < closes
-                for opens, closes in (text.split("-") for text in rule["hours"].get(weekday, []))
-            ):
-                return False
-            if rule["public_holidays"] == "forbidden" and local.date() in us_holidays(rule["jurisdiction"]):
-                return False
-    return True
-
-
-@cache
-def us_holidays(jurisdiction: str) -> frozenset[date]:
-    federal = holidays.country_holidays("US", years=range(2025, 2029))
-    state = holidays.country_holidays("US", subdiv=jurisdiction[3:] or None, years=range(2025, 2029))
-    return frozenset(federal) | frozenset(state)
-
-
-def minutes_dialled(outcome: WindowPlan, fold: int) -> list[datetime]:
-    """Every minute at which a platform dials that reads ambiguous wire times as the first (0) or the second (1)."""
-    zone = ZoneInfo(outcome.window.timezone)
-
-    def read(text: str) -> datetime:
-        local = datetime.strptime(text, "%d/%m/%Y, %H:%M").replace(tzinfo=zone, fold=fold)
-        return local.astimezone(UTC)
-
-    slots = outcome.wire_slots()
-    spans = [(slot["start"], slot["end"]) for slot in slots["intervals"]] if slots else []
-    opens, closes = f"{outcome.window.opens:%H:%M}", f"{outcome.window.closes:%H:%M}"
-    minute, end = read(outcome.schedule.wire_start), read(outcome.schedule.wire_end)
-    dialled = []
-    absolute = [(read(first), read(last)) for first, last in spans]
-    while minute < end:
-        if opens <= f"{minute.astimezone(zone):%H:%M}" < closes and (
-            not slots or any(first <= minute < last for first, last in absolute)
-        ):
-            dialled.append(minute)
-        minute += timedelta(minutes=1)
-    return dialled
-
-
-half_hours = st.integers(0, 47).map(lambda half: f"{half // 2:02}:{half % 2 * 30:02}")
-odd_times = st.times().map(lambda at: f"{at:%H:%M}")
-
-
-@st.composite
-def hours_of_a_day(draw: st.DrawFn) -> list[str]:
-    """Mostly a long day; sometimes the whole day, odd minutes, or two windows."""
-    kind = draw(st.sampled_from(["long", "long", "long", "all", "all", "odd", "two"]))
-    if kind == "all":
-        return ["00:00-24:00"]
-    if kind == "long":
-        return [
-            f"{draw(st.integers(0, 11)):02}:{draw(st.sampled_from(['00', '15', '59']))}-{draw(st.integers(15, 23))}:30"
-        ]
-    edges = sorted(draw(st.sets(odd_times, min_size=4, max_size=4)))
-    return [f"{edges[0]}-{edges[1]}", f"{edges[2]}-{edges[3]}"] if kind == "two" else [f"{edges[0]}-{edges[3]}"]
-
-
-@st.composite
-def rule(draw: st.DrawFn, jurisdiction: str) -> dict[str, Any]:
-    usual = draw(hours_of_a_day())
-    hours = dict.fromkeys(WEEKDAYS, usual)
-    for day in draw(st.lists(st.sampled_from(WEEKDAYS), max_size=2)):
-        hours[day] = draw(hours_of_a_day())
-    for day in draw(st.lists(st.sampled_from(WEEKDAYS), max_size=1)):
-        del hours[day]
-    return {
-        "jurisdiction": jurisdiction,
-        "purposes": ["promotional"],
-        "hours": hours,
-        "public_holidays": draw(st.sampled_from(["allowed", "forbidden"])),
-        "source": "made up",
-        "checked": "2026-11-20",
-    }
-
-
-@st.composite
-def situations(draw: st.DrawFn) -> tuple[dict[str, Any], ContactProfile, DailyWindow, Schedule, list[date]]:
-    home = draw(st.sampled_from(ZONES))
-    zones = draw(st.sets(st.sampled_from(ZONES), min_size=1, max_size=2))
-    changes = [day for zone in (home, *sorted(zones)) for day in clock_changes(zone)]
-    if changes and draw(st.integers(0, 2)):
-        day = draw(st.sampled_from(changes)) - timedelta(days=draw(st.integers(0, 2)))
-    else:
-        day = draw(
-            st.sampled_from([date(2026, 7, 3), date(2027, 12, 30)]) | st.dates(date(2026, 1, 2), date(2027, 12, 20))
-        )
-    start = datetime.fromisoformat(f"{day}") + timedelta(minutes=draw(st.just(0) | st.integers(0, 1439)))
-    end = start + timedelta(minutes=draw(st.integers(30, 3 * 1440) | st.just(3 * 1440)))
-    narrow = st.sets(half_hours | odd_times, min_size=2, max_size=2).map(sorted)
-    opens, closes = draw(st.just(["00:00", "23:59"]) | st.just(["00:30", "22:15"]) | narrow)
-    return (
-        {"rules": [draw(rule("US")), draw(rule("US-AL"))]},
-        ContactProfile("US", draw(st.sampled_from(["US-AL", "US-NY", None])), tuple(sorted(zones))),
-        DailyWindow.from_call_time(opens, closes, home),
-        schedule(home, start.isoformat(), end.isoformat()),
-        draw(st.just([]) | st.just([]) | st.just([day + timedelta(days=1)])),
-    )
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
-@given(situation=situations(), large=st.booleans())
-def test_no_minute_of_a_plan_is_forbidden_for_its_contacts(situation, large):
-    rules, profile, window, dates, blackouts = situation
-    assume(dates.start < dates.end)
-    outcome = WindowPlanner(
-        load_rules(rules),
-        purpose="promotional",
-        window=window,
-        schedule=dates,
-        flow="large" if large else "standard",
-        use_call_slots=large,
-        blackout_dates=blackouts,
-        shortest_window=1,
-    ).plan(profile)
-    if isinstance(outcome, Held):
-        return
-    for fold in (0, 1):
-        for minute in minutes_dialled(outcome, fold):
-            assert may_be_called(rules, profile, blackouts, minute), minute
-            assert dates.start <= minute < dates.end
-            assert window.opens <= minute.astimezone(ZoneInfo(window.timezone)).time() < window.closes
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(situation=situations())
-def test_a_plan_with_slots_loses_no_minute_away_from_repeated_hours(situation):
-    rules, profile, window, dates, blackouts = situation
-    assume(dates.start < dates.end)
-    zone = ZoneInfo(window.timezone)
-    asked = WindowPlan(window, dates)
-    wanted = [minute for minute in minutes_dialled(asked, 0) if may_be_called(rules, profile, blackouts, minute)]
-    assume(all(twice(minute, zone) is False for minute in wanted))
-    outcome = WindowPlanner(
-        load_rules(rules),
-        purpose="promotional",
-        window=window,
-        schedule=dates,
-        flow="large",
-        use_call_slots=True,
-        blackout_dates=blackouts,
-        shortest_window=1,
-    ).plan(profile)
-    assert (minutes_dialled(outcome, 0) if isinstance(outcome, WindowPlan) else []) == wanted
-
-
-def twice(minute: datetime, zone: ZoneInfo) -> bool:
-    local = minute.astimezone(zone)
-    return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(situation=situations())
-def test_a_standard_plan_has_as_many_minutes_as_any_run_of_days_and_window(situation):
-    rules, profile, window, dates, blackouts = situation
-    assume(dates.start < dates.end)
-    zone = ZoneInfo(window.timezone)
-    asked = minutes_dialled(WindowPlan(window, dates), 0)
-    assume(not any(twice(minute, zone) for minute in (*asked, dates.start, dates.end)))
-    allowed: dict[date, dict[str, bool]] = {}
-    for minute in asked:
-        local = minute.astimezone(zone)
-        allowed.setdefault(local.date(), {})[f"{local:%H:%M}"] = may_be_called(rules, profile, blackouts, minute)
-    outcome = WindowPlanner(
-        load_rules(rules),
-        purpose="promotional",
-        window=window,
-        schedule=dates,
-        blackout_dates=blackouts,
-        shortest_window=1,
-    ).plan(profile)
-    made = len(minutes_dialled(outcome, 0)) if isinstance(outcome, WindowPlan) else 0
-    assert made == most_minutes(allowed, window)
-
-
-def most_minutes(allowed: dict[date, dict[str, bool]], window: DailyWindow) -> int:
-    """Try every run of days; in each, every longest stretch of the clock in which no day forbids a minute."""
-    clock = [f"{minute // 60:02}:{minute % 60:02}" for minute in range(1440)]
-    clock = [shown for shown in clock if f"{window.opens:%H:%M}" <= shown < f"{window.closes:%H:%M}"]
-    best, days = 0, sorted(allowed)
-    for first in range(len(days)):
-        for last in range(first, len(days)):
-            run = [allowed[day] for day in days[first : last + 1]]
-            stretch = 0
-            for shown in clock:
-                if any(day.get(shown) is False for day in run):
-                    stretch = 0
-                else:
-                    stretch += sum(shown in day for day in run)
-                best = max(best, stretch)
-    return best
 
 
 def test_contacts_of_the_shipped_rules_are_never_listed_in_a_forbidden_minute_over_a_year_of_fridays():

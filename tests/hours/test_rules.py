@@ -79,9 +79,15 @@ class TestForm:
         with pytest.raises(InvalidRequest, match=r"rules\[0\].jurisdiction"):
             load_rules(document(jurisdiction=jurisdiction))
 
-    def test_public_holidays_need_a_country_with_a_known_calendar(self):
-        with pytest.raises(InvalidRequest, match="does not know this country"):
-            load_rules(document(jurisdiction="XX", public_holidays="forbidden"))
+    def test_public_holidays_need_a_calendar_of_the_jurisdiction(self):
+        # Easter Monday is a holiday in London and not in the calendar of the whole United Kingdom.
+        with pytest.raises(InvalidRequest, match="has no such calendar"):
+            load_rules(document(jurisdiction="GB-LND", public_holidays="forbidden"))
+        assert load_rules(document(jurisdiction="GB-ENG", public_holidays="forbidden"))
+
+    def test_a_country_that_is_none_is_refused_because_its_rule_would_protect_nobody(self):
+        with pytest.raises(InvalidRequest, match=r"the rule for UK\): must begin with the ISO 3166 code of a country"):
+            load_rules(document(jurisdiction="UK"))
 
     def test_two_rules_for_one_jurisdiction_and_purpose_are_refused(self):
         rules = document()["rules"] + document(purposes=["survey", "promotional"])["rules"]
@@ -228,17 +234,19 @@ def test_a_holiday_of_a_state_is_not_one_of_its_country():
 
 
 @pytest.mark.parametrize(
-    ("country", "text", "region"),
+    ("country", "text", "place"),
     [
-        ("US", "FL", "US-FL"),
-        ("US", " us-fl ", "US-FL"),
-        ("US", "new york", "US-NY"),
-        ("IN", "US-FL", "US-FL"),
-        ("IN", "KA", "IN-KA"),
-        ("US", "Narnia", None),
-        ("US", "", None),
-        ("ZZ", "FL", None),
+        ("US", "FL", ("US", "US-FL")),
+        ("US", " us-fl ", ("US", "US-FL")),
+        ("US", "new york", ("US", "US-NY")),
+        ("IN", "US-FL", ("US", "US-FL")),
+        ("IN", "KA", ("IN", "IN-KA")),
+        ("US", "Narnia", ("US", None)),
+        ("US", "", ("US", None)),
+        ("US", "FR-ZZZ", ("FR", None)),
+        ("US", "ZZ-FL", ("US", None)),
+        ("ZZ", "FL", ("ZZ", None)),
     ],
 )
-def test_regions_are_read_in_codes_and_names(country, text, region):
-    assert load_rules().read_region(country, text) == region
+def test_regions_are_read_in_codes_and_names(country, text, place):
+    assert load_rules().read_region(country, text) == place

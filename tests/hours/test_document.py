@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ringg_provider.hours.planner import HoldCode
+from ringg_provider.hours.plan import HoldCode
 from ringg_provider.hours.rules import load_rules
 from ringg_provider.launch.staleness import Freshness
 
