@@ -266,9 +266,15 @@ class WindowPlanner:
             return None
         begin, end = clock.unmistakable((within[0][0], within[-1][1]))
         schedule = _schedule(self._window, begin, end)
-        if begin >= end or not dialled(daily, schedule):
+        left = dialled(daily, schedule)
+        if begin >= end or not left:
             return None
-        return WindowPlan(daily, schedule, max_attempts_per_day=hours.max_attempts_per_day)
+        # A platform that knows no end goes on tomorrow: hours that the dates leave out today are not in the window.
+        shown = [span for spans in clock.shown(left).values() for span in spans]
+        closes = max(span[1] for span in shown)
+        opens = max(window[0], min(*(span[0] for span in shown), closes - self._shortest))
+        tight = DailyWindow(time_of_day(opens), time_of_day(min(closes, window[1])), self._window.timezone)
+        return WindowPlan(tight, schedule, max_attempts_per_day=hours.max_attempts_per_day)
 
     def _slotted_plan(self, permitted: list[Span], hours: CallingHours) -> WindowPlan | None:
         clock = clock_in(self._window.timezone)

@@ -146,6 +146,14 @@ class TestOneDay:
         assert held(planner(*self.day, zone=KOLKATA, hours="20:31-23:00").plan_contact(INDIA))
         assert plan(planner(*self.day, zone=KOLKATA, hours="20:30-23:00").plan_contact(INDIA))
 
+    def test_hours_before_the_start_are_not_in_the_window_of_a_platform_that_may_go_on_tomorrow(self):
+        # From 09:15 to midnight nothing before 09:00 would be dialled, but tomorrow it would.
+        late = planner("2026-10-14T09:15", "2026-10-14T23:59", zone=KOLKATA).plan_contact(INDIA)
+        assert sent(late)[0] == "09:15-21:00"
+        # The window stays one that the platform takes.
+        evening = planner("2026-10-14T20:45", "2026-10-14T23:59", zone=KOLKATA).plan_contact(INDIA)
+        assert sent(evening) == ("20:30-21:00", "14/10/2026, 20:45", "14/10/2026, 21:00")
+
     def test_a_blackout_date_is_a_date_of_the_contacts_calendar(self):
         # From 23:30 to 05:00 in Kolkata it is the same Wednesday afternoon and evening in New York.
         night = ("2026-10-14T19:00", "2026-10-15T05:00")
