@@ -1,8 +1,35 @@
 """The errors of this package, arranged by what the caller should do about them.
 
-`TransientError`: trying again can help. `PermanentError`: it cannot, until a person changes something. The
-rest say how a launch or a campaign ended. The text of an error names the field and the rule, and never holds
-personal data.
+    RinggProviderError
+    ├── TransientError                   trying again later can help
+    │   ├── RateLimited                  429: not acted upon
+    │   ├── ServerError                  5xx
+    │   ├── NetworkError                 no answer; `sent` says whether the request may have arrived
+    │   ├── HistoryNotCurrent            the history has to be loaded first
+    │   └── Stopped                      the task that builds lists was told to stop
+    ├── PermanentError                   it cannot, until a person changes something
+    │   ├── AuthenticationError          401
+    │   ├── PermissionDenied             403
+    │   ├── NotFound                     404
+    │   │   ├── CampaignNotFound         (SmartAlex)
+    │   │   └── AgentNotFound            (SmartAlex)
+    │   ├── InvalidRequest               a rule is broken; `field` says where
+    │   ├── WrongState                   what was asked does not fit the present state
+    │   │   ├── StaleCampaign            too late to start
+    │   │   ├── CampaignAlreadyActive    (SmartAlex)
+    │   │   ├── CampaignNotActive        (SmartAlex)
+    │   │   └── NoContacts               (SmartAlex)
+    │   ├── PreflightFailed              the checks before a start found something
+    │   └── InsufficientBalance          402
+    ├── LaunchOutcomeUnknown             it cannot be told whether a list was started
+    ├── LaunchInterrupted                told to stop before the start
+    ├── CampaignFailed
+    ├── CampaignTerminated
+    ├── InvalidContacts                  nobody, or too few, can be called
+    │   └── NoContacts                   (SmartAlex)
+    └── UnexpectedResponse               an answer that cannot be read
+
+The text of an error names the field and the rule, and never holds personal data.
 """
 
 from __future__ import annotations
@@ -51,6 +78,14 @@ class NetworkError(TransientError):
     def __init__(self, message: str, *, sent: bool = True) -> None:
         super().__init__(message)
         self.sent = sent
+
+
+class HistoryNotCurrent(TransientError):
+    """Calls of a recent campaign are not all in the tables yet; loading the history again will help."""
+
+
+class Stopped(TransientError):
+    """The run was told to stop; its files are gone."""
 
 
 class PermanentError(RinggProviderError):
@@ -128,6 +163,10 @@ class LaunchOutcomeUnknown(RinggProviderError):
 
     The message says what to check before anything is sent again.
     """
+
+
+class LaunchInterrupted(RinggProviderError):
+    """The task was told to stop before the start request was sent; nothing was started."""
 
 
 class CampaignFailed(RinggProviderError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from decimal import Decimal
 
 import pytest
@@ -18,7 +19,7 @@ from ringg_provider.exceptions import (
     TransientError,
 )
 
-TRANSIENT = {"RateLimited", "ServerError", "NetworkError"}
+TRANSIENT = {"RateLimited", "ServerError", "NetworkError", "HistoryNotCurrent", "Stopped"}
 PERMANENT = {
     "AuthenticationError",
     "PermissionDenied",
@@ -40,6 +41,18 @@ def test_every_error_says_by_its_base_whether_trying_again_helps() -> None:
         assert issubclass(error, TransientError) == (name in TRANSIENT | {"TransientError"})
         assert not (issubclass(error, TransientError) and issubclass(error, PermanentError))
     assert all(issubclass(ERRORS[name], PermanentError) for name in PERMANENT)
+
+
+def test_the_tree_at_the_top_of_the_file_shows_every_error_below_its_bases() -> None:
+    drawn: set[tuple[str, str]] = set()
+    path: list[str] = []
+    for branch, name in re.findall(r"(?m)^    ([│├└─ ]*)([A-Z]\w+)", exceptions.__doc__ or ""):
+        path = [*path[: len(branch) // 4], name]
+        drawn |= {(base, name) for base in path[-2:-1]}
+    bases = {
+        (base.__name__, name) for name, error in ERRORS.items() for base in error.__bases__ if base in ERRORS.values()
+    }
+    assert drawn == bases
 
 
 @pytest.mark.parametrize("name", ["LaunchOutcomeUnknown", "CampaignFailed", "CampaignTerminated", "UnexpectedResponse"])

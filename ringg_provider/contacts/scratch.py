@@ -9,11 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from ringg_provider.exceptions import TransientError
-
-
-class Stopped(TransientError):
-    """The run was told to stop; its files are gone."""
+from ringg_provider.exceptions import Stopped
 
 
 class Scratch:

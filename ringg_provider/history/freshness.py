@@ -6,7 +6,7 @@ import datetime as dt
 
 import sqlalchemy as sa
 
-from ringg_provider.exceptions import TransientError
+from ringg_provider.exceptions import HistoryNotCurrent
 from ringg_provider.history.states import NO_CALL_YET, NOT_STARTED, REACHED_KNOWN
 from ringg_provider.history.tables import HistoryState, campaigns_table
 from ringg_provider.ringg.responses import CampaignState
@@ -16,10 +16,6 @@ _LAUNCHED = ("start_sent", "started")
 
 #: A campaign without a call that ended so has reached nobody, even if it was launched.
 _CAME_TO_NOTHING = (CampaignState.FAILED.value, CampaignState.TERMINATED.value)
-
-
-class HistoryNotCurrent(TransientError):
-    """Calls of a recent campaign are not all in the tables yet; loading the history again will help."""
 
 
 def require_history_within(

@@ -57,6 +57,7 @@ from ringg_provider.exceptions import (
     CampaignFailed,
     CampaignTerminated,
     InsufficientBalance,
+    LaunchInterrupted,
     LaunchOutcomeUnknown,
     NetworkError,
     NotFound,
@@ -179,10 +180,6 @@ class Launched:
     list_id: str
     state: ListState
     adopted: bool
-
-
-class LaunchInterrupted(RinggProviderError):
-    """The task was told to stop before the start request was sent; nothing was started."""
 
 
 def fingerprint(request: Mapping[str, Any]) -> str:

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from ringg_provider.exceptions import RinggProviderError, TransientError
-from ringg_provider.launch.protocol import LaunchInterrupted
+from ringg_provider.exceptions import LaunchInterrupted, RinggProviderError, TransientError
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from ringg_provider.exceptions import (
     CampaignFailed,
     CampaignTerminated,
     InvalidRequest,
+    LaunchInterrupted,
     LaunchOutcomeUnknown,
     RateLimited,
     RinggProviderError,
@@ -35,7 +36,6 @@ from ringg_provider.launch.protocol import (
     Intent,
     IntentStore,
     Launched,
-    LaunchInterrupted,
     Platform,
     launch,
 )

@@ -19,9 +19,9 @@ from ringg_provider.contacts.lists import ContactList, Form, ListWriter, csv_lin
 from ringg_provider.contacts.people import PeopleSpool, Person
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.contacts.reasons import Disposition
-from ringg_provider.contacts.scratch import Scratch, Stopped
+from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.contacts.sifting import Layout, Sifter
-from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.exceptions import InvalidRequest, Stopped
 from ringg_provider.ringg.csv_check import inspect_csv
 from ringg_provider.ringg.limits import MAX_CSV_BYTES, PHONE_HEADER
 from ringg_provider.sql.reading import Rows

@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from ringg_provider.contacts.people import people_table
-from ringg_provider.exceptions import InvalidRequest, TransientError
-from ringg_provider.history.freshness import HistoryNotCurrent, require_history_within
+from ringg_provider.exceptions import HistoryNotCurrent, InvalidRequest, TransientError
+from ringg_provider.history.freshness import require_history_within
 from ringg_provider.history.outcomes import create_outcomes_view
 from ringg_provider.history.tables import calls_table, campaigns_table
 from ringg_provider.launch.ledger import launches

@@ -21,6 +21,7 @@ from sqlalchemy import StaticPool, create_engine, update
 from ringg_provider.exceptions import (
     CampaignFailed,
     CampaignTerminated,
+    LaunchInterrupted,
     LaunchOutcomeUnknown,
     PermanentError,
     RinggProviderError,
@@ -29,7 +30,7 @@ from ringg_provider.exceptions import (
 )
 from ringg_provider.launch import protocol as protocol
 from ringg_provider.launch.ledger import KeyedIntents, LaunchLedger, launches
-from ringg_provider.launch.protocol import Intent, IntentStore, Launched, LaunchInterrupted, ListState
+from ringg_provider.launch.protocol import Intent, IntentStore, Launched, ListState
 from ringg_provider.operators.launching import TaskStateIntents
 from tests.launch.hostile import (
     FATES,

@@ -16,11 +16,11 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTas
 from ringg_provider.exceptions import (
     CampaignFailed,
     CampaignTerminated,
+    LaunchInterrupted,
     LaunchOutcomeUnknown,
     NetworkError,
     UnexpectedResponse,
 )
-from ringg_provider.launch.protocol import LaunchInterrupted
 from ringg_provider.operators import launching
 from ringg_provider.operators.ringg import (
     RinggLaunchOperator,

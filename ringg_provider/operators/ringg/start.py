@@ -11,11 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, AirflowTaskTimeout
 
-from ringg_provider.exceptions import InsufficientBalance, InvalidRequest, NotFound, StaleCampaign, UnexpectedResponse
+from ringg_provider.exceptions import (
+    InsufficientBalance,
+    InvalidRequest,
+    LaunchInterrupted,
+    NotFound,
+    StaleCampaign,
+    UnexpectedResponse,
+)
 from ringg_provider.history.tables import CALLS
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.launch.progress import Progress, StallWatch
-from ringg_provider.launch.protocol import LaunchInterrupted
 from ringg_provider.links.ringg import RinggCampaignLink
 from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.launching import LaunchOperator
