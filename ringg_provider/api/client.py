@@ -9,12 +9,13 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from ringg_provider.api.addresses import check_api_key
 from ringg_provider.api.endpoint import Endpoint
 from ringg_provider.api.errors import error_of
 from ringg_provider.api.messages import DEFAULT_TIMEOUTS, Response, Timeouts
+from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.exceptions import RinggProviderError
 
 if TYPE_CHECKING:
@@ -41,9 +42,7 @@ class Vendor:
         """What is wrong with an answer; None when it can be read. Decided by status unless a platform says more."""
         return error_of(response)
 
-    def _rules(
-        self, api_key: str, base_url: str | None, timeout: Timeouts, max_attempts: int, max_wait: float
-    ) -> Rules:
+    def _rules(self, api_key: str, base_url: str | None, timeout: Timeouts, **patience: Any) -> Rules:
         from ringg_provider.api.transport import Rules
 
         key = check_api_key(api_key)
@@ -52,9 +51,8 @@ class Vendor:
             headers=self._key_headers(key),
             secrets=(key,) if self.key_pattern is None else (key, self.key_pattern),
             timeouts=timeout,
-            max_attempts=max_attempts,
-            max_wait=max_wait,
             error_of=self._error_of,
+            **patience,
         )
 
 
@@ -66,6 +64,7 @@ class ApiClient(Vendor):
     :param timeout: seconds for each stage of a request.
     :param max_attempts: how often a request that is safe to repeat is sent at most; default 5.
     :param max_wait: seconds to spend waiting between those attempts in all; default 120.
+    :param pacer: keeps a rate limit, each attempt counted; default none.
     :param sleep: waits for seconds; replaced in tests.
     """
 
@@ -77,12 +76,14 @@ class ApiClient(Vendor):
         timeout: Timeouts = DEFAULT_TIMEOUTS,
         max_attempts: int = 5,
         max_wait: float = 120.0,
+        pacer: Pacer | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         # Late, so that httpx is loaded with the first client and not with every DAG file.
         from ringg_provider.api.transport import Transport
 
-        self._transport = Transport(self._rules(api_key, base_url, timeout, max_attempts, max_wait), sleep=sleep)
+        rules = self._rules(api_key, base_url, timeout, max_attempts=max_attempts, max_wait=max_wait, pacer=pacer)
+        self._transport = Transport(rules, sleep=sleep)
 
     def _do(self, endpoint: Endpoint[T]) -> T:
         return endpoint.read(self._transport.send(endpoint.request))
@@ -112,11 +113,13 @@ class AsyncApiClient(Vendor):
         timeout: Timeouts = DEFAULT_TIMEOUTS,
         max_attempts: int = 5,
         max_wait: float = 120.0,
+        pacer: Pacer | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         from ringg_provider.api.transport import AsyncTransport
 
-        self._transport = AsyncTransport(self._rules(api_key, base_url, timeout, max_attempts, max_wait), sleep=sleep)
+        rules = self._rules(api_key, base_url, timeout, max_attempts=max_attempts, max_wait=max_wait, pacer=pacer)
+        self._transport = AsyncTransport(rules, sleep=sleep)
 
     async def _do(self, endpoint: Endpoint[T]) -> T:
         return endpoint.read(await self._transport.send(endpoint.request))

@@ -12,7 +12,7 @@ import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from ringg_provider import __version__
 from ringg_provider.api.addresses import check_base_url, is_loopback
 from ringg_provider.api.errors import error_of
 from ringg_provider.api.messages import DEFAULT_TIMEOUTS, Request, Response, Timeouts
+from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.api.redaction import redact, unlogged
 from ringg_provider.exceptions import (
     NetworkError,
@@ -81,6 +82,7 @@ class Rules:
     :param max_attempts: how often a repeatable request is sent at most; default 5.
     :param max_wait: seconds to spend waiting between attempts in all; default 120. A longer `Retry-After` is
         raised at once.
+    :param pacer: keeps a rate limit, each attempt counted; default none.
     :param clock: seconds since the epoch; replaced in tests.
     :param error_of: what is wrong with an answer, None when nothing is; default by its status.
     """
@@ -94,11 +96,13 @@ class Rules:
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         max_attempts: int = 5,
         max_wait: float = 120.0,
+        pacer: Pacer | None = None,
         clock: Callable[[], float] = time.time,
         error_of: Callable[[Response], RinggProviderError | None] = error_of,
     ) -> None:
         self.base_url = check_base_url(base_url)
         self.max_attempts = max_attempts
+        self._pacer = pacer
         self._headers = {
             "Accept": "application/json",
             "User-Agent": f"ringg-provider/{__version__}",
@@ -112,6 +116,14 @@ class Rules:
         self._brief = tenacity.wait_exponential(multiplier=0.5, max=30) + tenacity.wait_random(0, 0.5)
         # The one published limit is ten requests a minute, so these waits add up to more than a minute.
         self._patient = tenacity.wait_exponential(multiplier=5, max=60) + tenacity.wait_random(0, 1)
+
+    def turn(self) -> AbstractContextManager[None]:
+        """What to hold while one attempt is under way."""
+        return nullcontext() if self._pacer is None else self._pacer.turn()
+
+    def aturn(self) -> AbstractAsyncContextManager[None]:
+        """The same for asyncio."""
+        return nullcontext() if self._pacer is None else self._pacer.aturn()
 
     def client_options(self) -> dict[str, Any]:
         timeouts = self._timeouts
@@ -283,10 +295,12 @@ class Transport(_Shell):
 
     def _once(self, request: Request) -> Response:
         with self._rules.guard(request), _opened(request.file) as file:
-            answer = self._http.send(self._rules.build(self._http, request, file))
+            following: httpx.Request | None = self._rules.build(self._http, request, file)
             hops = 0
-            while (following := self._rules.next_hop(request, answer, hops)) is not None:
-                answer = self._http.send(following)
+            while following is not None:
+                with self._rules.turn():
+                    answer = self._http.send(following)
+                following = self._rules.next_hop(request, answer, hops)
                 hops += 1
         return self._rules.read(request, answer)
 
@@ -316,10 +330,12 @@ class AsyncTransport(_Shell):
 
     async def _once(self, request: Request) -> Response:
         with self._rules.guard(request), _opened(request.file) as file:
-            answer = await self._http.send(self._rules.build(self._http, request, file))
+            following: httpx.Request | None = self._rules.build(self._http, request, file)
             hops = 0
-            while (following := self._rules.next_hop(request, answer, hops)) is not None:
-                answer = await self._http.send(following)
+            while following is not None:
+                async with self._rules.aturn():
+                    answer = await self._http.send(following)
+                following = self._rules.next_hop(request, answer, hops)
                 hops += 1
         return self._rules.read(request, answer)
 

@@ -30,7 +30,6 @@ REQUESTS_PER_MINUTE = 60
 #: Contacts per request; the vendor's own limit is not documented.
 CONTACTS_PER_REQUEST = 500
 
-T = TypeVar("T")
 M = TypeVar("M", bound=ResponseModel)
 
 
@@ -87,18 +86,13 @@ class SmartAlexClient(_SmartAlex, ApiClient):
         requests_per_minute: float = REQUESTS_PER_MINUTE,
         **options: Any,
     ) -> None:
-        super().__init__(api_key, base_url, **options)
+        super().__init__(api_key, base_url, pacer=_pacer(requests_per_minute), **options)
         self._endpoints = _endpoints(generation, paths)
-        self._pacer = _pacer(requests_per_minute)
 
     @property
     def generation(self) -> Generation:
         """Which of the vendor's documentations requests follow."""
         return self._endpoints.generation
-
-    def _do(self, endpoint: Endpoint[T]) -> T:
-        with self._pacer.turn():
-            return super()._do(endpoint)
 
     def _all(self, page: Callable[[int], Endpoint[Page[M]]], per_page: int = MAX_PER_PAGE) -> Iterator[M]:
         for number in count(1):
@@ -282,13 +276,8 @@ class AsyncSmartAlexClient(_SmartAlex, AsyncApiClient):
         requests_per_minute: float = REQUESTS_PER_MINUTE,
         **options: Any,
     ) -> None:
-        super().__init__(api_key, base_url, **options)
+        super().__init__(api_key, base_url, pacer=_pacer(requests_per_minute), **options)
         self._endpoints = _endpoints(generation, paths)
-        self._pacer = _pacer(requests_per_minute)
-
-    async def _do(self, endpoint: Endpoint[T]) -> T:
-        async with self._pacer.aturn():
-            return await super()._do(endpoint)
 
     async def iter_campaigns(self) -> AsyncGenerator[Campaign]:
         """See `SmartAlexClient.iter_campaigns`."""

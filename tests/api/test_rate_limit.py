@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -83,3 +90,173 @@ def test_a_request_that_fails_counts_too() -> None:
         pass
     with pacer.turn():
         assert clock.now >= 60.0
+
+
+# --- several at a time ----------------------------------------------------------------------------------------
+
+LIMIT = 5
+PERIOD = 0.5
+
+
+class Platform:
+    """Notes when each request arrives and how many are under way."""
+
+    def __init__(self) -> None:
+        self.arrivals: list[float] = []
+        self.under_way = self.most = 0
+        self._lock = threading.Lock()
+
+    def arrive(self) -> None:
+        with self._lock:
+            self.arrivals.append(time.monotonic())
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+
+    def answer(self) -> None:
+        with self._lock:
+            self.under_way -= 1
+
+    def kept_its_limit(self) -> bool:
+        ordered = sorted(self.arrivals)
+        return self.most <= LIMIT and all(
+            later - earlier >= PERIOD for earlier, later in zip(ordered, ordered[LIMIT:], strict=False)
+        )
+
+
+def test_threads_that_come_at_once_keep_the_limit_together() -> None:
+    platform, pacer, together = Platform(), Pacer(LIMIT, PERIOD), threading.Barrier(20)
+
+    def ask(_: int) -> None:
+        together.wait(10)
+        with pacer.turn():
+            platform.arrive()
+            time.sleep(0.02)
+            platform.answer()
+
+    started = time.monotonic()
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(ask, range(20)))
+    assert len(platform.arrivals) == 20
+    assert platform.kept_its_limit()
+    assert time.monotonic() - started < 20 * PERIOD  # four windows, and much patience with a busy machine
+
+
+async def ask_slowly(platform: Platform, pacer: Pacer) -> None:
+    async with pacer.aturn():
+        platform.arrive()
+        await asyncio.sleep(0.02)
+        platform.answer()
+
+
+async def test_coroutines_that_come_at_once_keep_the_limit_together() -> None:
+    platform, pacer = Platform(), Pacer(LIMIT, PERIOD)
+    started = time.monotonic()
+    await asyncio.gather(*(ask_slowly(platform, pacer) for _ in range(20)))
+    assert len(platform.arrivals) == 20
+    assert platform.kept_its_limit()
+    assert time.monotonic() - started < 20 * PERIOD
+
+
+def test_threads_and_event_loops_keep_the_limit_together() -> None:
+    platform, pacer = Platform(), Pacer(LIMIT, PERIOD)
+
+    def ask(number: int) -> None:
+        if number % 2:
+            asyncio.run(ask_slowly(platform, pacer))
+        else:
+            with pacer.turn():
+                platform.arrive()
+                time.sleep(0.02)
+                platform.answer()
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(ask, range(12)))
+    assert len(platform.arrivals) == 12
+    assert platform.kept_its_limit()
+
+
+def test_nobody_is_let_through_before_an_answer_while_all_are_under_way() -> None:
+    pacer, hold, entered = Pacer(1, 0.01), threading.Event(), threading.Event()
+
+    def first() -> None:
+        with pacer.turn():
+            entered.set()
+            hold.wait(10)
+
+    def second() -> float:
+        with pacer.turn():
+            return time.monotonic()
+
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(first)
+        entered.wait(10)
+        waiting = pool.submit(second)
+        time.sleep(0.2)
+        assert not waiting.done()
+        released = time.monotonic()
+        hold.set()
+        assert waiting.result(10) >= released + 0.01
+
+
+@pytest.mark.parametrize("when", ["all under way", "window not over"])
+async def test_who_is_cancelled_while_he_waits_takes_no_slot_along(when: str) -> None:
+    pacer, hold = Pacer(1, 0.2), asyncio.Event()
+
+    async def first() -> None:
+        async with pacer.aturn():
+            await hold.wait()
+
+    async def next_one() -> None:
+        async with pacer.aturn():
+            pass
+
+    under_way = asyncio.create_task(first())
+    await asyncio.sleep(0)
+    if when == "window not over":
+        hold.set()
+        await under_way
+    cancelled = [asyncio.create_task(next_one()) for _ in range(3)]
+    await asyncio.sleep(0.02)
+    for task in cancelled:
+        task.cancel()
+    await asyncio.wait(cancelled)
+    hold.set()
+    await asyncio.wait_for(next_one(), timeout=5)
+
+
+async def test_a_slot_that_is_handed_over_in_the_instant_of_a_cancellation_is_not_lost() -> None:
+    pacer = Pacer(1, 0.0)
+    leave = asyncio.Event()
+
+    async def turn(inside: Callable[[], Awaitable[object]]) -> None:
+        async with pacer.aturn():
+            await inside()
+
+    async def nothing() -> None:
+        pass
+
+    holder = asyncio.create_task(turn(leave.wait))
+    await asyncio.sleep(0)
+    waiting = asyncio.create_task(turn(nothing))
+    await asyncio.sleep(0)
+    leave.set()
+    await holder  # hands its slot to the one who waits, who has not run yet
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    await asyncio.wait_for(turn(nothing), timeout=5)
+
+
+def test_who_is_interrupted_while_he_sleeps_takes_no_slot_along() -> None:
+    clock = Clock()
+
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    sleeps = [interrupted, clock.sleep]
+    pacer = Pacer(limit=1, clock=clock, sleep=lambda seconds: sleeps.pop(0)(seconds))
+    with pacer.turn():
+        pass
+    with pytest.raises(KeyboardInterrupt), pacer.turn():
+        pass
+    with pacer.turn():
+        assert 60.0 <= clock.now < 61.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,7 +24,7 @@ from ringg_provider.exceptions import (
     UnexpectedResponse,
     WrongState,
 )
-from ringg_provider.smartalex import SmartAlexClient
+from ringg_provider.smartalex import AsyncSmartAlexClient, SmartAlexClient
 from ringg_provider.smartalex.campaigns import pause, resume
 from ringg_provider.smartalex.paths import ROUTES
 from ringg_provider.smartalex.requests import CallFilter, CampaignSettings, NewCampaign, NewContact, NewWebhook
@@ -310,14 +311,36 @@ def test_the_reset_header_of_a_rate_limit_is_waited_for(server: ScriptedServer) 
 
 
 def test_no_more_than_the_limit_is_asked_in_a_minute(server: ScriptedServer) -> None:
-    import time
-
     server.answers = [Answer(body=NEW_CAMPAIGN)]
-    with client_of(server, requests_per_minute=600) as client:  # sixty in six seconds
-        client._pacer.period = 0.6
+    with client_of(server, requests_per_minute=6000) as client:  # sixty in 0.6 seconds
         began = time.monotonic()
         for _ in range(61):
             client.get_campaign("campaign_abc123")
+    assert time.monotonic() - began >= 0.6
+
+
+SIXTY_TIMES_AND_ONCE_MORE: dict[str, Any] = {"requests_per_minute": 6000, "max_attempts": 61, "max_wait": 10_000.0}
+
+
+def test_a_request_that_is_repeated_keeps_the_limit_with_each_attempt(server: ScriptedServer) -> None:
+    server.answers = [Answer(503)]
+    began = time.monotonic()
+    with client_of(server, **SIXTY_TIMES_AND_ONCE_MORE) as client, pytest.raises(ServerError):
+        client.get_campaign("campaign_abc123")
+    assert len(server.asked) == 61
+    assert time.monotonic() - began >= 0.6
+
+
+async def test_the_same_holds_for_asyncio(server: ScriptedServer) -> None:
+    async def at_once(_: float) -> None:
+        pass
+
+    server.answers = [Answer(503)]
+    began = time.monotonic()
+    async with AsyncSmartAlexClient(KEY, f"{server.origin}/v1", sleep=at_once, **SIXTY_TIMES_AND_ONCE_MORE) as client:
+        with pytest.raises(ServerError):
+            await client.get_campaign("campaign_abc123")
+    assert len(server.asked) == 61
     assert time.monotonic() - began >= 0.6
 
 
