@@ -52,8 +52,8 @@ def smartalex_nightly_campaign():
     def make_contacts_table():
         """Create the table that the suppression reads, where it is missing."""
         from ringg_provider.contacts.people import people_table
-        from ringg_provider.history.load import create_tables
         from ringg_provider.hooks.sql import sql_engine
+        from ringg_provider.sql.creating import create_tables
 
         with sql_engine(WAREHOUSE) as engine:
             create_tables(engine, people_table("smartalex_contacts"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from ringg_provider.history.tables import calls_table
+from ringg_provider.sql.creating import is_there
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -27,10 +28,10 @@ def average_cost(engine: Engine, table: str, agent_id: str) -> Decimal | None:
     :param agent_id: whose calls; another agent talks longer, or shorter.
     :return: credits per contact; None when the table is not there or has no such call.
     """
-    schema, _, name = table.rpartition(".")
-    if not sa.inspect(engine).has_table(name, schema=schema or None):
+    described = calls_table(table)
+    if not is_there(engine, described):
         return None
-    calls = calls_table(name, schema=schema or None).c
+    calls = described.c
     average = sa.select(sa.func.avg(calls.cost)).where(
         calls.agent_id == agent_id,
         calls.is_final == sa.true(),

@@ -10,6 +10,7 @@ from ringg_provider.exceptions import HistoryNotCurrent
 from ringg_provider.history.states import NO_CALL_YET, NOT_STARTED, REACHED_KNOWN
 from ringg_provider.history.tables import HistoryState, campaigns_table
 from ringg_provider.ringg.responses import CampaignState
+from ringg_provider.sql.creating import described, is_there
 
 #: States of a list in the launch ledger from which on phones may have rung.
 _LAUNCHED = ("start_sent", "started")
@@ -53,7 +54,7 @@ def require_history_within(
     campaigns = campaigns_table(table, schema=schema)
     reasons: dict[str, str] = dict.fromkeys(launched, "never loaded into the tables")
     looked_at = set(launched)
-    if sa.inspect(engine).has_table(table, schema=schema):
+    if is_there(engine, campaigns):
         columns = (
             campaigns.c.campaign_id,
             campaigns.c.state,
@@ -119,15 +120,16 @@ def _is_idle(state: str | None, *, launched: bool) -> bool:
 
 
 def _launched_since(engine: sa.Engine, name: str, schema: str | None, since: dt.datetime) -> list[str]:
-    if not sa.inspect(engine).has_table(name, schema=schema):
-        return []
-    launches = sa.table(
+    launches = described(
         name,
-        sa.column("list_id", sa.String),
-        sa.column("state", sa.String),
-        sa.column("start_sent_at", sa.DateTime(timezone=True)),
+        sa.Column("list_id", sa.String),
+        sa.Column("state", sa.String),
+        sa.Column("start_sent_at", sa.DateTime(timezone=True)),
         schema=schema,
+        field="launches",
     )
+    if not is_there(engine, launches):
+        return []
     query = sa.select(launches.c.list_id).where(
         launches.c.state.in_(_LAUNCHED), sa.or_(launches.c.start_sent_at.is_(None), launches.c.start_sent_at >= since)
     )

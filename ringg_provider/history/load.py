@@ -48,6 +48,7 @@ from ringg_provider.history.states import (
 from ringg_provider.history.tables import HistoryState, calls_table, campaigns_table
 from ringg_provider.ringg.requests import CallQuery
 from ringg_provider.ringg.responses import Call, Campaign, CampaignState
+from ringg_provider.sql.creating import create_tables
 from ringg_provider.sql.merge import MergeCounts, merge_rows
 
 _log = logging.getLogger(__name__)
@@ -203,17 +204,6 @@ class HistoryLoad:
         _check(scope)
         create_tables(self.engine, self.calls, self.campaigns)
         return _Run(self, scope).go()
-
-
-def create_tables(engine: sa.Engine, *tables: sa.Table) -> None:
-    """Create what does not exist yet; two runs may do so at once."""
-    for table in tables:
-        try:
-            table.create(engine, checkfirst=True)
-        except sa.exc.DBAPIError:
-            # Between the look and the attempt another run may have created it.
-            if not sa.inspect(engine).has_table(table.name, schema=table.schema):
-                raise
 
 
 def _check(scope: Scope) -> None:

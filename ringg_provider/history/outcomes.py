@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.tables import HistoryState
+from ringg_provider.sql.creating import create_view, described
 
 OUTCOMES = "ringg_outcomes"
 
@@ -121,26 +122,10 @@ def create_outcomes_view(
     :param schema: where it lives; the connection's default when left out.
     :raises InvalidRequest: there is one that reads other tables.
     """
-    if name in sa.inspect(engine).get_view_names(schema=schema):
-        _require_same_tables(engine, name, schema, contacts, calls)
-        return
-    view = sa.Table(name, sa.MetaData(), schema=schema)
-    body = outcomes(contacts, calls).compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True})
-    statement = f"CREATE VIEW {engine.dialect.identifier_preparer.format_table(view)} AS {body}"
-    try:
-        with engine.begin() as connection:
-            connection.exec_driver_sql(statement)
-    except sa.exc.DBAPIError:
-        if name not in sa.inspect(engine).get_view_names(schema=schema):
-            raise
-
-
-def _require_same_tables(engine: sa.Engine, name: str, schema: str | None, *tables: sa.Table) -> None:
-    """A view of other tables would say of everybody that nobody has called them yet."""
-    definition = sa.inspect(engine).get_view_definition(name, schema=schema) or ""
-    others = [
-        table.name for table in tables if definition and not re.search(rf"\b{re.escape(table.name)}\b", definition)
-    ]
+    view = described(name, schema=schema, field="name")
+    read = create_view(engine, view, outcomes(contacts, calls))
+    # A view of other tables would say of everybody that nobody has called them yet.
+    others = [each.name for each in (contacts, calls) if read and not re.search(rf"\b{re.escape(each.name)}\b", read)]
     if others:
         raise InvalidRequest(
             f"contacts_table, table: the view {name} does not read {', '.join(others)}. Drop the view, and it is made"

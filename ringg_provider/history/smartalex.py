@@ -17,13 +17,13 @@ import sqlalchemy as sa
 from more_itertools import chunked
 
 from ringg_provider.exceptions import NotFound
-from ringg_provider.history.load import create_tables
 from ringg_provider.history.rows import Row
 from ringg_provider.history.tables import column
 from ringg_provider.smartalex import SmartAlexClient
 from ringg_provider.smartalex.requests import CallFilter, Generation
 from ringg_provider.smartalex.responses import Call, Callback, CampaignState
 from ringg_provider.sql import fitting
+from ringg_provider.sql.creating import create_tables, described
 from ringg_provider.sql.merge import Columns, merge_rows
 from ringg_provider.sql.types import Json, Key, Money, Seconds, UtcDateTime
 
@@ -37,7 +37,7 @@ _DETAILS_PER_MERGE = 50
 def smartalex_calls_table(name: str = CALLS, *, schema: str | None = None) -> sa.Table:
     """Describe the table of calls: one row per call; a retry is a call of its own.
 
-    :param name: of the table.
+    :param name: of the table; `schema.name` is understood too.
     :param schema: where it lives; the connection's default when left out.
     """
     # fmt: off
@@ -66,13 +66,13 @@ def smartalex_calls_table(name: str = CALLS, *, schema: str | None = None) -> sa
         column("read_at", UtcDateTime, "this provider", "when the platform was last asked for it"),
     ]
     # fmt: on
-    return sa.Table(name, sa.MetaData(), *columns, schema=schema)
+    return described(name, *columns, schema=schema)
 
 
 def callbacks_table(name: str = CALLBACKS, *, schema: str | None = None) -> sa.Table:
     """Describe the table of callbacks: one row per callback that was ever seen pending.
 
-    :param name: of the table.
+    :param name: of the table; `schema.name` is understood too.
     :param schema: where it lives; the connection's default when left out.
     """
     # fmt: off
@@ -94,7 +94,7 @@ def callbacks_table(name: str = CALLBACKS, *, schema: str | None = None) -> sa.T
         column("done_at", UtcDateTime, "this provider", "when it was found to be done"),
     ]
     # fmt: on
-    return sa.Table(name, sa.MetaData(), *columns, schema=schema)
+    return described(name, *columns, schema=schema)
 
 
 @dataclass

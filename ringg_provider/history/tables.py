@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ringg_provider.sql.creating import described
 from ringg_provider.sql.types import Json, Key, Money, Seconds, UtcDateTime
 
 CALLS = "ringg_calls"
@@ -36,7 +37,7 @@ def column(name: str, type_: Any, source: str, meaning: str, **more: Any) -> sa.
 def calls_table(name: str = CALLS, *, schema: str | None = None, metadata: sa.MetaData | None = None) -> sa.Table:
     """Describe the table of calls: one row per call id; a retry keeps its id, a callback has its own.
 
-    :param name: of the table.
+    :param name: of the table; `schema.name` is understood too.
     :param schema: where it lives; the connection's default when left out.
     :param metadata: to add it to; its own when left out.
     :return: a SQLAlchemy table; nothing is created.
@@ -86,7 +87,7 @@ def calls_table(name: str = CALLS, *, schema: str | None = None, metadata: sa.Me
         column("erased_at", UtcDateTime, "your retention job", "set it when personal data are erased: the row is never written again"),
     ]
     # fmt: on
-    return sa.Table(name, metadata if metadata is not None else sa.MetaData(), *columns, schema=schema)
+    return described(name, *columns, schema=schema, metadata=metadata)
 
 
 def campaigns_table(
@@ -94,7 +95,7 @@ def campaigns_table(
 ) -> sa.Table:
     """Describe the table of campaigns: one row per list that was ever seen, with what became of its calls.
 
-    :param name: of the table.
+    :param name: of the table; `schema.name` is understood too.
     :param schema: where it lives; the connection's default when left out.
     :param metadata: to add it to; its own when left out.
     :return: a SQLAlchemy table; nothing is created.
@@ -128,4 +129,4 @@ def campaigns_table(
         column("read_at", UtcDateTime, "this provider", "when the platform was last asked for it"),
     ]
     # fmt: on
-    return sa.Table(name, metadata if metadata is not None else sa.MetaData(), *columns, schema=schema)
+    return described(name, *columns, schema=schema, metadata=metadata, field="campaigns_table")

@@ -27,15 +27,15 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    inspect,
     or_,
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import IntegrityError
 
 from ringg_provider.exceptions import InvalidRequest, LaunchOutcomeUnknown, WrongState
 from ringg_provider.launch.protocol import Intent, fingerprint
+from ringg_provider.sql.creating import create_tables
 
 #: Databases whose unique keys and row locks make a claim atomic. Warehouses that only declare keys are not here.
 ATOMIC_DIALECTS = frozenset({"postgresql", "mysql", "mariadb", "sqlite", "mssql", "oracle", "cockroachdb"})
@@ -89,7 +89,7 @@ class LaunchLedger:
                 field="ledger_conn_id",
             )
         self._engine = engine.execution_options(schema_translate_map={None: schema}) if schema else engine
-        self._create_table(schema)
+        create_tables(self._engine, launches)
 
     def started_set(self, launch_key: str) -> list[dict[str, Any]] | None:
         """The key's set, if any list of it has been started or its start may have been sent.
@@ -151,16 +151,6 @@ class LaunchLedger:
         """
         _check_key(launch_key)
         return KeyedIntents(self, launch_key)
-
-    def _create_table(self, schema: str | None) -> None:
-        if inspect(self._engine).has_table(launches.name, schema=schema):
-            return
-        try:
-            metadata.create_all(self._engine)
-        except (ProgrammingError, OperationalError, IntegrityError):
-            # Another run may have created it between the look and the attempt.
-            if not inspect(self._engine).has_table(launches.name, schema=schema):
-                raise
 
     @staticmethod
     def _started_set(connection: Connection, launch_key: str) -> list[dict[str, Any]] | None:

@@ -39,7 +39,8 @@ def described(
 
 def is_there(engine: sa.Engine, table: sa.Table) -> bool:
     """Whether a table, or a view in its place, exists."""
-    return sa.inspect(engine).has_table(table.name, schema=table.schema)
+    with engine.connect() as connection:
+        return sa.inspect(connection).has_table(table.name, schema=connection.schema_for_object(table))
 
 
 def create_tables(engine: sa.Engine, *tables: sa.Table) -> None:

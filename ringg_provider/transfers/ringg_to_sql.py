@@ -19,7 +19,7 @@ from airflow.providers.common.compat.sdk import (
 from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.contacts.people import people_table
 from ringg_provider.exceptions import InvalidRequest
-from ringg_provider.history.load import HistoryLoad, LoadCounts, Scope, Settings, create_tables
+from ringg_provider.history.load import HistoryLoad, LoadCounts, Scope, Settings
 from ringg_provider.history.outcomes import create_outcomes_view
 from ringg_provider.history.recordings import RecordingStore
 from ringg_provider.history.tables import CALLS, CAMPAIGNS, calls_table, campaigns_table
@@ -27,6 +27,7 @@ from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_engine
 from ringg_provider.hours.schedule import read_moment
 from ringg_provider.operators.errors import failing_without_retry
+from ringg_provider.sql.creating import create_tables
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

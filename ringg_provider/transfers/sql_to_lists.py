@@ -34,6 +34,7 @@ from ringg_provider.hours.schedule import DailyWindow, Schedule
 from ringg_provider.launch.ledger import LaunchLedger
 from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.launching import open_ledger
+from ringg_provider.sql.creating import is_there
 from ringg_provider.sql.errors import mute
 from ringg_provider.sql.reading import BATCH_ROWS, open_rows
 
@@ -369,18 +370,17 @@ class SqlToListsOperator(BaseOperator):
 
     def _protect_from_too_many_calls(self, sifter: Sifter, engine: sa.Engine) -> None:
         """Leave out whom the history says was called lately, or often enough."""
-        schema, _, name = (self.history_table or self.default_history_table).rpartition(".")
-        calls = type(self).describe_history(name, schema=schema or None)
-        found = sa.inspect(engine)
-        if not found.has_table(name, schema=schema or None):
+        calls = type(self).describe_history(self.history_table or self.default_history_table)
+        if not is_there(engine, calls):
             if self.history_table:
                 raise InvalidRequest(f"history_table: there is no table {self.history_table}.", field="history_table")
-            self.log.warning("There is no table %s yet, so nobody counts as called before.", name)
+            self.log.warning("There is no table %s yet, so nobody counts as called before.", calls.fullname)
             return
-        present = {column["name"].lower() for column in found.get_columns(name, schema=schema or None)}
+        present = {column["name"].lower() for column in sa.inspect(engine).get_columns(calls.name, schema=calls.schema)}
         if missing := [column for column in _CAP_COLUMNS if column in calls.c and column not in present]:
             raise InvalidRequest(
-                f"history_table: {name} is no table of this platform's calls; it has no {', '.join(missing)}.",
+                f"history_table: {calls.fullname} is no table of this platform's calls; it has no"
+                f" {', '.join(missing)}.",
                 field="history_table",
             )
         number = calls.c.to_number_e164

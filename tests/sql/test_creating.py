@@ -1,0 +1,113 @@
+"""Tables and views are made where they are missing, by two at once too; a name may have its schema in it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+import sqlalchemy as sa
+
+from ringg_provider.contacts.people import people_table
+from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.history.tables import calls_table, campaigns_table
+from ringg_provider.sql.creating import create_tables, create_view, described, existing, is_there, temporary_table
+from tests.support.databases import Warehouse
+
+
+def _things(schema: str | None = None) -> sa.Table:
+    return described("things", sa.Column("id", sa.String(20), primary_key=True), schema=schema)
+
+
+def _at_once(call: Callable[[], object], times: int = 4) -> list[BaseException]:
+    start, failures = threading.Barrier(times), []
+
+    def run() -> None:
+        start.wait()
+        try:
+            call()
+        except BaseException as failure:  # noqa: BLE001 - shown by the test
+            failures.append(failure)
+
+    threads = [threading.Thread(target=run) for _ in range(times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return failures
+
+
+@pytest.mark.parametrize("describe", [people_table, calls_table, campaigns_table, described])
+def test_a_name_may_have_its_schema_in_it(describe: Callable[..., sa.Table]) -> None:
+    assert (describe("calls").name, describe("calls").schema) == ("calls", None)
+    assert (describe("calls", schema="voice").name, describe("calls", schema="voice").schema) == ("calls", "voice")
+    assert (describe("voice.calls").name, describe("voice.calls").schema) == ("calls", "voice")
+    assert (describe("db.voice.calls").name, describe("db.voice.calls").schema) == ("calls", "db.voice")
+    with pytest.raises(InvalidRequest, match="another one is given"):
+        describe("voice.calls", schema="other")
+    for wrong in ("", ".", "voice.", ".calls"):
+        with pytest.raises(InvalidRequest, match="with or without its schema"):
+            describe(wrong)
+
+
+def test_the_parameter_that_names_a_table_is_named(engine: sa.Engine) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        people_table("crm.")
+    assert caught.value.field == "contacts_table"
+    assert not is_there(engine, _things())
+
+
+def test_a_table_is_made_where_it_is_missing_and_left_where_it_is(engine: sa.Engine) -> None:
+    create_tables(engine, _things())
+    with engine.begin() as connection:
+        connection.execute(sa.insert(_things()), {"id": "a"})
+    create_tables(engine, _things())
+    assert is_there(engine, _things())
+    with engine.connect() as connection:
+        assert list(connection.execute(sa.select(_things().c.id)).scalars()) == ["a"]
+
+
+@pytest.mark.parametrize("kind", ["table", "view"])
+def test_four_at_once_make_one(warehouse: Warehouse, kind: str) -> None:
+    warehouse.execute("CREATE SCHEMA voice")
+    engine, things = warehouse.engine, _things("voice")
+    create = lambda: create_tables(engine, things)  # noqa: E731 - short
+    if kind == "view":
+        create_tables(engine, things)
+        create = lambda: create_view(engine, described("voice.all_things"), sa.select(things))  # type: ignore[assignment]  # noqa: E731
+    for _ in range(10):
+        assert _at_once(create) == []
+        warehouse.execute("DROP VIEW voice.all_things" if kind == "view" else "DROP TABLE voice.things")
+
+
+def test_a_table_that_cannot_be_made_is_an_error(engine: sa.Engine) -> None:
+    with pytest.raises(sa.exc.DBAPIError):
+        create_tables(engine, _things("nowhere"))
+
+
+def test_the_view_that_there_is_tells_its_statement(engine: sa.Engine) -> None:
+    create_tables(engine, _things())
+    view = described("all_things")
+    assert create_view(engine, view, sa.select(_things())) is None
+    assert "things" in (create_view(engine, view, sa.select(_things())) or "")
+
+
+def test_a_schema_that_an_engine_translates_is_looked_into(warehouse: Warehouse) -> None:
+    warehouse.execute("CREATE SCHEMA voice")
+    translated = warehouse.engine.execution_options(schema_translate_map={None: "voice"})
+    create_tables(translated, _things())
+    assert is_there(translated, _things())
+    assert not is_there(warehouse.engine, _things())
+
+
+def test_temporary_tables_go_whatever_happens(engine: sa.Engine) -> None:
+    temporary = temporary_table("things", sa.Column("id", sa.String(20)))
+    other = temporary_table("things", sa.Column("id", sa.String(20)))
+    assert temporary.name != other.name
+    with engine.connect() as connection:
+        with pytest.raises(ZeroDivisionError), existing(connection, temporary, other), connection.begin():
+            connection.execute(sa.insert(temporary), {"id": str(1 // 0)})
+        with existing(connection, temporary, other), connection.begin():
+            connection.execute(sa.insert(temporary), {"id": "a"})
+        with pytest.raises(sa.exc.DBAPIError):
+            connection.execute(sa.select(temporary))
