@@ -18,16 +18,11 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from ringg_provider.exceptions import (
-    CampaignFailed,
-    CampaignTerminated,
     InvalidRequest,
     LaunchInterrupted,
     LaunchOutcomeUnknown,
-    RateLimited,
     RinggProviderError,
     StaleCampaign,
-    TransientError,
-    UnexpectedResponse,
 )
 from ringg_provider.hooks.sql import unpooled_engine
 from ringg_provider.launch.ledger import LaunchLedger
@@ -41,6 +36,8 @@ from ringg_provider.launch.protocol import (
 )
 from ringg_provider.launch.staleness import MAX_AGE, MAX_DELAY, check_staleness
 from ringg_provider.operators.errors import failing_without_retry
+from ringg_provider.operators.waiting import ended, kill_deadline, sleep_until_told, wait_until
+from ringg_provider.triggers.events import CAMPAIGN_ENDS, EventStatus, read_event
 from ringg_provider.triggers.tasks import task_state
 
 if TYPE_CHECKING:
@@ -49,8 +46,6 @@ if TYPE_CHECKING:
 
 #: Long enough for a retry that comes late, or for a task that is cleared after a long weekend.
 INTENT_RETENTION = timedelta(days=30)
-#: How long, in seconds, a sync wait tolerates a platform that cannot be read.
-UNREADABLE_FOR = 1800.0
 
 
 class TaskStateIntents:
@@ -201,9 +196,9 @@ class LaunchOperator(BaseOperator):
                     prepare,
                     platform,
                     self._intents(context),
-                    sleep=self._doze,
+                    sleep=lambda seconds: sleep_until_told(seconds, lambda: self.told_to_stop),
                     monotonic=time.monotonic,
-                    interrupted=lambda: self._told_to_stop,
+                    interrupted=lambda: self.told_to_stop,
                     unwanted=lambda: self._marked_failed(context),
                 )
             except LaunchOutcomeUnknown:
@@ -215,7 +210,7 @@ class LaunchOperator(BaseOperator):
                 self._cancel_if_started(platform, list_id)
                 raise
             self._show(context, launched)
-            if self._told_to_stop:
+            if self.told_to_stop:
                 self._stop_as_told(context, launched.list_id)
         if not self.wait_for_completion:
             return launched.list_id
@@ -263,7 +258,7 @@ class LaunchOperator(BaseOperator):
         deadline = None if self.timeout is None else now + self.timeout
         if self.deferrable:
             self.defer(
-                trigger=self.completion_trigger(campaign_id, deadline, self.kill_deadline(context)),
+                trigger=self.completion_trigger(campaign_id, deadline, kill_deadline(self, context)),
                 method_name="execute_complete",
                 kwargs={"campaign_id": campaign_id},
                 timeout=None,
@@ -271,51 +266,29 @@ class LaunchOperator(BaseOperator):
         with failing_without_retry():
             return self._wait_here(context, campaign_id, deadline)
 
-    def kill_deadline(self, context: Context) -> float | None:
-        """When ``execution_timeout`` is over, in seconds since the epoch: Airflow stops counting at a deferral."""
-        if self.execution_timeout is None:
-            return None
-        return context["ti"].start_date.timestamp() + self.execution_timeout.total_seconds()
-
     def _wait_here(self, context: Context, campaign_id: str, deadline: float | None) -> str:
         reporter = ProgressReporter(campaign_id)
-        readable_at = time.monotonic()
+
+        def look() -> Progress | None:
+            progress = self.read_progress(campaign_id)
+            reporter.report(progress, self.log)
+            return progress if progress.stage.is_final else None
+
         try:
-            while True:
-                pause = self.poll_interval
-                try:
-                    progress = self.read_progress(campaign_id)
-                    readable_at = time.monotonic()
-                    reporter.report(progress, self.log)
-                    if progress.stage.is_final:
-                        return ended(campaign_id, progress.stage, progress.status)
-                except (TransientError, UnexpectedResponse) as error:
-                    if time.monotonic() - readable_at > UNREADABLE_FOR:
-                        raise
-                    self.log.info("The campaign could not be read (%s); trying again.", type(error).__name__)
-                    if isinstance(error, RateLimited) and error.retry_after is not None:
-                        pause = max(pause, error.retry_after)
-                if deadline is not None and time.time() >= deadline:
-                    raise waited_too_long(campaign_id)
-                self._rest(pause if deadline is None else min(pause, max(deadline - time.time(), 0.0)))
-                if self._told_to_stop:
-                    self._stop_as_told(context, campaign_id)
+            last = wait_until(
+                look,
+                poll_interval=self.poll_interval,
+                deadline=deadline,
+                told_to_stop=lambda: self.told_to_stop,
+            )
         except AirflowTaskTimeout:
             self._cancel(campaign_id)
             raise
-
-    def _rest(self, seconds: float) -> None:
-        """Sleep in short pieces, because a signal handler only raises a flag."""
-        until = time.monotonic() + seconds
-        while not self._told_to_stop and (left := until - time.monotonic()) > 0:
-            time.sleep(min(left, 1.0))
-
-    def _doze(self, seconds: float) -> None:
-        """Sleep, but wake up when told to stop: Airflow kills the task five seconds later."""
-        told_before = self._told_to_stop
-        until = time.monotonic() + seconds
-        while self._told_to_stop == told_before and (left := until - time.monotonic()) > 0:
-            time.sleep(min(left, 1.0))
+        if last is not None:
+            return ended(campaign_id, last.stage, last.status)
+        if self.told_to_stop:
+            self._stop_as_told(context, campaign_id)
+        raise waited_too_long(campaign_id)
 
     def execute_complete(
         self, context: Context, event: Mapping[str, Any] | None, campaign_id: str | None = None
@@ -325,34 +298,28 @@ class LaunchOperator(BaseOperator):
         ``dag.test()`` drops what ``defer`` passes on, so that ``campaign_id`` may be missing there.
         """
         with failing_without_retry():
-            told = event.get("id") if isinstance(event, Mapping) else None
-            if event is None or not isinstance(told, str) or told != (campaign_id or told):
-                raise UnexpectedResponse(f"The trigger that waited for campaign {campaign_id} sent no usable event.")
-            campaign_id = told
-            status, message = event.get("status"), str(event.get("message", ""))
-            self.log.info("%s", message)
-            if status == "timeout":
-                raise waited_too_long(campaign_id)
-            if status == "execution_timeout":
-                self._cancel(campaign_id)
-                raise AirflowTaskTimeout(message)
-            if status == "error":
-                raise UnexpectedResponse(message)
-            return ended_by_event(campaign_id, event)
+            told = read_event(event, campaign_id, CAMPAIGN_ENDS)
+            self.log.info("%s", told.message)
+            match told.status:
+                case EventStatus.TIMEOUT:
+                    raise waited_too_long(told.id)
+                case EventStatus.EXECUTION_TIMEOUT:
+                    self._cancel(told.id)
+                    raise AirflowTaskTimeout(told.message)
+            return ended(told.id, Stage(told.status), told.status)
 
     # Stopping.
 
-    @property
-    def _told_to_stop(self) -> bool:
-        return getattr(self, "_stop_flag", False)
+    #: Whether SIGTERM came.
+    told_to_stop = False
 
     def on_kill(self) -> None:
         """Raise a flag and nothing else: this runs in a signal handler, and ``execute`` goes on after it."""
-        self._stop_flag = True
+        self.told_to_stop = True
 
     def _marked_failed(self, context: Context) -> bool:
         """Whether a person marked the task failed, of which SIGTERM is the first sign."""
-        return self._told_to_stop and own_state(context) == "failed"
+        return self.told_to_stop and own_state(context) == "failed"
 
     def _stop_as_told(self, context: Context, campaign_id: str) -> None:
         """SIGTERM came: terminate the campaign only if a person marked the task failed; stop the task in any case."""
@@ -380,27 +347,6 @@ class LaunchOperator(BaseOperator):
             self.log.info("Campaign %s was stopped: no new calls; live ones end by themselves.", campaign_id)
         except RinggProviderError as error:
             self.log.error("Campaign %s could not be terminated (%s). Stop it by hand.", campaign_id, error)
-
-
-def ended(campaign_id: str, stage: Stage, status: str | None) -> str:
-    """The id of a campaign that completed; one that did not is an error.
-
-    :raises CampaignFailed: it failed.
-    :raises CampaignTerminated: it was stopped.
-    """
-    if stage is Stage.FAILED:
-        raise CampaignFailed(f"Campaign {campaign_id} failed on the platform (status {status}).")
-    if stage is Stage.TERMINATED:
-        raise CampaignTerminated(f"Campaign {campaign_id} was terminated before it had called everybody.")
-    return campaign_id
-
-
-def ended_by_event(campaign_id: str, event: Mapping[str, Any]) -> str:
-    """The same, from a trigger's event, which counts only when its status is an end that we know."""
-    status = event.get("status")
-    if status not in (Stage.COMPLETED, Stage.FAILED, Stage.TERMINATED):
-        raise UnexpectedResponse(f"The trigger that waited for campaign {campaign_id} sent an unknown status.")
-    return ended(campaign_id, Stage(status), status)
 
 
 def waited_too_long(campaign_id: str) -> TimeoutError:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from airflow.providers.common.compat.sdk import (
-    BaseSensorOperator,
-    PokeReturnValue,
-)
+from airflow.providers.common.compat.sdk import BaseSensorOperator, PokeReturnValue
 
 from ringg_provider.exceptions import UnexpectedResponse
 from ringg_provider.hooks.ringg import RinggHook
@@ -17,6 +14,7 @@ from ringg_provider.launch.progress import Progress, StallWatch
 from ringg_provider.ringg.campaigns import read_progress
 from ringg_provider.ringg.uploads import UploadVerdict, judge_upload, require_usable
 from ringg_provider.sensors.waiting import CampaignSensor, PlatformSensor
+from ringg_provider.triggers.events import UPLOAD_ENDS, WaitEvent
 from ringg_provider.triggers.ringg import RinggCampaignTrigger, RinggUploadStatusTrigger
 
 
@@ -50,6 +48,7 @@ class RinggUploadStatusSensor(_OnRingg, PlatformSensor):
     """
 
     template_fields: Sequence[str] = ("ringg_conn_id", "bulk_list_id")
+    ends = UPLOAD_ENDS
 
     def __init__(self, *, bulk_list_id: str, max_invalid_rows: int | float | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -78,20 +77,21 @@ class RinggUploadStatusSensor(_OnRingg, PlatformSensor):
             },
         )
 
-    def conclude(self, event: Mapping[str, Any]) -> Any:
+    def conclude(self, told: WaitEvent) -> Any:
         """Read what the platform found."""
         found = self.look()
         if not found:
             raise UnexpectedResponse(f"Upload {self.bulk_list_id} was reported as checked, but is not.")
         return found.xcom_value
 
-    def trigger(self, deadline: float) -> RinggUploadStatusTrigger:
-        """The trigger that waits in the triggerer's stead."""
+    def trigger(self, deadline: float, kill_deadline: float | None) -> RinggUploadStatusTrigger:
+        """The trigger that waits in the task\'s stead."""
         return RinggUploadStatusTrigger(
             ringg_conn_id=self.ringg_conn_id,
             bulk_list_id=self.bulk_list_id,
             poll_interval=self.poke_interval,
             deadline=deadline,
+            kill_deadline=kill_deadline,
         )
 
 
@@ -120,11 +120,12 @@ class RinggCampaignSensor(_OnRingg, CampaignSensor):
         """Look at the campaign once."""
         return read_progress(self.hook.client, self.campaign_id, self.stalls)
 
-    def trigger(self, deadline: float) -> RinggCampaignTrigger:
-        """The trigger that waits in the triggerer's stead."""
+    def trigger(self, deadline: float, kill_deadline: float | None) -> RinggCampaignTrigger:
+        """The trigger that waits in the task\'s stead."""
         return RinggCampaignTrigger(
             ringg_conn_id=self.ringg_conn_id,
             campaign_id=self.campaign_id,
             poll_interval=self.poke_interval,
             deadline=deadline,
+            kill_deadline=kill_deadline,
         )

@@ -41,11 +41,12 @@ class SmartAlexCampaignSensor(CampaignSensor):
         """Look at the campaign once."""
         return read_progress(self.hook.client, self.campaign_id)
 
-    def trigger(self, deadline: float) -> SmartAlexCampaignTrigger:
-        """The trigger that waits in the triggerer's stead."""
+    def trigger(self, deadline: float, kill_deadline: float | None) -> SmartAlexCampaignTrigger:
+        """The trigger that waits in the task\'s stead."""
         return SmartAlexCampaignTrigger(
             smartalex_conn_id=self.smartalex_conn_id,
             campaign_id=self.campaign_id,
             poll_interval=self.poke_interval,
             deadline=deadline,
+            kill_deadline=kill_deadline,
         )

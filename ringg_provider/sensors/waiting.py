@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import (
     AirflowSensorTimeout,
     AirflowSkipException,
+    AirflowTaskTimeout,
     BaseSensorOperator,
     PokeReturnValue,
     conf,
 )
 
-from ringg_provider.exceptions import TransientError, UnexpectedResponse
+from ringg_provider.exceptions import TransientError
 from ringg_provider.hooks.platform import PlatformHook
-from ringg_provider.launch.progress import Progress, ProgressReporter
+from ringg_provider.launch.progress import Progress, ProgressReporter, Stage
 from ringg_provider.operators.errors import failing_without_retry
-from ringg_provider.operators.launching import ended, ended_by_event
+from ringg_provider.operators.waiting import ended, kill_deadline
+from ringg_provider.triggers.events import CAMPAIGN_ENDS, EventStatus, WaitEvent, read_event
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -40,6 +41,8 @@ class PlatformSensor(BaseSensorOperator):
     """
 
     ui_color = "#e3f1e1"
+    #: What the trigger may tell beside a deadline.
+    ends: ClassVar[frozenset[EventStatus]]
 
     def __init__(
         self,
@@ -65,8 +68,8 @@ class PlatformSensor(BaseSensorOperator):
         """Look once; raises what cannot get better."""
 
     @abstractmethod
-    def trigger(self, deadline: float) -> BaseTrigger:
-        """The trigger that waits in the triggerer's stead."""
+    def trigger(self, deadline: float, kill_deadline: float | None) -> BaseTrigger:
+        """The trigger that waits in the task's stead; deadlines are seconds since the epoch."""
 
     def execute(self, context: Context) -> Any:
         """Poke, or look once and then wait in the triggerer."""
@@ -75,7 +78,7 @@ class PlatformSensor(BaseSensorOperator):
                 return super().execute(context)
             found = self.poke(context)
             if not found:
-                self._defer()
+                self._defer(context)
             return found.xcom_value
 
     def poke(self, context: Context) -> PokeReturnValue:
@@ -91,28 +94,26 @@ class PlatformSensor(BaseSensorOperator):
         with failing_without_retry(), self.hook:
             return super().resume_execution(next_method, next_kwargs, context)
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any] | None) -> Any:
+    def execute_complete(self, context: Context, event: object) -> Any:
         """Look again after the trigger's event, which is not taken for the answer."""
-        if not isinstance(event, Mapping) or event.get("id") != self.watched_id:
-            raise UnexpectedResponse(f"The trigger that waited for {self.watched_id} sent no usable event.")
-        message = str(event.get("message"))
-        self.log.info("%s", message)
-        match event.get("status"):
-            case "error":
-                raise UnexpectedResponse(message)
-            case "timeout":
+        told = read_event(event, self.watched_id, self.ends)
+        self.log.info("%s", told.message)
+        match told.status:
+            case EventStatus.TIMEOUT:
                 if self.soft_fail:
-                    raise AirflowSkipException(message)
-                raise AirflowSensorTimeout(message)
-        return self.conclude(event)
+                    raise AirflowSkipException(told.message)
+                raise AirflowSensorTimeout(told.message)
+            case EventStatus.EXECUTION_TIMEOUT:
+                raise AirflowTaskTimeout(told.message)
+        return self.conclude(told)
 
     @abstractmethod
-    def conclude(self, event: Mapping[str, Any]) -> Any:
+    def conclude(self, told: WaitEvent) -> Any:
         """What the sensor returns after an event that tells of an end; raises what it found wrong."""
 
-    def _defer(self) -> None:
+    def _defer(self, context: Context) -> None:
         self.defer(
-            trigger=self.trigger(time.time() + self.timeout),
+            trigger=self.trigger(time.time() + self.timeout, kill_deadline(self, context)),
             method_name="execute_complete",
             timeout=timedelta(seconds=self.timeout + FRAMEWORK_GRACE),
         )
@@ -123,6 +124,8 @@ class CampaignSensor(PlatformSensor):
 
     :param campaign_id: the campaign.
     """
+
+    ends = CAMPAIGN_ENDS
 
     def __init__(self, *, campaign_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -150,6 +153,6 @@ class CampaignSensor(PlatformSensor):
             return PokeReturnValue(is_done=False)
         return PokeReturnValue(is_done=True, xcom_value=ended(self.campaign_id, progress.stage, progress.status))
 
-    def conclude(self, event: Mapping[str, Any]) -> Any:
+    def conclude(self, told: WaitEvent) -> Any:
         """Believe an event of a known kind; the trigger read it from the platform."""
-        return ended_by_event(self.campaign_id, event)
+        return ended(self.campaign_id, Stage(told.status), told.status)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import TriggerEvent
 
-from ringg_provider.exceptions import RinggProviderError
-from ringg_provider.hooks.platform import PlatformHook
 from ringg_provider.launch.progress import Progress, ProgressReporter
 from ringg_provider.triggers.clients import shared_client
+from ringg_provider.triggers.events import EventStatus, WaitEvent
 from ringg_provider.triggers.poller import Source, sightings
 from ringg_provider.triggers.tasks import ON_KILL_BY_AIRFLOW, task_state_of
+from ringg_provider.triggers.waiting import WaitingTrigger
 
 #: Seconds that a trigger which starts after its deadline still gives the platform to say how it ended.
 GRACE = 60.0
@@ -24,7 +23,7 @@ GRACE = 60.0
 ON_CANCEL_TIMEOUT = 20.0
 
 
-class CampaignTrigger(BaseTrigger):
+class CampaignTrigger(WaitingTrigger):
     """Wait for a campaign to end: base of the platforms' triggers.
 
     Fires one event ``{"status", "id", "message"}``; status is ``completed``, ``failed``, ``terminated``, ``timeout``,
@@ -37,6 +36,9 @@ class CampaignTrigger(BaseTrigger):
     :param cancel_on_kill: stop the campaign when a person marks the task failed. Default False.
     """
 
+    id_field = "campaign_id"
+    campaign_id: str
+
     def __init__(
         self,
         *,
@@ -46,17 +48,8 @@ class CampaignTrigger(BaseTrigger):
         kill_deadline: float | None = None,
         cancel_on_kill: bool = False,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.campaign_id = campaign_id
-        self.poll_interval = poll_interval
-        self.deadline = deadline
-        self.kill_deadline = kill_deadline
+        super().__init__(campaign_id, poll_interval=poll_interval, deadline=deadline, kill_deadline=kill_deadline)
         self.cancel_on_kill = cancel_on_kill
-
-    @property
-    @abstractmethod
-    def hook(self) -> PlatformHook[Any, Any]:
-        """The connection's hook."""
 
     @abstractmethod
     def listing(self, client: Any) -> Source:
@@ -68,30 +61,42 @@ class CampaignTrigger(BaseTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """The class path and plain JSON arguments."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                self.hook.conn_name_attr: self.hook.conn_id,
-                "campaign_id": self.campaign_id,
-                "poll_interval": self.poll_interval,
-                "deadline": self.deadline,
-                "kill_deadline": self.kill_deadline,
-                "cancel_on_kill": self.cancel_on_kill,
-            },
-        )
+        path, arguments = super().serialize()
+        return path, {**arguments, "cancel_on_kill": self.cancel_on_kill}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Follow the campaign through the workspace's shared poller until it has ended or a deadline is over."""
         try:
-            async with shared_client(self.hook) as client:
-                outcome = await self._follow(client)
-            yield self._event(*outcome)
-        except RinggProviderError as error:
-            yield self._event("error", str(error))
+            async for event in super().run():
+                yield event
         except asyncio.CancelledError:
             if not ON_KILL_BY_AIRFLOW:
                 await self._on_cancel()
             raise
+
+    async def wait(self, client: Any) -> WaitEvent:
+        """Watch the campaign; its state comes before the deadlines, because a trigger may start after them."""
+        reporter = ProgressReporter(self.campaign_id)
+        last: Progress | None = None
+        watch = sightings(client, lambda: self.listing(client), self.campaign_id, self.poll_interval)
+        async with aclosing(watch):
+            while True:
+                left = self.seconds_left()
+                if left is not None and last is None:
+                    left = max(left, GRACE)
+                try:
+                    last = await asyncio.wait_for(anext(watch), timeout=left)
+                except TimeoutError:
+                    return self.event(
+                        self.overdue() or EventStatus.TIMEOUT, "The platform did not answer before the deadline."
+                    )
+                reporter.report(last, self.log)
+                if last.stage.is_final:
+                    said = f"Campaign {self.campaign_id} is {last.status or last.stage.value}."
+                    return self.event(EventStatus(last.stage), said)
+                if (late := self.overdue()) is not None:
+                    said = f"Campaign {self.campaign_id} had not ended when {late.value} was over."
+                    return self.event(late, said)
 
     async def _on_cancel(self) -> None:
         """Do what later Airflows do themselves; a cancelled trigger may also be a triggerer that shuts down."""
@@ -112,38 +117,3 @@ class CampaignTrigger(BaseTrigger):
         async with shared_client(self.hook) as client:
             done = await self.stop(client)
         self.log.info("Campaign %s was %s: the task was marked failed.", self.campaign_id, done)
-
-    async def _follow(self, client: Any) -> tuple[str, str]:
-        reporter = ProgressReporter(self.campaign_id)
-        last: Progress | None = None
-        watch = sightings(client, lambda: self.listing(client), self.campaign_id, self.poll_interval)
-        async with aclosing(watch):
-            while True:
-                try:
-                    last = await asyncio.wait_for(anext(watch), timeout=self._patience(seen=last is not None))
-                except TimeoutError:
-                    return self._overdue() or ("timeout", "The platform did not answer before the deadline.")
-                reporter.report(last, self.log)
-                if last.stage.is_final:
-                    return last.stage.value, f"Campaign {self.campaign_id} is {last.status or last.stage.value}."
-                # The state comes before the deadlines: a trigger that starts late may find the campaign ended.
-                if overdue := self._overdue():
-                    return overdue
-
-    def _patience(self, seen: bool) -> float | None:
-        deadlines = [at for at in (self.deadline, self.kill_deadline) if at is not None]
-        if not deadlines:
-            return None
-        left = max(min(deadlines) - time.time(), 0.0)
-        return left if seen else max(left, GRACE)
-
-    def _overdue(self) -> tuple[str, str] | None:
-        now = time.time()
-        if self.kill_deadline is not None and now >= self.kill_deadline:
-            return "execution_timeout", f"Campaign {self.campaign_id} had not ended when execution_timeout was over."
-        if self.deadline is not None and now >= self.deadline:
-            return "timeout", f"Campaign {self.campaign_id} had not ended when timeout was over."
-        return None
-
-    def _event(self, status: str, message: str) -> TriggerEvent:
-        return TriggerEvent({"status": status, "id": self.campaign_id, "message": message})

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
+from abc import abstractmethod
 from typing import Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
-
-from ringg_provider.exceptions import InsufficientBalance, RateLimited, RinggProviderError, TransientError
+from ringg_provider.exceptions import InsufficientBalance, RateLimited, TransientError
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.ringg import AsyncRinggClient
 from ringg_provider.ringg.campaigns import RinggListing
 from ringg_provider.ringg.requests import Terminate
 from ringg_provider.ringg.uploads import UploadVerdict, judge_upload
 from ringg_provider.triggers.campaign import CampaignTrigger
-from ringg_provider.triggers.clients import shared_client
+from ringg_provider.triggers.events import EventStatus, WaitEvent
+from ringg_provider.triggers.waiting import WaitingTrigger
 
 
 class RinggCampaignTrigger(CampaignTrigger):
@@ -45,12 +43,15 @@ class RinggCampaignTrigger(CampaignTrigger):
         return "terminated"
 
 
-class _ListTrigger(BaseTrigger):
+class _ListTrigger(WaitingTrigger):
     """Look at one uploaded list again and again, until that settles it or a deadline is over."""
 
+    id_field = "bulk_list_id"
+    bulk_list_id: str
     #: Whether the first look comes after a pause, because the task has just looked.
     waits_first = False
-    late = "was not ready in time"
+    #: What is said of a list at a deadline.
+    unsettled = "was not ready in time"
 
     def __init__(
         self,
@@ -61,59 +62,34 @@ class _ListTrigger(BaseTrigger):
         deadline: float | None = None,
         kill_deadline: float | None = None,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__(bulk_list_id, poll_interval=poll_interval, deadline=deadline, kill_deadline=kill_deadline)
         self.ringg_conn_id = ringg_conn_id
-        self.bulk_list_id = bulk_list_id
-        self.poll_interval = poll_interval
-        self.deadline = deadline
-        self.kill_deadline = kill_deadline
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """The class path and plain JSON arguments."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "ringg_conn_id": self.ringg_conn_id,
-                "bulk_list_id": self.bulk_list_id,
-                "poll_interval": self.poll_interval,
-                "deadline": self.deadline,
-                "kill_deadline": self.kill_deadline,
-            },
-        )
+    @property
+    def hook(self) -> RinggHook:
+        """The connection's hook."""
+        return RinggHook(self.ringg_conn_id)
 
-    async def look(self, client: AsyncRinggClient) -> TriggerEvent | None:
+    @abstractmethod
+    async def look(self, client: AsyncRinggClient) -> WaitEvent | None:
         """Ask the platform once; None while there is more to wait for."""
-        raise NotImplementedError
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
+    async def wait(self, client: AsyncRinggClient) -> WaitEvent:
         """Look until it is settled or a deadline is over."""
-        try:
-            async with shared_client(RinggHook(self.ringg_conn_id)) as client:
-                pause = self.poll_interval if self.waits_first else 0.0
-                while True:
-                    await asyncio.sleep(min([pause, *(max(at - time.time(), 0.0) for _, at in self._deadlines())]))
-                    pause = self.poll_interval
-                    try:
-                        if (event := await self.look(client)) is not None:
-                            yield event
-                            return
-                    except TransientError as error:
-                        self.log.info("The list could not be looked at (%s).", type(error).__name__)
-                        pause = _pause(error, pause)
-                    for status, at in self._deadlines():
-                        if time.time() >= at:
-                            yield self.event(status, f"List {self.bulk_list_id} {self.late}.")
-                            return
-        except RinggProviderError as error:
-            yield self.event("error", str(error))
-
-    def event(self, status: str, message: str) -> TriggerEvent:
-        """What the task gets to know."""
-        return TriggerEvent({"status": status, "id": self.bulk_list_id, "message": message})
-
-    def _deadlines(self) -> list[tuple[str, float]]:
-        both = (("execution_timeout", self.kill_deadline), ("timeout", self.deadline))
-        return [(status, at) for status, at in both if at is not None]
+        pause = self.poll_interval if self.waits_first else 0.0
+        while True:
+            left = self.seconds_left()
+            await asyncio.sleep(pause if left is None else min(pause, left))
+            pause = self.poll_interval
+            try:
+                if (told := await self.look(client)) is not None:
+                    return told
+            except TransientError as error:
+                self.log.info("List %s could not be looked at (%s).", self.bulk_list_id, type(error).__name__)
+                if isinstance(error, RateLimited) and error.retry_after is not None:
+                    pause = max(pause, error.retry_after)
+            if (late := self.overdue()) is not None:
+                return self.event(late, f"List {self.bulk_list_id} {self.unsettled}.")
 
 
 class RinggUploadStatusTrigger(_ListTrigger):
@@ -129,12 +105,12 @@ class RinggUploadStatusTrigger(_ListTrigger):
     :param kill_deadline: seconds since the epoch at which the task's ``execution_timeout`` is over. Default None.
     """
 
-    async def look(self, client: AsyncRinggClient) -> TriggerEvent | None:
+    async def look(self, client: AsyncRinggClient) -> WaitEvent | None:
         """Read the upload status."""
         status = await client.get_upload_status(self.bulk_list_id)
         if judge_upload(status) is UploadVerdict.PENDING:
             return None
-        return self.event("settled", f"List {self.bulk_list_id} is {status.status}.")
+        return self.event(EventStatus.SETTLED, f"List {self.bulk_list_id} is {status.status}.")
 
 
 class RinggBalanceTrigger(_ListTrigger):
@@ -151,19 +127,14 @@ class RinggBalanceTrigger(_ListTrigger):
     """
 
     waits_first = True
-    late = "is still short of credits"
+    unsettled = "is still short of credits"
 
-    async def look(self, client: AsyncRinggClient) -> TriggerEvent | None:
+    async def look(self, client: AsyncRinggClient) -> WaitEvent | None:
         """Check the balance."""
         try:
             short = (await client.check_balance(self.bulk_list_id)).sufficient is False
         except InsufficientBalance:
             short = True
-        return None if short else self.event("changed", f"List {self.bulk_list_id} is no longer short of credits.")
-
-
-def _pause(error: TransientError, usual: float) -> float:
-    """How long to wait after a failure: at least as long as usual, and as long as the platform asks."""
-    if isinstance(error, RateLimited) and error.retry_after is not None:
-        return max(usual, error.retry_after)
-    return usual
+        if short:
+            return None
+        return self.event(EventStatus.CHANGED, f"List {self.bulk_list_id} is no longer short of credits.")

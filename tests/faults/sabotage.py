@@ -85,10 +85,10 @@ class Blow:
 
 def arm(context: Mapping[str, Any]) -> None:
     """The tasks' `pre_execute`: hurry the clock, and lay the trap where this attempt is the one to be struck."""
-    from ringg_provider.operators import launching
+    from ringg_provider.operators import launching, waiting
 
     plan, ti = context["dag_run"].conf["sabotage"], context["ti"]
-    launching.time = HastyTime(plan["haste"])  # type: ignore[assignment]
+    launching.time = waiting.time = HastyTime(plan["haste"])  # type: ignore[assignment]
     if ti.map_index > 0 or ti.try_number > 1:
         return
     if ti.task_id == "launch" and plan["unseen"]:

@@ -12,12 +12,12 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferr
 
 from ringg_provider.exceptions import InsufficientBalance, InvalidRequest, UnexpectedResponse
 from ringg_provider.hooks.ringg import RinggHook
+from ringg_provider.operators import waiting
 from ringg_provider.operators.ringg import (
     RinggCheckBalanceOperator,
     RinggSaveCampaignOperator,
     RinggStartCampaignOperator,
     RinggUploadCsvOperator,
-    balance,
 )
 from ringg_provider.ringg.campaigns import RinggListing
 from ringg_provider.sensors.ringg import RinggCampaignSensor
@@ -65,7 +65,7 @@ class Pauses:
         self.count = 0
         self.plan = {int(number.removeprefix("after_")): act for number, act in plan.items()}
 
-    def __call__(self, seconds: float) -> None:
+    def __call__(self, seconds: float, told_to_stop: Callable[[], bool]) -> None:
         assert seconds == 60
         self.count += 1
         self.plan.get(self.count, lambda: None)()
@@ -84,7 +84,7 @@ def test_a_waiting_task_says_once_that_the_credits_ran_out_and_asks_for_them_rar
         after_16=lambda: heard.append(capsys.readouterr().out.count(RUN_OUT)),
         after_20=lambda: let_it_end(platform, clock),
     )
-    monkeypatch.setattr(operator, "_rest", pauses)
+    monkeypatch.setattr(waiting, "sleep_until_told", pauses)
     before = asked(platform, "/workspace")
     operator.execute(context())
     assert heard == [0, 1]
@@ -177,7 +177,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pauses]:
 
     def plan(**acts: Callable[[], Any]) -> Pauses:
         made = Pauses(**acts)
-        monkeypatch.setattr(balance.time, "sleep", made)
+        monkeypatch.setattr(waiting, "sleep_until_told", made)
         return made
 
     return plan

@@ -30,6 +30,11 @@ ALL_DAY = {"calling_hours_start": "00:00", "calling_hours_end": "23:59", "timezo
 START = "/campaigns/{id}/start"
 
 
+@pytest.fixture(autouse=True)
+def clock() -> None:
+    """Campaigns run to their end here, so time passes; other modules of this folder hold it still."""
+
+
 @pytest.fixture
 def sandbox(sandbox_factory: Callable[..., Sandbox]) -> Sandbox:
     """A day passes with every second."""
@@ -242,12 +247,12 @@ def test_the_sensor_waits_for_the_end(sandbox: Sandbox, draft: str) -> None:
 def test_a_task_that_is_marked_failed_pauses_its_campaign_because_nothing_can_cancel_it(
     sandbox: Sandbox, draft: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ringg_provider.operators import launching
+    from ringg_provider.operators import launching, waiting
 
     sandbox.settings(speed=1)
     monkeypatch.setattr(launching, "own_state", lambda _: "failed")
     operator = start(draft, wait_for_completion=True)
-    monkeypatch.setattr(operator, "_rest", lambda _: operator.on_kill())
+    monkeypatch.setattr(waiting, "sleep_until_told", lambda *_: operator.on_kill())
     with pytest.raises(launching.LaunchInterrupted):
         operator.execute(context())
     assert state(sandbox, draft) == "paused"

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator, conf
+from airflow.providers.common.compat.sdk import AirflowSkipException, AirflowTaskTimeout, BaseOperator, conf
 
 from ringg_provider.api.response_model import to_decimal
-from ringg_provider.exceptions import InsufficientBalance, InvalidRequest, UnexpectedResponse
+from ringg_provider.exceptions import InsufficientBalance, InvalidRequest
 from ringg_provider.history.costs import average_cost
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_engine
 from ringg_provider.operators.errors import failing_without_retry
+from ringg_provider.operators.waiting import kill_deadline, wait_until
 from ringg_provider.preflight.estimates import CostEstimate, estimate_cost
 from ringg_provider.ringg.client import RinggClient
 from ringg_provider.ringg.responses import Balance, CampaignState
+from ringg_provider.triggers.events import CREDITS_ENDS, EventStatus, read_event
 from ringg_provider.triggers.ringg import RinggBalanceTrigger
 
 if TYPE_CHECKING:
@@ -63,52 +65,65 @@ class RinggCheckBalanceOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ask, and act on a shortfall as told."""
-        if self.on_shortfall not in ("fail", "skip", "continue", "wait"):
-            with failing_without_retry():
-                raise InvalidRequest("on_shortfall: must be one of fail, skip, continue, wait.", field="on_shortfall")
-        deadline = None if self.timeout is None else time.time() + self.timeout
         with failing_without_retry(), RinggHook(self.ringg_conn_id) as hook:
-            while True:
-                balance = settled_balance(hook, self.bulk_list_id)
-                if balance.sufficient or self.on_shortfall != "wait":
-                    return self._decide(balance)
-                if self.deferrable:
-                    self._defer(deadline)
-                self._require_time(deadline)
-                time.sleep(self.poll_interval)
+            if self.on_shortfall not in ("fail", "skip", "continue", "wait"):
+                raise InvalidRequest("on_shortfall: must be one of fail, skip, continue, wait.", field="on_shortfall")
+            if self.on_shortfall != "wait":
+                return self._decide(settled_balance(hook, self.bulk_list_id))
+            now = time.time()
+            deadline = None if self.timeout is None else now + self.timeout
+            balance = self._wait(hook, now if self.deferrable else deadline)
+            if balance is not None:
+                return self._decide(balance)
+            if self.deferrable:
+                self._defer(deadline, kill_deadline(self, context))
+            raise self._nobody_topped_up()
 
     def execute_complete(
-        self, context: Context, event: Mapping[str, Any] | None, deadline: float | None = None
+        self,
+        context: Context,
+        event: object,
+        deadline: float | None = None,
+        kill_deadline: float | None = None,
     ) -> dict[str, Any]:
         """Ask again after the trigger saw a change; its event is not taken for the answer."""
         with failing_without_retry(), RinggHook(self.ringg_conn_id) as hook:
-            if not isinstance(event, Mapping) or event.get("id") != self.bulk_list_id:
-                raise UnexpectedResponse("The trigger that waited for credits sent no usable event.")
-            if event.get("status") == "error":
-                raise UnexpectedResponse(str(event.get("message")))
-            balance = settled_balance(hook, self.bulk_list_id)
-            if balance.sufficient:
+            told = read_event(event, self.bulk_list_id, CREDITS_ENDS)
+            if told.status is EventStatus.EXECUTION_TIMEOUT:
+                raise AirflowTaskTimeout(told.message)
+            balance = self._wait(hook, time.time())
+            if balance is not None:
                 return self._decide(balance)
-            self._require_time(0.0 if event.get("status") == "timeout" else deadline)
-            return self._defer(deadline)
+            if told.status is EventStatus.TIMEOUT:
+                raise self._nobody_topped_up()
+            return self._defer(deadline, kill_deadline)
 
-    def _defer(self, deadline: float | None) -> NoReturn:
+    def _wait(self, hook: RinggHook, deadline: float | None) -> Balance | None:
+        """Ask until there are enough credits; None when there are not by the deadline."""
+
+        def look() -> Balance | None:
+            balance = settled_balance(hook, self.bulk_list_id)
+            return balance if balance.sufficient else None
+
+        return wait_until(look, poll_interval=self.poll_interval, deadline=deadline)
+
+    def _defer(self, deadline: float | None, kill_deadline: float | None) -> NoReturn:
         self.defer(
             trigger=RinggBalanceTrigger(
                 ringg_conn_id=self.ringg_conn_id,
                 bulk_list_id=self.bulk_list_id,
                 poll_interval=self.poll_interval,
                 deadline=deadline,
+                kill_deadline=kill_deadline,
             ),
             method_name="execute_complete",
-            kwargs={"deadline": deadline},
+            kwargs={"deadline": deadline, "kill_deadline": kill_deadline},
             timeout=None,
         )
         raise AssertionError("defer() always raises")
 
-    def _require_time(self, deadline: float | None) -> None:
-        if deadline is not None and time.time() >= deadline:
-            raise InsufficientBalance(f"Nobody topped up in time for list {self.bulk_list_id}; nothing was started.")
+    def _nobody_topped_up(self) -> InsufficientBalance:
+        return InsufficientBalance(f"Nobody topped up in time for list {self.bulk_list_id}; nothing was started.")
 
     def _decide(self, balance: Balance) -> dict[str, Any]:
         answer = balance_answer(balance)

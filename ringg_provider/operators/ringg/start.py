@@ -17,7 +17,6 @@ from ringg_provider.exceptions import (
     LaunchInterrupted,
     NotFound,
     StaleCampaign,
-    UnexpectedResponse,
 )
 from ringg_provider.history.tables import CALLS
 from ringg_provider.hooks.ringg import RinggHook
@@ -26,12 +25,14 @@ from ringg_provider.links.ringg import RinggCampaignLink
 from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.launching import LaunchOperator
 from ringg_provider.operators.ringg.balance import expected_cost, settled_balance, shortfall_of
+from ringg_provider.operators.waiting import kill_deadline, sleep_until_told, wait_until
 from ringg_provider.ringg.campaigns import Flow, RinggLists, read_progress
 from ringg_provider.ringg.preflight import check_agent, check_callers
 from ringg_provider.ringg.requests import CallConfig, MakeCallAsync, StartCampaign, Terminate
 from ringg_provider.ringg.responses import CampaignState, UploadStatus
 from ringg_provider.ringg.timing import Time, as_call_config, planned_time, schedule_of, spans_ahead
 from ringg_provider.ringg.uploads import UploadVerdict, judge_upload, require_usable
+from ringg_provider.triggers.events import UPLOAD_ENDS, EventStatus, read_event
 from ringg_provider.triggers.ringg import RinggCampaignTrigger, RinggUploadStatusTrigger
 
 if TYPE_CHECKING:
@@ -478,17 +479,12 @@ class RinggLaunchOperator(_RinggLaunchingOperator):
         """Resume when the platform has checked the upload; what it found is read again, not taken from the event."""
         with failing_without_retry(), self.hook:
             item = self._item()
-            if not isinstance(event, Mapping) or event.get("id") != item["list_id"]:
-                raise UnexpectedResponse("The trigger that waited for the upload sent no usable event.")
-            match event.get("status"):
-                case "settled":
-                    return self._launch_item(context)
-                case "timeout":
-                    raise TimeoutError(str(event.get("message")))
-                case "execution_timeout":
-                    raise AirflowTaskTimeout(str(event.get("message")))
-                case _:
-                    raise UnexpectedResponse(str(event.get("message")))
+            match (told := read_event(event, item["list_id"], UPLOAD_ENDS)).status:
+                case EventStatus.TIMEOUT:
+                    raise TimeoutError(told.message)
+                case EventStatus.EXECUTION_TIMEOUT:
+                    raise AirflowTaskTimeout(told.message)
+            return self._launch_item(context)
 
     def _item(self) -> dict[str, Any]:
         missing = {"list_id", "flow", "agent_id", "country_code", "call_config"} - set(self.launch or ())
@@ -539,9 +535,9 @@ class RinggLaunchOperator(_RinggLaunchingOperator):
             try:
                 return self.hook.client.get_upload_status(list_id)
             except NotFound:
-                if time.monotonic() >= deadline or self._told_to_stop:
+                if time.monotonic() >= deadline or self.told_to_stop:
                     raise
-            self._rest(5.0)
+            sleep_until_told(5.0, lambda: self.told_to_stop)
 
     def _pending_upload(self, list_id: str) -> UploadStatus | None:
         status = self._upload(list_id)
@@ -554,13 +550,16 @@ class RinggLaunchOperator(_RinggLaunchingOperator):
                 raise shortfall_of(list_id, balance)
 
     def _wait_for_upload(self, list_id: str) -> None:
-        deadline = None if self.timeout is None else time.monotonic() + self.timeout
-        while self._pending_upload(list_id) is not None:
-            if deadline is not None and time.monotonic() >= deadline:
-                raise TimeoutError(f"Upload {list_id} was not ready in time.")
-            self._rest(self.upload_poll_interval)
-            if self._told_to_stop:
-                raise LaunchInterrupted("The task was told to stop; nothing was started.")
+        settled = wait_until(
+            lambda: True if self._pending_upload(list_id) is None else None,
+            poll_interval=self.upload_poll_interval,
+            deadline=None if self.timeout is None else time.time() + self.timeout,
+            told_to_stop=lambda: self.told_to_stop,
+        )
+        if self.told_to_stop:
+            raise LaunchInterrupted("The task was told to stop; nothing was started.")
+        if not settled:
+            raise TimeoutError(f"Upload {list_id} was not ready in time.")
 
     def _defer_upload(self, context: Context, list_id: str) -> None:
         self.defer(
@@ -569,7 +568,7 @@ class RinggLaunchOperator(_RinggLaunchingOperator):
                 bulk_list_id=list_id,
                 poll_interval=self.upload_poll_interval,
                 deadline=None if self.timeout is None else time.time() + self.timeout,
-                kill_deadline=self.kill_deadline(context),
+                kill_deadline=kill_deadline(self, context),
             ),
             method_name="execute_uploaded",
             timeout=None,
