@@ -6,8 +6,7 @@ in `docs/platforms.md` for what it protects against. Nothing personal is stored 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -20,6 +19,7 @@ from sqlalchemy import (
     Engine,
     Integer,
     MetaData,
+    Row,
     String,
     Table,
     UniqueConstraint,
@@ -34,6 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from ringg_provider.exceptions import InvalidRequest, LaunchOutcomeUnknown, WrongState
+from ringg_provider.launch.item import ItemFlow, LaunchItem
 from ringg_provider.launch.protocol import Intent, fingerprint
 from ringg_provider.sql.creating import create_tables
 
@@ -91,7 +92,7 @@ class LaunchLedger:
         self._engine = engine.execution_options(schema_translate_map={None: schema}) if schema else engine
         create_tables(self._engine, launches)
 
-    def started_set(self, launch_key: str) -> list[dict[str, Any]] | None:
+    def started_set(self, launch_key: str) -> list[LaunchItem] | None:
         """The key's set, if any list of it has been started or its start may have been sent.
 
         :return: the stored items in their order; None when nothing of the key was launched yet.
@@ -100,22 +101,22 @@ class LaunchLedger:
         with self._engine.connect() as connection:
             return self._started_set(connection, launch_key)
 
-    def replace_set(self, launch_key: str, items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def replace_set(self, launch_key: str, items: Sequence[LaunchItem]) -> list[LaunchItem]:
         """Make ``items`` the key's set, in one transaction; the lists of the former set can never be started any more.
 
         :param launch_key: the key.
-        :param items: the dicts that ``SqlToRinggOperator`` returns, each with its ``list_id``.
+        :param items: the uploaded lists.
         :return: the set that stands now: ``items``, or the stored one when it was started meanwhile.
         :raises InvalidRequest: ``launch_key`` is empty or too long, or a list is in the set twice.
         :raises LaunchOutcomeUnknown: other runs kept replacing the set at the same moment.
         """
         _check_key(launch_key)
-        if len({item["list_id"] for item in items}) < len(items):
+        if len({item.list_id for item in items}) < len(items):
             raise InvalidRequest("items: a list must not be in a set twice.", field="items")
         for _ in range(5):
             try:
                 if self._replace(launch_key, items):
-                    return [dict(item) for item in items]
+                    return list(items)
             except IntegrityError:
                 # Another run's set, or first list, came between.
                 continue
@@ -128,7 +129,7 @@ class LaunchLedger:
             "finish. Nothing was started by this task."
         )
 
-    def _replace(self, launch_key: str, items: Sequence[Mapping[str, Any]]) -> bool:
+    def _replace(self, launch_key: str, items: Sequence[LaunchItem]) -> bool:
         """Replace the set in one transaction, unless any list of it was started or claimed; then change nothing."""
         with self._engine.connect() as connection, connection.begin() as transaction:
             # Taking the rows first locks them, so that none can be claimed between the look and the new set.
@@ -153,36 +154,47 @@ class LaunchLedger:
         return KeyedIntents(self, launch_key)
 
     @staticmethod
-    def _started_set(connection: Connection, launch_key: str) -> list[dict[str, Any]] | None:
+    def _started_set(connection: Connection, launch_key: str) -> list[LaunchItem] | None:
         rows = connection.execute(
-            select(launches.c.item, launches.c.state, launches.c.slot).where(
-                launches.c.launch_key == launch_key, launches.c.state != REPLACED
-            )
+            select(launches).where(launches.c.launch_key == launch_key, launches.c.state != REPLACED)
         ).all()
         if all(row.state == LISTED for row in rows):
             return None
-        return [dict(row.item) for row in sorted(rows, key=lambda row: int(row.slot))]
+        return [_stored_item(row) for row in sorted(rows, key=lambda row: int(row.slot))]
 
     @staticmethod
-    def _rows(launch_key: str, items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def _rows(launch_key: str, items: Sequence[LaunchItem]) -> list[dict[str, Any]]:
         set_id = str(uuid4())
         now = datetime.now(UTC)
         return [
             {
                 "launch_key": launch_key,
-                "list_id": item["list_id"],
+                "list_id": item.list_id,
                 "slot": str(position),
                 "set_id": set_id,
-                "flow": item.get("flow"),
-                "rows": item.get("rows"),
-                "digest": fingerprint(json.loads(json.dumps(dict(item), default=str))),
-                "agent_id": item.get("agent_id"),
+                "flow": item.flow,
+                "rows": item.rows,
+                "digest": fingerprint(item.as_xcom()),
+                "agent_id": item.agent_id,
                 "state": LISTED,
-                "item": dict(item),
+                "item": item.as_xcom(),
                 "listed_at": now,
             }
             for position, item in enumerate(items)
         ]
+
+    @staticmethod
+    def _first_row(launch_key: str, list_id: str) -> dict[str, Any]:
+        """The row of a list that is launched without a set."""
+        return {
+            "launch_key": launch_key,
+            "list_id": list_id,
+            "slot": "0",
+            "set_id": str(uuid4()),
+            "digest": fingerprint({"list_id": list_id}),
+            "item": {"list_id": list_id},
+            "listed_at": datetime.now(UTC),
+        }
 
 
 def _database(engine: Engine) -> str:
@@ -192,6 +204,22 @@ def _database(engine: Engine) -> str:
     with engine.connect() as connection:
         version = str(connection.execute(select(func.version())).scalar_one())
     return "redshift" if "redshift" in version.lower() else "postgresql"
+
+
+def _stored_item(row: Row[Any]) -> LaunchItem:
+    """The item of a row; of one that was launched without a set, what its request says."""
+    if row.flow is not None:
+        return LaunchItem.of(row.item)
+    request = (row.intent or {}).get("request", {})
+    flow: ItemFlow = "large" if "bulk_list_id" in request else "smartalex" if "campaign_id" in request else "standard"
+    return LaunchItem(
+        list_id=row.list_id,
+        flow=flow,
+        agent_id=request.get("agent_id", ""),
+        country_code=request.get("country_code", ""),
+        call_config=request.get("call_config"),
+        launch_key=row.launch_key,
+    )
 
 
 def _check_key(launch_key: str) -> None:
@@ -236,7 +264,7 @@ class KeyedIntents:
                 standing = self._standing(connection, intent.list_id)
                 if standing is not None:
                     return standing
-                row = LaunchLedger._rows(self._key, [{"list_id": intent.list_id}])[0]
+                row = LaunchLedger._first_row(self._key, intent.list_id)
                 connection.execute(insert(launches).values(**row | self._claimed(intent)))
             return None
         except IntegrityError:
@@ -272,7 +300,7 @@ class KeyedIntents:
             with self._engine.begin() as connection:
                 if self._present(connection):
                     return
-                row = LaunchLedger._rows(self._key, [{"list_id": list_id}])[0]
+                row = LaunchLedger._first_row(self._key, list_id)
                 connection.execute(insert(launches).values(**row | {"state": STARTED, "started_at": now}))
         except IntegrityError:
             # Somebody else's list became the first meanwhile; both are started, so there is nothing to choose.

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import (
+    AirflowSkipException,
     AirflowTaskTimeout,
     BaseOperator,
     conf,
@@ -25,6 +26,7 @@ from ringg_provider.exceptions import (
     StaleCampaign,
 )
 from ringg_provider.hooks.sql import unpooled_engine
+from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.ledger import LaunchLedger
 from ringg_provider.launch.progress import Progress, ProgressReporter, Stage
 from ringg_provider.launch.protocol import (
@@ -215,6 +217,19 @@ class LaunchOperator(BaseOperator):
         if not self.wait_for_completion:
             return launched.list_id
         return self._wait(context, launched.list_id)
+
+    def take_ledger_of(self, item: LaunchItem) -> str:
+        """Start a list that stands in a ledger through that ledger, also where the DAG forgot to name it here.
+
+        :return: the list's id.
+        :raises AirflowSkipException: the item comes of a dry run.
+        """
+        if item.list_id is None:
+            raise AirflowSkipException("The lists come from a dry run: nothing was uploaded, so nothing is started.")
+        self.ledger_conn_id = self.ledger_conn_id or item.ledger_conn_id
+        if self.ledger_conn_id and not self.launch_key:
+            self.launch_key = item.launch_key
+        return item.list_id
 
     def refuse_if_stale(self, context: Context, list_id: str, planned_start: datetime | None) -> None:
         """Refuse to start a list too late, in a backfill, or for an old run; part of the last checks before a start.

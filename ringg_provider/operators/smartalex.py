@@ -10,13 +10,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pendulum
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseHook, BaseOperator
+from airflow.providers.common.compat.sdk import BaseHook, BaseOperator
 
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.contacts.reasons import Rejection
 from ringg_provider.exceptions import CampaignNotActive, InvalidRequest, PermanentError, WrongState
 from ringg_provider.hooks.smartalex import SmartAlexHook
 from ringg_provider.hours.schedule import read_time
+from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.progress import Progress
 from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.launching import LaunchOperator
@@ -260,19 +261,22 @@ class SmartAlexStartCampaignOperator(LaunchOperator):
             return self.launch_and_wait(context, campaign_id, asked, prepare, SmartAlexCampaigns(self.hook.client))
 
     def _asked_for(self) -> tuple[str, datetime | None]:
-        item: Mapping[str, Any] = self.campaign_id if isinstance(self.campaign_id, Mapping) else {}
-        campaign_id = item.get("list_id") if item else self.campaign_id
-        if item and campaign_id is None:
-            raise AirflowSkipException("The lists come from a dry run: nothing was created, so nothing is started.")
-        # A list that stands in a ledger is started through that ledger, also where the DAG forgot to name it here.
-        self.ledger_conn_id = self.ledger_conn_id or item.get("ledger_conn_id")
-        if not isinstance(campaign_id, str) or not campaign_id:
+        given: object = self.campaign_id
+        planned = self.planned_start
+        if isinstance(given, Mapping):
+            item = LaunchItem.of(given, "campaign_id")
+            if item.flow != "smartalex":
+                raise InvalidRequest(
+                    "campaign_id: the item is of another platform than SmartAlex.", field="campaign_id"
+                )
+            campaign_id = self.take_ledger_of(item)
+            planned = planned or item.campaign_start_time
+        elif isinstance(given, str) and given:
+            campaign_id = given
+        else:
             raise InvalidRequest(
                 "campaign_id: must be an id, or one item of SqlToSmartAlexOperator's result.", field="campaign_id"
             )
-        if self.ledger_conn_id and not self.launch_key:
-            self.launch_key = item.get("launch_key")
-        planned = self.planned_start or item.get("campaign_start_time")
         zone = pendulum.timezone("UTC")
         return campaign_id, None if planned is None else read_time(planned, zone, "planned_start")
 

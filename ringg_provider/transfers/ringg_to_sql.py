@@ -26,6 +26,7 @@ from ringg_provider.history.tables import CALLS, CAMPAIGNS, calls_table, campaig
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_engine
 from ringg_provider.hours.schedule import read_moment
+from ringg_provider.launch.item import list_ids
 from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.sql.creating import create_tables
 
@@ -204,7 +205,7 @@ class RinggCallsToSqlOperator(BaseOperator):
 
     def _scope(self) -> Scope:
         return Scope(
-            bulk_list_ids=[] if self.bulk_list_ids == ALL else list_ids(self.bulk_list_ids),
+            bulk_list_ids=[] if self.bulk_list_ids == ALL else list_ids(self.bulk_list_ids, "bulk_list_ids"),
             start=instant(self.start, "start"),
             end=instant(self.end, "end"),
         )
@@ -231,29 +232,6 @@ class RinggCallsToSqlOperator(BaseOperator):
     def _asset(self) -> Asset:
         table = f"{self.schema}.{self.table}" if self.schema else self.table
         return Asset(name=f"{self.sql_conn_id}.{table}", uri=f"x-ringg-sql://{self.sql_conn_id}/{table}")
-
-
-def list_ids(given: object) -> list[str]:
-    """Read list ids in any form that a DAG has them: one, several, or what `SqlToRinggOperator` returned.
-
-    :raises InvalidRequest: something else is among them.
-    """
-    if given is None or given == "":
-        return []
-    items = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
-    ids: list[str] = []
-    for item in items:
-        value = item.get("list_id") if isinstance(item, Mapping) else item
-        if value is None and not isinstance(item, Mapping):
-            continue  # a mapped task that started nothing
-        if not isinstance(value, str) or not value.strip() or value.strip() in ("None", "[]"):
-            raise InvalidRequest(
-                "bulk_list_ids must be list ids, or the result of SqlToRinggOperator; for a templated value the DAG "
-                "needs render_template_as_native_obj=True, or use `.output`.",
-                field="bulk_list_ids",
-            )
-        ids.append(value.strip())
-    return list(dict.fromkeys(ids))
 
 
 def instant(value: dt.date | str | None, field: str) -> dt.datetime | None:

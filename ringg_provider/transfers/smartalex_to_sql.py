@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.smartalex import (
     CALLBACKS,
     CALLS,
@@ -22,6 +21,7 @@ from ringg_provider.history.smartalex import (
 )
 from ringg_provider.hooks.smartalex import SmartAlexHook
 from ringg_provider.hooks.sql import sql_engine
+from ringg_provider.launch.item import list_ids
 from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.transfers.ringg_to_sql import instant
 
@@ -66,16 +66,7 @@ class _SmartAlexToSqlOperator(BaseOperator):
     @property
     def campaigns(self) -> list[str]:
         """The campaigns that were asked for, in any form that a DAG has them."""
-        given = self.campaign_ids
-        found = []
-        for item in [given] if isinstance(given, str | Mapping) else given or ():
-            value = item.get("list_id") if isinstance(item, Mapping) else item
-            if not isinstance(value, str) or not value.strip():
-                raise InvalidRequest(
-                    "campaign_ids: must be ids, or the result of SqlToSmartAlexOperator.", field="campaign_ids"
-                )
-            found.append(value.strip())
-        return list(dict.fromkeys(found))
+        return list_ids(self.campaign_ids, "campaign_ids")
 
 
 class SmartAlexCallsToSqlOperator(_SmartAlexToSqlOperator):

@@ -31,6 +31,7 @@ from ringg_provider.hours.plan import Held
 from ringg_provider.hours.planner import WindowPlanner
 from ringg_provider.hours.rules import load_rules
 from ringg_provider.hours.schedule import DailyWindow, Schedule
+from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.ledger import LaunchLedger
 from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.launching import open_ledger
@@ -67,14 +68,14 @@ class Lists(Protocol):
     def begin(self, lists: Sequence[ContactList]) -> str:
         """Take notice of all lists, before the first is uploaded; returns the flow they take."""
 
-    def item(self, contacts: ContactList, of: int) -> dict[str, Any]:
+    def item(self, contacts: ContactList, of: int) -> LaunchItem:
         """What is returned for a list that is not uploaded."""
 
-    def upload(self, contacts: ContactList, of: int) -> dict[str, Any]:
+    def upload(self, contacts: ContactList, of: int) -> LaunchItem:
         """Upload one list, of so many; returns its item."""
 
-    def refused(self, sifter: Sifter, items: Sequence[dict[str, Any]]) -> Invalid:
-        """List id -> phone -> why the platform refused it, as far as it tells."""
+    def refused(self, sifter: Sifter, items: Sequence[LaunchItem]) -> tuple[Sequence[LaunchItem], Invalid]:
+        """The items with what the platform refused counted, and list id -> phone -> why, as far as it tells."""
 
 
 class SqlToListsOperator(BaseOperator):
@@ -290,7 +291,7 @@ class SqlToListsOperator(BaseOperator):
                 "max_rejects: must be a number of rows (int) or a share from 0.0 to 1.0 (float).", field="max_rejects"
             )
 
-    def _already_launched(self, context: Context, launched: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _already_launched(self, context: Context, launched: Sequence[LaunchItem]) -> list[dict[str, Any]]:
         self.log.info(
             "Launch key %r was launched before: nothing new is to be called, its %d lists stand.",
             self.launch_key,
@@ -298,7 +299,7 @@ class SqlToListsOperator(BaseOperator):
         )
         summary = {"already_launched": True, "lists": [in_summary(item) for item in launched]}
         context["ti"].xcom_push(key="summary", value=summary)
-        return launched
+        return [item.as_xcom() for item in launched]
 
     def _transfer(self, context: Context, platform: Lists, ledger: LaunchLedger | None) -> list[dict[str, Any]]:
         run = Run(
@@ -332,20 +333,21 @@ class SqlToListsOperator(BaseOperator):
             items = [platform.item(contacts, len(lists)) for contacts in lists]
             run.note(self, {}, {}, "a dry run", "dry run")
             self._summarise(context, run.sifter, flow, items)
-            return items
+            return [item.as_xcom() for item in items]
         items = []
         for contacts in lists:
             self._scratch.check()
             items.append(platform.upload(contacts, len(lists)))
             contacts.path.unlink(missing_ok=True)
         self._scratch.check()
-        invalid = platform.refused(run.sifter, items) if run.sifter.spool is not None else {}
-        standing = items if ledger is None else ledger.replace_set(str(self.launch_key), items)
-        if [item["list_id"] for item in standing] != [item["list_id"] for item in items]:
+        judged, invalid = platform.refused(run.sifter, items) if run.sifter.spool is not None else (items, {})
+        standing = judged if ledger is None else ledger.replace_set(str(self.launch_key), judged)
+        if [item.list_id for item in standing] != [item.list_id for item in judged]:
             return self._already_launched(context, standing)
-        run.note(self, {contacts.number: item["list_id"] for contacts, item in zip(lists, items, strict=True)}, invalid)
-        self._summarise(context, run.sifter, flow, items)
-        return items
+        list_ids = {contacts.number: str(item.list_id) for contacts, item in zip(lists, judged, strict=True)}
+        run.note(self, list_ids, invalid)
+        self._summarise(context, run.sifter, flow, judged)
+        return [item.as_xcom() for item in judged]
 
     def _read(self, sifter: Sifter) -> None:
         """Run the queries, and let the sifter put every row somewhere."""
@@ -455,7 +457,7 @@ class SqlToListsOperator(BaseOperator):
         # Room for what is added to it, and short enough for every database's index.
         return key if len(key) <= MAX_KEY - 20 else f"{key[:180]}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
-    def _summarise(self, context: Context, sifter: Sifter, flow: str, items: Sequence[Mapping[str, Any]]) -> None:
+    def _summarise(self, context: Context, sifter: Sifter, flow: str, items: Sequence[LaunchItem]) -> None:
         reasons = {str(reason): count for reason, count in sifter.counts.most_common()}
         summary = {
             "rows": sifter.rows,
@@ -505,5 +507,5 @@ class Run:
             write_rejects(spool, ObjectStoragePath(task.rejects_path), list_ids, invalid)
 
 
-def in_summary(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: item.get(name) for name in ("list_id", "country_code", "rows", "rejected")}
+def in_summary(item: LaunchItem) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in ("list_id", "country_code", "rows", "rejected")}

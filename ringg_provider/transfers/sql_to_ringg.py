@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from ringg_provider.exceptions import (
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hours.plan import WindowPlan
 from ringg_provider.hours.schedule import DailyWindow, Schedule
+from ringg_provider.launch.item import LaunchItem
 from ringg_provider.ringg.campaigns import Flow
 from ringg_provider.ringg.client import RinggClient
 from ringg_provider.ringg.invalid_rows import fetch_invalid_rows
@@ -186,7 +187,7 @@ class SqlToRinggOperator(SqlToListsOperator):
             return self.flow
         return "large" if rows >= LARGE_FLOW_ROWS else "standard"
 
-    def upload(self, client: RinggClient, spec: CampaignSpec, contacts: ContactList, flow: Flow) -> dict[str, Any]:
+    def upload(self, client: RinggClient, spec: CampaignSpec, contacts: ContactList, flow: Flow) -> LaunchItem:
         """Upload one list; returns its item of the result."""
         try:
             with quoting_no_cell(contacts.path):
@@ -208,35 +209,44 @@ class SqlToRinggOperator(SqlToListsOperator):
         return _item(self, spec, contacts, flow, list_id, refused)
 
     def invalid_rows(
-        self, client: RinggClient, sifter: Sifter, items: Sequence[dict[str, Any]]
-    ) -> dict[str, dict[str, str]]:
-        """Fetch the platform's own reports of invalid rows, and correct the items' counts by them."""
-        found: dict[str, dict[str, str]] = {}
+        self, client: RinggClient, sifter: Sifter, items: Sequence[LaunchItem]
+    ) -> tuple[list[LaunchItem], Invalid]:
+        """Fetch the platform's own reports of invalid rows; the items with their counts corrected, and the reasons."""
+        found: dict[str, Mapping[str, str]] = {}
         deadline = time.monotonic() + self.invalid_rows_timeout
-        for item in items:
-            if item["flow"] == "standard" and not item["rejected"]:
-                continue
-            status = self._checked_upload(client, item["list_id"], deadline)
-            if status is None:
-                continue
-            if status.invalid_rows:
-                item["rows"] += item["rejected"] - status.invalid_rows
-                item["rejected"] = status.invalid_rows
-            if status.invalid_rows and status.invalid_rows_csv_url:
-                try:
-                    found[item["list_id"]] = fetch_invalid_rows(
-                        status.invalid_rows_csv_url, sifter.cleaner, self.phone_header
-                    )
-                except RinggProviderError as error:
-                    self.log.warning("List %s: its report of invalid rows: %s", item["list_id"], error)
-            missing = item["rejected"] - len(found.get(item["list_id"], ()))
-            if missing > 0:
-                self.log.warning(
-                    "List %s: the platform refused %d rows without saying which; they are noted as listed.",
-                    item["list_id"],
-                    missing,
-                )
-        return found
+        return [self._judged(client, sifter, item, deadline, found) for item in items], found
+
+    def _judged(
+        self,
+        client: RinggClient,
+        sifter: Sifter,
+        item: LaunchItem,
+        deadline: float,
+        found: dict[str, Mapping[str, str]],
+    ) -> LaunchItem:
+        """An item as the platform's check of its list leaves it; what it refused, and why, goes to ``found``."""
+        list_id = str(item.list_id)
+        if item.flow == "standard" and not item.rejected:
+            return item
+        status = self._checked_upload(client, list_id, deadline)
+        if status is None:
+            return item
+        if status.invalid_rows:
+            rows = (item.rows or 0) + item.rejected - status.invalid_rows
+            item = replace(item, rows=rows, rejected=status.invalid_rows)
+        if status.invalid_rows and status.invalid_rows_csv_url:
+            try:
+                found[list_id] = fetch_invalid_rows(status.invalid_rows_csv_url, sifter.cleaner, self.phone_header)
+            except RinggProviderError as error:
+                self.log.warning("List %s: its report of invalid rows: %s", list_id, error)
+        missing = item.rejected - len(found.get(list_id, ()))
+        if missing > 0:
+            self.log.warning(
+                "List %s: the platform refused %d rows without saying which; they are noted as listed.",
+                list_id,
+                missing,
+            )
+        return item
 
     def _checked_upload(self, client: RinggClient, list_id: str, deadline: float) -> UploadStatus | None:
         """The list's status once the platform has checked it; None when it did not in time, or cannot be asked."""
@@ -293,16 +303,16 @@ class _RinggLists:
         self.flow = self.task.choose_flow(sum(contacts.rows for contacts in lists))
         return self.flow
 
-    def item(self, contacts: ContactList, of: int) -> dict[str, Any]:
+    def item(self, contacts: ContactList, of: int) -> LaunchItem:
         """What is returned for a list that is not uploaded."""
         return _item(self.task, self.spec(contacts.group, contacts.number, of), contacts, self.flow, None)
 
-    def upload(self, contacts: ContactList, of: int) -> dict[str, Any]:
+    def upload(self, contacts: ContactList, of: int) -> LaunchItem:
         """Upload one list."""
         return self.task.upload(self.client, self.spec(contacts.group, contacts.number, of), contacts, self.flow)
 
-    def refused(self, sifter: Sifter, items: Sequence[dict[str, Any]]) -> Invalid:
-        """The platform's own reports of invalid rows."""
+    def refused(self, sifter: Sifter, items: Sequence[LaunchItem]) -> tuple[list[LaunchItem], Invalid]:
+        """What the platform's own reports of invalid rows say."""
         return self.task.invalid_rows(self.client, sifter, items)
 
     def spec(self, group: ListGroup, number: int, of: int) -> CampaignSpec:
@@ -335,21 +345,19 @@ def _item(
     flow: Flow,
     list_id: str | None,
     refused: int = 0,
-) -> dict[str, Any]:
+) -> LaunchItem:
     """What is returned for a list."""
-    item = {
-        "list_id": list_id,
-        "flow": flow,
-        "agent_id": spec.agent_id,
-        "country_code": spec.country_code,
-        "call_config": spec.call_config.wire(),
-        "campaign_start_time": spec.campaign_start_time,
-        "campaign_end_time": spec.campaign_end_time,
-        "rows": contacts.rows - refused,
-        "rejected": refused,
-        "launch_key": task.launch_key,
-        # Whoever starts the list must ask this ledger first, also where a DAG forgets to say so.
-        "ledger_conn_id": task.ledger_conn_id,
-    }
-    slots = call_slots_of(contacts.group.plan) if isinstance(contacts.group.plan, WindowPlan) else None
-    return item if slots is None else item | {"call_slots": slots}
+    return LaunchItem(
+        list_id=list_id,
+        flow=flow,
+        agent_id=spec.agent_id,
+        country_code=spec.country_code,
+        call_config=spec.call_config.wire(),
+        campaign_start_time=spec.campaign_start_time,
+        campaign_end_time=spec.campaign_end_time,
+        rows=contacts.rows - refused,
+        rejected=refused,
+        launch_key=task.launch_key,
+        ledger_conn_id=task.ledger_conn_id,
+        call_slots=call_slots_of(contacts.group.plan) if isinstance(contacts.group.plan, WindowPlan) else None,
+    )

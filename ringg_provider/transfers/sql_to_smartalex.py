@@ -16,6 +16,7 @@ from ringg_provider.history.smartalex import CALLS, smartalex_calls_table
 from ringg_provider.hooks.smartalex import SmartAlexHook
 from ringg_provider.hours.plan import WindowPlan
 from ringg_provider.hours.schedule import DailyWindow, Schedule, resolve_schedule
+from ringg_provider.launch.item import LaunchItem
 from ringg_provider.operators.smartalex import as_settings, require_usable_agent
 from ringg_provider.smartalex import SmartAlexClient
 from ringg_provider.smartalex.client import CONTACTS_PER_REQUEST
@@ -144,11 +145,11 @@ class _SmartAlexLists:
         """There is one flow."""
         return "smartalex"
 
-    def item(self, contacts: ContactList, of: int) -> dict[str, Any]:
+    def item(self, contacts: ContactList, of: int) -> LaunchItem:
         """What is returned for a list that is not uploaded."""
         return self._item(self._campaign(contacts.group, contacts.number, of), contacts, None)
 
-    def upload(self, contacts: ContactList, of: int) -> dict[str, Any]:
+    def upload(self, contacts: ContactList, of: int) -> LaunchItem:
         """Make a draft and put everybody on it."""
         campaign = self._campaign(contacts.group, contacts.number, of)
         created = self.client.create_campaign(campaign)
@@ -158,9 +159,9 @@ class _SmartAlexLists:
         self.task.log.info("Campaign %s: %d contacts.", created.id, contacts.rows)
         return self._item(campaign, contacts, created.id)
 
-    def refused(self, sifter: Sifter, items: Sequence[dict[str, Any]]) -> Invalid:
+    def refused(self, sifter: Sifter, items: Sequence[LaunchItem]) -> tuple[Sequence[LaunchItem], Invalid]:
         """The platform has no report of refused contacts: what it does not take, it refuses whole."""
-        return {}
+        return items, {}
 
     def _campaign(self, group: ListGroup, number: int, of: int) -> NewCampaign:
         """The campaign of a list, with the hours of its people."""
@@ -184,23 +185,21 @@ class _SmartAlexLists:
             settings=settings,
         )
 
-    def _item(self, campaign: NewCampaign, contacts: ContactList, list_id: str | None) -> dict[str, Any]:
+    def _item(self, campaign: NewCampaign, contacts: ContactList, list_id: str | None) -> LaunchItem:
         plan = contacts.group.plan
         schedule = plan.schedule if isinstance(plan, WindowPlan) else self.schedule
-        return {
-            "list_id": list_id,
-            "flow": "smartalex",
-            "agent_id": campaign.agent_id,
-            "country_code": contacts.group.country_code,
-            "settings": campaign.settings.wire(),
-            "campaign_start_time": schedule.start.isoformat(),
-            "campaign_end_time": schedule.end.isoformat(),
-            "rows": contacts.rows,
-            "rejected": 0,
-            "launch_key": self.task.launch_key,
-            # Whoever starts the campaign must ask this ledger first, also where a DAG forgets to say so.
-            "ledger_conn_id": self.task.ledger_conn_id,
-        }
+        return LaunchItem(
+            list_id=list_id,
+            flow="smartalex",
+            agent_id=campaign.agent_id,
+            country_code=contacts.group.country_code,
+            settings=campaign.settings.wire(),
+            campaign_start_time=schedule.start.isoformat(),
+            campaign_end_time=schedule.end.isoformat(),
+            rows=contacts.rows,
+            launch_key=self.task.launch_key,
+            ledger_conn_id=self.task.ledger_conn_id,
+        )
 
 
 def _people(contacts: ContactList) -> Iterator[NewContact]:

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.schema import CreateTable
 
 from ringg_provider.exceptions import InvalidRequest, WrongState
+from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.ledger import LONGEST_KEY, LaunchLedger, launches
 from ringg_provider.launch.protocol import Intent
 from tests.support.databases import Warehouse
@@ -35,9 +36,10 @@ def ledger(database: Warehouse) -> LaunchLedger:
     return LaunchLedger(database.engine)
 
 
-def item(list_id: str, **more: Any) -> dict[str, Any]:
-    """One list as `SqlToRinggOperator` returns it."""
-    return {"list_id": list_id, "flow": "standard", "agent_id": "agent-1", "rows": 3, "launch_key": KEY} | more
+def item(list_id: str, **more: Any) -> LaunchItem:
+    """One list as `SqlToRinggOperator` uploads it."""
+    values: dict[str, Any] = {"call_config": {"call_time": {}}, "rows": 3, "launch_key": KEY} | more
+    return LaunchItem(list_id=list_id, flow="standard", agent_id="agent-1", country_code="+91", **values)
 
 
 def intent(list_id: str, mark: str = "same") -> Intent:
@@ -210,7 +212,7 @@ def test_however_claims_and_replacements_race_only_lists_of_one_set_are_ever_cla
             store = ledger.for_key(key)
             if number % 2:
                 mine = [item(f"new-{turn}-{number}-{n}") for n in range(2)]
-                to_start = [entry["list_id"] for entry in ledger.replace_set(key, mine)]
+                to_start = [str(entry.list_id) for entry in ledger.replace_set(key, mine)]
             else:
                 to_start = [f"old-{turn}-{n}" for n in range(2)]
             for list_id in to_start:
@@ -225,7 +227,7 @@ def test_however_claims_and_replacements_race_only_lists_of_one_set_are_ever_cla
         assert len({list_id.rsplit("-", 1)[0] for list_id in claimed}) == 1, f"lists of two sets: {claimed}"
         stored = ledger.started_set(key)
         assert stored is not None
-        assert {entry["list_id"] for entry in stored} == set(claimed)
+        assert {entry.list_id for entry in stored} == set(claimed)
 
 
 # A list that was saved by hand and is started with a key that has no set.
@@ -238,7 +240,7 @@ def test_the_first_list_that_is_started_under_a_key_without_a_set_is_its_set(led
     assert ledger.for_key(KEY).claim(intent("second")) == intent("first")
     stored = ledger.started_set(KEY)
     assert stored is not None
-    assert [entry["list_id"] for entry in stored] == ["first"]
+    assert [(entry.list_id, entry.flow, entry.agent_id) for entry in stored] == [("first", "standard", "agent-1")]
 
 
 def test_of_many_lists_that_race_to_be_the_first_under_a_key_one_wins(ledger: LaunchLedger) -> None:
@@ -373,7 +375,7 @@ def test_a_key_of_the_greatest_length_works(ledger: LaunchLedger) -> None:
 def test_a_row_holds_ids_counts_and_settings_and_nobodys_number_or_name(
     ledger: LaunchLedger, database: Warehouse
 ) -> None:
-    ledger.replace_set(KEY, [item("a", country_code="+91", call_config={"call_time": {}})])
+    ledger.replace_set(KEY, [item("a")])
     ledger.for_key(KEY).claim(intent("a"))
     (row,) = database.query("SELECT * FROM ringg_launches")
     assert set(row) == {

@@ -29,6 +29,7 @@ from ringg_provider.exceptions import (
     UnexpectedResponse,
 )
 from ringg_provider.launch import protocol as protocol
+from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.ledger import KeyedIntents, LaunchLedger, launches
 from ringg_provider.launch.protocol import Intent, IntentStore, Launched, ListState
 from ringg_provider.operators.launching import TaskStateIntents
@@ -272,12 +273,19 @@ class Tier2Machine(HostileMachine):
     def run_with(self, key: str, split: Iterable[set[str]]) -> None:
         """A run begins, or is cleared as a whole; the query gives other people than the last time."""
 
-        def prepare_lists() -> list[dict[str, Any]]:
+        def prepare_lists() -> list[LaunchItem]:
             stored = self.baton.step("read", lambda: self.ledger.started_set(key), [])
             if stored is not None:
                 return stored
             items = [
-                {"list_id": self.platform.upload(key, frozenset(people)), "flow": "standard", "rows": len(people)}
+                LaunchItem(
+                    list_id=self.platform.upload(key, frozenset(people)),
+                    flow="standard",
+                    agent_id="agent",
+                    country_code="+91",
+                    call_config={},
+                    rows=len(people),
+                )
                 for people in split
             ]
             return self.baton.step("write", lambda: self.ledger.replace_set(key, items), self.platform.later)
@@ -300,7 +308,7 @@ class Tier2Machine(HostileMachine):
             super().ended(attempt)
             return
         for item in attempt.outcome:
-            task = self._add_task(attempt.key, item["list_id"])  # type: ignore[attr-defined]
+            task = self._add_task(attempt.key, item.list_id)  # type: ignore[attr-defined]
             if len(self.live) < MOST_ATTEMPTS_AT_ONCE:
                 self._begin(task)
 
@@ -452,7 +460,7 @@ class IgnoresOtherFingerprints(Tier1Machine):
 class ReplacesWithoutLooking(LaunchLedger):
     """Replaces whatever set stands, also one of which a start was sent since the upload began."""
 
-    def replace_set(self, launch_key: str, items: Any) -> list[dict[str, Any]]:
+    def replace_set(self, launch_key: str, items: Any) -> list[LaunchItem]:
         with self._engine.begin() as connection:
             connection.execute(
                 update(launches)

@@ -370,7 +370,7 @@ def test_bad_arguments_are_named(platform: Any) -> None:
     for words, change in {
         "launches: it says agent": {"launches": []},
         "call_config: give it, or launches": {"call_config": None},
-        "launches: .* lacks: agent_id": {**OF_LISTS, "launches": [{"flow": "large"}]},
+        "launches: .* missing: agent_id": {**OF_LISTS, "launches": [{"flow": "large"}]},
         "fail_on: must be": {"fail_on": "never"},
         "rows: must be a number": {"rows": "many"},
     }.items():

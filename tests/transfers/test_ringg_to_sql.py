@@ -15,7 +15,7 @@ from airflow.sdk import Asset, AssetAlias
 from airflow.sdk.exceptions import AirflowFailException
 
 from ringg_provider.exceptions import InvalidRequest, RateLimited
-from ringg_provider.transfers.ringg_to_sql import RinggCallsToSqlOperator, instant, list_ids
+from ringg_provider.transfers.ringg_to_sql import RinggCallsToSqlOperator, instant
 from tests.history.launching import ended, launch, wait_until
 from tests.support.databases import Warehouse
 from tests.support.sandbox import Sandbox
@@ -259,29 +259,6 @@ def test_a_platform_that_keeps_refusing_is_left_to_airflows_retries(
     )
     with pytest.raises(RateLimited):
         execute(operator())
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        (None, []),
-        ("", []),
-        ([], []),
-        ("one", ["one"]),
-        (["a", "b", "a"], ["a", "b"]),
-        ([{"list_id": "a", "rows": 3}, {"list_id": "b"}], ["a", "b"]),
-        ({"list_id": "a"}, ["a"]),
-        (("a", None), ["a"]),
-    ],
-)
-def test_list_ids_come_in_every_form_that_a_dag_has(given: Any, expected: list[str]) -> None:
-    assert list_ids(given) == expected
-
-
-@pytest.mark.parametrize("given", [3, "None", [""], [{"id": "a"}], [["a"]], "[]"])
-def test_what_is_no_list_id_is_refused(given: Any) -> None:
-    with pytest.raises(InvalidRequest):
-        list_ids(given)
 
 
 @pytest.mark.parametrize(

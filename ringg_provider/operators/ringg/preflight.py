@@ -14,6 +14,7 @@ from ringg_provider.exceptions import InvalidRequest, PreflightFailed
 from ringg_provider.history.tables import CALLS
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hours.rules import load_rules
+from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.protocol import ListState
 from ringg_provider.launch.staleness import MAX_AGE, MAX_DELAY, check_staleness
 from ringg_provider.operators.errors import failing_without_retry
@@ -317,7 +318,7 @@ class RinggPreflightOperator(BaseOperator):
                     "launches: it says agent, country, call_config, list and rows itself; leave those out.",
                     field="launches",
                 )
-            return [_List.of_item(item) for item in self.launches]
+            return [_List.of_item(LaunchItem.of(item, "launches")) for item in self.launches]
         for name, value in described.items():
             if value is None:
                 raise InvalidRequest(f"{name}: give it, or launches.", field=name)
@@ -351,23 +352,17 @@ class _List:
     flow: Flow
 
     @classmethod
-    def of_item(cls, item: Mapping[str, Any]) -> _List:
-        missing = {"list_id", "flow", "agent_id", "country_code", "call_config"} - set(item)
-        if missing:
-            raise InvalidRequest(
-                f"launches: must be SqlToRinggOperator's result; an item lacks: {', '.join(sorted(missing))}.",
-                field="launches",
-            )
+    def of_item(cls, item: LaunchItem) -> _List:
         return cls(
-            agent_id=item["agent_id"],
-            country_code=item["country_code"],
-            call_config=as_call_config(item["call_config"]),
-            start=item.get("campaign_start_time"),
-            end=item.get("campaign_end_time"),
-            call_slots=item.get("call_slots"),
-            rows=item.get("rows"),
-            list_id=item["list_id"],
-            flow=item["flow"],
+            agent_id=item.agent_id,
+            country_code=item.country_code,
+            call_config=as_call_config(item.call_config or {}),
+            start=item.campaign_start_time,
+            end=item.campaign_end_time,
+            call_slots=item.call_slots,
+            rows=item.rows,
+            list_id=item.list_id,
+            flow=item.ringg_flow("launches"),
         )
 
     @property

@@ -9,17 +9,17 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, AirflowTaskTimeout
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from ringg_provider.exceptions import (
     InsufficientBalance,
-    InvalidRequest,
     LaunchInterrupted,
     NotFound,
     StaleCampaign,
 )
 from ringg_provider.history.tables import CALLS
 from ringg_provider.hooks.ringg import RinggHook
+from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.progress import Progress, StallWatch
 from ringg_provider.links.ringg import RinggCampaignLink
 from ringg_provider.operators.errors import failing_without_retry
@@ -467,65 +467,55 @@ class RinggLaunchOperator(_RinggLaunchingOperator):
     def execute(self, context: Context) -> str:
         """Wait for the upload where the flow has one, then launch."""
         with failing_without_retry(), self.hook:
-            item = self._item()
-            if item["flow"] == "large" and (status := self._pending_upload(item["list_id"])) is not None:
-                self.log.info("Upload %s is %s.", item["list_id"], status.status)
+            item, list_id = self._item()
+            if item.flow == "large" and (status := self._pending_upload(list_id)) is not None:
+                self.log.info("Upload %s is %s.", list_id, status.status)
                 if self.deferrable:
-                    self._defer_upload(context, item["list_id"])
-                self._wait_for_upload(item["list_id"])
-            return self._launch_item(context)
+                    self._defer_upload(context, list_id)
+                self._wait_for_upload(list_id)
+            return self._launch_item(context, item, list_id)
 
     def execute_uploaded(self, context: Context, event: Mapping[str, Any] | None) -> str:
         """Resume when the platform has checked the upload; what it found is read again, not taken from the event."""
         with failing_without_retry(), self.hook:
-            item = self._item()
-            match (told := read_event(event, item["list_id"], UPLOAD_ENDS)).status:
+            item, list_id = self._item()
+            match (told := read_event(event, list_id, UPLOAD_ENDS)).status:
                 case EventStatus.TIMEOUT:
                     raise TimeoutError(told.message)
                 case EventStatus.EXECUTION_TIMEOUT:
                     raise AirflowTaskTimeout(told.message)
-            return self._launch_item(context)
+            return self._launch_item(context, item, list_id)
 
-    def _item(self) -> dict[str, Any]:
-        missing = {"list_id", "flow", "agent_id", "country_code", "call_config"} - set(self.launch or ())
-        if missing:
-            raise InvalidRequest(
-                f"launch: must be one item of SqlToRinggOperator's result; missing: {', '.join(sorted(missing))}.",
-                field="launch",
-            )
-        if self.launch["list_id"] is None:
-            raise AirflowSkipException("The lists come from a dry run: nothing was uploaded, so nothing is started.")
-        # A list that stands in a ledger is started through that ledger, also where the DAG forgot to name it here.
-        self.ledger_conn_id = self.ledger_conn_id or self.launch.get("ledger_conn_id")
-        if self.ledger_conn_id and not self.launch_key:
-            self.launch_key = self.launch.get("launch_key")
-        return self.launch
+    def _item(self) -> tuple[LaunchItem, str]:
+        """The item, and its list."""
+        item = LaunchItem.of(self.launch)
+        item.ringg_flow("launch")
+        return item, self.take_ledger_of(item)
 
-    def _launch_item(self, context: Context) -> str:
-        item = self._item()
-        if item["flow"] == "standard":
+    def _launch_item(self, context: Context, item: LaunchItem, list_id: str) -> str:
+        if item.flow == "standard":
             return self.launch_standard(
                 context,
-                item["list_id"],
-                agent_id=item["agent_id"],
-                call_config=item["call_config"],
-                start=item.get("campaign_start_time"),
-                end=item.get("campaign_end_time"),
-                rows=item.get("rows"),
+                list_id,
+                agent_id=item.agent_id,
+                call_config=item.call_config,
+                start=item.campaign_start_time,
+                end=item.campaign_end_time,
+                rows=item.rows,
             )
-        self._require_paid(item["list_id"])
+        self._require_paid(list_id)
         return self.launch_large(
             context,
-            item["list_id"],
-            agent_id=item["agent_id"],
-            country_code=item["country_code"],
-            call_config=item["call_config"],
-            start=item.get("campaign_start_time"),
-            end=item.get("campaign_end_time"),
-            call_slots=item.get("call_slots"),
+            list_id,
+            agent_id=item.agent_id,
+            country_code=item.country_code,
+            call_config=item.call_config or {},
+            start=item.campaign_start_time,
+            end=item.campaign_end_time,
+            call_slots=item.call_slots,
             concurrency_percentage=self.concurrency_percentage,
-            rows=item.get("rows"),
-            check=lambda: require_usable(item["list_id"], self._upload(item["list_id"]), self.max_invalid_rows),
+            rows=item.rows,
+            check=lambda: require_usable(list_id, self._upload(list_id), self.max_invalid_rows),
         )
 
     def _upload(self, list_id: str) -> UploadStatus:

@@ -1,0 +1,116 @@
+"""One list that is to be launched, as it travels from the task that uploads it to the task that starts it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+from ringg_provider.exceptions import InvalidRequest
+
+#: How a list reaches its platform: one of Ringg's two flows, or SmartAlex's only one.
+ItemFlow = Literal["standard", "large", "smartalex"]
+
+#: Part of an item only where they say something.
+_OPTIONAL = ("call_config", "settings", "call_slots")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaunchItem:
+    """One list, with all that its launch must know; no number and no name is in it.
+
+    :param list_id: the list on the platform; None in a dry run, which uploads nothing.
+    :param flow: ``standard`` or ``large`` (Ringg), or ``smartalex``.
+    :param agent_id: the agent that speaks.
+    :param country_code: the contacts' dial prefix, such as ``+91``.
+    :param call_config: daily window, zone and retries, as plain JSON; Ringg only.
+    :param settings: the campaign's settings, as plain JSON; SmartAlex only.
+    :param campaign_start_time: planned start; None when it was left open.
+    :param campaign_end_time: planned end; None when it was left open.
+    :param rows: contacts on the list, without those that the platform refused; None when not known.
+    :param rejected: contacts that the platform refused.
+    :param launch_key: the key that the list was uploaded under; None without one.
+    :param ledger_conn_id: connection to the ledger in which the list stands. Whoever starts it must ask there first,
+        also where a DAG forgets to say so. None without one.
+    :param call_slots: several calling windows instead of one, as plain JSON; Ringg only.
+    """
+
+    list_id: str | None
+    flow: ItemFlow
+    agent_id: str
+    country_code: str
+    call_config: Mapping[str, Any] | None = None
+    settings: Mapping[str, Any] | None = None
+    campaign_start_time: str | None = None
+    campaign_end_time: str | None = None
+    rows: int | None = None
+    rejected: int = 0
+    launch_key: str | None = None
+    ledger_conn_id: str | None = None
+    call_slots: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(cls, xcom: object, field: str = "launch") -> LaunchItem:
+        """Read an item as a task returned it; what a newer version adds to it is passed over.
+
+        :param field: the parameter that it was given in, for the error.
+        :raises InvalidRequest: it is no item, lacks something, or its flow is none of the known ones.
+        """
+        if isinstance(xcom, cls):
+            return xcom
+        if not isinstance(xcom, Mapping):
+            raise InvalidRequest(
+                f"{field}: must be one item of the result of the operator that made the lists, which is a dict; for a "
+                "templated value the DAG needs render_template_as_native_obj=True, or use `.output`.",
+                field=field,
+            )
+        needed = {"list_id", "flow", "agent_id", "country_code"}
+        needed.add("settings" if xcom.get("flow") == "smartalex" else "call_config")
+        if missing := needed - xcom.keys():
+            raise InvalidRequest(
+                f"{field}: must be one item of the result of the operator that made the lists; missing: "
+                f"{', '.join(sorted(missing))}.",
+                field=field,
+            )
+        if xcom["flow"] not in get_args(ItemFlow):
+            raise InvalidRequest(f"{field}: its flow must be one of {', '.join(get_args(ItemFlow))}.", field=field)
+        return cls(**{one.name: xcom[one.name] for one in fields(cls) if one.name in xcom})
+
+    def as_xcom(self) -> dict[str, Any]:
+        """The item as plain JSON, which :meth:`of` reads."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: value for name, value in values.items() if value is not None or name not in _OPTIONAL}
+
+    def ringg_flow(self, field: str) -> Literal["standard", "large"]:
+        """The list's flow on Ringg.
+
+        :param field: the parameter that the item was given in, for the error.
+        :raises InvalidRequest: it is a list of another platform.
+        """
+        if self.flow == "smartalex":
+            raise InvalidRequest(f"{field}: the list is of another platform than Ringg.", field=field)
+        return self.flow
+
+
+def list_ids(given: object, field: str) -> list[str]:
+    """Read list ids in any form that a DAG has them: one, several, or what the operator returned that made the lists.
+
+    :param field: the parameter that they were given in, for the error.
+    :raises InvalidRequest: something else is among them.
+    """
+    if given is None or given == "":
+        return []
+    items = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+    ids: list[str] = []
+    for item in items:
+        value = item.get("list_id") if isinstance(item, Mapping) else item
+        if value is None and not isinstance(item, Mapping):
+            continue  # a mapped task that started nothing
+        if not isinstance(value, str) or not value.strip() or value.strip() in ("None", "[]"):
+            raise InvalidRequest(
+                f"{field}: must be list ids, or the result of the operator that made the lists; for a templated value "
+                "the DAG needs render_template_as_native_obj=True, or use `.output`.",
+                field=field,
+            )
+        ids.append(value.strip())
+    return list(dict.fromkeys(ids))
