@@ -5,6 +5,8 @@
     │   ├── RateLimited                  429: not acted upon
     │   ├── ServerError                  5xx
     │   ├── NetworkError                 no answer; `sent` says whether the request may have arrived
+    │   ├── UnreadableAnswer             a read was answered with something that cannot be read
+    │   ├── DatabaseUnavailable          a database went away, or was busy
     │   ├── HistoryNotCurrent            the history has to be loaded first
     │   └── Stopped                      the task that builds lists was told to stop
     ├── PermanentError                   it cannot, until a person changes something
@@ -19,6 +21,7 @@
     │   │   ├── CampaignAlreadyActive    (SmartAlex)
     │   │   ├── CampaignNotActive        (SmartAlex)
     │   │   └── NoContacts               (SmartAlex)
+    │   ├── QueryFailed                  a database refused
     │   ├── PreflightFailed              the checks before a start found something
     │   └── InsufficientBalance          402
     ├── LaunchOutcomeUnknown             it cannot be told whether a list was started
@@ -27,7 +30,8 @@
     ├── CampaignTerminated
     ├── InvalidContacts                  nobody, or too few, can be called
     │   └── NoContacts                   (SmartAlex)
-    └── UnexpectedResponse               an answer that cannot be read
+    └── UnexpectedResponse               an answer that cannot be read; whether the platform acted is not known
+        └── UnreadableAnswer
 
 The text of an error names the field and the rule, and never holds personal data.
 """
@@ -183,6 +187,10 @@ class InvalidContacts(RinggProviderError):
 
 class UnexpectedResponse(RinggProviderError):
     """The platform answered something that cannot be read; whether it acted is not known."""
+
+
+class UnreadableAnswer(TransientError, UnexpectedResponse):
+    """A read was answered with something that cannot be read, such as a proxy's page or half a body."""
 
 
 # SmartAlex names five refusals by code. Each says what to do, and by its base what kind of refusal it is.

@@ -19,7 +19,15 @@ from ringg_provider.exceptions import (
     TransientError,
 )
 
-TRANSIENT = {"RateLimited", "ServerError", "NetworkError", "HistoryNotCurrent", "Stopped"}
+TRANSIENT = {
+    "RateLimited",
+    "ServerError",
+    "NetworkError",
+    "UnreadableAnswer",
+    "DatabaseUnavailable",
+    "HistoryNotCurrent",
+    "Stopped",
+}
 PERMANENT = {
     "AuthenticationError",
     "PermissionDenied",

@@ -86,7 +86,7 @@ class ApiClient(Vendor):
         self._transport = Transport(rules, sleep=sleep)
 
     def _do(self, endpoint: Endpoint[T]) -> T:
-        return endpoint.read(self._transport.send(endpoint.request))
+        return self._transport.send(endpoint.request, endpoint.read)
 
     def close(self) -> None:
         """Close the connections."""
@@ -122,7 +122,7 @@ class AsyncApiClient(Vendor):
         self._transport = AsyncTransport(rules, sleep=sleep)
 
     async def _do(self, endpoint: Endpoint[T]) -> T:
-        return endpoint.read(await self._transport.send(endpoint.request))
+        return await self._transport.send(endpoint.request, endpoint.read)
 
     async def aclose(self) -> None:
         """Close the connections."""

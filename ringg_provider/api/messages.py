@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ringg_provider.api.redaction import redact
-from ringg_provider.exceptions import UnexpectedResponse
+from ringg_provider.exceptions import UnexpectedResponse, UnreadableAnswer
 
 _MAX_TEXT = 300
 
@@ -61,10 +61,19 @@ class Request:
     expects: frozenset[int] = frozenset()
 
     @property
+    def acts(self) -> bool:
+        """Whether sending it once more could do more than sending it once."""
+        return self.method != "GET" and not self.repeatable
+
+    @property
     def doubt(self) -> str:
         """What to add to an error after which it is not known whether the platform acted."""
-        acts = self.method != "GET" and not self.repeatable
-        return " It may have been acted upon: look before sending it again." if acts else " Try again later."
+        return " It may have been acted upon: look before sending it again." if self.acts else " Try again later."
+
+    def unreadable(self, why: str, status_code: int | None = None) -> UnexpectedResponse:
+        """The error for an answer that cannot be read: one to try again after, unless the request acts."""
+        kind = UnexpectedResponse if self.acts else UnreadableAnswer
+        return kind(why if why.startswith(str(self)) else f"{self}: {why}", status_code=status_code)
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"

@@ -16,7 +16,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, cont
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Self, TypeVar
 
 import httpx
 import tenacity
@@ -34,7 +34,10 @@ from ringg_provider.exceptions import (
     ServerError,
     TransientError,
     UnexpectedResponse,
+    UnreadableAnswer,
 )
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +162,7 @@ class Rules:
         same = (here.scheme, here.host, here.port) == (there.scheme, there.host, there.port)
         return following if same else None
 
-    def read(self, request: Request, answer: httpx.Response) -> Response:
+    def read(self, request: Request, answer: httpx.Response, read: Callable[[Response], T]) -> T:
         response = Response(
             request=request,
             status_code=answer.status_code,
@@ -167,10 +170,14 @@ class Rules:
             retry_after=_pause_asked_for(answer.headers, self._clock()),
             redact=lambda text: redact(text, *self._secrets),
         )
-        error = self._error_of(response)
-        if error is not None:
-            raise error
-        return response
+        try:
+            if (refusal := self._error_of(response)) is not None:
+                raise refusal
+            return read(response)
+        except UnexpectedResponse as error:
+            if not response.is_success:
+                raise
+            raise request.unreadable(str(error), response.status_code) from error
 
     @contextmanager
     def guard(self, request: Request) -> Iterator[None]:
@@ -180,7 +187,7 @@ class Rules:
             with unlogged():
                 yield
         except httpx.DecodingError as error:
-            raise UnexpectedResponse(f"{request} was answered with a body that cannot be decoded.") from error
+            raise request.unreadable(f"{request} was answered with a body that cannot be decoded.") from error
         except httpx.TransportError as error:
             sent = not isinstance(error, _NEVER_SENT)
             raise NetworkError(self._no_answer(request, error, sent), sent=sent) from error
@@ -217,7 +224,7 @@ class Rules:
         log.warning(
             "%s: %s (attempt %d of %d); again in %.1f s",
             request,
-            type(error).__name__ if status is None else f"answered {status}",
+            type(error).__name__ if isinstance(error, UnreadableAnswer) or status is None else f"answered {status}",
             state.attempt_number,
             self.max_attempts,
             state.upcoming_sleep,
@@ -244,6 +251,8 @@ def _may_repeat(request: Request, error: BaseException) -> bool:
             return request.repeatable or not error.sent
         case RateLimited():
             return request.repeatable or request.again_when_limited
+        case UnreadableAnswer():
+            return request.repeatable
         case ServerError():
             return request.repeatable and error.status_code in _WORTH_REPEATING
     return False
@@ -286,14 +295,17 @@ class Transport(_Shell):
         self._sleep = sleep
         self._http = httpx.Client(**rules.client_options())
 
-    def send(self, request: Request) -> Response:
-        """Send a request, repeat it where that is safe and helps, and return a 2xx (or expected) answer.
+    def send(self, request: Request, read: Callable[[Response], T]) -> T:
+        """Send a request, repeat it where that is safe and helps, and return what a 2xx (or expected) answer says.
+
+        :param read: reads the answer; one that it cannot read is no answer, and a read is sent again.
 
         Raises a `RinggProviderError` for any other answer, or none.
         """
-        return tenacity.Retrying(sleep=self._sleep, **self._rules.retrying(request))(self._once, request)
+        said: T = tenacity.Retrying(sleep=self._sleep, **self._rules.retrying(request))(self._once, request, read)
+        return said
 
-    def _once(self, request: Request) -> Response:
+    def _once(self, request: Request, read: Callable[[Response], T]) -> T:
         with self._rules.guard(request), _opened(request.file) as file:
             following: httpx.Request | None = self._rules.build(self._http, request, file)
             hops = 0
@@ -302,7 +314,7 @@ class Transport(_Shell):
                     answer = self._http.send(following)
                 following = self._rules.next_hop(request, answer, hops)
                 hops += 1
-        return self._rules.read(request, answer)
+        return self._rules.read(request, answer, read)
 
     def close(self) -> None:
         """Close the connections."""
@@ -323,12 +335,13 @@ class AsyncTransport(_Shell):
         self._sleep = sleep
         self._http = httpx.AsyncClient(**rules.client_options())
 
-    async def send(self, request: Request) -> Response:
-        """Send a request, repeat it where that is safe and helps, and return a 2xx (or expected) answer."""
+    async def send(self, request: Request, read: Callable[[Response], T]) -> T:
+        """See `Transport.send`."""
         retrying = tenacity.AsyncRetrying(sleep=self._sleep, **self._rules.retrying(request))
-        return await retrying(self._once, request)
+        said: T = await retrying(self._once, request, read)
+        return said
 
-    async def _once(self, request: Request) -> Response:
+    async def _once(self, request: Request, read: Callable[[Response], T]) -> T:
         with self._rules.guard(request), _opened(request.file) as file:
             following: httpx.Request | None = self._rules.build(self._http, request, file)
             hops = 0
@@ -337,7 +350,7 @@ class AsyncTransport(_Shell):
                     answer = await self._http.send(following)
                 following = self._rules.next_hop(request, answer, hops)
                 hops += 1
-        return self._rules.read(request, answer)
+        return self._rules.read(request, answer, read)
 
     async def aclose(self) -> None:
         """Close the connections."""

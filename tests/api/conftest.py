@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from ringg_provider.api.messages import Request, Response
 from ringg_provider.api.transport import AsyncTransport, Rules, Transport
-from tests.api.sending import KEY, NOW, Send, Waits
+from tests.api.sending import KEY, NOW, Send, Waits, whole
 
 
 @pytest.fixture
@@ -22,14 +23,14 @@ def send(request: pytest.FixtureRequest, waits: Waits) -> Send:
     def rules(base_url: str, given: dict[str, Any]) -> Rules:
         return Rules(base_url, **{"headers": {"X-API-KEY": KEY}, "secrets": (KEY,), "clock": lambda: NOW, **given})
 
-    def synchronously(base_url: str, wanted: Request, **given: Any) -> Response:
+    def synchronously(base_url: str, wanted: Request, read: Callable[[Response], Any] = whole, **given: Any) -> Any:
         with Transport(rules(base_url, given), sleep=waits) as transport:
-            return transport.send(wanted)
+            return transport.send(wanted, read)
 
-    def in_a_loop(base_url: str, wanted: Request, **given: Any) -> Response:
-        async def main() -> Response:
+    def in_a_loop(base_url: str, wanted: Request, read: Callable[[Response], Any] = whole, **given: Any) -> Any:
+        async def main() -> Any:
             async with AsyncTransport(rules(base_url, given), sleep=waits.later) as transport:
-                return await transport.send(wanted)
+                return await transport.send(wanted, read)
 
         return asyncio.run(main())
 

@@ -11,6 +11,12 @@ NOW = 1_800_000_000.0
 READ = Request("GET", "/thing", repeatable=True)
 ACT = Request("POST", "/act", json={"x": 1})
 
+
+def whole(response: Response) -> Response:
+    """Reads an answer as it is."""
+    return response
+
+
 #: Sends a request to a base URL; what else is given goes to `Rules`.
 Send = Callable[..., Response]
 

@@ -16,7 +16,7 @@ from ringg_provider.exceptions import (
     ServerError,
     WrongState,
 )
-from tests.api.sending import ACT
+from tests.api.sending import ACT, whole
 from tests.support.http_server import Answer, ScriptedServer
 
 BODIES = [
@@ -63,7 +63,7 @@ def test_every_shape_of_error_body_becomes_a_typed_error_with_its_text(
     with ScriptedServer(*answers) as server, Transport(Rules(server.base_url, headers={})) as transport:
         for number, (_, text) in enumerate(BODIES, 1):
             with pytest.raises(kind) as raised:
-                transport.send(ACT)
+                transport.send(ACT, whole)
             assert type(raised.value) is kind
             assert raised.value.status_code == status
             assert text in str(raised.value)

@@ -16,7 +16,7 @@ import pytest
 from ringg_provider.api.messages import Request, Timeouts
 from ringg_provider.api.transport import AsyncTransport, Rules, Transport, parse_retry_after
 from ringg_provider.exceptions import NetworkError, RateLimited, RinggProviderError, ServerError, UnexpectedResponse
-from tests.api.sending import ACT, KEY, NOW, READ, Send, Waits
+from tests.api.sending import ACT, KEY, NOW, READ, Send, Waits, whole
 from tests.support.http_server import Answer, ScriptedServer, free_port
 
 # --- what is sent -------------------------------------------------------------------------------------------
@@ -51,8 +51,8 @@ def test_every_timeout_is_set_and_uploads_may_take_longer(monkeypatch: pytest.Mo
     csv.write_text("x\n")
     timeouts = Timeouts(connect=1, read=2, write=3, pool=4, upload=50)
     with ScriptedServer() as server, Transport(Rules(server.base_url, headers={}, timeouts=timeouts)) as transport:
-        transport.send(READ)
-        transport.send(Request("POST", "/u", form={"a": "b"}, file=csv))
+        transport.send(READ, whole)
+        transport.send(Request("POST", "/u", form={"a": "b"}, file=csv), whole)
     assert seen == [
         {"connect": 1, "read": 2, "write": 3, "pool": 4},
         {"connect": 1, "read": 50, "write": 50, "pool": 4},
@@ -154,7 +154,7 @@ def test_a_request_that_acts_goes_out_when_the_server_comes_back(waits: Waits) -
 
     transport = Transport(Rules(f"http://127.0.0.1:{port}", headers={}), sleep=come_back)
     try:
-        assert transport.send(ACT).body() == {"ok": 1}
+        assert transport.send(ACT, whole).body() == {"ok": 1}
         assert len(started[0].asked) == 1
     finally:
         transport.close()
@@ -230,7 +230,7 @@ async def test_a_waiting_request_can_be_cancelled() -> None:
 
     with ScriptedServer(script=unavailable) as server:
         async with AsyncTransport(Rules(server.base_url, headers={})) as transport:
-            task = asyncio.create_task(transport.send(READ))
+            task = asyncio.create_task(transport.send(READ, whole))
             await asyncio.to_thread(arrived.wait, 10)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -299,10 +299,10 @@ def test_a_file_of_20_megabytes_is_streamed_in_constant_memory(tmp_path: Path) -
         ScriptedServer(keep_bodies=False) as server,
         Transport(Rules(server.base_url, headers={})) as transport,
     ):
-        transport.send(READ)
+        transport.send(READ, whole)
         tracemalloc.start()
         try:
-            transport.send(Request("POST", "/u", form={"a": "b"}, file=csv))
+            transport.send(Request("POST", "/u", form={"a": "b"}, file=csv), whole)
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -321,7 +321,7 @@ def test_an_upload_starts_from_the_first_byte_again_when_no_connection_was_made(
         sleep=lambda _: started.append(ScriptedServer(port=port).__enter__()),
     )
     try:
-        transport.send(Request("POST", "/u", form={}, file=csv))
+        transport.send(Request("POST", "/u", form={}, file=csv), whole)
         assert b"header\nrow\n" in started[0].asked[0].body
     finally:
         transport.close()

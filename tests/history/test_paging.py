@@ -12,8 +12,10 @@ import pytest
 from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.exceptions import NotFound, RateLimited, ServerError
 from ringg_provider.history.paging import PageReader, Slice, calls_between, calls_of
+from ringg_provider.ringg import RinggClient
 from ringg_provider.ringg.requests import CallQuery
 from ringg_provider.ringg.responses import CallPage
+from tests.support.http_server import UNREADABLE, Answer, ScriptedServer
 
 
 class Scripted:
@@ -201,6 +203,19 @@ def test_a_failing_server_is_asked_again_with_growing_patience() -> None:
     reading, _, _, slept = read(*[ServerError("No.", status_code=500)] * 3, (0, 1, 1))
     assert reading.settled
     assert slept == [1.0, 2.0, 4.0]
+
+
+def test_a_page_that_cannot_be_read_is_asked_for_again() -> None:
+    page = {"calls": [{"id": str(n), "status": "completed"} for n in range(3)], "total": 3}
+    slept: list[float] = []
+    with (
+        ScriptedServer(*UNREADABLE.values(), Answer(body=page)) as server,
+        RinggClient("key", server.base_url) as client,
+    ):
+        reader = PageReader(client, Pacer(10**6), attempts=20, sleep=slept.append)
+        ids = [call.id for found in Slice(reader, calls_of("list")).pages() for call in found]
+    assert ids == ["0", "1", "2"]
+    assert len(slept) == len(UNREADABLE)
 
 
 def test_a_server_that_never_recovers_is_given_up_with_its_own_error() -> None:

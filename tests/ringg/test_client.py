@@ -17,6 +17,9 @@ from ringg_provider.exceptions import (
     RateLimited,
     RinggProviderError,
     ServerError,
+    TransientError,
+    UnexpectedResponse,
+    UnreadableAnswer,
 )
 from ringg_provider.ringg import PRODUCTION, AsyncRinggClient, RinggClient
 from ringg_provider.ringg.requests import CallQuery, EventSubscription, StartCampaign, Terminate
@@ -36,7 +39,7 @@ from tests.ringg.examples import (
     Example,
     anything,
 )
-from tests.support.http_server import Answer, Asked, ScriptedServer
+from tests.support.http_server import UNREADABLE, Answer, Asked, ScriptedServer
 
 KEY = "rg_live_secret0123"
 
@@ -97,6 +100,43 @@ def test_what_two_times_do_no_more_than_once_is_repeated(
     with ScriptedServer(script=fail_once) as server, connect(server) as client:
         example(client, csv)
         assert server.paths[:2] == [path, path]
+
+
+@pytest.mark.parametrize(("path", "example"), ONCE.values(), ids=list(ONCE))
+def test_what_rings_a_phone_or_makes_a_list_is_sent_once_though_its_answer_cannot_be_read(
+    path: str, example: Example, csv: Path
+) -> None:
+    for answer in UNREADABLE.values():
+        with ScriptedServer(answer) as server, connect(server) as client:
+            with pytest.raises(UnexpectedResponse) as raised:
+                example(client, csv)
+            assert server.paths == [path]
+        assert not isinstance(raised.value, TransientError)
+
+
+@pytest.mark.parametrize(("path", "example"), REPEATABLE.values(), ids=list(REPEATABLE))
+def test_a_read_is_repeated_after_an_answer_that_cannot_be_read(path: str, example: Example, csv: Path) -> None:
+    left = list(UNREADABLE.values())
+    with (
+        ScriptedServer(script=lambda asked: left.pop() if left else Answer(body=anything(asked.path))) as server,
+        connect(server, max_attempts=20, max_wait=10_000) as client,
+    ):
+        example(client, csv)
+        assert server.paths[: len(UNREADABLE) + 1] == [path] * (len(UNREADABLE) + 1)
+
+
+@pytest.mark.parametrize("body", [[], "maintenance", {}, {"message": "Back soon."}, {"calls": "none"}, {"calls": [{}]}])
+def test_json_that_is_not_what_was_asked_for_is_no_answer_to_a_read_either(body: Any) -> None:
+    wanted = {"calls": [{"id": "c-1", "status": "completed"}], "total": 1}
+    with ScriptedServer(Answer(body=body), Answer(body=wanted)) as server, connect(server) as client:
+        assert [call.id for call in client.list_calls_page(CallQuery()).calls] == ["c-1"]
+        server.answers = [Answer(body=body)]
+        with pytest.raises(UnreadableAnswer, match=r"^GET /calling/history: "):
+            client.list_calls_page(CallQuery())
+        server.asked.clear()
+        with pytest.raises(UnreadableAnswer):
+            client.list_calls_page(CallQuery(), retry=False)
+        assert len(server.asked) == 1
 
 
 # --- what the wire carries ----------------------------------------------------------------------------------

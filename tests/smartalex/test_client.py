@@ -21,7 +21,9 @@ from ringg_provider.exceptions import (
     NotFound,
     RateLimited,
     ServerError,
+    TransientError,
     UnexpectedResponse,
+    UnreadableAnswer,
     WrongState,
 )
 from ringg_provider.smartalex import AsyncSmartAlexClient, SmartAlexClient
@@ -29,7 +31,7 @@ from ringg_provider.smartalex.campaigns import pause, resume
 from ringg_provider.smartalex.paths import ROUTES
 from ringg_provider.smartalex.requests import CallFilter, CampaignSettings, NewCampaign, NewContact, NewWebhook
 from ringg_provider.smartalex.responses import CampaignState
-from tests.support.http_server import Answer, Asked, ScriptedServer
+from tests.support.http_server import UNREADABLE, Answer, Asked, ScriptedServer
 
 KEY = "sk_test_0123456789"
 NEW_CAMPAIGN = {
@@ -299,6 +301,21 @@ def test_what_changes_a_campaign_is_sent_once(server: ScriptedServer, action: st
     with client_of(server) as client, pytest.raises((NetworkError, ServerError, RateLimited)):
         getattr(client, action)("campaign_1")
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("answer", UNREADABLE.values(), ids=list(UNREADABLE))
+def test_only_a_read_is_sent_again_after_an_answer_that_cannot_be_read(server: ScriptedServer, answer: Answer) -> None:
+    server.answers = [answer, Answer(body=NEW_CAMPAIGN)]
+    with client_of(server) as client:
+        assert client.get_campaign("campaign_abc123").id == "campaign_abc123"
+        server.answers = [answer]
+        with pytest.raises(UnreadableAnswer):
+            client.get_campaign("campaign_abc123")
+        server.asked.clear()
+        with pytest.raises(UnexpectedResponse) as raised:
+            client.start_campaign("campaign_abc123")
+    assert len(server.asked) == 1
+    assert not isinstance(raised.value, TransientError)
 
 
 def test_the_reset_header_of_a_rate_limit_is_waited_for(server: ScriptedServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import struct
@@ -37,6 +38,7 @@ class Answer:
     Attributes:
         body: JSON if it is not bytes.
         cut: break the connection instead, when the whole request was read.
+        headers: a `Content-Length` among them is sent in place of the true one; an empty one is left out.
         truncate: announce this many bytes more than are sent, then break the connection.
         delay: seconds before the answer.
     """
@@ -48,6 +50,25 @@ class Answer:
     truncate: int = 0
     delay: float = 0.0
 
+
+_HALF = b'{"data": [{"id": "1"}, {"i'
+
+#: Successes in which nothing can be read that was asked for.
+UNREADABLE = {
+    "a page of HTML": Answer(body=b"<html><body>Please log in.</body></html>"),
+    "JSON that is cut": Answer(body=_HALF),
+    "cut without a length": Answer(body=_HALF, headers={"Content-Length": "", "Connection": "close"}),
+    "a length that is too small": Answer(
+        body={"data": [{"id": "1"}]}, headers={"Content-Length": "10", "Connection": "close"}
+    ),
+    "no text": Answer(body=b"\xff\x00"),
+    "null": Answer(body=b"null"),
+    "too deep": Answer(body=b"[" * 20_000),
+    "no gzip": Answer(body=b"not gzip at all", headers={"Content-Encoding": "gzip"}),
+    "gzip that is cut": Answer(body=gzip.compress(b'{"ok": 1}')[:-12], headers={"Content-Encoding": "gzip"}),
+    "a success that is none": Answer(body={"success": False, "error": {"message": "Upstream failed"}}),
+    "an error as a success": Answer(body={"status": "error", "message": "Upstream failed"}),
+}
 
 Script = Callable[[Asked], Answer]
 
@@ -126,10 +147,11 @@ class ScriptedServer:
                     return
                 body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
                 self.send_response(answer.status)
-                headers = {"Content-Type": "application/json", **answer.headers}
+                length = str(len(body) + answer.truncate)
+                headers = {"Content-Type": "application/json", "Content-Length": length, **answer.headers}
                 for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body) + answer.truncate))
+                    if value:
+                        self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
                 if answer.truncate:
