@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from airflow.providers.common.compat.sdk import BaseOperator
 
 import ringg_provider
+from ringg_provider import exceptions
 from ringg_provider.exceptions import PermanentError, RinggProviderError, TransientError
 from ringg_provider.get_provider_info import get_provider_info
 from ringg_provider.hooks.ringg import RinggHook
@@ -55,6 +56,7 @@ def test_every_error_that_a_user_can_meet_has_its_place_in_the_runbook() -> None
             importlib.import_module(module.name)
     names = {error.__name__ for error in _subclasses(RinggProviderError) - bases}
     ours = {name for name in names if not name.startswith("_")}
+    assert ours <= set(vars(exceptions)), "a public error that is not in exceptions.py"
     assert {"HistoryNotCurrent", "LaunchInterrupted", "QueryFailed", "Stopped", "WrongState"} <= ours
     assert {name for name in ours if not re.search(rf"\b{name}\b", RUNBOOK)} == set()
 

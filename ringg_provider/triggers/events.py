@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from airflow.triggers.base import TriggerEvent
 
-from ringg_provider.exceptions import UnexpectedResponse
+from ringg_provider.exceptions import UnexpectedResponse, UnreadableAnswer
 
 
 class EventStatus(StrEnum):
@@ -24,6 +24,8 @@ class EventStatus(StrEnum):
     TIMEOUT = "timeout"
     EXECUTION_TIMEOUT = "execution_timeout"
     ERROR = "error"
+    UNREADABLE = "unreadable"
+    """The platform's answers could not be read for long; the next attempt waits on."""
 
 
 #: The ends of a campaign; their words are those of :class:`~ringg_provider.launch.progress.Stage`.
@@ -59,6 +61,7 @@ def read_event(event: object, waited_for: str | None, ends: frozenset[EventStatu
         passes on), and then the event's own counts.
     :param ends: the ends that this task waits for; a deadline may pass in every wait.
     :raises UnexpectedResponse: there is no event, it is about another id or of another kind, or it tells of an error.
+    :raises UnreadableAnswer: the platform could not be read for long; Airflow tries again.
     """
     told: Mapping[object, object] = event if isinstance(event, Mapping) else {}
     found = told.get("id")
@@ -67,6 +70,8 @@ def read_event(event: object, waited_for: str | None, ends: frozenset[EventStatu
     message = str(told.get("message", ""))
     if told.get("status") == EventStatus.ERROR:
         raise UnexpectedResponse(message)
+    if told.get("status") == EventStatus.UNREADABLE:
+        raise UnreadableAnswer(message)
     for status in ends | _DEADLINES:
         if told.get("status") == status:
             return WaitEvent(status, found, message)

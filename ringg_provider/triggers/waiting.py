@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from ringg_provider.exceptions import RinggProviderError
+from ringg_provider.exceptions import RinggProviderError, UnreadableAnswer
 from ringg_provider.hooks.platform import PlatformHook
 from ringg_provider.triggers.clients import shared_client
 from ringg_provider.triggers.events import EventStatus, WaitEvent
@@ -68,6 +68,8 @@ class WaitingTrigger(BaseTrigger):
         try:
             async with shared_client(self.hook) as client:
                 told = await self.wait(client)
+        except UnreadableAnswer as error:
+            told = self.event(EventStatus.UNREADABLE, str(error))
         except RinggProviderError as error:
             told = self.event(EventStatus.ERROR, str(error))
         yield told.as_trigger_event()
