@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import sqlalchemy as sa
 
 from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.contacts.scratch import Scratch
+from ringg_provider.sql.bulk import NULL, can_copy, copy_file, escaped, insert_in_batches, unescaped
 from ringg_provider.sql.creating import create_tables, described, existing, temporary_table
 from ringg_provider.sql.errors import begin_again, mute
 
@@ -27,9 +27,6 @@ from ringg_provider.sql.errors import begin_again, mute
 MAX_KEY = 250
 # Keys are compared byte by byte: sorting by a language's rules takes several times as long.
 _KEY = sa.String(MAX_KEY).with_variant(sa.String(MAX_KEY, collation="C"), "postgresql")
-_BATCH = 10_000
-_NULL = "\\N"
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": None})
 
 
 @dataclass(frozen=True)
@@ -75,10 +72,10 @@ class PeopleSpool:
         end = f"\t{self._outcome(list_number, Disposition.LISTED, '')}\n"
         self.rows += len(phones)
         if keys is None:
-            between = f"{end}{_NULL}\t"
-            self._file.write(f"{_NULL}\t{between.join(phones)}{end}".encode())
+            between = f"{end}{NULL}\t"
+            self._file.write(f"{NULL}\t{between.join(phones)}{end}".encode())
             return
-        fields = [_field(key) if key else _NULL for key in keys]
+        fields = [_field(key) if key else NULL for key in keys]
         lines = map("\t".join, zip(fields, phones, strict=True))
         self._file.write((end.join(lines) + end).encode("utf-8", "replace"))
 
@@ -91,7 +88,7 @@ class PeopleSpool:
         """
         outcome = self._outcome(None, rejection.disposition, rejection.detail)
         self.rows += 1
-        line = "\t".join((_field(key), phone or _NULL, f"{outcome}\n"))
+        line = "\t".join((_field(key), phone or NULL, f"{outcome}\n"))
         self._file.write(line.encode("utf-8", "replace"))
 
     def close(self) -> None:
@@ -109,7 +106,7 @@ class PeopleSpool:
         with self.path.open(encoding="utf-8", newline="\n") as file:
             for line in file:
                 key, phone, outcome = line[:-1].split("\t")
-                yield _read_field(key), _read_field(phone), int(outcome)
+                yield unescaped(key), unescaped(phone), int(outcome)
 
     def _outcome(self, list_number: int | None, disposition: Disposition, detail: str) -> int:
         outcome = (list_number, disposition, detail)
@@ -121,17 +118,7 @@ class PeopleSpool:
 
 
 def _field(text: str) -> str:
-    return text[:MAX_KEY].translate(_ESCAPES)
-
-
-def _read_field(field: str) -> str | None:
-    if "\\" not in field:
-        return field
-    if field == _NULL:
-        return None
-    return (
-        field.replace("\\\\", "\0").replace("\\t", "\t").replace("\\n", "\n").replace("\\r", "\r").replace("\0", "\\")
-    )
+    return escaped(text[:MAX_KEY])
 
 
 def people_table(name: str = "ringg_contacts", schema: str | None = None) -> sa.Table:
@@ -202,11 +189,11 @@ class PeopleLedger:
         outcomes: Sequence[tuple[str | None, Disposition, str]],
         invalid: Mapping[str, Mapping[str, str]],
     ) -> None:
-        table = self.table
+        table, copies = self.table, can_copy(self._engine)
         staging = temporary_table(
             f"{table.name}_staging",
             # The order of the rows; PostgreSQL counts by itself while it copies.
-            sa.Column("seq", sa.BigInteger, sa.Identity()),
+            sa.Column("seq", sa.BigInteger, *([sa.Identity()] if copies else [])),
             sa.Column("contact_key", _KEY),
             sa.Column("phone", sa.String(20)),
             sa.Column("outcome", sa.Integer),
@@ -224,30 +211,34 @@ class PeopleLedger:
             sa.Column("phone", sa.String(20)),
             sa.Column("detail", sa.Text),
         )
+        of_kinds = [
+            {"outcome": number, "list_id": list_id, "disposition": str(what), "detail": more or None}
+            for number, (list_id, what, more) in enumerate(outcomes)
+        ]
+        of_refused = [
+            {"list_id": list_id, "phone": phone, "detail": why}
+            for list_id, phones in invalid.items()
+            for phone, why in phones.items()
+        ]
         with self._engine.connect() as connection, existing(connection, staging, kinds, refused):
             with connection.begin():
-                _fill(connection, staging, spool)
-                if outcomes:
-                    connection.execute(
-                        sa.insert(kinds),
-                        [
-                            {"outcome": number, "list_id": list_id, "disposition": str(what), "detail": more or None}
-                            for number, (list_id, what, more) in enumerate(outcomes)
-                        ],
+                if copies:
+                    with spool.path.open("rb") as file:
+                        copy_file(connection, staging, ["contact_key", "phone", "outcome"], file)
+                else:
+                    of_people = (
+                        {"seq": seq, "contact_key": key, "phone": phone, "outcome": outcome}
+                        for seq, (key, phone, outcome) in enumerate(spool.fields())
                     )
-                rows = [
-                    {"list_id": list_id, "phone": phone, "detail": why}
-                    for list_id, phones in invalid.items()
-                    for phone, why in phones.items()
-                ]
-                for first in range(0, len(rows), _BATCH):
-                    connection.execute(sa.insert(refused), rows[first : first + _BATCH])
+                    insert_in_batches(connection, staging, of_people)
+                insert_in_batches(connection, kinds, of_kinds)
+                insert_in_batches(connection, refused, of_refused)
 
             def put_in_place() -> None:
                 with connection.begin():
                     connection.execute(sa.delete(table).where(table.c.launch_key.in_(replaced)))
                     connection.execute(self._insert(launch_key, staging, kinds))
-                    if rows:
+                    if of_refused:
                         connection.execute(self._mark_refused(launch_key, refused))
 
             # Another run of the same key may write at the same moment.
@@ -324,24 +315,3 @@ def _as_uploaded(
         return None, disposition, detail
     list_id = list_ids.get(number)
     return (list_id, disposition, detail) if list_id else (None, Disposition.NOT_UPLOADED, why_not)
-
-
-def _fill(connection: sa.Connection, staging: sa.Table, spool: PeopleSpool) -> None:
-    """Copy the spool into the staging table: by COPY where the driver has it, else in batches."""
-    driver = connection.connection.driver_connection
-    copy = f"COPY {staging.name} (contact_key, phone, outcome) FROM STDIN"
-    if type(driver).__module__.startswith("psycopg2"):
-        with driver.cursor() as cursor, spool.path.open("rb") as file:  # type: ignore[union-attr]
-            cursor.copy_expert(copy, file)
-        return
-    if type(driver).__module__.startswith("psycopg"):
-        with driver.cursor() as cursor, cursor.copy(copy) as target, spool.path.open("rb") as file:  # type: ignore[union-attr]
-            while block := file.read(1 << 18):
-                target.write(block)
-        return
-    rows = (
-        {"seq": seq, "contact_key": key, "phone": phone, "outcome": outcome}
-        for seq, (key, phone, outcome) in enumerate(spool.fields())
-    )
-    while batch := list(itertools.islice(rows, _BATCH)):
-        connection.execute(sa.insert(staging), batch)

@@ -25,7 +25,6 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     delete,
-    func,
     insert,
     or_,
     select,
@@ -37,9 +36,7 @@ from ringg_provider.exceptions import InvalidRequest, LaunchOutcomeUnknown, Wron
 from ringg_provider.launch.item import ItemFlow, LaunchItem
 from ringg_provider.launch.protocol import Intent, fingerprint
 from ringg_provider.sql.creating import create_tables
-
-#: Databases whose unique keys and row locks make a claim atomic. Warehouses that only declare keys are not here.
-ATOMIC_DIALECTS = frozenset({"postgresql", "mysql", "mariadb", "sqlite", "mssql", "oracle", "cockroachdb"})
+from ringg_provider.sql.dialects import database_of
 
 #: How many characters a launch key may have.
 LONGEST_KEY = 250
@@ -82,10 +79,10 @@ class LaunchLedger:
     """
 
     def __init__(self, engine: Engine, schema: str | None = None) -> None:
-        database = _database(engine)
-        if database not in ATOMIC_DIALECTS:
+        database = database_of(engine)
+        if not database.claims_once:
             raise InvalidRequest(
-                f"ledger_conn_id: a {database} database does not enforce unique keys with row locks, so two "
+                f"ledger_conn_id: a {database.name} database does not enforce unique keys with row locks, so two "
                 "runs could both claim a launch. Use PostgreSQL, MySQL, MariaDB, SQLite, SQL Server or Oracle.",
                 field="ledger_conn_id",
             )
@@ -195,15 +192,6 @@ class LaunchLedger:
             "item": {"list_id": list_id},
             "listed_at": datetime.now(UTC),
         }
-
-
-def _database(engine: Engine) -> str:
-    """The kind of the database; Redshift speaks PostgreSQL's protocol and is often reached through its hook."""
-    if engine.dialect.name != "postgresql":
-        return engine.dialect.name
-    with engine.connect() as connection:
-        version = str(connection.execute(select(func.version())).scalar_one())
-    return "redshift" if "redshift" in version.lower() else "postgresql"
 
 
 def _stored_item(row: Row[Any]) -> LaunchItem:

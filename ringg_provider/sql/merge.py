@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ringg_provider.sql.bulk import stage
 from ringg_provider.sql.creating import existing, temporary_table
+from ringg_provider.sql.dialects import database_of
 from ringg_provider.sql.errors import begin_again, mute
 
 Columns = Mapping[str, sa.ColumnElement[Any]]
@@ -217,13 +218,8 @@ def _batches(rows: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapp
 
 
 def _lock(connection: sa.Connection, table: sa.Table) -> None:
-    """Let one merge into a table at a time, readers unhindered; elsewhere a collision is begun again."""
-    dialect = connection.dialect
-    if dialect.name == "postgresql":
-        name = dialect.identifier_preparer.format_table(table)
-        connection.exec_driver_sql(f"LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE")
-    elif dialect.name == "redshift":
-        connection.exec_driver_sql(f"LOCK {dialect.identifier_preparer.format_table(table)}")
-    elif dialect.name == "sqlite":
-        # A transaction that reads first and writes later would fail at once when another one does the same.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    """Let one merge into a table at a time; elsewhere a collision is begun again."""
+    statement = database_of(connection).lock
+    if statement is not None:
+        name = connection.dialect.identifier_preparer.format_table(table)
+        connection.exec_driver_sql(statement.format(table=name))

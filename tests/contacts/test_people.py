@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,14 +18,12 @@ from tests.support.databases import Warehouse
 BAD = Rejection(Disposition.PHONE_UNREADABLE, "letters in the number")
 
 
-@pytest.fixture(params=["psycopg", "psycopg2", "sqlite"])
-def engine(request: pytest.FixtureRequest) -> Iterator[sa.Engine]:
-    """PostgreSQL through both of its drivers, and SQLite."""
-    fixture = "sqlite_warehouse" if request.param == "sqlite" else "warehouse"
-    database: Warehouse = request.getfixturevalue(fixture)
-    url = sa.make_url(database.url)
-    if request.param != "sqlite":
-        url = url.set(drivername=f"postgresql+{request.param}")
+@pytest.fixture(params=["psycopg", "psycopg2", "sqlite", "duckdb"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+    """PostgreSQL through both of its drivers, SQLite and DuckDB."""
+    url = sa.make_url(f"{request.param}:///{tmp_path / 'warehouse.db'}")
+    if request.param.startswith("psycopg"):
+        url = sa.make_url(request.getfixturevalue("warehouse").url).set(drivername=f"postgresql+{request.param}")
     engine = sa.create_engine(url)
     yield engine
     engine.dispose()
