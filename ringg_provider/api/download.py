@@ -1,17 +1,22 @@
-"""Files behind links that are not the platform's API: without key, without following redirects, streamed."""
+"""Files behind links that are not the platform's API: without key, without following redirects, streamed.
+
+httpx is imported late: this module is loaded with DAG files, which download nothing.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-
-import httpx
+from typing import TYPE_CHECKING
 
 from ringg_provider import __version__
 from ringg_provider.api.messages import DEFAULT_TIMEOUTS, Timeouts
 from ringg_provider.api.redaction import unlogged
 from ringg_provider.exceptions import NetworkError, RinggProviderError, UnexpectedResponse
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class Download:
@@ -59,19 +64,24 @@ class Download:
         """The body. Raises `NetworkError` when it breaks off, `UnexpectedResponse` when it cannot be decoded."""
         try:
             yield from self._answer.iter_bytes(1 << 16)
-        except _DOWNLOAD_FAILURES as error:
+        except _failures() as error:
             failure = _download_failure("A download broke off", error)
         else:
             return
         raise failure
 
 
-# Beside those of httpx, a host name that can be none: httpx lets the errors of its encoding through.
-_DOWNLOAD_FAILURES = (httpx.RequestError, httpx.InvalidURL, ValueError)
+def _failures() -> tuple[type[Exception], ...]:
+    import httpx
+
+    # Beside those of httpx, a host name that can be none: httpx lets the errors of its encoding through.
+    return httpx.RequestError, httpx.InvalidURL, ValueError
 
 
 def _download_failure(what: str, error: Exception) -> RinggProviderError:
     """Our own error; to be raised outside of `except`, because the other one's text may hold the link."""
+    import httpx
+
     said = f"{what} ({type(error).__name__})."
     return NetworkError(said) if isinstance(error, httpx.TransportError) else UnexpectedResponse(said)
 
@@ -89,6 +99,8 @@ def download(
     Raises `NetworkError` when there is no answer, `UnexpectedResponse` for an address that is none, here or in a
     redirect.
     """
+    import httpx
+
     headers = {"User-Agent": f"ringg-provider/{__version__}", "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
@@ -100,7 +112,7 @@ def download(
         try:
             client = stack.enter_context(httpx.Client(timeout=timeout, follow_redirects=False))
             answer = stack.enter_context(client.stream("GET", url, headers=headers))
-        except _DOWNLOAD_FAILURES as error:
+        except _failures() as error:
             failure = _download_failure("A download got no answer", error)
         else:
             yield Download(answer)
