@@ -1,7 +1,7 @@
 """Telephone numbers in any common spelling -> E.164, or the reason why not.
 
 `phonenumbers` reads and judges. What is ambiguous is refused, not guessed: a wrong guess rings a stranger.
-Numbers that are spelled plainly skip the library where `numbering` already knows that it would agree.
+Numbers that are spelled plainly skip the library where the numbering plan already says what it would say.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.exceptions import InvalidRequest
-from ringg_provider.numbers.plan import dialable_numbers
+from ringg_provider.numbers.plan import NumberOrigin, number_origin, numbering_plan
 
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
@@ -72,7 +72,7 @@ class PhoneCleaner:
 
     def __init__(self, country_code: str) -> None:
         self.calling_code = read_calling_code(country_code)
-        self._home = dialable_numbers(self.calling_code)
+        self._home = numbering_plan(self.calling_code)
         self._prefix = str(self.calling_code)
         self._region = _main_region(self.calling_code)
         metadata = _metadata(self._region)
@@ -151,11 +151,11 @@ class PhoneCleaner:
         others = map(self.number_of, (cells[position] for position in column.rejections))
         return [number for number in (*column.numbers, *others) if number]
 
-    def origins(self, column: PhoneColumn) -> Sequence[str]:
-        """For each number the leading digits that say where it is from; the whole of a foreign one, or none."""
-        origins = list(self._home.origins(column.texts, column.numbers))
+    def origins(self, column: PhoneColumn) -> list[NumberOrigin]:
+        """Where each number of a column is from; of a cell without one it says nothing."""
+        origins = self._home.origins(column.numbers, dialable=True)
         for position in column.foreign:
-            origins[position] = column.texts[position]
+            origins[position] = number_origin(column.texts[position])
         return origins
 
     def is_home(self, number: int) -> bool:
@@ -252,20 +252,6 @@ def read_calling_code(country_code: object) -> int:
             field="country_code",
         )
     return code
-
-
-def calling_code_of(number: int) -> int:
-    """The calling code of an E.164 number (as an integer); 0 when it has none."""
-    text = str(number)
-    codes = _calling_codes()
-    return next((code for code in map(int, (text[:1], text[:2], text[:3])) if code in codes), 0)
-
-
-@cache
-def _calling_codes() -> frozenset[int]:
-    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
-
-    return frozenset(COUNTRY_CODE_TO_REGION_CODE)
 
 
 @cache

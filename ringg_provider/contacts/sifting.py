@@ -19,9 +19,10 @@ from ringg_provider.contacts.cells import column_texts, is_sendable, key_texts
 from ringg_provider.contacts.exclusions import Exclusions
 from ringg_provider.contacts.lists import ListGroup, ListWriter, csv_lines
 from ringg_provider.contacts.people import PeopleSpool
-from ringg_provider.contacts.phones import PhoneCleaner, PhoneColumn, calling_code_of
+from ringg_provider.contacts.phones import PhoneCleaner, PhoneColumn
 from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.numbers.plan import NumberOrigin, calling_code_of
 from ringg_provider.numbers.sets import NumberSet
 from ringg_provider.sql.reading import Rows
 
@@ -98,7 +99,7 @@ class Sifter:
     def __post_init__(self) -> None:
         self._seen = NumberSet()
         self._home = ListGroup(f"+{self.cleaner.calling_code}")
-        self._planned: dict[tuple[str, Any, Any], ListGroup | Rejection] = {}
+        self._planned: dict[tuple[NumberOrigin, Any, Any], ListGroup | Rejection] = {}
         self._known_groups: dict[ListGroup, ListGroup] = {}
 
     @property

@@ -29,7 +29,7 @@ from ringg_provider.hours.rules import ANY_HOUR, PURPOSES, CallingHours, Calling
 from ringg_provider.hours.schedule import DailyWindow, Schedule
 from ringg_provider.hours.wall_clock import Span, clock_in, intersect, length, subtract
 from ringg_provider.hours.zones import zone_names, zones_of_country
-from ringg_provider.numbers.origin import NumberOrigin, number_origin
+from ringg_provider.numbers.plan import NumberOrigin, number_origin
 
 NoRule = Literal["refuse", "hold", "allow"]
 
