@@ -93,8 +93,13 @@ def _only_assigns(line: ast.stmt) -> bool:
             ast.Assign(targets=[ast.Attribute(value=ast.Name("self"), attr=attribute)], value=value)
             | ast.AnnAssign(target=ast.Attribute(value=ast.Name("self"), attr=attribute), value=value)
         ):
-            # An argument is kept as it came; anything else that is kept is private and starts empty.
-            return isinstance(value, ast.Name) or (attribute.startswith("_") and isinstance(value, ast.Constant))
+            # An argument is kept as it came; anything else that is kept is private and starts empty, or is kept out of
+            # everybody's sight.
+            match value:
+                case ast.Name():
+                    return True
+                case ast.Constant() | ast.Call(func=ast.Name("Private"), args=[ast.Constant(), ast.Name()]):
+                    return attribute.startswith("_")
     return False
 
 

@@ -21,6 +21,7 @@ from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.progress import Progress
 from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.launching import LaunchOperator
+from ringg_provider.operators.private import Private
 from ringg_provider.smartalex import SmartAlexClient
 from ringg_provider.smartalex.campaigns import SmartAlexCampaigns, pause, read_progress, resume
 from ringg_provider.smartalex.client import CONTACTS_PER_REQUEST
@@ -140,7 +141,8 @@ class SmartAlexAddContactsOperator(_SmartAlexOperator):
     :param sql_conn_id: connection of the database; any ``DbApiHook``.
     :param sql: one SELECT with the columns ``phone`` and, optionally, ``first_name``, ``last_name``, ``email`` and
         ``company``.
-    :param parameters: values for the query, in the driver's style. Never logged, and no template field.
+    :param parameters: values for the query, in the driver's style. Templates in them are rendered; what comes of it is
+        never logged and never stored.
     :param country_code: ``+91``: what a number without a code belongs to.
     :param contacts_per_request: default 500.
     :param smartalex_conn_id: the connection. Default ``smartalex_default``.
@@ -165,14 +167,14 @@ class SmartAlexAddContactsOperator(_SmartAlexOperator):
         self.campaign_id = campaign_id
         self.sql_conn_id = sql_conn_id
         self.sql = sql
-        self.parameters = parameters
+        self._parameters = Private("parameters", parameters)
         self.country_code = country_code
         self.contacts_per_request = contacts_per_request
 
     def execute(self, context: Context) -> int:
         """Read the query to its end, then add."""
         with failing_without_retry(), self.hook as hook:
-            people = self._people()
+            people = self._people(self._parameters.rendered(self, context))
             client = hook.client
             campaign = client.get_campaign(self.campaign_id)
             if campaign.state is not CampaignState.DRAFT or campaign.contacts:
@@ -184,9 +186,9 @@ class SmartAlexAddContactsOperator(_SmartAlexOperator):
             self.log.info("Campaign %s: %d contacts were added.", self.campaign_id, added)
             return added
 
-    def _people(self) -> list[NewContact]:
+    def _people(self, parameters: Any) -> list[NewContact]:
         connecting = closing(BaseHook.get_hook(self.sql_conn_id).get_conn())
-        with connecting as connection, open_rows(connection, self.sql, self.parameters) as rows:
+        with connecting as connection, open_rows(connection, self.sql, parameters) as rows:
             return self._read(rows)
 
     def _read(self, rows: Rows) -> list[NewContact]:

@@ -35,6 +35,7 @@ from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.ledger import LaunchLedger
 from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.launching import open_ledger
+from ringg_provider.operators.private import Private
 from ringg_provider.sql.creating import is_there
 from ringg_provider.sql.errors import mute
 from ringg_provider.sql.reading import BATCH_ROWS, open_rows
@@ -86,7 +87,8 @@ class SqlToListsOperator(BaseOperator):
 
     :param sql_conn_id: connection of the database; any ``DbApiHook``.
     :param sql: one SELECT. PostgreSQL and MySQL are read through a server-side cursor.
-    :param parameters: values for the query, in the driver's style. Never logged, and no template field.
+    :param parameters: values for the query, in the driver's style. Templates in them are rendered; what comes of it is
+        never logged and never stored.
     :param agent_id: the outbound agent that speaks.
     :param campaign_name: a label for people; lists of one run are numbered after it.
     :param phone_column: column with the telephone numbers, in any spelling.
@@ -193,7 +195,7 @@ class SqlToListsOperator(BaseOperator):
         self.campaign_name = campaign_name
         self.phone_column = phone_column
         self.country_code = country_code
-        self.parameters = parameters
+        self._parameters = Private("parameters", parameters)
         self.campaign_start_time = campaign_start_time
         self.campaign_end_time = campaign_end_time
         self.contact_key = contact_key
@@ -233,11 +235,12 @@ class SqlToListsOperator(BaseOperator):
         """Look whether the key was launched; if not: read, clean, upload, and note who is on which list."""
         with failing_without_retry():
             self.check()
+            parameters = self._parameters.rendered(self, context)
             ledger = open_ledger(self.ledger_conn_id) if self.ledger_conn_id else None
             if ledger is not None and (launched := ledger.started_set(str(self.launch_key))) is not None:
                 return self._already_launched(context, launched)
             with self.hook as hook, Scratch() as self._scratch:
-                return self._transfer(context, self.lists_on(hook.client), ledger)
+                return self._transfer(context, self.lists_on(hook.client), ledger, parameters)
 
     def on_kill(self) -> None:
         """Remove the temporary files at once: this runs in a signal handler, and a SIGKILL may follow."""
@@ -301,7 +304,9 @@ class SqlToListsOperator(BaseOperator):
         context["ti"].xcom_push(key="summary", value=summary)
         return [item.as_xcom() for item in launched]
 
-    def _transfer(self, context: Context, platform: Lists, ledger: LaunchLedger | None) -> list[dict[str, Any]]:
+    def _transfer(
+        self, context: Context, platform: Lists, ledger: LaunchLedger | None, parameters: Any
+    ) -> list[dict[str, Any]]:
         run = Run(
             self._people_key(context),
             Sifter(
@@ -321,7 +326,7 @@ class SqlToListsOperator(BaseOperator):
             ),
         )
         platform.prepare(run.sifter)
-        self._read(run.sifter)
+        self._read(run.sifter, parameters)
         try:
             self._require_contacts(run.sifter)
         except InvalidContacts:
@@ -349,7 +354,7 @@ class SqlToListsOperator(BaseOperator):
         self._summarise(context, run.sifter, flow, judged)
         return [item.as_xcom() for item in judged]
 
-    def _read(self, sifter: Sifter) -> None:
+    def _read(self, sifter: Sifter, parameters: Any) -> None:
         """Run the queries, and let the sifter put every row somewhere."""
         hook = BaseHook.get_hook(self.sql_conn_id)
         if not hasattr(hook, "get_conn") or not hasattr(hook, "get_sqlalchemy_engine"):
@@ -365,7 +370,7 @@ class SqlToListsOperator(BaseOperator):
                     sifter.exclusions.suppress(rows, sifter.cleaner, with_keys=self.contact_key is not None)
                 if unreadable := sifter.exclusions.unreadable:
                     self.log.warning("suppression_sql: %d values are no telephone numbers.", unreadable)
-            with open_rows(connection, self.sql, self.parameters) as rows:
+            with open_rows(connection, self.sql, parameters) as rows:
                 sifter.run(rows, between=self._scratch.check)
         if sifter.spool is not None:
             sifter.spool.close()

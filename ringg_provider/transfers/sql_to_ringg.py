@@ -53,7 +53,8 @@ class SqlToRinggOperator(SqlToListsOperator):
 
     :param sql_conn_id: connection of the database; any ``DbApiHook``.
     :param sql: one SELECT. PostgreSQL and MySQL are read through a server-side cursor.
-    :param parameters: values for the query, in the driver's style. Never logged, and no template field.
+    :param parameters: values for the query, in the driver's style. Templates in them are rendered; what comes of it is
+        never logged and never stored.
     :param ringg_conn_id: the connection. Default ``ringg_default``.
     :param agent_id: the outbound agent that speaks.
     :param campaign_name: a label for people; lists of one run are numbered after it.

@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from ringg_provider.exceptions import UnexpectedResponse
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.operators.errors import failing_without_retry
+from ringg_provider.operators.private import Private
 from ringg_provider.ringg.requests import EventSubscription, EventSubscriptions
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ class RinggSetEventSubscriptionsOperator(BaseOperator):
 
     :param agent_id: the agent.
     :param subscriptions: what we want, each with `event_type` (one or several), `callback_url` (https) and, if wanted,
-        `method_type` and `headers`. An empty list removes nothing by itself. Not a template field, because headers hold
-        secrets.
+        `method_type` and `headers`. An empty list removes nothing by itself. Templates in dicts are rendered; what
+        comes of it is never stored, because headers hold secrets.
     :param remove_others: take away what is not ours. Default False.
     :param ringg_conn_id: the connection. Default `ringg_default`.
     :raises AirflowFailException: a rule is broken, or what the agent has cannot be read and must not be overwritten.
@@ -49,7 +50,7 @@ class RinggSetEventSubscriptionsOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.agent_id = agent_id
-        self.subscriptions = subscriptions
+        self._subscriptions = Private("subscriptions", subscriptions)
         self.remove_others = remove_others
         self.ringg_conn_id = ringg_conn_id
 
@@ -60,7 +61,7 @@ class RinggSetEventSubscriptionsOperator(BaseOperator):
                 agent_id=self.agent_id,
                 event_subscriptions=[
                     each if isinstance(each, EventSubscription) else EventSubscription(**each)
-                    for each in self.subscriptions
+                    for each in self._subscriptions.rendered(self, context)
                 ],
             )
             present = hook.client.get_agent(self.agent_id).event_subscriptions

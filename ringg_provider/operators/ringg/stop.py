@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_engine
 from ringg_provider.operators.errors import failing_without_retry
+from ringg_provider.operators.private import Private
 from ringg_provider.ringg.requests import Terminate
 from ringg_provider.sql.reading import open_rows
 
@@ -34,9 +35,11 @@ class RinggTerminateOperator(BaseOperator):
     :param campaign_id: a campaign, by its list id; with numbers, only those in it.
     :param agent_id: all calls of an agent.
     :param call_ids: single calls.
-    :param mobile_numbers: numbers with ``+`` and country code; no template field: rendered fields are stored.
+    :param mobile_numbers: numbers with ``+`` and country code. Templates in them are rendered; what comes of it is
+        never logged and never stored.
     :param sql_conn_id: connection to a database, with ``sql``.
     :param sql: a query whose first column holds numbers.
+    :param parameters: values for the query, in the driver's style, treated like ``mobile_numbers``. Default none.
     :param country_code: dial prefix for numbers from SQL that are spelled without one, such as ``+91``. Default None:
         they must carry it.
     :param ringg_conn_id: the connection. Default ``ringg_default``.
@@ -64,6 +67,7 @@ class RinggTerminateOperator(BaseOperator):
         mobile_numbers: list[str] | None = None,
         sql_conn_id: str | None = None,
         sql: str | None = None,
+        parameters: Mapping[str, Any] | Sequence[Any] | None = None,
         country_code: str | None = None,
         ringg_conn_id: str = RinggHook.default_conn_name,
         **kwargs: Any,
@@ -72,40 +76,48 @@ class RinggTerminateOperator(BaseOperator):
         self.campaign_id = campaign_id
         self.agent_id = agent_id
         self.call_ids = call_ids
-        self.mobile_numbers = mobile_numbers
+        self._mobile_numbers = Private("mobile_numbers", mobile_numbers)
         self.sql_conn_id = sql_conn_id
         self.sql = sql
+        self._parameters = Private("parameters", parameters)
         self.country_code = country_code
         self.ringg_conn_id = ringg_conn_id
 
     def execute(self, context: Context) -> int:
         """Send one request per mode, or per hundred numbers or calls."""
         with failing_without_retry(), RinggHook(self.ringg_conn_id) as hook:
+            numbers = self._mobile_numbers.rendered(self, context)
+            parameters = self._parameters.rendered(self, context)
             asked = stopped = 0
-            for request, size in self._requests():
+            for request, size in self._requests(numbers, parameters):
                 asked += size
                 stopped += hook.client.terminate(request)
             self.log.info("Asked to stop %d; %d requests found something to stop.", asked, stopped)
             return asked
 
-    def _requests(self) -> Iterator[tuple[Terminate, int]]:
-        self._require_one_mode()
+    def _requests(self, mobile_numbers: list[str] | None, parameters: Any) -> Iterator[tuple[Terminate, int]]:
+        self._require_one_mode(mobile_numbers, parameters)
         if self.call_ids is not None:
             for chunk in chunked(dict.fromkeys(self.call_ids), TERMINATE_CHUNK):
                 yield Terminate(call_ids=chunk), len(chunk)
-        elif self.sql or self.mobile_numbers is not None:
+        elif self.sql or mobile_numbers is not None:
             scope = {"campaign_id": self.campaign_id} if self.campaign_id else {}
-            for chunk in chunked(self._numbers(), TERMINATE_CHUNK):
+            cells = mobile_numbers if mobile_numbers is not None else self._selected(parameters)
+            for chunk in chunked(self._numbers(cells), TERMINATE_CHUNK):
                 yield Terminate(mobile_numbers=chunk, **scope), len(chunk)
         elif self.agent_id:
             yield Terminate(agent_id=self.agent_id), 1
         else:
             yield Terminate(campaign_id=self.campaign_id), 1
 
-    def _require_one_mode(self) -> None:
+    def _require_one_mode(self, mobile_numbers: list[str] | None, parameters: Any) -> None:
         if bool(self.sql) != bool(self.sql_conn_id):
             raise InvalidRequest("sql, sql_conn_id: give both or neither.", field="sql")
-        by_number = bool(self.sql) + (self.mobile_numbers is not None)
+        if parameters is not None and not self.sql:
+            raise InvalidRequest("parameters: are the values of a query, so give sql too.", field="parameters")
+        if isinstance(mobile_numbers, str):
+            raise InvalidRequest("mobile_numbers: must be a list of numbers, not a text.", field="mobile_numbers")
+        by_number = bool(self.sql) + (mobile_numbers is not None)
         others = bool(self.agent_id) + (self.call_ids is not None) + bool(self.campaign_id and not by_number)
         if by_number + others != 1 or (by_number and (self.agent_id or self.call_ids is not None)):
             raise InvalidRequest(
@@ -114,8 +126,7 @@ class RinggTerminateOperator(BaseOperator):
                 field="campaign_id",
             )
 
-    def _numbers(self) -> Iterable[str]:
-        cells = self.mobile_numbers if self.mobile_numbers is not None else self._selected()
+    def _numbers(self, cells: Iterable[Any]) -> Iterable[str]:
         if self.country_code is None:
             return dict.fromkeys(str(cell).strip() for cell in cells)
         cleaner = PhoneCleaner(self.country_code)
@@ -125,11 +136,11 @@ class RinggTerminateOperator(BaseOperator):
             self.log.warning("%d numbers to stop cannot be read as phone numbers and are left out.", unreadable)
         return [f"+{number}" for number in dict.fromkeys(number for numbers in read for number in sorted(numbers))]
 
-    def _selected(self) -> Iterator[Any]:
+    def _selected(self, parameters: Any) -> Iterator[Any]:
         with (
             sql_engine(str(self.sql_conn_id)) as engine,
             closing(engine.raw_connection()) as pooled,
-            open_rows(pooled.driver_connection, str(self.sql)) as rows,
+            open_rows(pooled.driver_connection, str(self.sql), parameters) as rows,
         ):
             for batch in rows.batches:
                 yield from (row[0] for row in batch)

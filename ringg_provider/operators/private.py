@@ -1,0 +1,88 @@
+"""Arguments that hold personal data or secrets: templates in them are rendered, and nobody else gets to see them.
+
+Airflow stores the template fields of a task in its database, and its lineage sends whatever attribute of an operator
+can be written as JSON. Such an argument is therefore no template field, and its value is kept out of reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator, XComArg, literal
+from jinja2 import Environment, TemplateError, UndefinedError
+
+from ringg_provider.exceptions import InvalidRequest, RinggProviderError
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class Private:
+    """An argument's value, which no serializer copies and no text shows; copies and pickles of the operator keep it.
+
+    :param name: of the argument.
+    :param value: as the DAG gave it.
+    """
+
+    __slots__ = ("_name", "_value")
+
+    def __init__(self, name: str, value: Any) -> None:
+        self._name = name
+        self._value = value
+
+    def __repr__(self) -> str:
+        return f"<{self._name}: not shown>"
+
+    def rendered(self, task: BaseOperator, context: Context) -> Any:
+        """The value, with its templates rendered as those of a template field are.
+
+        What a mapped task gets from another one is data and no template. Text without a template stays text, also where
+        templates are rendered as native objects, which would make a number of ``+919876543210``.
+
+        :param task: whose argument it is.
+        :param context: of the task.
+        :raises InvalidRequest: a template is wrong.
+        """
+        if _is_output(task, self._name, context):
+            return self._value
+        try:
+            environment = task.get_template_env()
+            return task.render_template(_only_templates(self._value, environment), context, environment)
+        except RinggProviderError:
+            raise
+        except TemplateError as error:
+            # The text of any other quotes the template.
+            why = str(error) if isinstance(error, UndefinedError) else type(error).__name__
+            failure: RinggProviderError = InvalidRequest(
+                f"{self._name}: a template in it cannot be rendered: {why}.", field=self._name
+            )
+        except Exception as error:  # noqa: BLE001 - a template calls anything
+            failure = RinggProviderError(f"{self._name}: a template in it failed with {type(error).__name__}.")
+        # Out here, so that an error that quotes the value is not even the context of ours.
+        raise failure
+
+
+def _only_templates(value: Any, environment: Environment) -> Any:
+    """The same with every text taken for itself that has no template."""
+    if isinstance(value, str):
+        starts = (environment.variable_start_string, environment.block_start_string)
+        return value if any(start in value for start in starts) else literal(value)
+    if isinstance(value, Mapping):
+        return {name: _only_templates(each, environment) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        texts = [_only_templates(each, environment) for each in value]
+        return texts if isinstance(value, list) else tuple(texts)
+    return value
+
+
+def _is_output(task: BaseOperator, name: str, context: Context) -> bool:
+    """Whether a mapped argument is another task's output."""
+    dag = task.get_dag()
+    mapped = dag.task_dict.get(task.task_id) if dag is not None else None
+    source = getattr(getattr(mapped, "expand_input", None), "value", None)
+    if isinstance(source, Mapping):  # .expand(name=...)
+        source = source.get(name)
+    elif isinstance(source, Sequence):  # .expand_kwargs([...])
+        source = source[context["ti"].map_index or 0]
+    return isinstance(source, XComArg)

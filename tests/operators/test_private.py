@@ -1,0 +1,86 @@
+"""An argument that nobody sees: it survives what Airflow does with operators, and its errors quote nothing."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG, BaseOperator, literal
+
+from ringg_provider.exceptions import InvalidRequest, RinggProviderError
+from ringg_provider.operators.private import Private
+from tests.support.tasks import context
+
+NUMBER = "+919876543210"
+
+
+class Task(BaseOperator):
+    """An operator with a private argument."""
+
+    def __init__(self, *, parameters: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.private = Private("parameters", parameters)
+
+
+def rendered(value: Any, **more: Any) -> Any:
+    task = Task(task_id="task", parameters=value)
+    return task.private.rendered(task, context() | more)
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda task: pickle.loads(pickle.dumps(task))])
+def test_copies_and_pickles_of_the_operator_keep_the_value(again: Any) -> None:
+    task = again(Task(task_id="task", parameters={"phone": NUMBER}))
+    assert task.private.rendered(task, context()) == {"phone": NUMBER}
+
+
+def test_no_text_and_no_json_shows_it() -> None:
+    private = Private("parameters", [NUMBER])
+    for text in (repr(private), str(private), f"{private}", json.dumps([private], default=repr)):
+        assert NUMBER not in text
+        assert "parameters" in text
+    with pytest.raises(TypeError):
+        json.dumps(private)
+    assert not hasattr(private, "__dict__")
+
+
+@pytest.mark.parametrize(
+    ("value", "becomes"),
+    [
+        (None, None),
+        ("{{ who }}", NUMBER),
+        ({"a": "{{ who }}", "b": 7}, {"a": NUMBER, "b": 7}),
+        (["{{ who }}", {"deep": ("{{ who }}", None)}], [NUMBER, {"deep": (NUMBER, None)}]),
+        ({"a": literal("{{ who }}")}, {"a": "{{ who }}"}),
+    ],
+)
+def test_templates_are_rendered_wherever_they_stand(value: Any, becomes: Any) -> None:
+    assert rendered(value, who=NUMBER) == becomes
+
+
+def test_native_rendering_makes_objects_of_templates_and_leaves_text_alone() -> None:
+    with DAG("native", schedule=None, render_template_as_native_obj=True):
+        task = Task(
+            task_id="task", parameters={"a": "{{ days }}", "b": NUMBER, "c": ["{{ [1, who] }}", "007", "x.sql"]}
+        )
+    value = task.private.rendered(task, context() | {"days": 3, "who": NUMBER})
+    assert value == {"a": 3, "b": NUMBER, "c": [[1, NUMBER], "007", "x.sql"]}
+
+
+@pytest.mark.parametrize(
+    ("template", "error", "words"),
+    [
+        (NUMBER + " {{ nobody.at_all }}", InvalidRequest, "parameters: .*'nobody' is undefined"),
+        (NUMBER + " {{ unfinished", InvalidRequest, "parameters: .*TemplateSyntaxError"),
+        ("{{ broken('" + NUMBER + "x') }}", RinggProviderError, "parameters: .*failed with ValueError"),
+    ],
+)
+def test_an_error_in_a_template_names_the_argument_and_quotes_nothing(
+    template: str, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words) as caught:
+        rendered([template], broken=int)
+    assert NUMBER not in str(caught.value)
+    assert caught.value.__context__ is None

@@ -1,0 +1,122 @@
+"""Arguments that hold personal data or secrets are in no lineage event, and nowhere in what Airflow stores.
+
+The real OpenLineage provider writes its events to a file, once with its usual facets and once with whatever it finds on
+an operator. Every operator that takes such an argument runs, and once more as a mapped task.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.databases import Warehouse
+
+NUMBER, OTHER, NAME, SECRET = "9876543987", "9876543986", "Zyxmarkedname", "Qwheadersecret"
+MARKS = (NUMBER, OTHER, NAME, SECRET, "sandbox-key")
+
+# The values come out of the environment: what a DAG spells out is in its source, which Airflow stores too.
+DAG = """
+import os
+from datetime import datetime
+from airflow.sdk import DAG
+from ringg_provider.operators.ringg import RinggSetEventSubscriptionsOperator, RinggTerminateOperator
+from ringg_provider.operators.smartalex import SmartAlexAddContactsOperator, SmartAlexCreateCampaignOperator
+from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
+from ringg_provider.transfers.sql_to_smartalex import SqlToSmartAlexOperator
+
+number, other, name, secret = os.environ["MARKED"].split()
+AGENT = "22222222-2222-4222-8222-222222222222"
+HOURS = {"call_start_time": "00:00", "call_end_time": "23:59", "timezone": "Asia/Kolkata"}
+QUERY = dict(
+    sql_conn_id="warehouse",
+    sql="SELECT phone, name FROM people WHERE phone = :number OR name = :name",
+    parameters={"number": number, "name": name},
+)
+LISTS = dict(campaign_name="Marked", phone_column="phone", country_code="+91", **QUERY)
+RINGG = dict(
+    ringg_conn_id="ringg_sandbox", agent_id=AGENT, variables_map={"callee_name": "name"},
+    call_config={"call_time": HOURS}, **LISTS,
+)
+SETTINGS = {"calling_hours_start": "00:00", "calling_hours_end": "23:59", "timezone": "UTC"}
+HOOK = {"event_type": "call_completed", "callback_url": "https://etl.example.com/x", "headers": {"X-Key": secret}}
+
+with DAG("marked", schedule=None, start_date=datetime(2026, 1, 1), default_args={"trigger_rule": "all_done"}):
+    SqlToRinggOperator(task_id="ringg_lists", **RINGG)
+    SqlToRinggOperator(task_id="refused", **RINGG | {"phone_column": "telephone"})
+    SqlToRinggOperator.partial(task_id="mapped_ringg_lists", **RINGG | {"parameters": {
+        "number": "{{ var.value.marked }}", "name": ""}}).expand(launch_key=["a", "b"])
+    SqlToSmartAlexOperator(
+        task_id="smartalex_lists", smartalex_conn_id="smartalex_sandbox", contact_columns={"first_name": "name"},
+        settings=SETTINGS, **LISTS | {"agent_id": "agent_survey"},
+    )
+    draft = SmartAlexCreateCampaignOperator(
+        task_id="draft", smartalex_conn_id="smartalex_sandbox", name="x", agent_id="agent_survey", settings=SETTINGS,
+    )
+    SmartAlexAddContactsOperator(
+        task_id="add", smartalex_conn_id="smartalex_sandbox", campaign_id=draft.output, country_code="+91", **QUERY
+    )
+    RinggTerminateOperator(task_id="stop", ringg_conn_id="ringg_sandbox", mobile_numbers=["+91" + other])
+    RinggTerminateOperator(task_id="stop_selected", ringg_conn_id="ringg_sandbox", country_code="+91", **QUERY)
+    RinggSetEventSubscriptionsOperator(
+        task_id="events", ringg_conn_id="ringg_sandbox", agent_id=AGENT, subscriptions=[HOOK],
+    )
+"""
+TASKS = {"ringg_lists", "refused", "mapped_ringg_lists", "smartalex_lists", "add", "stop", "stop_selected", "events"}
+
+
+@pytest.mark.parametrize("full", ["False", "True"], ids=["usual facets", "full task info"])
+def test_no_lineage_event_holds_what_is_private(
+    sqlite_warehouse: Warehouse, sandbox: Any, tmp_path: Path, full: str
+) -> None:
+    sqlite_warehouse.execute("CREATE TABLE people (phone TEXT, name TEXT)")
+    sqlite_warehouse.execute("INSERT INTO people VALUES (:phone, :name)", phone=NUMBER, name=NAME)
+    home, events = tmp_path / "airflow", tmp_path / "events.jsonl"
+    (home / "dags").mkdir(parents=True)
+    (home / "dags" / "marked.py").write_text(DAG)
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+        "AIRFLOW__OPENLINEAGE__INCLUDE_FULL_TASK_INFO": full,
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps({"type": "file", "log_file_path": str(events), "append": True}),
+        "AIRFLOW_VAR_MARKED": NUMBER,
+        "MARKED": f"{NUMBER} {OTHER} {NAME} {SECRET}",
+    }
+
+    def airflow(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "airflow", *arguments],
+            env=environment,
+            cwd=Path(__file__).parents[1],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout + done.stderr
+
+    airflow("db", "migrate")
+    output = airflow("dags", "test", "marked")
+    with closing(sqlite3.connect(home / "airflow.db")) as connection:
+        states = dict(connection.execute("SELECT task_id || map_index, state FROM task_instance").fetchall())
+    failed = {task for task, state in states.items() if state != "success"}
+    assert failed == {"refused-1"}, [line for line in output.splitlines() if "Exception:" in line or "Error:" in line]
+    told = [json.loads(line) for line in events.read_text().splitlines()]
+    kinds = {(event["job"]["name"].removeprefix("marked."), event["eventType"]) for event in told}
+    assert {(task, "START") for task in TASKS} <= kinds
+    assert {(task, "FAIL" if task == "refused" else "COMPLETE") for task in TASKS} <= kinds
+    # What it copies when it is to copy everything, or the search proves nothing.
+    assert ("variables_map" in events.read_text()) is (full == "True")
+    texts = {file: file.read_bytes().decode("utf-8", "ignore") for file in [events, *home.rglob("*")] if file.is_file()}
+    texts[Path("output")] = "\n".join(line for line in output.splitlines() if "MaskSecret(" not in line)
+    assert [f"{mark} in {file.name}" for file, text in texts.items() for mark in MARKS if mark in text] == []
