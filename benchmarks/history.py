@@ -33,11 +33,11 @@ import sqlalchemy as sa
 from benchmarks import memory as process_memory
 from demo.postgres import EmbeddedPostgres
 from ringg_provider.api.rate_limit import Pacer
-from ringg_provider.history.load import HistoryLoad, Scope, Settings
-from ringg_provider.history.rows import carried_over, completeness, moves_forward
+from ringg_provider.history.backlog import Scope
+from ringg_provider.history.load import HistoryLoad, LoadOptions
+from ringg_provider.history.merging import CallStore, Wanted
 from ringg_provider.history.tables import calls_table
 from ringg_provider.ringg import RinggClient
-from ringg_provider.sql.merge import merge_rows
 
 PERIOD = 15.0
 ROWS_A_PAGE = 200
@@ -76,7 +76,7 @@ def load(url: str, database: str, list_id: str, pacer: Pacer) -> Any:
     engine = sa.create_engine(database)
     with client_of(url) as client:
         scope = Scope(bulk_list_ids=[list_id])
-        return HistoryLoad(client, engine, settings=Settings(include_analysis=False), pacer=pacer).run(scope)
+        return HistoryLoad(client, engine, options=LoadOptions(include_analysis=False), pacer=pacer).run(scope)
 
 
 def reading(database: str, requests: int) -> dict[str, float]:
@@ -142,6 +142,7 @@ def merging(database: str, calls: int) -> dict[str, float]:
     """Merge into an empty table, then the same calls once more."""
     engine, table = sa.create_engine(database), calls_table()
     table.create(engine)
+    store = CallStore(engine, table, Wanted(), lambda: dt.datetime.now(dt.UTC))
     with engine.connect() as connection:  # the pool gives the same one to the merge
         backend = psutil.Process(connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one())
     result: dict[str, float] = {"rows": calls}
@@ -149,15 +150,7 @@ def merging(database: str, calls: int) -> dict[str, float]:
         now = dt.datetime.now(dt.UTC)
         rows = [a_call(number, now) for number in range(calls)]
         started, worked = time.monotonic(), processor_time(backend)
-        counts = merge_rows(
-            engine,
-            table,
-            rows,
-            keys=["call_id"],
-            supersedes=moves_forward,
-            carry_over=carried_over(table),
-            derive=completeness(analysis=True, client_analysis=False, recordings=False),
-        )
+        counts = store.merge(rows)
         seconds = time.monotonic() - started
         assert counts.inserted + counts.updated == calls
         result[f"rows a second, {turn}"] = calls / seconds

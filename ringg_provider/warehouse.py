@@ -8,7 +8,7 @@ from ringg_provider.contacts.people import people_table
 from ringg_provider.exceptions import HistoryNotCurrent
 from ringg_provider.history.freshness import require_history_within
 from ringg_provider.history.outcomes import create_outcomes_view
-from ringg_provider.history.tables import CALLS, CAMPAIGNS, calls_table
+from ringg_provider.history.tables import CALLS, CAMPAIGNS, calls_table, state_table
 from ringg_provider.history.tables import campaigns_table as describe_campaigns
 from ringg_provider.sql.creating import create_tables
 
@@ -26,7 +26,8 @@ def create_ringg_tables(
     table: str = CALLS,
     campaigns_table: str = CAMPAIGNS,
 ) -> None:
-    """Create ``ringg_contacts``, ``ringg_campaigns``, ``ringg_calls`` and the view ``ringg_outcomes``, where missing.
+    """Create the tables ``ringg_contacts``, ``ringg_campaigns``, ``ringg_calls`` and ``ringg_history_state``, and the
+    view ``ringg_outcomes``, where they are missing.
 
     The operators create the tables that they write; a query that reads them before the first run needs this.
 
@@ -38,5 +39,6 @@ def create_ringg_tables(
     :raises InvalidRequest: there is a view ``ringg_outcomes`` that reads other tables.
     """
     people, calls = people_table(contacts_table, schema), calls_table(table, schema=schema)
-    create_tables(engine, people, calls, describe_campaigns(campaigns_table, schema=schema))
+    campaigns = describe_campaigns(campaigns_table, schema=schema)
+    create_tables(engine, people, calls, campaigns, state_table(schema=calls.schema))
     create_outcomes_view(engine, people, calls, schema=schema)

@@ -1,4 +1,4 @@
-"""Read what only a call's details have, several calls at a time."""
+"""Read what only a call's details have, several calls at a time, into the table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import sqlalchemy as sa
+
 from ringg_provider.exceptions import AuthenticationError, NotFound, RinggProviderError
+from ringg_provider.history.merging import CallStore
+from ringg_provider.history.rows import details_row
 from ringg_provider.ringg.responses import CallDetails
 
 _SEVERAL = 5  # fewer calls that all fail may be bad calls; from here on it is the platform
@@ -77,3 +81,48 @@ def read_details(source: ReadsDetails, call_ids: Sequence[str], *, workers: int)
             if outcome is not None:
                 found.failure = outcome
     return found
+
+
+class DetailsPass:
+    """Reads details into the table of calls, and counts.
+
+    :param source: reaches the workspace.
+    :param calls: the table.
+    :param workers: details read at the same time.
+    :param transcripts: keep what was said.
+    """
+
+    def __init__(self, source: ReadsDetails, calls: CallStore, *, workers: int, transcripts: bool) -> None:
+        self._source = source
+        self._calls = calls
+        self._workers = workers
+        self._transcripts = transcripts
+        self.read = 0
+        self.failed = 0
+        self._outage: RinggProviderError | None = None
+
+    @property
+    def outage(self) -> RinggProviderError | None:
+        """What kept every single call from being read: that is not a few calls of bad luck."""
+        return None if self.read else self._outage
+
+    def complete(self, scope: sa.ColumnElement[bool]) -> None:
+        """Read the details of the calls that lack an analysis that is wanted.
+
+        :param scope: which calls.
+        """
+        for batch in self._calls.open(sa.and_(self._calls.lacks_analysis, scope)):
+            self.of([row.call_id for row in batch])
+            if self.outage is not None:
+                return
+
+    def of(self, call_ids: Sequence[str]) -> None:
+        """Read the details of these calls."""
+        found = read_details(self._source, call_ids, workers=self._workers)
+        self.read += len(found.details)
+        self.failed += found.failed
+        self._outage = found.outage or self._outage
+        if found.outage is None:
+            self._calls.note_asked(call_ids)
+        now = self._calls.now()
+        self._calls.merge([details_row(each, read_at=now, transcripts=self._transcripts) for each in found.details])

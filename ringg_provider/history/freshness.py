@@ -7,8 +7,7 @@ import datetime as dt
 import sqlalchemy as sa
 
 from ringg_provider.exceptions import HistoryNotCurrent
-from ringg_provider.history.states import NO_CALL_YET, NOT_STARTED, REACHED_KNOWN
-from ringg_provider.history.tables import HistoryState, campaigns_table
+from ringg_provider.history.tables import NO_CALL_YET, NOT_STARTED, REACHED_KNOWN, HistoryState, campaigns_table
 from ringg_provider.ringg.responses import CampaignState
 from ringg_provider.sql.creating import described, is_there
 

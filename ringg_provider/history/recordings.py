@@ -13,17 +13,21 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import IO, Any, Protocol
 from urllib.parse import urljoin, urlsplit
 
+import sqlalchemy as sa
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
 from ringg_provider.api.download import Download, download
 from ringg_provider.exceptions import InvalidRequest, RinggProviderError, TransientError
+from ringg_provider.history.merging import CallStore
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +61,10 @@ class _Refused(RinggProviderError):
     """This recording cannot be had; the text holds no link, because links are secrets."""
 
 
+class _Expired(RinggProviderError):
+    """The link does not work any more."""
+
+
 class RecordingStore:
     """A folder that recordings are fetched into.
 
@@ -64,8 +72,8 @@ class RecordingStore:
     :param hosts: hosts that may be fetched from; `*.example.com` allows those below a domain.
     :param refresh: gives a call's present link, from its details; asked once when a link has expired.
     :param workers: how many at the same time. Default 4.
-    :param attempts: how often a broken transfer is taken up again where it broke. Default 5.
-    :param fetch: opens a link from a byte on; for tests.
+    :param attempts: how often a recording is fetched, whole, until it comes to its end. Default 5.
+    :param fetch: opens a link; for tests.
     :param sleep: how to wait between attempts, in seconds; for tests.
     :raises InvalidRequest: no host is allowed.
 
@@ -93,9 +101,14 @@ class RecordingStore:
         self._folder = folder
         self._refresh = refresh
         self._workers = workers
-        self._attempts = attempts
         self._fetch = fetch
-        self._sleep = sleep
+        self._retrying = Retrying(
+            retry=retry_if_exception_type(TransientError),
+            stop=stop_after_attempt(attempts),
+            wait=wait_exponential(max=30.0),
+            sleep=sleep,
+            reraise=True,
+        )
 
     def store(self, recordings: Sequence[tuple[str, str]]) -> list[StoredRecording]:
         """Fetch some recordings.
@@ -143,64 +156,47 @@ class RecordingStore:
             return None
 
     def _fill(self, spool: IO[bytes], url: str) -> str:
-        """Fetch a link into a file, continuing where a transfer broke; gives back the file's suffix."""
-        validator: str | None = None
-        for attempt in range(1, self._attempts + 1):
-            if validator is None:
-                # Nothing would say whether what comes belongs to what is there.
-                _empty(spool)
+        """Fetch a link into a file, whole; gives back the suffix of its name."""
+        return self._retrying(self._fetch_once, spool, url)
+
+    def _fetch_once(self, spool: IO[bytes], url: str) -> str:
+        spool.seek(0)
+        spool.truncate()
+        with self._open(url) as answer:
+            _check(answer)
+            for chunk in answer.chunks():
+                spool.write(chunk)
+            if not spool.tell():
+                raise _Refused("it is empty")
+            return _suffix(url, answer.content_type)
+
+    @contextmanager
+    def _open(self, url: str) -> Iterator[Download]:
+        """Open a link and follow its redirects, each of them only to a host that is allowed."""
+        for _ in range(_MAX_HOPS):
+            if not self.allows(url):
+                raise _Refused("its host is not among recording_hosts, or the link is not http(s)")
+            with self._fetch(url) as answer:
+                if answer.location is None:
+                    yield answer
+                    return
             try:
-                with self._open(url, spool.tell(), validator) as answer:
-                    _check(answer)
-                    if answer.status_code == 200:
-                        _empty(spool)
-                        validator = None
-                    elif not _continues(answer, spool.tell(), validator):
-                        validator = None
-                        raise TransientError("What came is not the rest of the recording.")
-                    validator = answer.validator or validator
-                    for chunk in answer.chunks():
-                        spool.write(chunk)
-                    if answer.total is not None and spool.tell() != answer.total:
-                        raise TransientError("A recording broke off.")
-                    if not spool.tell():
-                        raise _Refused("it is empty")
-                    return _suffix(url, answer.content_type)
-            except TransientError:
-                if attempt == self._attempts:
-                    raise
-            self._sleep(min(2.0 ** (attempt - 1), 30.0))
-        raise AssertionError("the last attempt returns or raises")
-
-    def _open(self, url: str, start: int, validator: str | None) -> AbstractContextManager[Download]:
-        return _following(self._fetch, self.allows, url, start, validator)
-
-
-class _Expired(RinggProviderError):
-    """The link does not work any more."""
-
-
-def _empty(spool: IO[bytes]) -> None:
-    spool.seek(0)
-    spool.truncate()
+                url = urljoin(url, answer.location)
+            except ValueError:
+                raise _Refused("it is redirected to what is no address") from None
+        raise _Refused("it is redirected in circles")
 
 
 def _check(answer: Download) -> None:
-    """Raise unless there is something to be read, or 416, which says that what is there is not the beginning of it."""
+    """Raise unless there is something to be read."""
     status = answer.status_code
     # Storage services answer 400 to a link whose token is too old, and say so in the body only.
     if status in _EXPIRED or (status == 400 and b"expired" in next(answer.chunks(), b"").lower()):
         raise _Expired("the link has expired")
     if status >= 500 or status == 429:
         raise TransientError("A recording is not to be had at present.")
-    if status not in (200, 206, 416):
+    if status != 200:
         raise _Refused(f"its host answered {status}")
-
-
-def _continues(answer: Download, size: int, validator: str | None) -> bool:
-    """Whether an answer is a part of the same file, begins where ours ends, and says how much there is in all."""
-    same = None in (validator, answer.validator) or answer.validator == validator
-    return answer.status_code == 206 and answer.start == size and answer.total is not None and same
 
 
 def _file_name(call_id: str) -> str:
@@ -211,46 +207,33 @@ def _file_name(call_id: str) -> str:
     return f"{re.sub(r'[^A-Za-z0-9_-]', '_', call_id)[:100]}-{digest}"
 
 
-class _following:  # noqa: N801 - used like a function
-    """Open a link and follow its redirects, each of them only to a host that is allowed."""
-
-    def __init__(
-        self,
-        fetch: Callable[..., AbstractContextManager[Download]],
-        allows: Callable[[str], bool],
-        url: str,
-        start: int,
-        validator: str | None,
-    ) -> None:
-        self._fetch, self._allows = fetch, allows
-        self._url, self._start, self._validator = url, start, validator
-        self._opened: AbstractContextManager[Download] | None = None
-
-    def __enter__(self) -> Download:
-        url = self._url
-        for _ in range(_MAX_HOPS):
-            if not self._allows(url):
-                raise _Refused("its host is not among recording_hosts, or the link is not http(s)")
-            self._opened = self._fetch(url, start=self._start, validator=self._validator)
-            answer = self._opened.__enter__()
-            if answer.location is None:
-                return answer
-            self._opened.__exit__(None, None, None)
-            self._opened = None
-            try:
-                url = urljoin(url, answer.location)
-            except ValueError:
-                raise _Refused("it is redirected to what is no address") from None
-        raise _Refused("it is redirected in circles")
-
-    def __exit__(self, *exc_info: Any) -> None:
-        if self._opened is not None:
-            self._opened.__exit__(*exc_info)
-
-
 def _suffix(url: str, content_type: str | None) -> str:
     suffix = PurePosixPath(urlsplit(url).path).suffix.lower()
     if suffix in _SUFFIXES:
         return suffix
     guessed = mimetypes.guess_extension((content_type or "").partition(";")[0].strip()) or ""
     return guessed if guessed in _SUFFIXES else ".bin"
+
+
+def store_recordings(store: RecordingStore, calls: CallStore, scope: sa.ColumnElement[bool]) -> tuple[int, int]:
+    """Fetch the recordings that calls lack, before their links die, and note them in the table.
+
+    :param store: where they go.
+    :param calls: the table.
+    :param scope: which calls.
+    :return: how many were stored, and how many could not be this time.
+    """
+    stored = failed = 0
+    for batch in calls.open(sa.and_(calls.lacks_recording, scope), calls.table.c.recording_url):
+        found = store.store([(row.call_id, row.recording_url) for row in batch])
+        calls.note_asked([row.call_id for row in batch])
+        now = calls.now()
+        calls.merge(
+            [
+                {"call_id": each.call_id, "recording_path": each.path, "recording_bytes": each.size, "read_at": now}
+                for each in found
+            ]
+        )
+        stored += len(found)
+        failed += len(batch) - len(found)
+    return stored, failed

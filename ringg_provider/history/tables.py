@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a line per column reads better than a screen per column
-"""The tables of the history, column by column, with the field that each column comes from.
+"""The tables of the history: their columns, the field that each comes from, and the words that stand in them.
 
 `docs/tables.md` is checked against this module. `ringg_contacts` belongs to the contacts package.
 """
@@ -11,11 +11,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ringg_provider.ringg.responses import CampaignState
 from ringg_provider.sql.creating import described
 from ringg_provider.sql.types import Json, Key, Money, Seconds, UtcDateTime
 
 CALLS = "ringg_calls"
 CAMPAIGNS = "ringg_campaigns"
+STATE = "ringg_history_state"
 
 
 class HistoryState(enum.StrEnum):
@@ -28,6 +30,48 @@ class HistoryState(enum.StrEnum):
     OPEN = "open"
     COMPLETE = "complete"
     INCOMPLETE = "incomplete"
+
+
+#: Nothing more is read of a campaign whose history is in one of these.
+CLOSED = frozenset({HistoryState.COMPLETE.value, HistoryState.INCOMPLETE.value})
+
+#: A list in one of these states has never been dialled.
+NOT_STARTED = frozenset(
+    state.value
+    for state in (
+        CampaignState.PREPARING,
+        CampaignState.DRAFT,
+        CampaignState.INSUFFICIENT_BALANCE,
+        CampaignState.SCHEDULED,
+        CampaignState.NOT_A_CAMPAIGN,
+    )
+)
+
+#: No more calls are made in one of these.
+ENDED = frozenset(state.value for state in CampaignState if state.is_final)
+
+#: What an open call lacks, as its `history_reason` says.
+STATUS_MISSING = "status is not final"
+COST_MISSING = "cost is not computed"
+ANALYSIS_MISSING = "analysis is missing"
+RECORDING_MISSING = "recording is not stored"
+
+#: Why a campaign is open that has ended and was read to the end.
+AWAITS_STATUS = "calls await their last status"
+AWAITS_COST = "calls await their cost"
+AWAITS_DETAILS = "calls await their analysis or recording"
+
+#: Why a campaign is open whose calls have to be read, or read again because it moved on.
+UNREAD = "calls are not read to the end"
+
+#: Why a campaign is open that has ended, or that the platform does not list, without a single call.
+NO_CALL_YET = "no call yet"
+
+#: Why a campaign is open that the platform does not list: more calls may come. All that it has are there.
+NOT_LISTED = "the platform does not list it; more calls may come"
+
+#: Who was reached is known for certain, although something else is still missing.
+REACHED_KNOWN = frozenset({AWAITS_COST, AWAITS_DETAILS, NOT_LISTED})
 
 
 def column(name: str, type_: Any, source: str, meaning: str, **more: Any) -> sa.Column[Any]:
@@ -80,7 +124,6 @@ def calls_table(name: str = CALLS, *, schema: str | None = None, metadata: sa.Me
         column("status_since", UtcDateTime, "this provider", "when the present status was first read"),
         column("history_state", Key, "this provider", "open (will be read again), complete, incomplete (given up)", index=True),
         column("history_reason", sa.Text, "this provider", "what is missing; NULL when complete"),
-        column("watermark", UtcDateTime, "this provider", "on the newest call of a pass by date: everything up to this time has been read"),
         column("first_read_at", UtcDateTime, "this provider", "when the row was first written"),
         column("changed_at", UtcDateTime, "this provider", "when a reading last brought something new", index=True),
         column("read_at", UtcDateTime, "this provider", "when the platform was last asked for it"),
@@ -124,9 +167,26 @@ def campaigns_table(
         column("raw", Json, "`/campaign/all`", "the whole row, unknown fields too"),
         column("history_state", Key, "this provider", "open (will be read again), complete, incomplete (closed, calls given up)", index=True),
         column("history_reason", sa.Text, "this provider", "what is missing; NULL when complete"),
-        column("calls_read_at", UtcDateTime, "this provider", "when its calls were last read to the end"),
+        column("calls_read_at", UtcDateTime, "this provider", "when its calls were last asked for"),
         column("first_read_at", UtcDateTime, "this provider", "when the row was first written"),
         column("read_at", UtcDateTime, "this provider", "when the platform was last asked for it"),
     ]
     # fmt: on
     return described(name, *columns, schema=schema, metadata=metadata, field="campaigns_table")
+
+
+def state_table(name: str = STATE, *, schema: str | None = None) -> sa.Table:
+    """Describe the table that says how far the history has been read: one row per table of calls.
+
+    :param name: of the table.
+    :param schema: where it lives: beside the table of calls.
+    :return: a SQLAlchemy table; nothing is created.
+    """
+    # fmt: off
+    columns = [
+        column("calls_table", Key, "this provider", "the name of the table of calls", primary_key=True),
+        column("read_until", UtcDateTime, "this provider", "every call up to this time was read by date"),
+        column("changed_at", UtcDateTime, "this provider", "when this was last moved"),
+    ]
+    # fmt: on
+    return described(name, *columns, schema=schema)

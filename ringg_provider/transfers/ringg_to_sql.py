@@ -19,7 +19,8 @@ from airflow.providers.common.compat.sdk import (
 from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.contacts.people import people_table
 from ringg_provider.exceptions import InvalidRequest
-from ringg_provider.history.load import HistoryLoad, LoadCounts, Scope, Settings
+from ringg_provider.history.backlog import Scope
+from ringg_provider.history.load import HistoryLoad, LoadCounts, LoadOptions
 from ringg_provider.history.outcomes import create_outcomes_view
 from ringg_provider.history.recordings import RecordingStore
 from ringg_provider.history.tables import CALLS, CAMPAIGNS, calls_table, campaigns_table
@@ -67,7 +68,7 @@ class RinggCallsToSqlOperator(BaseOperator):
     :param start: read calls from here on; an aware datetime or ISO string, a naive one is UTC. Default: from
         where a former pass by date has ended, or the beginning on an empty table.
     :param end: read calls up to here. Default and latest: five minutes ago.
-    :param lookback: begin so much before the watermark. Default one hour.
+    :param lookback: begin so much before the end of the former pass by date. Default one hour.
     :param include_analysis: read the analysis of calls that connected, one details request each. Default True.
     :param wait_for_client_analysis: keep calls open until the agent's own analysis is there too. Default False.
     :param analysis_concurrency: details requests at the same time. Default 8.
@@ -110,7 +111,7 @@ class RinggCallsToSqlOperator(BaseOperator):
         bulk_list_ids: str | Sequence[str | Mapping[str, Any]] | None = ALL,
         start: dt.datetime | str | None = None,
         end: dt.datetime | str | None = None,
-        lookback: dt.timedelta = Settings.lookback,
+        lookback: dt.timedelta = LoadOptions.lookback,
         include_analysis: bool = True,
         wait_for_client_analysis: bool = False,
         analysis_concurrency: int = 8,
@@ -118,7 +119,7 @@ class RinggCallsToSqlOperator(BaseOperator):
         recordings_path: str | None = None,
         recording_hosts: Sequence[str] | None = None,
         recordings_conn_id: str | None = None,
-        give_up_after: dt.timedelta = Settings.give_up_after,
+        give_up_after: dt.timedelta = LoadOptions.give_up_after,
         max_minutes: float | None = None,
         **kwargs: Any,
     ) -> None:
@@ -155,7 +156,7 @@ class RinggCallsToSqlOperator(BaseOperator):
             if self.bulk_list_ids != ALL and not scope.bulk_list_ids:
                 # The whole history is not what was asked for, and may take hours.
                 self.log.info("There are no lists to read.")
-                create_tables(engine, load.calls, load.campaigns)
+                load.create_tables()
                 counts = LoadCounts()
             else:
                 counts = load.run(scope)
@@ -175,7 +176,7 @@ class RinggCallsToSqlOperator(BaseOperator):
             engine=engine,
             calls=calls_table(self.table, schema=schema),
             campaigns=campaigns_table(self.campaigns_table, schema=schema),
-            settings=Settings(
+            options=LoadOptions(
                 lookback=self.lookback,
                 give_up_after=self.give_up_after,
                 include_analysis=self.include_analysis,

@@ -116,16 +116,17 @@ class HostilePlatform:
         list_id = str(uuid.UUID(int=self.random.getrandbits(128), version=4))
         last = START - dt.timedelta(days=3650)
         for _ in range(calls):
-            call = self._plan_call(list_id, begin + self.random.uniform(0, spread))
+            call = self.plan_call(list_id, begin + self.random.uniform(0, spread))
             last = max(last, call.ends_at)
         self.campaigns[list_id] = last
         return list_id
 
     def plan_single(self, begin: float) -> None:
         """Let a call be made that belongs to no campaign."""
-        self._plan_call(None, begin)
+        self.plan_call(None, begin)
 
-    def _plan_call(self, list_id: str | None, begin: float) -> TrueCall:
+    def plan_call(self, list_id: str | None, begin: float) -> TrueCall:
+        """Let one call be made, of a campaign or of none."""
         dice = self.random
         created = START + dt.timedelta(seconds=begin, microseconds=dice.randrange(1_000_000))
         starts = created + dt.timedelta(seconds=dice.uniform(1, 5000))
@@ -181,7 +182,7 @@ class HostilePlatform:
         call = next((each for each in self.calls if each.id == call_id), None)
         if call is None:
             raise NotFound("Call not found.", status_code=404)
-        return CallDetails.read({"status": "success", "data": self._details(call)})
+        return CallDetails.read({"status": "success", "data": self.details(call)})
 
     def iter_campaigns(self) -> Iterator[Campaign]:
         """The campaigns that have begun."""
@@ -261,7 +262,8 @@ class HostilePlatform:
             "a_new_field": {"unknown": status},
         }
 
-    def _details(self, call: TrueCall) -> dict[str, Any]:
+    def details(self, call: TrueCall) -> dict[str, Any]:
+        """A call's details as they are now."""
         now = self.now()
         talked = call.status(now) == "completed"
         body: dict[str, Any] = {"id": call.id, "call_status": call.status(now), "to_number": call.number}

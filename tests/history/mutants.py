@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ringg_provider.history.paging import PAGE_SIZE, PageReader, _Pass
+from ringg_provider.history.paging import PAGE_SIZE, PageReader, Sweep
 from ringg_provider.ringg.requests import CallQuery
 from ringg_provider.ringg.responses import CallPage
 
 
-class TrustsItsFirstPass(_Pass):
+class TrustsItsFirstPass(Sweep):
     """Takes a slice for complete however it ended: totals that moved, repeated pages, an early empty page."""
 
     @property
@@ -15,7 +15,7 @@ class TrustsItsFirstPass(_Pass):
         return True
 
 
-class StepsByTheLimit(_Pass):
+class StepsByTheLimit(Sweep):
     """Asks for offsets 0, 200, 400, ... even when the pages are shorter than what was asked for."""
 
     def __init__(self, reader: PageReader, query: CallQuery, first_limit: int = PAGE_SIZE) -> None:

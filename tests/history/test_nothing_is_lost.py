@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.exceptions import TransientError
 from ringg_provider.history import paging
-from ringg_provider.history.load import HistoryLoad, Scope, Settings
-from ringg_provider.history.tables import calls_table, campaigns_table
+from ringg_provider.history.backlog import ReadUntil, Scope
+from ringg_provider.history.load import HistoryLoad, LoadOptions
+from ringg_provider.history.tables import calls_table, campaigns_table, state_table
 from tests.history.hostile_platform import START, Behaviour, HostilePlatform
 from tests.history.mutants import MUTANTS
 
@@ -41,7 +42,7 @@ class Diary:
             self.engine,
             self.calls,
             self.campaigns,
-            settings=Settings(analysis_concurrency=1),
+            options=LoadOptions(analysis_concurrency=1),
             pacer=Pacer(clock=platform.monotonic, sleep=platform.sleep),
             now=platform.now,
             sleep=platform.sleep,
@@ -54,6 +55,9 @@ class Diary:
             rank = RANKS.get(row.status, 2)
             assert rank >= self.ranks.get(row.call_id, 0), f"{row.call_id} moved backwards to {row.status}"
             self.ranks[row.call_id] = rank
+
+    def read_until(self) -> dt.datetime | None:
+        return ReadUntil(self.engine, self.calls).get()
 
     def rows(self) -> list[Any]:
         if not sa.inspect(self.engine).has_table(self.calls.name):
@@ -142,7 +146,7 @@ behaviours = st.builds(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 def test_the_table_equals_the_truth_after_any_schedule(engine: sa.Engine, seed: int, behaviour: Behaviour) -> None:
-    for table in (calls_table(), campaigns_table()):
+    for table in (calls_table(), campaigns_table(), state_table()):
         table.drop(engine, checkfirst=True)
     _live(seed, behaviour, engine)
 
@@ -166,7 +170,7 @@ def test_a_wrong_way_to_read_pages_is_noticed(mutant: type, monkeypatch: pytest.
         return False
 
     assert not any(noticed(seed) for seed in range(3))
-    monkeypatch.setattr(paging, "_Pass", mutant)
+    monkeypatch.setattr(paging, "Sweep", mutant)
     assert any(noticed(seed) for seed in range(10))
 
 
@@ -185,7 +189,7 @@ def test_two_runs_at_once_end_with_the_same_rows_as_one(tmp_path: Path) -> None:
     assert len(first.rows()) == 1100
 
 
-def test_a_backfill_of_an_old_interval_neither_loses_nor_moves_the_watermark() -> None:
+def test_a_backfill_of_an_old_interval_neither_loses_nor_moves_what_was_read() -> None:
     platform = HostilePlatform(6)
     for hours in range(1, 60):
         platform.plan_single(-3600.0 * hours)
@@ -193,13 +197,14 @@ def test_a_backfill_of_an_old_interval_neither_loses_nor_moves_the_watermark() -
     diary.run()
     before = diary.table()
     assert before.keys() == platform.truth().keys()
-    watermark = max(row.watermark for row in diary.rows() if row.watermark)
+    read_until = diary.read_until()
+    assert read_until
     diary.run(Scope(start=START - dt.timedelta(hours=50), end=START - dt.timedelta(hours=40)))
     assert diary.table() == before
-    assert watermark == max(row.watermark for row in diary.rows() if row.watermark)
+    assert diary.read_until() == read_until
 
 
-def test_an_interval_beyond_the_watermark_leaves_no_hole_behind_it() -> None:
+def test_an_interval_beyond_what_was_read_leaves_no_hole_behind_it() -> None:
     platform = HostilePlatform(7)
     for hours in range(2, 250):
         platform.plan_single(-3600.0 * hours)

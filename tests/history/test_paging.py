@@ -17,6 +17,9 @@ from ringg_provider.ringg.requests import CallQuery
 from ringg_provider.ringg.responses import CallPage
 from tests.support.http_server import UNREADABLE, Answer, ScriptedServer
 
+NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+LIST = calls_of("list", NOW)
+
 
 class Scripted:
     """Answers with the given pages in turn: (first id, last id, total), or an error."""
@@ -40,7 +43,7 @@ class Scripted:
 def read(*answers: Any) -> tuple[Slice, list[str], Scripted, list[float]]:
     source, slept = Scripted(*answers), []
     reader = PageReader(source, Pacer(10**6, sleep=slept.append, clock=lambda: 0.0), sleep=slept.append)
-    reading = Slice(reader, calls_of("list"))
+    reading = Slice(reader, LIST)
     ids = [call.id for page in reading.pages() for call in page]
     assert source.answers == [], "not everything that was offered was asked for"
     return reading, ids, source, slept
@@ -142,7 +145,7 @@ class Ties:
 
 @pytest.mark.parametrize("many", [False, True])
 @pytest.mark.parametrize("per_offset", [False, True])
-@pytest.mark.parametrize("query", [calls_of("list"), calls_between(*[dt.datetime(2026, 3, 1, tzinfo=dt.UTC)] * 2)])
+@pytest.mark.parametrize("query", [LIST, calls_between(*[dt.datetime(2026, 3, 1, tzinfo=dt.UTC)] * 2)])
 def test_calls_of_one_instant_are_all_found_whatever_order_they_come_in(
     query: CallQuery, per_offset: bool, many: bool
 ) -> None:
@@ -194,7 +197,7 @@ def test_a_refusal_waits_as_long_as_it_says_and_no_page_is_lost() -> None:
 
     source = Scripted(RateLimited("Too many.", retry_after=7.0), (0, 3, 3))
     reader = PageReader(source, Pacer(sleep=sleep, clock=lambda: now[0]), sleep=sleep)
-    assert len(reader.page(calls_of("list"), 0).calls) == 3
+    assert len(reader.page(LIST, 0).calls) == 3
     assert sum(slept) == 7.0
     assert reader.requests == 2
 
@@ -213,7 +216,7 @@ def test_a_page_that_cannot_be_read_is_asked_for_again() -> None:
         RinggClient("key", server.base_url) as client,
     ):
         reader = PageReader(client, Pacer(10**6), attempts=20, sleep=slept.append)
-        ids = [call.id for found in Slice(reader, calls_of("list")).pages() for call in found]
+        ids = [call.id for found in Slice(reader, LIST).pages() for call in found]
     assert ids == ["0", "1", "2"]
     assert len(slept) == len(UNREADABLE)
 
@@ -222,7 +225,7 @@ def test_a_server_that_never_recovers_is_given_up_with_its_own_error() -> None:
     source = Scripted(*[ServerError("No.", status_code=500)] * 8)
     reader = PageReader(source, Pacer(10**6), sleep=lambda _: None)
     with pytest.raises(ServerError):
-        reader.page(calls_of("list"), 0)
+        reader.page(LIST, 0)
     assert source.answers == []
 
 
@@ -230,4 +233,4 @@ def test_what_cannot_get_better_is_not_asked_again() -> None:
     source = Scripted(NotFound("No such list.", status_code=404))
     reader = PageReader(source, Pacer(), sleep=lambda _: None)
     with pytest.raises(NotFound):
-        reader.page(calls_of("list"), 0)
+        reader.page(LIST, 0)

@@ -11,23 +11,17 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ringg_provider.history.rows import (
+from ringg_provider.history.merging import CallStore, Wanted
+from ringg_provider.history.rows import call_row, campaign_row, details_row, transcript
+from ringg_provider.history.tables import (
     ANALYSIS_MISSING,
     COST_MISSING,
     RECORDING_MISSING,
     STATUS_MISSING,
-    call_row,
-    campaign_row,
-    carried_over,
-    completeness,
-    details_row,
-    moves_forward,
-    transcript,
+    calls_table,
 )
-from ringg_provider.history.tables import calls_table
 from ringg_provider.ringg.responses import Call, CallDetails, Campaign
 from ringg_provider.sql.fitting import e164
-from ringg_provider.sql.merge import merge_rows
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 EARLIER, LATER = NOW - dt.timedelta(hours=1), NOW + dt.timedelta(hours=1)
@@ -55,17 +49,9 @@ class Table:
         self.engine, self.calls = engine, calls_table()
         self.calls.create(engine, checkfirst=True)
 
-    def merge(self, *rows: dict[str, Any], recordings: bool = False, client_analysis: bool = False) -> None:
+    def merge(self, *rows: dict[str, Any], **wanted: bool) -> None:
         for each in rows:
-            merge_rows(
-                self.engine,
-                self.calls,
-                [each],
-                keys=["call_id"],
-                supersedes=moves_forward,
-                carry_over=carried_over(self.calls),
-                derive=completeness(analysis=True, client_analysis=client_analysis, recordings=recordings),
-            )
+            CallStore(self.engine, self.calls, Wanted(**wanted), lambda: NOW).merge([each])
 
     @property
     def only(self) -> Any:
@@ -265,7 +251,7 @@ def test_a_recording_is_waited_for_only_when_it_is_wanted(table: Table) -> None:
     ended = {"status": "failed", "audio_recording": "https://x.example/a.mp3"}
     table.merge(row(**ended))
     assert table.only.history_state == "complete"
-    table.merge(row(**ended, read_at=LATER), recordings=True)
+    table.merge(row(**ended, read_at=LATER), recording=True)
     assert table.only.history_reason == RECORDING_MISSING
 
 

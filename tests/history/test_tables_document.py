@@ -16,7 +16,7 @@ from ringg_provider.contacts.people import people_table
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.history.outcomes import create_outcomes_view
 from ringg_provider.history.smartalex import CallLoad, callbacks_table, smartalex_calls_table
-from ringg_provider.history.tables import calls_table, campaigns_table
+from ringg_provider.history.tables import calls_table, campaigns_table, state_table
 from ringg_provider.launch.ledger import launches
 from ringg_provider.smartalex.requests import CallFilter, Generation
 from ringg_provider.smartalex.responses import Call
@@ -51,7 +51,7 @@ def _type_name(column_type: Any) -> str:
     }[name]
 
 
-TABLES = [calls_table(), campaigns_table(), smartalex_calls_table(), callbacks_table()]
+TABLES = [calls_table(), campaigns_table(), state_table(), smartalex_calls_table(), callbacks_table()]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, registry
 
 from ringg_provider.exceptions import QueryFailed
-from ringg_provider.history.rows import carried_over, completeness, moves_forward
+from ringg_provider.history.merging import Wanted, carried_over, completeness, moves_forward
 from ringg_provider.history.tables import calls_table, campaigns_table
 from ringg_provider.sql.merge import MergeCounts, merge_rows, statements
 from ringg_provider.sql.types import Json, Key, Money, UtcDateTime
@@ -240,7 +240,7 @@ def test_every_statement_of_a_merge_compiles_for_warehouses_that_are_not_at_hand
         keys=[next(iter(table.primary_key)).name],
         supersedes=moves_forward if calls else None,
         carry_over=carried_over(table) if calls else (),
-        derive=completeness(analysis=True, client_analysis=True, recordings=True) if calls else None,
+        derive=completeness(Wanted(client_analysis=True, recording=True)) if calls else None,
     )
     sql = [" ".join(str(statement.compile(dialect=dialect)).split()) for statement in made]
     create_staging, create_merged, stage, _, merge, _, delete, insert, *drops = sql
