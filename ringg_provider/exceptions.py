@@ -5,6 +5,8 @@
     │   ├── RateLimited                  429: not acted upon
     │   ├── ServerError                  5xx
     │   ├── NetworkError                 no answer; `sent` says whether the request may have arrived
+    │   │   ├── UntrustedCertificate     no connection: whose certificate it is, nobody vouches for
+    │   │   └── ProxyRefused             no connection: a proxy lets nobody through as he is
     │   ├── UnreadableAnswer             a read was answered with something that cannot be read
     │   ├── DatabaseUnavailable          a database went away, or was busy
     │   ├── HistoryNotCurrent            the history has to be loaded first
@@ -156,6 +158,14 @@ class InsufficientBalance(PermanentError):
 
 class QueryFailed(PermanentError):
     """A database refused a statement, or rows. The text names the kind of error and never a value of a row."""
+
+
+class UntrustedCertificate(NetworkError):
+    """No connection was made, because the certificate of the other side is not trusted. Not tried again at once."""
+
+
+class ProxyRefused(NetworkError):
+    """No connection was made, because a proxy wants a login or forbids the host. Not tried again at once."""
 
 
 class DatabaseUnavailable(TransientError):

@@ -42,7 +42,7 @@ class Vendor:
         """What is wrong with an answer; None when it can be read. Decided by status unless a platform says more."""
         return error_of(response)
 
-    def _rules(self, api_key: str, base_url: str | None, timeout: Timeouts, **patience: Any) -> Rules:
+    def _rules(self, api_key: str, base_url: str | None, **options: Any) -> Rules:
         from ringg_provider.api.transport import Rules
 
         key = check_api_key(api_key)
@@ -50,9 +50,8 @@ class Vendor:
             self.production if base_url is None else base_url,
             headers=self._key_headers(key),
             secrets=(key,) if self.key_pattern is None else (key, self.key_pattern),
-            timeouts=timeout,
             error_of=self._error_of,
-            **patience,
+            **options,
         )
 
 
@@ -61,6 +60,8 @@ class ApiClient(Vendor):
 
     :param api_key: key of a workspace.
     :param base_url: default the vendor's; plain http is allowed to this very machine only.
+    :param verify: a file or folder of CA certificates to trust; default those that the environment names, else the
+        public ones.
     :param timeout: seconds for each stage of a request.
     :param max_attempts: how often a request that is safe to repeat is sent at most; default 5.
     :param max_wait: seconds to spend waiting between those attempts in all; default 120.
@@ -73,6 +74,7 @@ class ApiClient(Vendor):
         api_key: str,
         base_url: str | None = None,
         *,
+        verify: str | None = None,
         timeout: Timeouts = DEFAULT_TIMEOUTS,
         max_attempts: int = 5,
         max_wait: float = 120.0,
@@ -82,7 +84,15 @@ class ApiClient(Vendor):
         # Late, so that httpx is loaded with the first client and not with every DAG file.
         from ringg_provider.api.transport import Transport
 
-        rules = self._rules(api_key, base_url, timeout, max_attempts=max_attempts, max_wait=max_wait, pacer=pacer)
+        rules = self._rules(
+            api_key,
+            base_url,
+            verify=verify,
+            timeouts=timeout,
+            max_attempts=max_attempts,
+            max_wait=max_wait,
+            pacer=pacer,
+        )
         self._transport = Transport(rules, sleep=sleep)
 
     def _do(self, endpoint: Endpoint[T]) -> T:
@@ -110,6 +120,7 @@ class AsyncApiClient(Vendor):
         api_key: str,
         base_url: str | None = None,
         *,
+        verify: str | None = None,
         timeout: Timeouts = DEFAULT_TIMEOUTS,
         max_attempts: int = 5,
         max_wait: float = 120.0,
@@ -118,7 +129,15 @@ class AsyncApiClient(Vendor):
     ) -> None:
         from ringg_provider.api.transport import AsyncTransport
 
-        rules = self._rules(api_key, base_url, timeout, max_attempts=max_attempts, max_wait=max_wait, pacer=pacer)
+        rules = self._rules(
+            api_key,
+            base_url,
+            verify=verify,
+            timeouts=timeout,
+            max_attempts=max_attempts,
+            max_wait=max_wait,
+            pacer=pacer,
+        )
         self._transport = AsyncTransport(rules, sleep=sleep)
 
     async def _do(self, endpoint: Endpoint[T]) -> T:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ringg_provider import __version__
 from ringg_provider.api.messages import DEFAULT_TIMEOUTS, Timeouts
 from ringg_provider.api.redaction import unlogged
-from ringg_provider.exceptions import NetworkError, RinggProviderError, UnexpectedResponse
+from ringg_provider.exceptions import NetworkError, RinggProviderError, UnexpectedResponse, UntrustedCertificate
 
 if TYPE_CHECKING:
     import httpx
@@ -82,6 +82,10 @@ def _download_failure(what: str, error: Exception) -> RinggProviderError:
     """Our own error; to be raised outside of `except`, because the other one's text may hold the link."""
     import httpx
 
+    from ringg_provider.api.connecting import distrust_in
+
+    if (distrust := distrust_in(error)) is not None:
+        return UntrustedCertificate(f"{what}: its host's certificate is not trusted ({distrust}).", sent=False)
     said = f"{what} ({type(error).__name__})."
     return NetworkError(said) if isinstance(error, httpx.TransportError) else UnexpectedResponse(said)
 
@@ -101,6 +105,8 @@ def download(
     """
     import httpx
 
+    from ringg_provider.api.connecting import client_options
+
     headers = {"User-Agent": f"ringg-provider/{__version__}", "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
@@ -110,7 +116,7 @@ def download(
     failure = None
     with unlogged(), ExitStack() as stack:
         try:
-            client = stack.enter_context(httpx.Client(timeout=timeout, follow_redirects=False))
+            client = stack.enter_context(httpx.Client(timeout=timeout, follow_redirects=False, **client_options(url)))
             answer = stack.enter_context(client.stream("GET", url, headers=headers))
         except _failures() as error:
             failure = _download_failure("A download got no answer", error)

@@ -22,19 +22,22 @@ import httpx
 import tenacity
 
 from ringg_provider import __version__
-from ringg_provider.api.addresses import check_base_url, is_loopback
+from ringg_provider.api.addresses import check_base_url
+from ringg_provider.api.connecting import client_options, not_sent
 from ringg_provider.api.errors import error_of
 from ringg_provider.api.messages import DEFAULT_TIMEOUTS, Request, Response, Timeouts
 from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.api.redaction import redact, unlogged
 from ringg_provider.exceptions import (
     NetworkError,
+    ProxyRefused,
     RateLimited,
     RinggProviderError,
     ServerError,
     TransientError,
     UnexpectedResponse,
     UnreadableAnswer,
+    UntrustedCertificate,
 )
 
 T = TypeVar("T")
@@ -81,6 +84,8 @@ class Rules:
     :param base_url: https, or plain http to this very machine; paths are appended to it.
     :param headers: sent with every request; the place for the key.
     :param secrets: what is removed from every message: the key, what any key looks like.
+    :param verify: a file or folder of CA certificates to trust; default those that the environment names, else the
+        public ones.
     :param timeouts: seconds for each stage of a request.
     :param max_attempts: how often a repeatable request is sent at most; default 5.
     :param max_wait: seconds to spend waiting between attempts in all; default 120. A longer `Retry-After` is
@@ -96,6 +101,7 @@ class Rules:
         *,
         headers: Mapping[str, str],
         secrets: Sequence[str | re.Pattern[str]] = (),
+        verify: str | None = None,
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         max_attempts: int = 5,
         max_wait: float = 120.0,
@@ -104,6 +110,7 @@ class Rules:
         error_of: Callable[[Response], RinggProviderError | None] = error_of,
     ) -> None:
         self.base_url = check_base_url(base_url)
+        self._verify = verify
         self.max_attempts = max_attempts
         self._pacer = pacer
         self._headers = {
@@ -136,8 +143,7 @@ class Rules:
                 connect=timeouts.connect, read=timeouts.read, write=timeouts.write, pool=timeouts.pool
             ),
             "follow_redirects": False,
-            # A proxy from the environment would see what is meant for this very machine, key included.
-            "trust_env": not is_loopback(httpx.URL(self.base_url).host),
+            **client_options(self.base_url, self._verify),
         }
 
     def build(self, client: httpx.Client | httpx.AsyncClient, request: Request, file: BinaryIO | None) -> httpx.Request:
@@ -188,18 +194,12 @@ class Rules:
                 yield
         except httpx.DecodingError as error:
             raise request.unreadable(f"{request} was answered with a body that cannot be decoded.") from error
+        except _NEVER_SENT as error:
+            raise not_sent(request, error, self.base_url) from error
         except httpx.TransportError as error:
-            sent = not isinstance(error, _NEVER_SENT)
-            raise NetworkError(self._no_answer(request, error, sent), sent=sent) from error
+            raise NetworkError(f"{request} got no answer ({type(error).__name__}).{request.doubt}") from error
         finally:
             log.debug("%s took %.3f s", request, time.monotonic() - started)
-
-    def _no_answer(self, request: Request, error: httpx.TransportError, sent: bool) -> str:
-        kind = type(error).__name__
-        if not sent:
-            host = httpx.URL(self.base_url).host
-            return f"{request} was not sent: no connection to {host} ({kind}). Check the network."
-        return f"{request} got no answer ({kind}).{request.doubt}"
 
     def retrying(self, request: Request) -> dict[str, Any]:
         """The arguments of tenacity's `Retrying` and `AsyncRetrying` alike."""
@@ -247,6 +247,8 @@ def _failure(state: tenacity.RetryCallState) -> BaseException | None:
 
 def _may_repeat(request: Request, error: BaseException) -> bool:
     match error:
+        case UntrustedCertificate() | ProxyRefused():
+            return False
         case NetworkError():
             return request.repeatable or not error.sent
         case RateLimited():

@@ -124,6 +124,8 @@ class RinggClient(_Ringg, ApiClient):
 
     :param api_key: key of a workspace.
     :param base_url: default the vendor's; plain http is allowed to this very machine only.
+    :param verify: a file or folder of CA certificates to trust; default those that the environment names, else the
+        public ones.
     :param timeout: seconds for each stage of a request.
     :param max_attempts: how often a request that is safe to repeat is sent at most; default 5.
     :param max_wait: seconds to spend waiting between those attempts in all; default 120.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -76,7 +77,14 @@ Script = Callable[[Asked], Answer]
 class ScriptedServer:
     """Answers each request with the next answer, and with the last one ever after; or by a function."""
 
-    def __init__(self, *answers: Answer, script: Script | None = None, keep_bodies: bool = True, port: int = 0) -> None:
+    def __init__(
+        self,
+        *answers: Answer,
+        script: Script | None = None,
+        keep_bodies: bool = True,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.asked: list[Asked] = []
         self.answers = list(answers) or [Answer()]
         self.script = script
@@ -84,7 +92,13 @@ class ScriptedServer:
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
-        self.origin = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.port = self._server.server_address[1]
+        self.origin = f"http://127.0.0.1:{self.port}"
+        if tls is not None:
+            self.origin = f"https://127.0.0.1:{self.port}"
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+            # Who does not trust us hangs up; that is what is tested.
+            self._server.handle_error = lambda *_: None  # type: ignore[method-assign]
         self.base_url = f"{self.origin}/ca/api/v0"
 
     def __enter__(self) -> Self:
