@@ -12,11 +12,11 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from ringg_provider.exceptions import (
     CampaignFailed,
     CampaignTerminated,
-    RateLimited,
     TransientError,
     UnexpectedResponse,
 )
 from ringg_provider.launch.progress import Stage
+from ringg_provider.triggers.waiting import pause_after
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -56,8 +56,7 @@ def wait_until(
             if time.monotonic() - readable_at > UNREADABLE_FOR:
                 raise
             log.info("The platform could not be read (%s); trying again.", type(error).__name__)
-            if isinstance(error, RateLimited) and error.retry_after is not None:
-                pause = max(pause, error.retry_after)
+            pause = pause_after(error, pause)
         left = None if deadline is None else deadline - time.time()
         if told_to_stop() or (left is not None and left <= 0):
             return None

@@ -11,16 +11,14 @@ from typing import Any
 from airflow.triggers.base import TriggerEvent
 
 from ringg_provider.launch.progress import Progress, ProgressReporter
-from ringg_provider.triggers.clients import shared_client
 from ringg_provider.triggers.events import EventStatus, WaitEvent
 from ringg_provider.triggers.poller import Source, sightings
-from ringg_provider.triggers.tasks import ON_KILL_BY_AIRFLOW, task_state_of
+from ringg_provider.triggers.stopping import stop_if_marked_failed, undisturbed
+from ringg_provider.triggers.tasks import ON_KILL_BY_AIRFLOW
 from ringg_provider.triggers.waiting import WaitingTrigger
 
 #: Seconds that a trigger which starts after its deadline still gives the platform to say how it ended.
 GRACE = 60.0
-#: Seconds that a cancelled trigger takes to find out why, below the Airflow that calls ``on_kill`` itself.
-ON_CANCEL_TIMEOUT = 20.0
 
 
 class CampaignTrigger(WaitingTrigger):
@@ -37,13 +35,14 @@ class CampaignTrigger(WaitingTrigger):
     """
 
     id_field = "campaign_id"
+    default_poll_interval = 60.0
     campaign_id: str
 
     def __init__(
         self,
         *,
         campaign_id: str,
-        poll_interval: float = 60,
+        poll_interval: float | None = None,
         deadline: float | None = None,
         kill_deadline: float | None = None,
         cancel_on_kill: bool = False,
@@ -71,14 +70,14 @@ class CampaignTrigger(WaitingTrigger):
                 yield event
         except asyncio.CancelledError:
             if not ON_KILL_BY_AIRFLOW:
-                await self._on_cancel()
+                await self.on_kill()
             raise
 
     async def wait(self, client: Any) -> WaitEvent:
         """Watch the campaign; its state comes before the deadlines, because a trigger may start after them."""
         reporter = ProgressReporter(self.campaign_id)
         last: Progress | None = None
-        watch = sightings(client, lambda: self.listing(client), self.campaign_id, self.poll_interval)
+        watch = sightings(client, lambda: self.listing(client), self.watched_id, self.poll_interval)
         async with aclosing(watch):
             while True:
                 left = self.seconds_left()
@@ -98,22 +97,9 @@ class CampaignTrigger(WaitingTrigger):
                     said = f"Campaign {self.campaign_id} had not ended when {late.value} was over."
                     return self.event(late, said)
 
-    async def _on_cancel(self) -> None:
-        """Do what later Airflows do themselves; a cancelled trigger may also be a triggerer that shuts down."""
-        try:
-            await asyncio.wait_for(self.on_kill(), timeout=ON_CANCEL_TIMEOUT)
-        except Exception as error:  # noqa: BLE001
-            self.log.warning("Campaign %s: it was not checked whether to stop it (%s).", self.campaign_id, error)
-
     async def on_kill(self) -> None:
-        """Stop the campaign if a person marked the task failed.
-
-        This also fires when a task is cleared or marked a success and, in 3.3.0 to 3.3.2, when a slow triggerer hands
-        its work over: so the task's state is read first, and anything but *failed* leaves the campaign running.
-        """
-        if not self.cancel_on_kill or await task_state_of(self) != "failed":
-            self.log.info("Campaign %s goes on.", self.campaign_id)
-            return
-        async with shared_client(self.hook) as client:
-            done = await self.stop(client)
-        self.log.info("Campaign %s was %s: the task was marked failed.", self.campaign_id, done)
+        """Stop the campaign if a person marked the task failed and ``cancel_on_kill`` is on."""
+        if self.cancel_on_kill:
+            await undisturbed(stop_if_marked_failed(self, self.stop))
+        else:
+            self.log.info("Campaign %s goes on: cancel_on_kill is off.", self.campaign_id)

@@ -25,7 +25,8 @@ class _Shared:
         self.users = 0
 
 
-_clients: dict[Hashable, _Shared] = {}
+#: Those in use, by event loop and by what they were made from.
+open_clients: dict[Hashable, _Shared] = {}
 
 
 @asynccontextmanager
@@ -37,7 +38,7 @@ async def shared_client(hook: PlatformHook[C, A]) -> AsyncIterator[A]:
     """
     options = await hook.aclient_options()
     key = (asyncio.get_running_loop(), hook.async_client_class, *sorted(options.items()))
-    shared = _clients.setdefault(key, _Shared())
+    shared = open_clients.setdefault(key, _Shared())
     shared.users += 1
     try:
         async with shared.opening:
@@ -48,6 +49,6 @@ async def shared_client(hook: PlatformHook[C, A]) -> AsyncIterator[A]:
     finally:
         shared.users -= 1
         if not shared.users:
-            del _clients[key]
+            del open_clients[key]
             if shared.client is not None:
                 await shared.client.aclose()

@@ -10,13 +10,19 @@ import asyncio
 import logging
 import random
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Hashable
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterable
 from contextlib import suppress
-from functools import partial
 from typing import Protocol
 
-from ringg_provider.exceptions import RateLimited, RinggProviderError, TransientError, UnexpectedResponse
+from ringg_provider.exceptions import (
+    RateLimited,
+    RinggProviderError,
+    TransientError,
+    UnexpectedResponse,
+    UnreadableAnswer,
+)
 from ringg_provider.launch.progress import Progress, Stage
+from ringg_provider.triggers.waiting import pause_after
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +67,7 @@ class SharedPoller:
     """Polls one workspace for as long as somebody watches.
 
     :param source: the workspace.
-    :param forget: called when the last watcher has left, before anything is waited for.
+    :param forget: called when it polls no more, before anything is waited for: nobody is given it after that.
     """
 
     def __init__(self, source: Source, forget: Callable[[], object]) -> None:
@@ -80,6 +86,7 @@ class SharedPoller:
         self._arrived.set()
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
+            self._task.add_done_callback(self._ended)
         return watcher
 
     async def leave(self, watcher: _Watcher) -> None:
@@ -92,9 +99,16 @@ class SharedPoller:
         # Triggers arrive in a burst when a triggerer starts: wait a moment, so that one pass serves them all.
         await asyncio.sleep(0.05)
         while True:
-            await self._rest(await self._pass())
+            await self._until_next_pass(await self._pass())
 
-    async def _rest(self, backoff: float | None) -> None:
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Whatever it has died of, nobody may be left waiting for a pass that will never come."""
+        self._forget()
+        if not task.cancelled():
+            log.error("Reading the campaigns broke down.", exc_info=task.exception())
+        _tell(self._watchers, UnreadableAnswer("Reading the campaigns was interrupted; the next attempt waits on."))
+
+    async def _until_next_pass(self, backoff: float | None) -> None:
         """Sleep until the next pass is due; somebody who comes meanwhile may want it sooner."""
         loop = asyncio.get_running_loop()
         passed_at = loop.time()
@@ -163,7 +177,7 @@ class SharedPoller:
 
     def _backoff(self, error: TransientError | UnexpectedResponse) -> float:
         if isinstance(error, RateLimited) and error.retry_after is not None:
-            return error.retry_after
+            return pause_after(error, 0.0)
         return min(2.0**self._failures, LONGEST_BACKOFF) * random.uniform(0.5, 1.0)
 
     async def _stop(self) -> None:
@@ -174,7 +188,7 @@ class SharedPoller:
             await asyncio.wait([self._task])
 
 
-def _tell(group: list[_Watcher], news: Progress | RinggProviderError) -> None:
+def _tell(group: Iterable[_Watcher], news: Progress | RinggProviderError) -> None:
     for watcher in group:
         watcher.tell(news)
 
@@ -186,7 +200,8 @@ def _as_ours(error: Exception) -> RinggProviderError:
     return UnexpectedResponse(f"Reading the campaigns failed: {type(error).__name__}.")
 
 
-_pollers: dict[Hashable, SharedPoller] = {}
+#: Those at work, by workspace.
+pollers: dict[Hashable, SharedPoller] = {}
 
 
 async def sightings(
@@ -200,9 +215,14 @@ async def sightings(
     :param interval: seconds between two passes that the watcher wants; the shortest wish of all watchers counts.
     :raises RinggProviderError: the platform refused for good (a rotated key, say). What is transient is tolerated.
     """
-    poller = _pollers.get(workspace)
+    poller = pollers.get(workspace)
     if poller is None:
-        poller = _pollers[workspace] = SharedPoller(make_source(), partial(_pollers.pop, workspace))
+
+        def forget() -> None:
+            if pollers.get(workspace) is poller:
+                del pollers[workspace]
+
+        poller = pollers[workspace] = SharedPoller(make_source(), forget)
     watcher = poller.join(campaign_id, interval)
     try:
         while True:

@@ -6,7 +6,7 @@ import asyncio
 from abc import abstractmethod
 from typing import Any
 
-from ringg_provider.exceptions import InsufficientBalance, RateLimited, TransientError
+from ringg_provider.exceptions import InsufficientBalance, TransientError
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.ringg import AsyncRinggClient
 from ringg_provider.ringg.campaigns import RinggListing
@@ -14,7 +14,7 @@ from ringg_provider.ringg.requests import Terminate
 from ringg_provider.ringg.uploads import UploadVerdict, judge_upload
 from ringg_provider.triggers.campaign import CampaignTrigger
 from ringg_provider.triggers.events import EventStatus, WaitEvent
-from ringg_provider.triggers.waiting import WaitingTrigger
+from ringg_provider.triggers.waiting import WaitingTrigger, pause_after
 
 
 class RinggCampaignTrigger(CampaignTrigger):
@@ -47,6 +47,7 @@ class _ListTrigger(WaitingTrigger):
     """Look at one uploaded list again and again, until that settles it or a deadline is over."""
 
     id_field = "bulk_list_id"
+    default_poll_interval = 10.0
     bulk_list_id: str
     #: Whether the first look comes after a pause, because the task has just looked.
     waits_first = False
@@ -58,7 +59,7 @@ class _ListTrigger(WaitingTrigger):
         *,
         ringg_conn_id: str,
         bulk_list_id: str,
-        poll_interval: float = 10,
+        poll_interval: float | None = None,
         deadline: float | None = None,
         kill_deadline: float | None = None,
     ) -> None:
@@ -86,8 +87,7 @@ class _ListTrigger(WaitingTrigger):
                     return told
             except TransientError as error:
                 self.log.info("List %s could not be looked at (%s).", self.bulk_list_id, type(error).__name__)
-                if isinstance(error, RateLimited) and error.retry_after is not None:
-                    pause = max(pause, error.retry_after)
+                pause = pause_after(error, pause)
             if (late := self.overdue()) is not None:
                 return self.event(late, f"List {self.bulk_list_id} {self.unsettled}.")
 

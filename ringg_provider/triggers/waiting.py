@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
+import math
 import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from ringg_provider.exceptions import RinggProviderError, UnreadableAnswer
+from ringg_provider.exceptions import RateLimited, RinggProviderError, UnreadableAnswer
 from ringg_provider.hooks.platform import PlatformHook
 from ringg_provider.triggers.clients import shared_client
 from ringg_provider.triggers.events import EventStatus, WaitEvent
+
+#: The longest, in seconds, that a platform is believed when it asks to wait: some send a date in the far future.
+LONGEST_PAUSE = 3600.0
 
 
 class WaitingTrigger(BaseTrigger):
     """Wait for one thing on a platform: base of all triggers.
 
     :param watched_id: the id of what is waited for.
-    :param poll_interval: seconds between two looks.
+    :param poll_interval: seconds between two looks. Triggers live in Airflow's database for as long as a campaign, and
+        one that an older version stored must not stop because of what this one refuses: numeric text and a timedelta
+        are read, and for anything else there is the default.
     :param deadline: seconds since the epoch until which is waited. None: no bound.
     :param kill_deadline: seconds since the epoch at which the task's ``execution_timeout`` is over. None: never.
     """
 
     #: What the constructor of the subclass calls the id.
     id_field: ClassVar[str]
+    default_poll_interval: ClassVar[float]
 
     def __init__(
-        self, watched_id: str, *, poll_interval: float, deadline: float | None, kill_deadline: float | None
+        self, watched_id: str, *, poll_interval: float | None, deadline: float | None, kill_deadline: float | None
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         setattr(self, self.id_field, watched_id)
-        self.poll_interval = poll_interval
+        self.poll_interval = _seconds(poll_interval) or self.default_poll_interval
         self.deadline = deadline
         self.kill_deadline = kill_deadline
 
@@ -87,3 +95,18 @@ class WaitingTrigger(BaseTrigger):
         """Until the first deadline; None without one."""
         deadlines = [at for at in (self.deadline, self.kill_deadline) if at is not None]
         return max(min(deadlines) - time.time(), 0.0) if deadlines else None
+
+
+def pause_after(error: RinggProviderError, usual: float) -> float:
+    """Seconds to wait after a failure: at least as long as usual, and within reason as long as the platform asks."""
+    asked = error.retry_after if isinstance(error, RateLimited) else None
+    return max(usual, min(asked or 0.0, LONGEST_PAUSE))
+
+
+def _seconds(value: object) -> float | None:
+    """A time span of more than nothing, in whatever form it was stored; None when it is none."""
+    try:
+        seconds = value.total_seconds() if isinstance(value, timedelta) else float(str(value))
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds > 0 else None

@@ -1,4 +1,4 @@
-"""What a trigger tells is read by one function, which believes nothing that it does not know."""
+"""What a trigger tells, and the one reader of it."""
 
 from __future__ import annotations
 
@@ -8,36 +8,89 @@ from typing import Any
 import pytest
 
 from ringg_provider.exceptions import TransientError, UnexpectedResponse, UnreadableAnswer
-from ringg_provider.triggers import poller
-from ringg_provider.triggers.events import CAMPAIGN_ENDS, EventStatus, WaitEvent, read_event
-from ringg_provider.triggers.ringg import RinggCampaignTrigger
-from tests.support.http_server import Answer, ScriptedServer
+from ringg_provider.launch.progress import Stage
+from ringg_provider.triggers.events import (
+    CAMPAIGN_ENDS,
+    CREDITS_ENDS,
+    UPLOAD_ENDS,
+    EventStatus,
+    WaitEvent,
+    read_event,
+)
+
+ENDS = {"campaign": CAMPAIGN_ENDS, "upload": UPLOAD_ENDS, "credits": CREDITS_ENDS}
+every_wait = pytest.mark.parametrize("ends", ENDS.values(), ids=ENDS)
 
 
-def told(status: str, **more: Any) -> dict[str, Any]:
-    return {"status": status, "id": "c-1", "message": "So it is.", **more}
+@pytest.mark.parametrize("status", sorted(set(EventStatus) - {EventStatus.ERROR, EventStatus.UNREADABLE}))
+def test_an_event_comes_back_as_it_was_told(status: EventStatus) -> None:
+    told = WaitEvent(status, "id-1", "List id-1 is so.")
+    payload = told.as_trigger_event().payload
+    assert payload == {"status": status.value, "id": "id-1", "message": "List id-1 is so."}
+    assert type(payload["status"]) is str, "Airflow stores plain JSON"
+    assert read_event(json.loads(json.dumps(payload)), "id-1", frozenset({status})) == told
 
 
-@pytest.mark.parametrize("status", [*CAMPAIGN_ENDS, EventStatus.TIMEOUT, EventStatus.EXECUTION_TIMEOUT])
-def test_an_end_or_a_deadline_is_believed(status: EventStatus) -> None:
-    assert read_event(told(status.value), "c-1", CAMPAIGN_ENDS) == WaitEvent(status, "c-1", "So it is.")
+@every_wait
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        "completed",
+        [],
+        {},
+        {"status": "timeout", "message": ""},
+        {"status": "timeout", "id": "another", "message": ""},
+        {"status": "timeout", "id": 1, "message": ""},
+        {"status": "timeout", "id": None, "message": ""},
+    ],
+)
+def test_an_event_that_is_missing_or_about_another_is_not_believed(ends: Any, event: object) -> None:
+    with pytest.raises(UnexpectedResponse, match="no usable event"):
+        read_event(event, "id-1", ends)
+
+
+@every_wait
+@pytest.mark.parametrize("status", ["gone fishing", None, 1, ["completed"], "COMPLETED", ""])
+def test_a_status_that_nobody_knows_is_no_end(ends: Any, status: object) -> None:
+    with pytest.raises(UnexpectedResponse, match="unknown kind"):
+        read_event({"status": status, "id": "id-1", "message": ""}, "id-1", ends)
 
 
 @pytest.mark.parametrize(
-    "event", [None, "completed", {}, told("settled"), told("done"), told("error"), told("completed", id="c-2")]
+    ("ends", "status"),
+    [(CAMPAIGN_ENDS, "settled"), (CAMPAIGN_ENDS, "changed"), (UPLOAD_ENDS, "completed"), (CREDITS_ENDS, "settled")],
 )
-def test_what_is_no_such_end_fails_for_good(event: object) -> None:
-    with pytest.raises(UnexpectedResponse) as raised:
-        read_event(event, "c-1", CAMPAIGN_ENDS)
-    assert not isinstance(raised.value, TransientError)
+def test_an_end_of_another_kind_of_wait_is_no_end(ends: Any, status: str) -> None:
+    with pytest.raises(UnexpectedResponse, match="unknown kind"):
+        read_event({"status": status, "id": "id-1", "message": ""}, "id-1", ends)
 
 
-async def test_a_listing_that_stays_unreadable_is_told_and_worth_a_retry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(poller, "UNREADABLE_PASSES", 0)
-    with ScriptedServer(Answer(body=b"<html>")) as server:
-        connection = {"conn_type": "ringg", "host": server.base_url, "password": "key"}
-        monkeypatch.setenv("AIRFLOW_CONN_PROXIED", json.dumps(connection))
-        trigger = RinggCampaignTrigger(ringg_conn_id="proxied", campaign_id="c-1", poll_interval=0.1)
-        (event,) = [event async for event in trigger.run()]
+@every_wait
+def test_an_error_is_raised_with_what_the_trigger_said(ends: Any) -> None:
+    with pytest.raises(UnexpectedResponse, match="the key was rotated") as raised:
+        read_event({"status": "error", "id": "id-1", "message": "the key was rotated"}, "id-1", ends)
+    assert not isinstance(raised.value, TransientError), "trying again does not help"
+
+
+@every_wait
+def test_a_platform_that_could_not_be_read_for_long_is_worth_a_retry(ends: Any) -> None:
     with pytest.raises(UnreadableAnswer, match="not JSON"):
-        read_event(event.payload, "c-1", CAMPAIGN_ENDS)
+        read_event({"status": "unreadable", "id": "id-1", "message": "not JSON"}, "id-1", ends)
+
+
+@every_wait
+@pytest.mark.parametrize("status", ["timeout", "execution_timeout"])
+def test_a_deadline_may_pass_in_every_wait(ends: Any, status: str) -> None:
+    assert read_event({"status": status, "id": "id-1"}, "id-1", ends) == WaitEvent(EventStatus(status), "id-1", "")
+
+
+def test_where_airflow_has_lost_the_id_the_events_own_counts() -> None:
+    event = {"status": "completed", "id": "id-1", "message": ""}
+    assert read_event(event, None, CAMPAIGN_ENDS).id == "id-1"
+    with pytest.raises(UnexpectedResponse):
+        read_event({**event, "id": None}, None, CAMPAIGN_ENDS)
+
+
+def test_every_end_of_a_campaign_can_be_told() -> None:
+    assert {stage.value for stage in Stage if stage.is_final} == {status.value for status in CAMPAIGN_ENDS}

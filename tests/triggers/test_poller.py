@@ -8,7 +8,9 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, suppress
+from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -19,9 +21,11 @@ from ringg_provider.exceptions import (
     RinggProviderError,
     ServerError,
     UnexpectedResponse,
+    UnreadableAnswer,
 )
 from ringg_provider.launch.progress import Progress, Stage
 from ringg_provider.triggers import poller
+from ringg_provider.triggers import waiting as waiting_module
 
 TICK = 0.03
 RUNNING = Progress(Stage.RUNNING, "ongoing")
@@ -72,7 +76,7 @@ def workspace() -> Workspace:
 @pytest.fixture(autouse=True)
 def nothing_is_left_running() -> Iterator[None]:
     yield
-    assert poller._pollers == {}
+    assert poller.pollers == {}
 
 
 @pytest.fixture(autouse=True)
@@ -102,13 +106,14 @@ async def eventually(holds: Callable[[], bool]) -> None:
 
 async def test_one_pass_per_interval_serves_everybody(workspace: Workspace) -> None:
     workspace.shown = {f"campaign-{n}": RUNNING for n in range(200)}
+    begun = time.monotonic()
     waiting = [asyncio.create_task(until_final(workspace, campaign_id)) for campaign_id in workspace.shown]
-    await asyncio.sleep(0.05 + 3.5 * TICK)
+    await eventually(lambda: len(workspace.passes) >= 3)
     workspace.shown = dict.fromkeys(workspace.shown, DONE)
     for seen in await asyncio.gather(*waiting):
         assert seen[-1] == DONE
     assert workspace.opened == 1
-    assert 3 <= len(workspace.passes) <= 7
+    assert len(workspace.passes) <= (time.monotonic() - begun) / TICK + 1
     assert workspace.passes[0] == set(workspace.shown), "a burst of triggers is served by the first pass already"
 
 
@@ -116,8 +121,7 @@ async def test_the_shortest_interval_counts(workspace: Workspace) -> None:
     workspace.shown = {"patient": RUNNING, "hasty": RUNNING}
     patient = asyncio.create_task(until_final(workspace, "patient", 60))
     hasty = asyncio.create_task(until_final(workspace, "hasty", TICK))
-    await asyncio.sleep(0.05 + 5 * TICK)
-    assert len(workspace.passes) >= 3
+    await eventually(lambda: len(workspace.passes) >= 3)
     workspace.shown = {"patient": DONE, "hasty": DONE}
     assert (await patient)[-1] == (await hasty)[-1] == DONE
 
@@ -125,7 +129,8 @@ async def test_the_shortest_interval_counts(workspace: Workspace) -> None:
 async def test_a_newcomer_joins_the_poller_that_runs_and_may_hurry_it(workspace: Workspace) -> None:
     workspace.shown = {"first": RUNNING, "second": DONE}
     first = asyncio.create_task(until_final(workspace, "first", 60))
-    await asyncio.sleep(0.1)
+    await eventually(lambda: bool(workspace.passes))
+    await asyncio.sleep(2 * TICK)
     assert len(workspace.passes) == 1
     assert await until_final(workspace, "second", TICK) == [DONE]
     assert workspace.opened == 1
@@ -138,11 +143,11 @@ async def test_the_last_who_leaves_stops_the_poller(workspace: Workspace) -> Non
     workspace.shown = {"a": RUNNING, "b": DONE}
     a = asyncio.create_task(until_final(workspace, "a"))
     await until_final(workspace, "b")
-    assert poller._pollers
+    assert poller.pollers
     a.cancel()
     with suppress(asyncio.CancelledError):
         await a
-    assert not poller._pollers
+    assert not poller.pollers
     passes = len(workspace.passes)
     await asyncio.sleep(3 * TICK)
     assert len(workspace.passes) == passes
@@ -244,22 +249,20 @@ async def test_a_transient_failure_is_nobodys_news(workspace: Workspace, monkeyp
 async def test_failures_in_a_row_wait_longer_each_time_and_a_success_starts_over(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waits = []
-
-    async def rest(self: poller.SharedPoller, backoff: float | None) -> None:
-        waits.append(backoff)
-        await asyncio.sleep(0)
-
-    monkeypatch.setattr(poller.SharedPoller, "_rest", rest)
+    monkeypatch.setattr(random, "uniform", lambda low, high: 0.01)
+    monkeypatch.setattr(poller, "LONGEST_BACKOFF", 16)
     unwell = ServerError("unwell")
-    workspace.troubles = [unwell, unwell, unwell, None, unwell, *[unwell] * 9, None]
+    workspace.troubles = [*[unwell] * 6, None, unwell, None]
     workspace.shown = {"a": RUNNING}
-    workspace.before_reading = lambda: (
-        workspace.shown.update(a=DONE) if len(workspace.passes) == 15 else None  # type: ignore[func-returns-value]
-    )
-    assert (await until_final(workspace, "a"))[-1] == DONE
-    assert waits[:5] == [2, 4, 8, None, 2]
-    assert waits[13] == poller.LONGEST_BACKOFF
+    waiting = asyncio.create_task(until_final(workspace, "a", 0.001))
+    await eventually(lambda: len(workspace.passes) >= 9)
+    workspace.shown = {"a": DONE}
+    assert (await waiting)[-1] == DONE
+    waits = [later - earlier for earlier, later in pairwise(workspace.passed_at)]
+    for wait, least in zip(waits, (0.02, 0.04, 0.08, 0.16, 0.16, 0.16, 0, 0.02), strict=False):
+        assert wait >= least
+    assert max(waits) < 0.32, "the longest wait is not exceeded"
+    assert waits[7] < 0.08, "a success starts over"
 
 
 async def test_the_wait_that_the_platform_asks_for_is_kept_also_when_somebody_is_in_a_hurry(
@@ -270,6 +273,15 @@ async def test_the_wait_that_the_platform_asks_for_is_kept_also_when_somebody_is
     await until_final(workspace, "a", 0.001)
     first, second = workspace.passed_at
     assert second - first >= 0.4
+
+
+async def test_nobody_waits_until_the_date_in_a_far_future_that_a_proxy_sends(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting_module, "LONGEST_PAUSE", 0.2)
+    workspace.troubles = [RateLimited("slow down", retry_after=9_999_999_999.0), None]
+    workspace.shown = {"a": DONE}
+    assert await until_final(workspace, "a") == [DONE]
 
 
 async def test_one_page_that_cannot_be_read_fails_nobody_and_one_that_stays_is_told_to_everybody(
@@ -296,3 +308,95 @@ async def test_what_cannot_get_better_is_told_to_everybody_and_leaves_nobody_wai
         asyncio.gather(*(until_final(workspace, f"campaign-{n}") for n in range(5)), return_exceptions=True), 5
     )
     assert {type(error) for error in ended} == {told}
+
+
+# Whatever a poller dies of, nobody is left waiting, and whoever comes later gets one that works.
+
+
+class Exhausted(Workspace):
+    """Kills the poller's own task, in a way that no pass can catch."""
+
+    def __init__(self, kill: Callable[[], None]) -> None:
+        super().__init__()
+        self.kill = kill
+
+    async def read_listing(self, wanted: set[str]) -> dict[str, Progress]:
+        self.passes.append(set(wanted))
+        self.kill()
+        await asyncio.sleep(0)
+        raise AssertionError("nobody is here any more")
+
+
+def interrupt() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+
+
+def break_down() -> None:
+    raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize("kill", [interrupt, break_down])
+async def test_a_poller_that_is_interrupted_tells_everybody(kill: Callable[[], None]) -> None:
+    dead = Exhausted(kill)
+    ended = await asyncio.wait_for(
+        asyncio.gather(*(until_final(dead, f"campaign-{n}") for n in range(5)), return_exceptions=True), 5
+    )
+    assert {type(error) for error in ended} == {UnreadableAnswer}
+    alive = Workspace()
+    alive.shown = {"a": DONE}
+    assert await until_final(alive, "a") == [DONE]
+
+
+@pytest.mark.parametrize("interval", ["2", timedelta(seconds=2), None])
+async def test_an_interval_that_cannot_be_compared_is_told_and_stops_nobody_who_comes_later(
+    workspace: Workspace, interval: Any
+) -> None:
+    """The triggers let none of these through; what dies here dies of whatever comes next."""
+    workspace.shown = {"odd": RUNNING, "even": RUNNING}
+    odd = asyncio.create_task(until_final(workspace, "odd", interval))
+    even = asyncio.create_task(until_final(workspace, "even"))
+    ended = await asyncio.wait_for(asyncio.gather(odd, even, return_exceptions=True), 5)
+    assert [type(error) for error in ended] == [UnreadableAnswer] * 2
+    workspace.shown = {"later": DONE}
+    assert await until_final(workspace, "later") == [DONE]
+
+
+async def test_whoever_comes_first_may_leave_first(workspace: Workspace) -> None:
+    workspace.shown = {"first": RUNNING, "second": RUNNING}
+    first = asyncio.create_task(until_final(workspace, "first"))
+    second = asyncio.create_task(until_final(workspace, "second"))
+    await eventually(lambda: len(workspace.passes) >= 2)
+    first.cancel()
+    await asyncio.wait([first])
+    workspace.shown = {"second": DONE}
+    assert (await asyncio.wait_for(second, 5))[-1] == DONE
+
+
+async def test_one_who_breaks_down_over_the_news_keeps_them_from_nobody(workspace: Workspace) -> None:
+    workspace.shown = {"a": RUNNING}
+
+    async def break_down() -> None:
+        async with aclosing(watch(workspace, "a")) as sightings:
+            async for _ in sightings:
+                raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.gather(*(break_down() for _ in range(3)), until_final(workspace, "a"))
+    workspace.shown = {"a": DONE}
+    assert await until_final(workspace, "a") == [DONE]
+    await eventually(lambda: not poller.pollers)
+
+
+def test_a_poller_of_an_event_loop_that_was_closed_is_nobodys_poller(workspace: Workspace) -> None:
+    """`dag.test()` has an event loop for each trigger."""
+    workspace.shown = {"a": RUNNING}
+
+    async def abandon() -> None:
+        asyncio.get_running_loop().create_task(until_final(workspace, "a"))
+        await eventually(lambda: bool(workspace.passes))
+
+    asyncio.run(abandon())
+    workspace.shown = {"a": DONE}
+    assert asyncio.run(asyncio.wait_for(until_final(workspace, "a"), 5)) == [DONE]
