@@ -27,9 +27,8 @@ ERRORS = {
 
 
 def test_no_error_says_both_that_trying_again_helps_and_that_it_does_not() -> None:
-    assert not [
-        error for error in ERRORS.values() if issubclass(error, TransientError) and issubclass(error, PermanentError)
-    ]
+    for error in ERRORS.values():
+        assert not (issubclass(error, TransientError) and issubclass(error, PermanentError)), error
 
 
 def test_the_tree_at_the_top_of_the_file_shows_every_error_below_its_bases() -> None:
