@@ -62,6 +62,11 @@ _RULES = {
     "string_type": "must be text",
     "list_type": "must be a list",
     "dict_type": "must be an object",
+    "datetime_type": "must be a datetime",
+    "date_type": "must be a date",
+    "date_from_datetime_inexact": "must be a date",
+    "finite_number": "must be a finite number",
+    "is_instance_of": "must be a {class}",
     "model_type": "must be an object with the fields of {class_name}",
     "greater_than_equal": "must be at least {ge}",
     "greater_than": "must be greater than {gt}",
@@ -74,6 +79,13 @@ _RULES = {
 
 def _invalid_request(model: str, error: ValidationError) -> InvalidRequest:
     """One `InvalidRequest` for everything that pydantic found, without any of the values."""
+    problems = broken_rules(error)
+    text = "; ".join(f"{field} {rule}" for field, rule in problems)
+    return InvalidRequest(f"{model}: {text}.", field=problems[0][0] or None)
+
+
+def broken_rules(error: ValidationError) -> list[tuple[str, str]]:
+    """Everything that pydantic found, as pairs of a field, with dots into nested ones, and the rule that it breaks."""
     problems: list[tuple[str, str]] = []
     for found in error.errors(include_url=False, include_input=False):
         path = [str(part) for part in found["loc"]]
@@ -87,8 +99,7 @@ def _invalid_request(model: str, error: ValidationError) -> InvalidRequest:
         else:
             rule = _RULES.get(found["type"], "has a value that is not allowed").format(**context)
         problems.append((".".join(path), rule))
-    text = "; ".join(f"{field} {rule}" for field, rule in problems)
-    return InvalidRequest(f"{model}: {text}.", field=problems[0][0] or None)
+    return problems
 
 
 # --- the kinds of values ------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from ringg_provider.api.arguments import BlankText, Seconds, Span
 from ringg_provider.exceptions import (
     InvalidRequest,
     LaunchInterrupted,
@@ -37,6 +38,7 @@ from ringg_provider.launch.protocol import (
     launch,
 )
 from ringg_provider.launch.staleness import MAX_AGE, MAX_DELAY, check_staleness
+from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.waiting import ended, kill_deadline, sleep_until_told, wait_until
 from ringg_provider.triggers.events import CAMPAIGN_ENDS, EventStatus, read_event
@@ -132,14 +134,14 @@ class LaunchOperator(BaseOperator):
         *,
         wait_for_completion: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poll_interval: float = 60,
-        timeout: float | None = None,
+        poll_interval: Seconds = 60,
+        timeout: Seconds | None = None,
         launch_key: str | None = None,
-        ledger_conn_id: str | None = None,
+        ledger_conn_id: BlankText | None = None,
         durable: bool = True,
         cancel_on_kill: bool = True,
-        max_delay: timedelta = MAX_DELAY,
-        max_age: timedelta = MAX_AGE,
+        max_delay: Span = MAX_DELAY,
+        max_age: Span = MAX_AGE,
         allow_backfill: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -305,6 +307,7 @@ class LaunchOperator(BaseOperator):
             self._stop_as_told(context, campaign_id)
         raise waited_too_long(campaign_id)
 
+    @with_checked_arguments
     def execute_complete(
         self, context: Context, event: Mapping[str, Any] | None, campaign_id: str | None = None
     ) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator, XComArg, literal
 from jinja2 import Environment, TemplateError, UndefinedError
 
+from ringg_provider.api.arguments import checked_argument
 from ringg_provider.exceptions import InvalidRequest, RinggProviderError
 
 if TYPE_CHECKING:
@@ -35,15 +36,18 @@ class Private:
         return f"<{self._name}: not shown>"
 
     def rendered(self, task: BaseOperator, context: Context) -> Any:
-        """The value, with its templates rendered as those of a template field are.
+        """The value, with its templates rendered as those of a template field are, and checked as they are.
 
         What a mapped task gets from another one is data and no template. Text without a template stays text, also where
         templates are rendered as native objects, which would make a number of ``+919876543210``.
 
         :param task: whose argument it is.
         :param context: of the task.
-        :raises InvalidRequest: a template is wrong.
+        :raises InvalidRequest: a template is wrong, or what it gives breaks the rule of the argument.
         """
+        return checked_argument(type(task), self._name, self._rendered(task, context))
+
+    def _rendered(self, task: BaseOperator, context: Context) -> Any:
         if _is_output(task, self._name, context):
             return self._value
         try:

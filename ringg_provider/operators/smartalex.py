@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 from airflow.providers.common.compat.sdk import BaseHook, BaseOperator
 
+from ringg_provider.api.arguments import Count, DialPrefix, Parameters
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.contacts.reasons import Rejection
 from ringg_provider.exceptions import CampaignNotActive, InvalidRequest, PermanentError, WrongState
@@ -19,7 +20,7 @@ from ringg_provider.hooks.smartalex import SmartAlexHook
 from ringg_provider.hours.schedule import read_time
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.progress import Progress
-from ringg_provider.operators.errors import failing_without_retry
+from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.launching import LaunchOperator
 from ringg_provider.operators.private import Private
 from ringg_provider.smartalex import SmartAlexClient
@@ -109,9 +110,10 @@ class SmartAlexCreateCampaignOperator(_SmartAlexOperator):
         self.objective = objective
         self.phone_number_id = phone_number_id
 
+    @with_checked_arguments
     def execute(self, context: Context) -> str:
         """Check the settings and the agent, then create."""
-        with failing_without_retry(), self.hook as hook:
+        with self.hook as hook:
             settings = as_settings(self.settings)
             if "timezone" not in settings.model_fields_set:
                 self.log.warning("settings.timezone is left out: the calling hours are read in UTC.")
@@ -158,9 +160,9 @@ class SmartAlexAddContactsOperator(_SmartAlexOperator):
         campaign_id: str,
         sql_conn_id: str,
         sql: str,
-        country_code: str,
-        parameters: Mapping[str, Any] | Sequence[Any] | None = None,
-        contacts_per_request: int = CONTACTS_PER_REQUEST,
+        country_code: DialPrefix,
+        parameters: Parameters | None = None,
+        contacts_per_request: Count = CONTACTS_PER_REQUEST,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -171,9 +173,10 @@ class SmartAlexAddContactsOperator(_SmartAlexOperator):
         self.country_code = country_code
         self.contacts_per_request = contacts_per_request
 
+    @with_checked_arguments
     def execute(self, context: Context) -> int:
         """Read the query to its end, then add."""
-        with failing_without_retry(), self.hook as hook:
+        with self.hook as hook:
             people = self._people(self._parameters.rendered(self, context))
             client = hook.client
             campaign = client.get_campaign(self.campaign_id)
@@ -250,17 +253,17 @@ class SmartAlexStartCampaignOperator(LaunchOperator):
         """The hook of this attempt."""
         return SmartAlexHook(self.smartalex_conn_id)
 
+    @with_checked_arguments
     def execute(self, context: Context) -> str:
         """Look, intend, start once, settle; then wait if asked to."""
-        with failing_without_retry():
-            campaign_id, planned = self._asked_for()
-            asked = {"campaign_id": campaign_id}
+        campaign_id, planned = self._asked_for()
+        asked = {"campaign_id": campaign_id}
 
-            def prepare() -> dict[str, Any]:
-                self.refuse_if_stale(context, campaign_id, planned)
-                return asked
+        def prepare() -> dict[str, Any]:
+            self.refuse_if_stale(context, campaign_id, planned)
+            return asked
 
-            return self.launch_and_wait(context, campaign_id, asked, prepare, SmartAlexCampaigns(self.hook.client))
+        return self.launch_and_wait(context, campaign_id, asked, prepare, SmartAlexCampaigns(self.hook.client))
 
     def _asked_for(self) -> tuple[str, datetime | None]:
         given: object = self.campaign_id
@@ -325,11 +328,12 @@ class _SmartAlexChangeOperator(_SmartAlexOperator):
     def change(self, client: SmartAlexClient, campaign_id: str) -> bool:
         """Send what is needed; whether anything was."""
 
+    @with_checked_arguments
     def execute(self, context: Context) -> int:
         """Change one campaign after the other; one that cannot be changed does not keep the others from it."""
         ids = [self.campaign_id] if isinstance(self.campaign_id, str) else list(self.campaign_id)
         changed, failure = 0, None
-        with failing_without_retry(), self.hook as hook:
+        with self.hook as hook:
             for campaign_id in ids:
                 try:
                     changed += self.change(hook.client, campaign_id)

@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import BaseSensorOperator, PokeReturnValue
 
+from ringg_provider.api.arguments import RowsOrShare
 from ringg_provider.exceptions import UnexpectedResponse
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.launch.progress import Progress, StallWatch
@@ -50,7 +51,7 @@ class RinggUploadStatusSensor(_OnRingg, PlatformSensor):
     template_fields: Sequence[str] = ("ringg_conn_id", "bulk_list_id")
     ends = UPLOAD_ENDS
 
-    def __init__(self, *, bulk_list_id: str, max_invalid_rows: int | float | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, bulk_list_id: str, max_invalid_rows: RowsOrShare | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.bulk_list_id = bulk_list_id
         self.max_invalid_rows = max_invalid_rows

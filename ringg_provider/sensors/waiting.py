@@ -17,10 +17,11 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from ringg_provider.api.arguments import Seconds
 from ringg_provider.exceptions import TransientError
 from ringg_provider.hooks.platform import PlatformHook
 from ringg_provider.launch.progress import Progress, ProgressReporter, Stage
-from ringg_provider.operators.errors import failing_without_retry
+from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.waiting import ended, kill_deadline
 from ringg_provider.triggers.events import CAMPAIGN_ENDS, EventStatus, WaitEvent, read_event
 
@@ -47,10 +48,11 @@ class PlatformSensor(BaseSensorOperator):
     def __init__(
         self,
         *,
+        poke_interval: Seconds = 60,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(poke_interval=poke_interval, **kwargs)
         self.deferrable = deferrable
 
     @property
@@ -71,9 +73,10 @@ class PlatformSensor(BaseSensorOperator):
     def trigger(self, deadline: float, kill_deadline: float | None) -> BaseTrigger:
         """The trigger that waits in the task's stead; deadlines are seconds since the epoch."""
 
+    @with_checked_arguments
     def execute(self, context: Context) -> Any:
         """Poke, or look once and then wait in the triggerer."""
-        with failing_without_retry(), self.hook:
+        with self.hook:
             if not self.deferrable:
                 return super().execute(context)
             found = self.poke(context)
@@ -89,9 +92,10 @@ class PlatformSensor(BaseSensorOperator):
             self.log.info("The platform could not be asked (%s); trying again.", type(error).__name__)
             return PokeReturnValue(is_done=False)
 
+    @with_checked_arguments
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume from the trigger; Airflow turns the deferral's own timeout into the sensor's."""
-        with failing_without_retry(), self.hook:
+        with self.hook:
             return super().resume_execution(next_method, next_kwargs, context)
 
     def execute_complete(self, context: Context, event: object) -> Any:

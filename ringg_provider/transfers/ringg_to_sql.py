@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pendulum
@@ -16,6 +16,7 @@ from airflow.providers.common.compat.sdk import (
     ObjectStoragePath,
 )
 
+from ringg_provider.api.arguments import Count, ListIds, Minutes, OptionalText, OptionalTime, Span
 from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.contacts.people import people_table
 from ringg_provider.exceptions import InvalidRequest
@@ -28,7 +29,7 @@ from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_engine
 from ringg_provider.hours.schedule import read_moment
 from ringg_provider.launch.item import list_ids
-from ringg_provider.operators.errors import failing_without_retry
+from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.sql.creating import create_tables
 
 if TYPE_CHECKING:
@@ -107,20 +108,20 @@ class RinggCallsToSqlOperator(BaseOperator):
         table: str = CALLS,
         campaigns_table: str = CAMPAIGNS,
         contacts_table: str | None = None,
-        schema: str | None = None,
-        bulk_list_ids: str | Sequence[str | Mapping[str, Any]] | None = ALL,
-        start: dt.datetime | str | None = None,
-        end: dt.datetime | str | None = None,
-        lookback: dt.timedelta = LoadOptions.lookback,
+        schema: OptionalText = None,
+        bulk_list_ids: ListIds = ALL,
+        start: OptionalTime = None,
+        end: OptionalTime = None,
+        lookback: Span = LoadOptions.lookback,
         include_analysis: bool = True,
         wait_for_client_analysis: bool = False,
-        analysis_concurrency: int = 8,
+        analysis_concurrency: Count = 8,
         transcripts: bool = True,
         recordings_path: str | None = None,
         recording_hosts: Sequence[str] | None = None,
         recordings_conn_id: str | None = None,
-        give_up_after: dt.timedelta = LoadOptions.give_up_after,
-        max_minutes: float | None = None,
+        give_up_after: Span = LoadOptions.give_up_after,
+        max_minutes: Minutes | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -144,10 +145,10 @@ class RinggCallsToSqlOperator(BaseOperator):
         self.give_up_after = give_up_after
         self.max_minutes = max_minutes
 
+    @with_checked_arguments
     def execute(self, context: Context) -> dict[str, int]:
         """Load, tell those who wait for new calls, and return counts."""
         with (
-            failing_without_retry(),
             RinggHook(self.ringg_conn_id) as hook,
             sql_engine(self.sql_conn_id) as engine,
         ):

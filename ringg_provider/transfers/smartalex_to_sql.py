@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from ringg_provider.api.arguments import ListIds, OptionalText, OptionalTime, Span
 from ringg_provider.history.smartalex import (
     CALLBACKS,
     CALLS,
@@ -22,15 +23,13 @@ from ringg_provider.history.smartalex import (
 from ringg_provider.hooks.smartalex import SmartAlexHook
 from ringg_provider.hooks.sql import sql_engine
 from ringg_provider.launch.item import list_ids
-from ringg_provider.operators.errors import failing_without_retry
+from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.transfers.ringg_to_sql import instant
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from ringg_provider.smartalex import SmartAlexClient
-
-Campaigns = str | Sequence[str | Mapping[str, Any]] | None
 
 
 class _SmartAlexToSqlOperator(BaseOperator):
@@ -43,8 +42,8 @@ class _SmartAlexToSqlOperator(BaseOperator):
         *,
         sql_conn_id: str,
         smartalex_conn_id: str = SmartAlexHook.default_conn_name,
-        schema: str | None = None,
-        campaign_ids: Campaigns = None,
+        schema: OptionalText = None,
+        campaign_ids: ListIds = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -57,7 +56,6 @@ class _SmartAlexToSqlOperator(BaseOperator):
     def reading(self) -> Iterator[tuple[SmartAlexClient, sa.Engine]]:
         """The client and the database; errors that trying again cannot help fail the task for good."""
         with (
-            failing_without_retry(),
             SmartAlexHook(self.smartalex_conn_id) as hook,
             sql_engine(self.sql_conn_id) as engine,
         ):
@@ -97,9 +95,9 @@ class SmartAlexCallsToSqlOperator(_SmartAlexToSqlOperator):
         self,
         *,
         table: str = CALLS,
-        start: dt.datetime | str | None = None,
-        end: dt.datetime | str | None = None,
-        lookback: dt.timedelta = dt.timedelta(hours=1),
+        start: OptionalTime = None,
+        end: OptionalTime = None,
+        lookback: Span = dt.timedelta(hours=1),
         include_details: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -110,6 +108,7 @@ class SmartAlexCallsToSqlOperator(_SmartAlexToSqlOperator):
         self.lookback = lookback
         self.include_details = include_details
 
+    @with_checked_arguments
     def execute(self, context: Context) -> dict[str, int]:
         """Load and return counts."""
         with self.reading() as (client, engine):
@@ -141,6 +140,7 @@ class SmartAlexCallbacksToSqlOperator(_SmartAlexToSqlOperator):
         super().__init__(**kwargs)
         self.table = table
 
+    @with_checked_arguments
     def execute(self, context: Context) -> dict[str, int]:
         """Load and return counts."""
         with self.reading() as (client, engine):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 import sqlalchemy as sa
 from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, ObjectStoragePath
 
+from ringg_provider.api.arguments import BlankText, Count, Days, DialPrefix, Parameters, RowsOrShare
 from ringg_provider.contacts.lists import ContactList, Form, ListWriter
 from ringg_provider.contacts.people import MAX_KEY, PeopleLedger, PeopleSpool, write_rejects
 from ringg_provider.contacts.phones import PhoneCleaner
@@ -29,10 +30,11 @@ from ringg_provider.hooks.platform import PlatformHook
 from ringg_provider.hooks.sql import sql_engine
 from ringg_provider.hours.plan import Held
 from ringg_provider.hours.planner import WindowPlanner
-from ringg_provider.hours.rules import load_rules
+from ringg_provider.hours.rules import Purpose, load_rules
 from ringg_provider.hours.schedule import DailyWindow, Schedule
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.ledger import LaunchLedger
+from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.launching import open_ledger
 from ringg_provider.operators.private import Private
@@ -44,9 +46,6 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 Time = datetime | str | None
-#: Parameters that are left out or have something in them.
-_NOT_BLANK = ("contact_key", "suppression_sql", "contacts_table", "rejects_path", "history_table")
-_LONGEST_CAP = 36_500
 _CAP_COLUMNS = ("to_number_e164", "created_at", "attempted_at", "first_read_at", "is_final", "history_state")
 #: Parameters that only the rules of calling hours read.
 _NEED_A_PURPOSE = ("timezone_column", "region_column", "calling_hours", "blackout_dates")
@@ -163,8 +162,8 @@ class SqlToListsOperator(BaseOperator):
         agent_id: str,
         campaign_name: str,
         phone_column: str,
-        country_code: str,
-        parameters: Mapping[str, Any] | Sequence[Any] | None = None,
+        country_code: DialPrefix,
+        parameters: Parameters | None = None,
         campaign_start_time: Time = None,
         campaign_end_time: Time = None,
         contact_key: str | None = None,
@@ -174,15 +173,15 @@ class SqlToListsOperator(BaseOperator):
         contacts_table: str | None = None,
         rejects_path: str | None = None,
         launch_key: str | None = None,
-        ledger_conn_id: str | None = None,
-        max_rejects: int | float | None = None,
+        ledger_conn_id: BlankText | None = None,
+        max_rejects: RowsOrShare | None = None,
         dry_run: bool = False,
         other_countries: Literal["leave_out", "split"] = "leave_out",
-        not_called_within_days: float | None = None,
-        max_attempts: int | None = None,
+        not_called_within_days: Days | None = None,
+        max_attempts: Count | None = None,
         history_table: str | None = None,
-        max_rows_per_list: int | None = None,
-        purpose: str | None = None,
+        max_rows_per_list: Count | None = None,
+        purpose: Purpose | None = None,
         calling_hours: str | Mapping[str, Any] | None = None,
         no_rule: Literal["refuse", "hold", "allow"] = "refuse",
         blackout_dates: Sequence[date | str] = (),
@@ -227,10 +226,7 @@ class SqlToListsOperator(BaseOperator):
     def lists_on(self, client: Any) -> Lists:
         """How this run's lists look; refuses here what is wrong with the campaign or its agent."""
 
-    def choices(self) -> dict[str, tuple[str, tuple[str, ...]]]:
-        """The words that may be chosen from."""
-        return {"other_countries": (self.other_countries, ("leave_out", "split"))}
-
+    @with_checked_arguments
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Look whether the key was launched; if not: read, clean, upload, and note who is on which list."""
         with failing_without_retry():
@@ -259,26 +255,9 @@ class SqlToListsOperator(BaseOperator):
 
     def check(self) -> None:
         """Refuse what can be known to be wrong without asking anybody."""
-        for name, (value, allowed) in self.choices().items():
-            if value not in allowed:
-                raise InvalidRequest(f"{name}: must be one of {', '.join(allowed)}.", field=name)
-        for name in _NOT_BLANK:
-            # A template, or an empty file, that renders to nothing must not switch a protection off.
-            if isinstance(value := getattr(self, name), str) and not value.strip():
-                raise InvalidRequest(f"{name}: is blank; leave it out where it is not wanted.", field=name)
         if self.launch_key and self.ledger_conn_id is not None and not self.ledger_conn_id.strip():
             raise InvalidRequest(
                 "ledger_conn_id: is blank, so nothing would protect launch_key.", field="ledger_conn_id"
-            )
-        counts: dict[str, Any] = {"max_rows_per_list": self.max_rows_per_list, "max_attempts": self.max_attempts}
-        for name, number in counts.items():
-            if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
-                raise InvalidRequest(f"{name}: must be a whole number, at least 1.", field=name)
-        days: Any = self.not_called_within_days
-        if days is not None and not (isinstance(days, int | float) and 0 < days <= _LONGEST_CAP):
-            raise InvalidRequest(
-                f"not_called_within_days: must be a number of days, above 0 and at most {_LONGEST_CAP}.",
-                field="not_called_within_days",
             )
         if self.ledger_conn_id and not self.launch_key:
             raise InvalidRequest("launch_key: the launch ledger needs a key to look up.", field="launch_key")
@@ -287,11 +266,6 @@ class SqlToListsOperator(BaseOperator):
             raise InvalidRequest(
                 f"purpose: {', '.join(useless)} would do nothing without it; the rules differ by purpose.",
                 field="purpose",
-            )
-        limit = self.max_rejects
-        if limit is not None and (limit < 0 or (isinstance(limit, float) and limit > 1)):
-            raise InvalidRequest(
-                "max_rejects: must be a number of rows (int) or a share from 0.0 to 1.0 (float).", field="max_rejects"
             )
 
     def _already_launched(self, context: Context, launched: Sequence[LaunchItem]) -> list[dict[str, Any]]:
@@ -439,7 +413,7 @@ class SqlToListsOperator(BaseOperator):
             return None
         planner = WindowPlanner(
             load_rules(self.calling_hours),
-            purpose=self.purpose,  # type: ignore[arg-type]  # it checks the word itself
+            purpose=self.purpose,
             window=window,
             schedule=schedule,
             most_slots=most_slots,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
+from ringg_provider.api.arguments import Seconds
 from ringg_provider.contacts.lists import ContactList, Form, ListGroup, quoting_no_cell
 from ringg_provider.contacts.sifting import Planner, Sifter
 from ringg_provider.exceptions import (
@@ -128,7 +129,7 @@ class SqlToRinggOperator(SqlToListsOperator):
         may_be_empty: Sequence[str] = (),
         unreadable_variables: Literal["fail", "continue"] = "fail",
         use_call_slots: bool = False,
-        invalid_rows_timeout: float = 300,
+        invalid_rows_timeout: Seconds = 300,
         phone_header: str = PHONE_HEADER,
         transliterate_callee_name: bool = False,
         transliterate_fields: list[str] | None = None,
@@ -151,13 +152,6 @@ class SqlToRinggOperator(SqlToListsOperator):
     def hook(self) -> RinggHook:
         """The hook of this attempt."""
         return RinggHook(self.ringg_conn_id)
-
-    def choices(self) -> dict[str, tuple[str, tuple[str, ...]]]:
-        """The words that may be chosen from."""
-        return super().choices() | {
-            "flow": (self.flow, ("auto", "standard", "large")),
-            "unreadable_variables": (self.unreadable_variables, ("fail", "continue")),
-        }
 
     def check(self) -> None:
         """Refuse what can be known to be wrong without asking anybody."""

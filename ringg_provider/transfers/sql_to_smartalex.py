@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from ringg_provider.api.arguments import Count
 from ringg_provider.contacts.lists import ContactList, Form, ListGroup
 from ringg_provider.contacts.sifting import Planner, Sifter
 from ringg_provider.exceptions import InvalidRequest
@@ -69,7 +70,7 @@ class SqlToSmartAlexOperator(SqlToListsOperator):
         contact_columns: dict[str, str] | None = None,
         description: str | None = None,
         skip_dnc: bool = True,
-        contacts_per_request: int = CONTACTS_PER_REQUEST,
+        contacts_per_request: Count = CONTACTS_PER_REQUEST,
         smartalex_conn_id: str = SmartAlexHook.default_conn_name,
         **kwargs: Any,
     ) -> None:

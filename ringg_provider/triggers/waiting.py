@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from ringg_provider.api.arguments import check_arguments
 from ringg_provider.exceptions import RateLimited, RinggProviderError, UnreadableAnswer
 from ringg_provider.hooks.platform import PlatformHook
 from ringg_provider.triggers.clients import shared_client
@@ -74,6 +75,7 @@ class WaitingTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Fire one event ``{"status", "id", "message"}``."""
         try:
+            check_arguments(self)
             async with shared_client(self.hook) as client:
                 told = await self.wait(client)
         except UnreadableAnswer as error:

@@ -250,7 +250,7 @@ def test_a_way_to_treat_a_shortfall_that_does_not_exist_is_named(platform: Any) 
         bulk_list_id="a",
         on_shortfall="beg",  # type: ignore[arg-type]
     )
-    refused_by("on_shortfall", "fail, skip, continue, wait", lambda: operator.execute(context()))
+    refused_by("on_shortfall", "'fail', 'skip', 'continue' or 'wait'", lambda: operator.execute(context()))
     assert platform.requests() == []
 
 

@@ -372,7 +372,7 @@ def test_bad_arguments_are_named(platform: Any) -> None:
         "call_config: give it, or launches": {"call_config": None},
         "launches: .* missing: agent_id": {**OF_LISTS, "launches": [{"flow": "large"}]},
         "fail_on: must be": {"fail_on": "never"},
-        "rows: must be a number": {"rows": "many"},
+        "rows: must be a whole number": {"rows": "many"},
     }.items():
         with refused(InvalidRequest, words):
             preflight(**change)

@@ -383,7 +383,7 @@ class TestVariables:
         ({"not_called_within_days": -3}, "not_called_within_days: must be"),
         ({"not_called_within_days": float("nan")}, "not_called_within_days: must be"),
         ({"not_called_within_days": "3"}, "not_called_within_days: must be"),
-        ({"suppression_sql": " "}, "suppression_sql: is blank"),
+        ({"suppression_sql": " "}, "suppression_sql: must not be blank"),
         ({"ledger_conn_id": "", "launch_key": "k"}, "ledger_conn_id: is blank"),
         ({"blackout_dates": ["2026-12-25"]}, "purpose: blackout_dates would do nothing"),
         ({"region_column": "name", "calling_hours": {}}, "purpose: region_column would do nothing"),

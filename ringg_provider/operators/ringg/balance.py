@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, AirflowTaskTimeout, BaseOperator, conf
 
+from ringg_provider.api.arguments import Seconds
 from ringg_provider.api.response_model import to_decimal
 from ringg_provider.exceptions import InsufficientBalance, InvalidRequest
 from ringg_provider.history.costs import average_cost
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_engine
-from ringg_provider.operators.errors import failing_without_retry
+from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.waiting import kill_deadline, wait_until
 from ringg_provider.preflight.estimates import CostEstimate, estimate_cost
 from ringg_provider.ringg.client import RinggClient
@@ -50,8 +51,8 @@ class RinggCheckBalanceOperator(BaseOperator):
         bulk_list_id: str,
         on_shortfall: Literal["fail", "skip", "continue", "wait"] = "fail",
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poll_interval: float = 60,
-        timeout: float | None = None,
+        poll_interval: Seconds = 60,
+        timeout: Seconds | None = None,
         ringg_conn_id: str = RinggHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -63,11 +64,10 @@ class RinggCheckBalanceOperator(BaseOperator):
         self.timeout = timeout
         self.ringg_conn_id = ringg_conn_id
 
+    @with_checked_arguments
     def execute(self, context: Context) -> dict[str, Any]:
         """Ask, and act on a shortfall as told."""
-        with failing_without_retry(), RinggHook(self.ringg_conn_id) as hook:
-            if self.on_shortfall not in ("fail", "skip", "continue", "wait"):
-                raise InvalidRequest("on_shortfall: must be one of fail, skip, continue, wait.", field="on_shortfall")
+        with RinggHook(self.ringg_conn_id) as hook:
             if self.on_shortfall != "wait":
                 return self._decide(settled_balance(hook, self.bulk_list_id))
             now = time.time()
@@ -79,6 +79,7 @@ class RinggCheckBalanceOperator(BaseOperator):
                 self._defer(deadline, kill_deadline(self, context))
             raise self._nobody_topped_up()
 
+    @with_checked_arguments
     def execute_complete(
         self,
         context: Context,
@@ -87,7 +88,7 @@ class RinggCheckBalanceOperator(BaseOperator):
         kill_deadline: float | None = None,
     ) -> dict[str, Any]:
         """Ask again after the trigger saw a change; its event is not taken for the answer."""
-        with failing_without_retry(), RinggHook(self.ringg_conn_id) as hook:
+        with RinggHook(self.ringg_conn_id) as hook:
             told = read_event(event, self.bulk_list_id, CREDITS_ENDS)
             if told.status is EventStatus.EXECUTION_TIMEOUT:
                 raise AirflowTaskTimeout(told.message)

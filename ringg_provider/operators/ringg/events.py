@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from ringg_provider.exceptions import UnexpectedResponse
 from ringg_provider.hooks.ringg import RinggHook
-from ringg_provider.operators.errors import failing_without_retry
+from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.private import Private
 from ringg_provider.ringg.requests import EventSubscription, EventSubscriptions
 
@@ -54,9 +54,10 @@ class RinggSetEventSubscriptionsOperator(BaseOperator):
         self.remove_others = remove_others
         self.ringg_conn_id = ringg_conn_id
 
+    @with_checked_arguments
     def execute(self, context: Context) -> dict[str, Any]:
         """Read, merge, and write if there is a difference."""
-        with failing_without_retry(), RinggHook(self.ringg_conn_id) as hook:
+        with RinggHook(self.ringg_conn_id) as hook:
             ours = EventSubscriptions(
                 agent_id=self.agent_id,
                 event_subscriptions=[

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from ringg_provider.api.arguments import Amount, DialPrefix, OptionalText, Seconds, Share, Span, WholeNumber
 from ringg_provider.exceptions import InvalidRequest, PreflightFailed
 from ringg_provider.history.tables import CALLS
 from ringg_provider.hooks.ringg import RinggHook
@@ -17,9 +17,9 @@ from ringg_provider.hours.rules import load_rules
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.protocol import ListState
 from ringg_provider.launch.staleness import MAX_AGE, MAX_DELAY, check_staleness
-from ringg_provider.operators.errors import failing_without_retry
+from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.launching import run_facts
-from ringg_provider.operators.ringg.balance import expected_cost, whole_number
+from ringg_provider.operators.ringg.balance import expected_cost
 from ringg_provider.preflight.estimates import (
     Feasibility,
     ListLoad,
@@ -135,12 +135,12 @@ class RinggPreflightOperator(BaseOperator):
         *,
         launches: list[dict[str, Any]] | None = None,
         agent_id: str | None = None,
-        country_code: str | None = None,
+        country_code: DialPrefix | None = None,
         call_config: dict[str, Any] | CallConfig | None = None,
         campaign_start_time: Time = None,
         campaign_end_time: Time = None,
         call_slots: dict[str, Any] | None = None,
-        rows: int | str | None = None,
+        rows: WholeNumber | None = None,
         list_id: str | None = None,
         flow: Flow = "large",
         variables_map: dict[str, str] | None = None,
@@ -152,16 +152,16 @@ class RinggPreflightOperator(BaseOperator):
         no_rule: Literal["refuse", "hold", "allow"] = "refuse",
         blackout_dates: Sequence[date | str] = (),
         retries_must_fit: bool = False,
-        row_allowance: int | str | None = None,
+        row_allowance: WholeNumber | None = None,
         balance: Mapping[str, Any] | None = None,
-        credits_per_call: Decimal | float | str | None = None,
-        sql_conn_id: str | None = None,
+        credits_per_call: Amount | None = None,
+        sql_conn_id: OptionalText = None,
         history_table: str = CALLS,
-        concurrent_lines: int | str | None = None,
-        average_seconds: float | None = None,
-        answer_rate: float | None = None,
-        max_delay: timedelta = MAX_DELAY,
-        max_age: timedelta = MAX_AGE,
+        concurrent_lines: WholeNumber | None = None,
+        average_seconds: Seconds | None = None,
+        answer_rate: Share | None = None,
+        max_delay: Span = MAX_DELAY,
+        max_age: Span = MAX_AGE,
         allow_backfill: bool = False,
         fail_on: Literal["error", "warning"] = "error",
         ringg_conn_id: str = RinggHook.default_conn_name,
@@ -201,11 +201,10 @@ class RinggPreflightOperator(BaseOperator):
         self.fail_on = fail_on
         self.ringg_conn_id = ringg_conn_id
 
+    @with_checked_arguments
     def execute(self, context: Context) -> dict[str, Any]:
         """Make every check, push the report, and fail if it is as bad as ``fail_on``."""
-        with failing_without_retry(), RinggHook(self.ringg_conn_id) as hook:
-            if self.fail_on not in ("error", "warning"):
-                raise InvalidRequest("fail_on: must be error or warning.", field="fail_on")
+        with RinggHook(self.ringg_conn_id) as hook:
             lists = self._lists()
             known = [one.rows for one in lists]
             report = PreflightReport(
@@ -246,7 +245,7 @@ class RinggPreflightOperator(BaseOperator):
             loads.append(ListLoad(one.rows or 0, spans))
             yield judge_rows(
                 one.rows,
-                allowance=None if self.row_allowance is None else whole_number("row_allowance", self.row_allowance),
+                allowance=self.row_allowance,
                 accepted=one.list_id is not None,
                 large=one.flow == "large",
             )
@@ -304,9 +303,7 @@ class RinggPreflightOperator(BaseOperator):
             loads,
             attempts=max(expected_attempts(one.retry_count, self.answer_rate) for one in lists),
             average_seconds=self.average_seconds,
-            concurrent_lines=None
-            if self.concurrent_lines is None
-            else whole_number("concurrent_lines", self.concurrent_lines),
+            concurrent_lines=self.concurrent_lines,
             now=now,
         )
 
@@ -330,7 +327,7 @@ class RinggPreflightOperator(BaseOperator):
                 start=self.campaign_start_time,
                 end=self.campaign_end_time,
                 call_slots=self.call_slots,
-                rows=None if self.rows is None else whole_number("rows", self.rows),
+                rows=self.rows,
                 list_id=self.list_id,
                 flow=self.flow,
             )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
+from ringg_provider.api.arguments import Amount, DialPrefix, OptionalText, Percent, RowsOrShare, Seconds, WholeNumber
 from ringg_provider.exceptions import (
     InsufficientBalance,
     LaunchInterrupted,
@@ -22,6 +22,7 @@ from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.progress import Progress, StallWatch
 from ringg_provider.links.ringg import RinggCampaignLink
+from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.launching import LaunchOperator
 from ringg_provider.operators.ringg.balance import expected_cost, settled_balance, shortfall_of
@@ -59,8 +60,8 @@ class _RinggLaunchingOperator(LaunchOperator):
         number_pool_id: str | None = None,
         email_completion_user_ids: list[str] | None = None,
         callback_url: str | None = None,
-        credits_per_call: Decimal | float | str | None = None,
-        sql_conn_id: str | None = None,
+        credits_per_call: Amount | None = None,
+        sql_conn_id: OptionalText = None,
         history_table: str = CALLS,
         ringg_conn_id: str = RinggHook.default_conn_name,
         **kwargs: Any,
@@ -302,7 +303,7 @@ class RinggStartCampaignOperator(_RinggLaunchingOperator):
         call_config: dict[str, Any] | CallConfig | None = None,
         planned_start: Time = None,
         campaign_end_time: Time = None,
-        rows: int | str | None = None,
+        rows: WholeNumber | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -313,6 +314,7 @@ class RinggStartCampaignOperator(_RinggLaunchingOperator):
         self.campaign_end_time = campaign_end_time
         self.rows = rows
 
+    @with_checked_arguments
     def execute(self, context: Context) -> str:
         """Look, intend, start once, settle; then wait if asked to."""
         with failing_without_retry():
@@ -378,13 +380,13 @@ class RinggMakeCallAsyncOperator(_RinggLaunchingOperator):
         *,
         bulk_list_id: str,
         agent_id: str,
-        country_code: str,
+        country_code: DialPrefix,
         call_config: dict[str, Any] | CallConfig,
         campaign_start_time: Time = None,
         campaign_end_time: Time = None,
         call_slots: dict[str, Any] | None = None,
-        concurrency_percentage: int = 0,
-        rows: int | str | None = None,
+        concurrency_percentage: Percent = 0,
+        rows: WholeNumber | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -398,6 +400,7 @@ class RinggMakeCallAsyncOperator(_RinggLaunchingOperator):
         self.concurrency_percentage = concurrency_percentage
         self.rows = rows
 
+    @with_checked_arguments
     def execute(self, context: Context) -> str:
         """Look, intend, start once, settle; then wait if asked to."""
         with failing_without_retry():
@@ -453,9 +456,9 @@ class RinggLaunchOperator(_RinggLaunchingOperator):
         self,
         *,
         launch: dict[str, Any],
-        concurrency_percentage: int = 0,
-        max_invalid_rows: int | float | None = None,
-        upload_poll_interval: float = 10,
+        concurrency_percentage: Percent = 0,
+        max_invalid_rows: RowsOrShare | None = None,
+        upload_poll_interval: Seconds = 10,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -464,6 +467,7 @@ class RinggLaunchOperator(_RinggLaunchingOperator):
         self.max_invalid_rows = max_invalid_rows
         self.upload_poll_interval = upload_poll_interval
 
+    @with_checked_arguments
     def execute(self, context: Context) -> str:
         """Wait for the upload where the flow has one, then launch."""
         with failing_without_retry(), self.hook:
@@ -475,6 +479,7 @@ class RinggLaunchOperator(_RinggLaunchingOperator):
                 self._wait_for_upload(list_id)
             return self._launch_item(context, item, list_id)
 
+    @with_checked_arguments
     def execute_uploaded(self, context: Context, event: Mapping[str, Any] | None) -> str:
         """Resume when the platform has checked the upload; what it found is read again, not taken from the event."""
         with failing_without_retry(), self.hook:

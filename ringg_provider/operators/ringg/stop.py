@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 from more_itertools import chunked
 
+from ringg_provider.api.arguments import DialPrefix, Parameters
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_engine
-from ringg_provider.operators.errors import failing_without_retry
+from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.private import Private
 from ringg_provider.ringg.requests import Terminate
 from ringg_provider.sql.reading import open_rows
@@ -67,8 +68,8 @@ class RinggTerminateOperator(BaseOperator):
         mobile_numbers: list[str] | None = None,
         sql_conn_id: str | None = None,
         sql: str | None = None,
-        parameters: Mapping[str, Any] | Sequence[Any] | None = None,
-        country_code: str | None = None,
+        parameters: Parameters | None = None,
+        country_code: DialPrefix | None = None,
         ringg_conn_id: str = RinggHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -83,9 +84,10 @@ class RinggTerminateOperator(BaseOperator):
         self.country_code = country_code
         self.ringg_conn_id = ringg_conn_id
 
+    @with_checked_arguments
     def execute(self, context: Context) -> int:
         """Send one request per mode, or per hundred numbers or calls."""
-        with failing_without_retry(), RinggHook(self.ringg_conn_id) as hook:
+        with RinggHook(self.ringg_conn_id) as hook:
             numbers = self._mobile_numbers.rendered(self, context)
             parameters = self._parameters.rendered(self, context)
             asked = stopped = 0

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from ringg_provider.api.arguments import DialPrefix
 from ringg_provider.contacts.lists import quoting_no_cell
 from ringg_provider.hooks.ringg import RinggHook
-from ringg_provider.operators.errors import failing_without_retry
+from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.files import local_copy
 from ringg_provider.ringg.csv_check import inspect_csv
 from ringg_provider.ringg.preflight import check_agent, check_variables
@@ -44,7 +45,7 @@ class _RinggUploadOperator(BaseOperator):
         campaign_name: str,
         contacts: str,
         variables_map: dict[str, str],
-        country_code: str,
+        country_code: DialPrefix,
         call_config: dict[str, Any] | CallConfig,
         campaign_start_time: Time = None,
         campaign_end_time: Time = None,
@@ -68,9 +69,10 @@ class _RinggUploadOperator(BaseOperator):
         self.transliterate_fields = transliterate_fields
         self.ringg_conn_id = ringg_conn_id
 
+    @with_checked_arguments
     def execute(self, context: Context) -> str:
         """Check, upload, and return the new list's id; counts go to XCom ``summary``."""
-        with failing_without_retry(), RinggHook(self.ringg_conn_id) as hook, local_copy(self.contacts) as csv:
+        with RinggHook(self.ringg_conn_id) as hook, local_copy(self.contacts) as csv:
             spec = self._spec()
             report = inspect_csv(csv, spec.variables_map, spec.country_code, spec.remove_invalid_rows)
             check_variables(check_agent(hook.client, spec.agent_id), spec.variables_map)
