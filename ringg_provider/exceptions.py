@@ -10,6 +10,7 @@
     │   ├── UnreadableAnswer             a read was answered with something that cannot be read
     │   ├── DatabaseUnavailable          a database went away, or was busy
     │   ├── HistoryNotCurrent            the history has to be loaded first
+    │   ├── ReplacedByAnotherRun         lists of another run stand under the key, and wait to be launched
     │   └── Stopped                      the task that builds lists was told to stop
     ├── PermanentError                   it cannot, until a person changes something
     │   ├── AuthenticationError          401
@@ -28,6 +29,7 @@
     │   └── InsufficientBalance          402
     ├── LaunchOutcomeUnknown             it cannot be told whether a list was started
     ├── LaunchInterrupted                told to stop before the start
+    ├── LaunchedByAnotherRun             nothing is left to do: the task ends skipped
     ├── CampaignFailed
     ├── CampaignTerminated
     ├── InvalidContacts                  nobody, or too few, can be called
@@ -88,6 +90,10 @@ class NetworkError(TransientError):
 
 class HistoryNotCurrent(TransientError):
     """Calls of a recent campaign are not all in the tables yet; loading the history again will help."""
+
+
+class ReplacedByAnotherRun(TransientError):
+    """Another run's lists took the place of this one under their key, and have not been launched yet."""
 
 
 class Stopped(TransientError):
@@ -181,6 +187,10 @@ class LaunchOutcomeUnknown(RinggProviderError):
 
 class LaunchInterrupted(RinggProviderError):
     """The task was told to stop before the start request was sent; nothing was started."""
+
+
+class LaunchedByAnotherRun(RinggProviderError):
+    """Another run launched the key with lists of its own, so that this list is never started; nothing is left to do."""
 
 
 class CampaignFailed(RinggProviderError):

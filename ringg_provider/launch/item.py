@@ -11,9 +11,6 @@ from ringg_provider.exceptions import InvalidRequest
 #: How a list reaches its platform: one of Ringg's two flows, or SmartAlex's only one.
 ItemFlow = Literal["standard", "large", "smartalex"]
 
-#: Part of an item only where they say something.
-_OPTIONAL = ("call_config", "settings", "call_slots")
-
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchItem:
@@ -78,8 +75,10 @@ class LaunchItem:
 
     def as_xcom(self) -> dict[str, Any]:
         """The item as plain JSON, which :meth:`of` reads."""
-        values = {one.name: getattr(self, one.name) for one in fields(self)}
-        return {name: value for name, value in values.items() if value is not None or name not in _OPTIONAL}
+        left_out = {"call_config" if self.flow == "smartalex" else "settings"}
+        if self.call_slots is None:
+            left_out.add("call_slots")
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in left_out}
 
     def ringg_flow(self, field: str) -> Literal["standard", "large"]:
         """The list's flow on Ringg.

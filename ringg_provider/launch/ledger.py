@@ -6,7 +6,8 @@ in `docs/platforms.md` for what it protects against. Nothing personal is stored 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -32,18 +33,31 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from ringg_provider.exceptions import InvalidRequest, LaunchOutcomeUnknown, WrongState
+from ringg_provider.exceptions import (
+    InvalidRequest,
+    LaunchedByAnotherRun,
+    LaunchOutcomeUnknown,
+    ReplacedByAnotherRun,
+    RinggProviderError,
+    WrongState,
+)
 from ringg_provider.launch.item import ItemFlow, LaunchItem
 from ringg_provider.launch.protocol import Intent, fingerprint
-from ringg_provider.sql.creating import create_tables
+from ringg_provider.sql.creating import add_missing_columns, create_tables
 from ringg_provider.sql.dialects import database_of
 
 #: How many characters a launch key may have.
 LONGEST_KEY = 250
 
+#: What a row's ``state`` says.
 LISTED, START_SENT, STARTED, REPLACED = "listed", "start_sent", "started", "replaced"
+#: What a row's ``origin`` says: it is one of a set, or the list that was launched first under a key without a set.
+IN_SET, FIRST = "set", "first"
 
 metadata = MetaData()
+
+#: What helps where lists of a key were replaced; another key would call everybody again.
+_CLEAR = "clear the whole run, not this task alone: it adopts what was launched by then, or else uploads and launches"
 
 launches = Table(
     "ringg_launches",
@@ -54,7 +68,6 @@ launches = Table(
     # so that the unique key below lets exactly one set, or one first list, stand under a key.
     Column("slot", String(100), nullable=False),
     Column("set_id", String(36), nullable=False),
-    # NULL marks a list that was started without a set: the first one launched under its key.
     Column("flow", String(20)),
     Column("rows", Integer),
     Column("digest", String(64), nullable=False),
@@ -66,8 +79,29 @@ launches = Table(
     Column("listed_at", DateTime(timezone=True), nullable=False),
     Column("start_sent_at", DateTime(timezone=True)),
     Column("started_at", DateTime(timezone=True)),
+    # An older version's table lacks these; they are added to it.
+    Column("origin", String(10)),
+    Column("dag_id", String(250)),
+    Column("run_id", String(250)),
+    Column("task_id", String(250)),
     UniqueConstraint("launch_key", "slot", name="ringg_launches_one_set"),
 )
+# An older version wrote no origin, and no flow for the first list of a key without a set.
+_IS_FIRST = or_(launches.c.origin == FIRST, and_(launches.c.origin.is_(None), launches.c.flow.is_(None)))
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """The task that uploads or launches.
+
+    :param dag_id: its DAG.
+    :param run_id: its run.
+    :param task_id: the task.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
 
 
 class LaunchLedger:
@@ -86,8 +120,9 @@ class LaunchLedger:
                 "runs could both claim a launch. Use PostgreSQL, MySQL, MariaDB, SQLite, SQL Server or Oracle.",
                 field="ledger_conn_id",
             )
-        self._engine = engine.execution_options(schema_translate_map={None: schema}) if schema else engine
-        create_tables(self._engine, launches)
+        self.engine = engine.execution_options(schema_translate_map={None: schema}) if schema else engine
+        create_tables(self.engine, launches)
+        add_missing_columns(self.engine, launches)
 
     def started_set(self, launch_key: str) -> list[LaunchItem] | None:
         """The key's set, if any list of it has been started or its start may have been sent.
@@ -95,14 +130,17 @@ class LaunchLedger:
         :return: the stored items in their order; None when nothing of the key was launched yet.
         """
         _check_key(launch_key)
-        with self._engine.connect() as connection:
-            return self._started_set(connection, launch_key)
+        with self.engine.connect() as connection:
+            return _started_set(connection, launch_key)
 
-    def replace_set(self, launch_key: str, items: Sequence[LaunchItem]) -> list[LaunchItem]:
+    def replace_set(
+        self, launch_key: str, items: Sequence[LaunchItem], launcher: Launcher | None = None
+    ) -> list[LaunchItem]:
         """Make ``items`` the key's set, in one transaction; the lists of the former set can never be started any more.
 
         :param launch_key: the key.
         :param items: the uploaded lists.
+        :param launcher: the task that uploaded them. Default: not known.
         :return: the set that stands now: ``items``, or the stored one when it was started meanwhile.
         :raises InvalidRequest: ``launch_key`` is empty or too long, or a list is in the set twice.
         :raises LaunchOutcomeUnknown: other runs kept replacing the set at the same moment.
@@ -112,7 +150,7 @@ class LaunchLedger:
             raise InvalidRequest("items: a list must not be in a set twice.", field="items")
         for _ in range(5):
             try:
-                if self._replace(launch_key, items):
+                if self._replace(launch_key, items, launcher):
                     return list(items)
             except IntegrityError:
                 # Another run's set, or first list, came between.
@@ -126,87 +164,87 @@ class LaunchLedger:
             "finish. Nothing was started by this task."
         )
 
-    def _replace(self, launch_key: str, items: Sequence[LaunchItem]) -> bool:
+    def _replace(self, launch_key: str, items: Sequence[LaunchItem], launcher: Launcher | None) -> bool:
         """Replace the set in one transaction, unless any list of it was started or claimed; then change nothing."""
-        with self._engine.connect() as connection, connection.begin() as transaction:
+        with self.engine.connect() as connection, connection.begin() as transaction:
             # Taking the rows first locks them, so that none can be claimed between the look and the new set.
             connection.execute(
                 update(launches)
                 .where(launches.c.launch_key == launch_key, launches.c.state == LISTED)
                 .values(state=REPLACED, slot=launches.c.list_id)
             )
-            if self._started_set(connection, launch_key) is not None:
+            if _started_set(connection, launch_key) is not None:
                 transaction.rollback()
                 return False
             if items:
-                connection.execute(insert(launches), self._rows(launch_key, items))
+                place = {"set_id": str(uuid4())}
+                rows = [_row(launch_key, item, IN_SET, launcher) for item in items]
+                connection.execute(
+                    insert(launches), [row | place | {"slot": str(slot)} for slot, row in enumerate(rows)]
+                )
             return True
 
-    def for_key(self, launch_key: str) -> KeyedIntents:
+    def for_key(
+        self, launch_key: str, *, item: LaunchItem | None = None, launcher: Launcher | None = None
+    ) -> KeyedIntents:
         """The intent store of tier 2 for one key; see :func:`ringg_provider.launch.protocol.launch`.
 
+        :param launch_key: the key.
+        :param item: the list that is to be launched, which is noted where the key has no set. Default: only its id is.
+        :param launcher: the task that launches it, which is noted with it. Default: not known.
         :raises InvalidRequest: ``launch_key`` is empty or too long.
         """
         _check_key(launch_key)
-        return KeyedIntents(self, launch_key)
+        return KeyedIntents(self.engine, launch_key, item, launcher)
 
-    @staticmethod
-    def _started_set(connection: Connection, launch_key: str) -> list[LaunchItem] | None:
-        rows = connection.execute(
-            select(launches).where(launches.c.launch_key == launch_key, launches.c.state != REPLACED)
-        ).all()
-        if all(row.state == LISTED for row in rows):
-            return None
-        return [_stored_item(row) for row in sorted(rows, key=lambda row: int(row.slot))]
 
-    @staticmethod
-    def _rows(launch_key: str, items: Sequence[LaunchItem]) -> list[dict[str, Any]]:
-        set_id = str(uuid4())
-        now = datetime.now(UTC)
-        return [
-            {
-                "launch_key": launch_key,
-                "list_id": item.list_id,
-                "slot": str(position),
-                "set_id": set_id,
-                "flow": item.flow,
-                "rows": item.rows,
-                "digest": fingerprint(item.as_xcom()),
-                "agent_id": item.agent_id,
-                "state": LISTED,
-                "item": item.as_xcom(),
-                "listed_at": now,
-            }
-            for position, item in enumerate(items)
-        ]
+def _started_set(connection: Connection, launch_key: str) -> list[LaunchItem] | None:
+    rows = connection.execute(
+        select(launches).where(launches.c.launch_key == launch_key, launches.c.state != REPLACED)
+    ).all()
+    if all(row.state == LISTED for row in rows):
+        return None
+    return [_stored_item(row) for row in sorted(rows, key=lambda row: int(row.slot))]
 
-    @staticmethod
-    def _first_row(launch_key: str, list_id: str) -> dict[str, Any]:
-        """The row of a list that is launched without a set."""
-        return {
-            "launch_key": launch_key,
-            "list_id": list_id,
-            "slot": "0",
-            "set_id": str(uuid4()),
-            "digest": fingerprint({"list_id": list_id}),
-            "item": {"list_id": list_id},
-            "listed_at": datetime.now(UTC),
-        }
+
+def _row(launch_key: str, item: LaunchItem, origin: str, launcher: Launcher | None) -> dict[str, Any]:
+    return {
+        "launch_key": launch_key,
+        "list_id": item.list_id,
+        "slot": "0",
+        "set_id": str(uuid4()),
+        "flow": item.flow,
+        "rows": item.rows,
+        "digest": fingerprint(item.as_xcom()),
+        "agent_id": item.agent_id,
+        "state": LISTED,
+        "item": item.as_xcom(),
+        "listed_at": datetime.now(UTC),
+        "origin": origin,
+        **_named(launcher),
+    }
+
+
+def _named(launcher: Launcher | None) -> dict[str, str]:
+    return {} if launcher is None else asdict(launcher)
 
 
 def _stored_item(row: Row[Any]) -> LaunchItem:
-    """The item of a row; of one that was launched without a set, what its request says."""
-    if row.flow is not None:
+    """The item of a row. An older version kept none of a key's first list; then what its request says."""
+    if row.item.keys() > {"list_id"}:
         return LaunchItem.of(row.item)
-    request = (row.intent or {}).get("request", {})
+    return _item_of_request(row.list_id, (row.intent or {}).get("request", {}))
+
+
+def _item_of_request(list_id: str, request: Mapping[str, Any]) -> LaunchItem:
+    """What a start request says of its list."""
     flow: ItemFlow = "large" if "bulk_list_id" in request else "smartalex" if "campaign_id" in request else "standard"
     return LaunchItem(
-        list_id=row.list_id,
+        list_id=list_id,
         flow=flow,
         agent_id=request.get("agent_id", ""),
         country_code=request.get("country_code", ""),
         call_config=request.get("call_config"),
-        launch_key=row.launch_key,
     )
 
 
@@ -224,36 +262,55 @@ def _check_key(launch_key: str) -> None:
 
 
 class KeyedIntents:
-    """Intents of one launch key, kept in the ledger. Made by :meth:`LaunchLedger.for_key`."""
+    """Intents of one launch key, kept in the ledger. Made by :meth:`LaunchLedger.for_key`.
 
-    def __init__(self, ledger: LaunchLedger, launch_key: str) -> None:
-        self._engine = ledger._engine
-        self._key = launch_key
+    :param engine: the ledger's database.
+    :param launch_key: the key.
+    :param item: the list that is to be launched, where more than its id is known.
+    :param launcher: the task that launches it, where it is known.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        launch_key: str,
+        item: LaunchItem | None = None,
+        launcher: Launcher | None = None,
+    ) -> None:
+        self.engine = engine
+        self.launch_key = launch_key
+        self._item = item
+        self._launcher = launcher
         # Only the attempt that made a claim may withdraw it.
         self._claim = str(uuid4())
 
     def find(self, list_id: str) -> Intent | None:
         """The intent that stands for the list, or for the list that the key was launched with instead."""
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return self._standing(connection, list_id)
 
     def claim(self, intent: Intent) -> Intent | None:
         """One atomic step from ``listed`` to ``start_sent``; or the first row of a key that has no set."""
-        with self._engine.begin() as connection:
-            claimed = connection.execute(
-                update(launches)
-                .where(self._is(intent.list_id), launches.c.state == LISTED)
-                .values(**self._claimed(intent))
+        claimed = {
+            "state": START_SENT,
+            "intent": {"fingerprint": intent.fingerprint, "request": dict(intent.request)},
+            "claim": self._claim,
+            "start_sent_at": datetime.now(UTC),
+            **_named(self._launcher),
+        }
+        with self.engine.begin() as connection:
+            updated = connection.execute(
+                update(launches).where(self._is(intent.list_id), launches.c.state == LISTED).values(**claimed)
             )
-            if claimed.rowcount == 1:
+            if updated.rowcount == 1:
                 return None
         try:
-            with self._engine.begin() as connection:
+            with self.engine.begin() as connection:
                 standing = self._standing(connection, intent.list_id)
                 if standing is not None:
                     return standing
-                row = LaunchLedger._first_row(self._key, intent.list_id)
-                connection.execute(insert(launches).values(**row | self._claimed(intent)))
+                first = self._first_row(intent.list_id, intent.request)
+                connection.execute(insert(launches).values(**first | claimed))
             return None
         except IntegrityError:
             standing = self.find(intent.list_id)
@@ -264,9 +321,9 @@ class KeyedIntents:
     def forget(self, intent: Intent) -> None:
         """Give the claim back, so that a later attempt may start the list."""
         ours = and_(self._is(intent.list_id), launches.c.state == START_SENT, launches.c.claim == self._claim)
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             # A first list without a set leaves no trace, so that another list may become the key's first.
-            connection.execute(delete(launches).where(ours, launches.c.flow.is_(None)))
+            connection.execute(delete(launches).where(ours, _IS_FIRST))
             connection.execute(
                 update(launches).where(ours).values(state=LISTED, intent=None, claim=None, start_sent_at=None)
             )
@@ -277,63 +334,80 @@ class KeyedIntents:
         A list that was adopted under a key without a set becomes the key's first list, as if it had been started
         under it: otherwise the same people could be launched once more under the same key.
         """
-        now = datetime.now(UTC)
-        with self._engine.begin() as connection:
+        started = {"state": STARTED, "started_at": datetime.now(UTC)}
+        with self.engine.begin() as connection:
             connection.execute(
                 update(launches)
                 .where(self._is(list_id), or_(launches.c.state == LISTED, launches.c.state == START_SENT))
-                .values(state=STARTED, started_at=now)
+                .values(**started)
             )
         try:
-            with self._engine.begin() as connection:
+            with self.engine.begin() as connection:
                 if self._present(connection):
                     return
-                row = LaunchLedger._first_row(self._key, list_id)
-                connection.execute(insert(launches).values(**row | {"state": STARTED, "started_at": now}))
+                first = self._first_row(list_id, {})
+                connection.execute(insert(launches).values(**first | started))
         except IntegrityError:
             # Somebody else's list became the first meanwhile; both are started, so there is nothing to choose.
             return
 
     def _is(self, list_id: str) -> Any:
-        return and_(launches.c.launch_key == self._key, launches.c.list_id == list_id)
+        return and_(launches.c.launch_key == self.launch_key, launches.c.list_id == list_id)
 
-    def _claimed(self, intent: Intent) -> dict[str, Any]:
-        return {
-            "state": START_SENT,
-            "intent": {"fingerprint": intent.fingerprint, "request": dict(intent.request)},
-            "claim": self._claim,
-            "start_sent_at": datetime.now(UTC),
-        }
+    def _first_row(self, list_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        known = self._item is not None and self._item.list_id == list_id
+        item = self._item if self._item is not None and known else _item_of_request(list_id, request)
+        return _row(self.launch_key, item, FIRST, self._launcher)
 
     def _standing(self, connection: Connection, list_id: str) -> Intent | None:
-        rows = connection.execute(select(launches).where(launches.c.launch_key == self._key)).all()
+        of_key = launches.c.launch_key == self.launch_key
+        rows = connection.execute(select(launches, _IS_FIRST.label("is_first")).where(of_key)).all()
         present = [row for row in rows if row.state != REPLACED]
         own = next((row for row in rows if row.list_id == list_id), None)
-        if own is not None and own.state == REPLACED:
-            raise self._refused(list_id)
-        if own is not None:
-            return None if own.state == LISTED else self._intent(own)
-        if not present:
+        if own is not None and own.state != REPLACED:
+            return None if own.state == LISTED else _intent(own)
+        if own is None and not present:
             return None
-        if len(present) == 1 and present[0].flow is None and present[0].state != LISTED:
-            return self._intent(present[0])
-        raise self._refused(list_id)
+        if own is None and len(present) == 1 and present[0].is_first and present[0].state != LISTED:
+            return _intent(present[0])
+        raise self._refused(list_id, present, was_listed=own is not None)
 
     def _present(self, connection: Connection) -> bool:
         """Whether a set, or a first list, stands under the key."""
         found = connection.execute(
-            select(launches.c.list_id).where(launches.c.launch_key == self._key, launches.c.state != REPLACED).limit(1)
+            select(launches.c.list_id)
+            .where(launches.c.launch_key == self.launch_key, launches.c.state != REPLACED)
+            .limit(1)
         )
         return found.first() is not None
 
-    def _refused(self, list_id: str) -> WrongState:
+    def _refused(self, list_id: str, present: Sequence[Row[Any]], *, was_listed: bool) -> RinggProviderError:
+        """Why a list that is not in the key's present set is not started, and what is to be done."""
+        launched = next((row for row in present if row.state != LISTED), None)
+        us = self._launcher
+        if launched is not None and us is not None and (launched.dag_id, launched.run_id) == (us.dag_id, us.run_id):
+            return WrongState(
+                f"List {list_id} is never started: task {launched.task_id} of this very run launched key "
+                f"{self.launch_key!r} with other lists. Give each set of contacts a key of its own."
+            )
+        if launched is not None:
+            run = f"run {launched.run_id} of DAG {launched.dag_id}" if launched.run_id else "another run"
+            return LaunchedByAnotherRun(
+                f"List {list_id} is not started: {run} launched key {self.launch_key!r} with lists of its own, and a "
+                "key is launched once. There is nothing left to do."
+            )
+        if was_listed and present:
+            return ReplacedByAnotherRun(
+                f"List {list_id} is never started: another run uploaded its own lists under launch key "
+                f"{self.launch_key!r} after it, and has not launched them yet. If that run never does, {_CLEAR}."
+            )
         return WrongState(
-            f"List {list_id} is not in the present set of launch key {self._key!r}, so it is never started: a newer "
-            "set replaced it, or another one was launched. To call the same people again, use another key."
+            f"List {list_id} is not in the present set of launch key {self.launch_key!r}, so it is never started. To "
+            f"call the people of the key, {_CLEAR}."
         )
 
-    @staticmethod
-    def _intent(row: Any) -> Intent:
-        # A list that was found started by hand was adopted without an intent of ours.
-        stored = row.intent or {"fingerprint": "", "request": {}}
-        return Intent(row.list_id, stored["fingerprint"], stored["request"])
+
+def _intent(row: Row[Any]) -> Intent:
+    # A list that was found started by hand was adopted without an intent of ours.
+    stored = row.intent or {"fingerprint": "", "request": {}}
+    return Intent(row.list_id, stored["fingerprint"], stored["request"], confirmed=row.state == STARTED)

@@ -1,6 +1,6 @@
 """The launch protocol: a list of people is started at most once, whatever crashes, repeats or races.
 
-Pure: no Airflow, no SQL, no HTTP. :func:`launch` is driven by a :class:`Platform` (look at a list, start it) and an
+Pure: no Airflow, no SQL, no HTTP. :func:`launch` is driven by a :class:`LaunchTarget` (look at a list, start it) and an
 :class:`IntentStore` (what was about to be sent, kept across crashes). Uploading never rings a phone; starting does, no
 start returns a new id and no platform offers an idempotency key. So the start is what is guarded:
 
@@ -22,7 +22,9 @@ clear of the task                       adopted or settled              adopted 
 clear of the run                        the same list: adopted; a new   the stored set is returned and adopted
                                         upload is a new launch
 second run with the same key            a new launch                    adopted
-two runs at once                        the platform's own refusal      one claim wins, the others adopt
+two runs at once                        the platform's own refusal      one claim wins; the others adopt it, or
+                                                                        end skipped where their own lists gave
+                                                                        way to those that were launched
 lost answer, 5xx or time-out            settled, else outcome unknown   settled, else outcome unknown
 crash before the intent                 starts over                     starts over
 crash between intent and POST           outcome unknown                 outcome unknown
@@ -51,7 +53,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ringg_provider.exceptions import (
     CampaignFailed,
@@ -63,6 +65,7 @@ from ringg_provider.exceptions import (
     NotFound,
     PermanentError,
     RateLimited,
+    ReplacedByAnotherRun,
     RinggProviderError,
     ServerError,
     TransientError,
@@ -71,6 +74,7 @@ from ringg_provider.exceptions import (
 )
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class ListState(StrEnum):
@@ -84,7 +88,7 @@ class ListState(StrEnum):
     FAILED = "failed"
     TERMINATED = "terminated"
     AMBIGUOUS = "ambiguous"
-    """The word can mean "processed" or "finished"; see :meth:`Platform.look_closer`."""
+    """The word can mean "processed" or "finished"; see :meth:`LaunchTarget.look_closer`."""
     MISSING = "missing"
     UNKNOWN = "unknown"
 
@@ -117,8 +121,8 @@ class Evidence:
         return ListState.AMBIGUOUS
 
 
-class Platform(Protocol):
-    """What the protocol needs of a calling platform. Every method may raise the errors of this package."""
+class LaunchTarget(Protocol):
+    """A calling platform as a launch reaches it. Every method may raise the errors of this package."""
 
     def look(self, list_id: str) -> ListState:
         """Read the list's state; :attr:`ListState.MISSING` when the platform does not show it."""
@@ -137,11 +141,13 @@ class Intent:
     :param list_id: the list to be started.
     :param fingerprint: digest of what was asked for, before times were resolved; see :func:`fingerprint`.
     :param request: the request as plain JSON, times resolved; it holds no personal data.
+    :param confirmed: whether it was noted that the platform has the list as started; not every store notes it.
     """
 
     list_id: str
     fingerprint: str
     request: Mapping[str, Any]
+    confirmed: bool = False
 
 
 class IntentStore(Protocol):
@@ -152,11 +158,13 @@ class IntentStore(Protocol):
 
         With a key it may be that of another list, when the key was launched with that one.
 
+        :raises LaunchedByAnotherRun: another run launched the key with other lists.
+        :raises ReplacedByAnotherRun: another run's lists took the place of this one, and were not launched yet.
         :raises WrongState: the list may not be started under the key.
         """
 
     def claim(self, intent: Intent) -> Intent | None:
-        """Store ``intent`` unless another stands. Atomic where two can claim at once.
+        """Store ``intent`` unless another stands. Atomic where two can claim at once. Raises what :meth:`find` raises.
 
         :return: None when the claim is ours; otherwise the intent that stands.
         """
@@ -192,7 +200,7 @@ def launch(
     list_id: str,
     asked: Mapping[str, Any],
     prepare: Callable[[], Mapping[str, Any]],
-    platform: Platform,
+    target: LaunchTarget,
     store: IntentStore,
     *,
     sleep: Callable[[float], None],
@@ -210,7 +218,7 @@ def launch(
         something else is not taken for the same start.
     :param prepare: makes the last checks and builds the request, times resolved. It is called only when the list is
         about to be started, so that a list that runs already is adopted whatever has changed since.
-    :param platform: looks and starts.
+    :param target: looks and starts.
     :param store: keeps intents across crashes.
     :param sleep: waits so many seconds.
     :param monotonic: a clock in seconds.
@@ -222,6 +230,8 @@ def launch(
     :param unsent_attempts: how often a request that certainly did not reach the server is sent. Default 4.
     :return: the list that stands as started.
     :raises LaunchOutcomeUnknown: looking did not settle it; trying again will not either.
+    :raises LaunchedByAnotherRun: another run launched the key with its own lists; there is nothing to do.
+    :raises ReplacedByAnotherRun: another run's lists took the place of this one, and were not launched in the time.
     :raises LaunchInterrupted: told to stop before anything was sent.
     :raises CampaignFailed: the list was started and failed, or can never be started.
     :raises CampaignTerminated: it was stopped for good.
@@ -229,57 +239,72 @@ def launch(
     :raises PermanentError: ``prepare`` or the platform refused, and the list is still a draft.
     :raises TransientError: nothing was started and trying again may help.
     """
-    settle = _Settling(platform, sleep, monotonic, unwanted, settle_timeout, settle_interval)
-    mark = fingerprint(asked)
-    standing = store.find(list_id)
-    target = standing.list_id if standing else list_id
+    settling = Settling(
+        target,
+        store,
+        sleep=sleep,
+        monotonic=monotonic,
+        unwanted=unwanted,
+        timeout=settle_timeout,
+        interval=settle_interval,
+    )
+    ours = fingerprint(asked)
+    standing = settling.unless_replaced(lambda: store.find(list_id))
+    named = standing.list_id if standing else list_id
+    if standing is not None and not standing.confirmed:
+        log.warning(
+            "A start of list %s was sent by an earlier attempt, or was about to be, so it may be calling. Looking what "
+            "became of it; no other start is sent.",
+            named,
+        )
     try:
-        state = settle.state_of(target)
+        state = settling.state_of(named)
     except UnexpectedResponse as error:
         raise ServerError(
-            f"The state of list {target} cannot be read ({error}); nothing was sent by this attempt."
+            f"The state of list {named} cannot be read ({error}); nothing was sent by this attempt."
         ) from error
     if standing is None and state is ListState.MISSING:
         # A listing that lags does not show yet what was uploaded a moment ago.
-        state = settle.until_seen(target)
-    if _already(state, target):
-        return _adopt(store, target, state)
+        state = settling.until_seen(named)
+    if _already(state, named):
+        return _adopt(store, named, state)
     if standing is not None:
-        return _follow(standing, list_id, mark, store, settle)
+        return _follow(standing, list_id, ours, settling)
     _require_startable(state, list_id)
-    intent = Intent(list_id, mark, prepare())
+    intent = Intent(list_id, ours, prepare())
     if interrupted():
         raise LaunchInterrupted(f"Told to stop before list {list_id} was started; nothing was sent.")
-    standing = store.claim(intent)
+    standing = settling.unless_replaced(lambda: store.claim(intent))
     if standing is not None:
-        return _follow(standing, list_id, mark, store, settle)
-    return _start_once(intent, platform, store, settle, interrupted, unsent_attempts)
+        return _follow(standing, list_id, ours, settling)
+    return _start_once(intent, target, store, settling, sleep, interrupted, unsent_attempts)
 
 
-def _follow(standing: Intent, list_id: str, mark: str, store: IntentStore, settle: _Settling) -> Launched:
+def _follow(standing: Intent, list_id: str, ours: str, settling: Settling) -> Launched:
     """Somebody's start was, or may have been, sent: find out how it went, and never send another."""
-    if standing.list_id == list_id and standing.fingerprint != mark:
+    if standing.list_id == list_id and standing.fingerprint != ours:
         raise LaunchOutcomeUnknown(
             f"A start of list {standing.list_id} may have been sent with another request (other numbers, times or "
             "settings) than the present one, and the platform does not show it as started. Check in the dashboard "
             "whether it was started; see the runbook, 'Launch outcome unknown'."
         )
-    state = settle.until_known(standing.list_id)
+    state = settling.until_known(standing.list_id)
     if _already(state, standing.list_id):
-        return _adopt(store, standing.list_id, state)
+        return _adopt(settling.store, standing.list_id, state)
     raise _unknown(standing.list_id, state)
 
 
 def _start_once(
     intent: Intent,
-    platform: Platform,
+    target: LaunchTarget,
     store: IntentStore,
-    settle: _Settling,
+    settling: Settling,
+    sleep: Callable[[float], None],
     interrupted: Callable[[], bool],
     unsent_attempts: int,
 ) -> Launched:
     try:
-        _send(intent, platform, settle.sleep, interrupted, unsent_attempts)
+        _send(intent, target, sleep, interrupted, unsent_attempts)
     except (LaunchInterrupted, RateLimited):
         store.forget(intent)
         raise
@@ -287,18 +312,18 @@ def _start_once(
         if not error.sent:
             store.forget(intent)
             raise
-        return _settle_lost_answer(intent, store, settle, error)
+        return settling.after_lost_answer(intent, error)
     except PermanentError as error:
-        return _settle_refusal(intent, store, settle, error)
+        return settling.after_refusal(intent, error)
     except RinggProviderError as error:
-        return _settle_lost_answer(intent, store, settle, error)
+        return settling.after_lost_answer(intent, error)
     store.confirm(intent.list_id)
     return Launched(intent.list_id, ListState.STARTED, adopted=False)
 
 
 def _send(
     intent: Intent,
-    platform: Platform,
+    target: LaunchTarget,
     sleep: Callable[[float], None],
     interrupted: Callable[[], bool],
     unsent_attempts: int,
@@ -311,7 +336,7 @@ def _send(
             raise LaunchInterrupted(f"Told to stop before list {intent.list_id} was started; nothing was started.")
         attempt += 1
         try:
-            return platform.start(intent.request)
+            return target.start(intent.request)
         except RateLimited as error:
             if attempt == unsent_attempts:
                 raise
@@ -323,37 +348,125 @@ def _send(
         sleep(min(2.0**attempt if wait is None else wait, 60.0))
 
 
-def _settle_refusal(intent: Intent, store: IntentStore, settle: _Settling, refusal: PermanentError) -> Launched:
-    """The platform said no: believe it when the list is still a draft, adopt when it was "already started"."""
-    # "Already started" and a draft contradict each other; a listing that lags gets all the time there is.
-    look = settle.until_known if isinstance(refusal, WrongState) else settle.until_seen
-    state = _state_after_sending(look, intent.list_id)
-    if _already(state, intent.list_id):
-        return _adopt(store, intent.list_id, state)
-    if state in (ListState.READY, ListState.INSUFFICIENT_BALANCE):
-        store.forget(intent)
-        raise refusal
-    raise LaunchOutcomeUnknown(
-        f"The platform refused to start list {intent.list_id} ({refusal}), but shows it as {state}. It is not started "
-        "again. Check in the dashboard whether it dials; see the runbook, 'Launch outcome unknown'."
-    ) from refusal
+class Settling:
+    """Finds out what became of a list, by looking at it for a bounded time; tolerates a platform that is unwell.
 
+    :param target: looks.
+    :param store: keeps the intents.
+    :param sleep: waits so many seconds.
+    :param monotonic: a clock in seconds.
+    :param unwanted: whether to give up.
+    :param timeout: seconds for which is looked.
+    :param interval: seconds between two looks.
+    """
 
-def _settle_lost_answer(intent: Intent, store: IntentStore, settle: _Settling, lost: RinggProviderError) -> Launched:
-    state = _state_after_sending(settle.until_known, intent.list_id)
-    if _already(state, intent.list_id):
-        store.confirm(intent.list_id)
-        return Launched(intent.list_id, state, adopted=False)
-    raise _unknown(intent.list_id, state) from lost
+    def __init__(
+        self,
+        target: LaunchTarget,
+        store: IntentStore,
+        *,
+        sleep: Callable[[float], None],
+        monotonic: Callable[[], float],
+        unwanted: Callable[[], bool],
+        timeout: float,
+        interval: float,
+    ) -> None:
+        self.target = target
+        self.store = store
+        self._sleep = sleep
+        self._monotonic = monotonic
+        self._unwanted = unwanted
+        self._timeout = timeout
+        self._interval = interval
 
+    def after_lost_answer(self, intent: Intent, lost: RinggProviderError) -> Launched:
+        """What an answer meant that does not tell, or never came: started, or not known."""
+        log.warning(
+            "The answer to the start of list %s is lost (%s), so it may be calling. Looking for up to %.0f seconds "
+            "whether it was started; a later attempt looks too, and sends no other start.",
+            intent.list_id,
+            type(lost).__name__,
+            self._timeout,
+        )
+        state = self._state_after_sending(self.until_known, intent.list_id)
+        if _already(state, intent.list_id):
+            self.store.confirm(intent.list_id)
+            return Launched(intent.list_id, state, adopted=False)
+        raise _unknown(intent.list_id, state) from lost
 
-def _state_after_sending(look: Callable[[str], ListState], list_id: str) -> ListState:
-    """What looking says; once a start may have been sent, an error of looking must not hide that."""
-    try:
-        return look(list_id)
-    except RinggProviderError as error:
-        log.warning("The state of list %s cannot be read any more (%s).", list_id, type(error).__name__)
-        return ListState.UNKNOWN
+    def after_refusal(self, intent: Intent, refusal: PermanentError) -> Launched:
+        """The platform said no: believe it when the list is still a draft, adopt when it was "already started"."""
+        log.warning(
+            "The platform refused to start list %s (%s). Looking for up to %.0f seconds whether it was started before.",
+            intent.list_id,
+            type(refusal).__name__,
+            self._timeout,
+        )
+        # "Already started" and a draft contradict each other; a listing that lags gets all the time there is.
+        look = self.until_known if isinstance(refusal, WrongState) else self.until_seen
+        state = self._state_after_sending(look, intent.list_id)
+        if _already(state, intent.list_id):
+            return _adopt(self.store, intent.list_id, state)
+        if state in (ListState.READY, ListState.INSUFFICIENT_BALANCE):
+            self.store.forget(intent)
+            raise refusal
+        raise LaunchOutcomeUnknown(
+            f"The platform refused to start list {intent.list_id} ({refusal}), but shows it as {state}. It is not "
+            "started again. Check in the dashboard whether it dials; see the runbook, 'Launch outcome unknown'."
+        ) from refusal
+
+    def unless_replaced(self, ask: Callable[[], T]) -> T:
+        """Ask the store; where another run's lists took the place of ours, they are given the time to be launched."""
+        deadline = self._monotonic() + self._timeout
+        while True:
+            try:
+                return ask()
+            except ReplacedByAnotherRun as replaced:
+                if self._monotonic() >= deadline or self._unwanted():
+                    raise
+                log.info("%s", replaced)
+            self._sleep(self._interval)
+
+    def state_of(self, list_id: str) -> ListState:
+        """Look once, and closer where the first look is ambiguous."""
+        state = self.target.look(list_id)
+        if state is ListState.AMBIGUOUS:
+            return self.target.look_closer(list_id).state
+        return state
+
+    def until_known(self, list_id: str) -> ListState:
+        """Look until the list is started, ended, failed or terminated, or until the time is up."""
+        return self._until(
+            list_id, lambda state: state.was_started or state in (ListState.FAILED, ListState.TERMINATED)
+        )
+
+    def until_seen(self, list_id: str) -> ListState:
+        """Look until the platform says anything definite, a draft included."""
+        return self._until(
+            list_id,
+            lambda state: state not in (ListState.UNKNOWN, ListState.MISSING, ListState.PREPARING),
+        )
+
+    @staticmethod
+    def _state_after_sending(look: Callable[[str], ListState], list_id: str) -> ListState:
+        """What looking says; once a start may have been sent, an error of looking must not hide that."""
+        try:
+            return look(list_id)
+        except RinggProviderError as error:
+            log.warning("The state of list %s cannot be read any more (%s).", list_id, type(error).__name__)
+            return ListState.UNKNOWN
+
+    def _until(self, list_id: str, enough: Callable[[ListState], bool]) -> ListState:
+        deadline = self._monotonic() + self._timeout
+        while True:
+            try:
+                state = self.state_of(list_id)
+            except (TransientError, NotFound, UnexpectedResponse) as error:
+                log.info("The state of list %s could not be read (%s).", list_id, type(error).__name__)
+                state = ListState.UNKNOWN
+            if enough(state) or self._monotonic() >= deadline or self._unwanted():
+                return state
+            self._sleep(self._interval)
 
 
 def _adopt(store: IntentStore, list_id: str, state: ListState) -> Launched:
@@ -402,55 +515,3 @@ def _unknown(list_id: str, state: ListState) -> LaunchOutcomeUnknown:
         f"as {state}. It is not started again. Check in the dashboard whether it dials; see the runbook, 'Launch "
         "outcome unknown'."
     )
-
-
-class _Settling:
-    """Reads a list's state until it tells something, tolerating a platform that is briefly unwell."""
-
-    def __init__(
-        self,
-        platform: Platform,
-        sleep: Callable[[float], None],
-        monotonic: Callable[[], float],
-        unwanted: Callable[[], bool],
-        timeout: float,
-        interval: float,
-    ) -> None:
-        self._platform = platform
-        self._monotonic = monotonic
-        self._unwanted = unwanted
-        self._timeout = timeout
-        self._interval = interval
-        self.sleep = sleep
-
-    def state_of(self, list_id: str) -> ListState:
-        """Look once, and closer where the first look is ambiguous."""
-        state = self._platform.look(list_id)
-        if state is ListState.AMBIGUOUS:
-            return self._platform.look_closer(list_id).state
-        return state
-
-    def until_known(self, list_id: str) -> ListState:
-        """Look until the list is started, ended, failed or terminated, or until the time is up."""
-        return self._until(
-            list_id, lambda state: state.was_started or state in (ListState.FAILED, ListState.TERMINATED)
-        )
-
-    def until_seen(self, list_id: str) -> ListState:
-        """Look until the platform says anything definite, a draft included."""
-        return self._until(
-            list_id,
-            lambda state: state not in (ListState.UNKNOWN, ListState.MISSING, ListState.PREPARING),
-        )
-
-    def _until(self, list_id: str, enough: Callable[[ListState], bool]) -> ListState:
-        deadline = self._monotonic() + self._timeout
-        while True:
-            try:
-                state = self.state_of(list_id)
-            except (TransientError, NotFound, UnexpectedResponse) as error:
-                log.info("The state of list %s could not be read (%s).", list_id, type(error).__name__)
-                state = ListState.UNKNOWN
-            if enough(state) or self._monotonic() >= deadline or self._unwanted():
-                return state
-            self.sleep(self._interval)

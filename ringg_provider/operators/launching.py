@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import (
@@ -21,6 +21,7 @@ from airflow.providers.common.compat.sdk import (
 from ringg_provider.api.arguments import BlankText, Seconds, Span
 from ringg_provider.exceptions import (
     InvalidRequest,
+    LaunchedByAnotherRun,
     LaunchInterrupted,
     LaunchOutcomeUnknown,
     RinggProviderError,
@@ -28,18 +29,13 @@ from ringg_provider.exceptions import (
 )
 from ringg_provider.hooks.sql import unpooled_engine
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.launch.ledger import LaunchLedger
+from ringg_provider.launch.ledger import Launcher, LaunchLedger
 from ringg_provider.launch.progress import Progress, ProgressReporter, Stage
-from ringg_provider.launch.protocol import (
-    Intent,
-    IntentStore,
-    Launched,
-    Platform,
-    launch,
-)
+from ringg_provider.launch.protocol import IntentStore, Launched, LaunchTarget, launch
 from ringg_provider.launch.staleness import MAX_AGE, MAX_DELAY, check_staleness
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.errors import failing_without_retry
+from ringg_provider.operators.intents import NoIntents, TaskStateIntents
 from ringg_provider.operators.waiting import ended, kill_deadline, sleep_until_told, wait_until
 from ringg_provider.triggers.events import CAMPAIGN_ENDS, EventStatus, read_event
 from ringg_provider.triggers.tasks import task_state
@@ -47,61 +43,6 @@ from ringg_provider.triggers.tasks import task_state
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.triggers.base import BaseTrigger
-
-#: Long enough for a retry that comes late, or for a task that is cleared after a long weekend.
-INTENT_RETENTION = timedelta(days=30)
-
-
-class TaskStateIntents:
-    """Tier 1: intents in Airflow's task state store (3.3+), which survives retries, deferral and clearing."""
-
-    def __init__(self, store: Any) -> None:
-        self._store = store
-
-    def find(self, list_id: str) -> Intent | None:
-        """The intent of this task for the list; keyed by list because map indexes are positional."""
-        stored = self._store.get(self._key(list_id))
-        if stored is None:
-            return None
-        return Intent(list_id, stored["fingerprint"], stored["request"])
-
-    def claim(self, intent: Intent) -> Intent | None:
-        """Store the intent. One task instance runs once at a time, so nobody claims beside it."""
-        self._store.set(
-            self._key(intent.list_id),
-            {"fingerprint": intent.fingerprint, "request": dict(intent.request)},
-            retention=INTENT_RETENTION,
-        )
-        return None
-
-    def forget(self, intent: Intent) -> None:
-        """Remove the intent."""
-        self._store.delete(self._key(intent.list_id))
-
-    def confirm(self, list_id: str) -> None:
-        """Nothing to note: the platform shows the list as started, and the intent stays."""
-
-    @staticmethod
-    def _key(list_id: str) -> str:
-        return f"launch:{list_id}"
-
-
-class NoIntents:
-    """No store (``durable=False``, or Airflow below 3.3 without a ledger): the platform's own refusal is relied on."""
-
-    def find(self, list_id: str) -> Intent | None:
-        """Nothing was kept."""
-        return None
-
-    def claim(self, intent: Intent) -> Intent | None:
-        """Nothing is kept."""
-        return None
-
-    def forget(self, intent: Intent) -> None:
-        """Nothing was kept."""
-
-    def confirm(self, list_id: str) -> None:
-        """Nothing is kept."""
 
 
 class LaunchOperator(BaseOperator):
@@ -184,12 +125,14 @@ class LaunchOperator(BaseOperator):
         list_id: str,
         asked: Mapping[str, Any],
         prepare: Callable[[], Mapping[str, Any]],
-        platform: Platform,
+        target: LaunchTarget,
+        item: LaunchItem | None = None,
     ) -> str:
         """Start the list at most once, make its page reachable, and wait if asked to.
 
         See :func:`ringg_provider.launch.protocol.launch` for the arguments.
 
+        :param item: all that is known of the list, for the ledger.
         :return: the id that was started or adopted.
         """
         with failing_without_retry():
@@ -198,8 +141,8 @@ class LaunchOperator(BaseOperator):
                     list_id,
                     asked,
                     prepare,
-                    platform,
-                    self._intents(context),
+                    target,
+                    self._intents(context, item),
                     sleep=lambda seconds: sleep_until_told(seconds, lambda: self.told_to_stop),
                     monotonic=time.monotonic,
                     interrupted=lambda: self.told_to_stop,
@@ -210,8 +153,10 @@ class LaunchOperator(BaseOperator):
                 if self._marked_failed(context):
                     self._cancel(list_id)
                 raise
+            except LaunchedByAnotherRun as elsewhere:
+                raise AirflowSkipException(str(elsewhere)) from elsewhere
             except AirflowTaskTimeout:
-                self._cancel_if_started(platform, list_id)
+                self._cancel_if_started(target, list_id)
                 raise
             self._show(context, launched)
             if self.told_to_stop:
@@ -249,14 +194,15 @@ class LaunchOperator(BaseOperator):
         if verdict.is_stale:
             raise StaleCampaign(f"List {list_id} was not started. {verdict.message}")
 
-    def _intents(self, context: Context) -> IntentStore:
+    def _intents(self, context: Context, item: LaunchItem | None) -> IntentStore:
         if bool(self.launch_key) != bool(self.ledger_conn_id):
             raise InvalidRequest(
                 "launch_key, ledger_conn_id: give both or neither; the ledger is where the key is looked up.",
                 field="launch_key" if self.ledger_conn_id else "ledger_conn_id",
             )
         if self.launch_key and self.ledger_conn_id:
-            return open_ledger(self.ledger_conn_id).for_key(self.launch_key)
+            ledger = open_ledger(self.ledger_conn_id)
+            return ledger.for_key(self.launch_key, item=item, launcher=launcher_of(context))
         store = context.get("task_state_store") if self.durable else None
         if store is None:
             self.log.info("No launch ledger and no task state store: a worker that dies while it sends is not covered.")
@@ -347,9 +293,9 @@ class LaunchOperator(BaseOperator):
             f"The task was told to stop; campaign {campaign_id} can be adopted by its next attempt."
         )
 
-    def _cancel_if_started(self, platform: Platform, list_id: str) -> None:
+    def _cancel_if_started(self, target: LaunchTarget, list_id: str) -> None:
         try:
-            started = platform.look(list_id).was_started
+            started = target.look(list_id).was_started
         except RinggProviderError:
             started = True
         if started:
@@ -378,6 +324,12 @@ def run_facts(context: Context) -> dict[str, Any]:
     if run is None:
         return {}
     return {"run_date": run.run_after, "is_backfill": run.run_type == "backfill"}
+
+
+def launcher_of(context: Context) -> Launcher:
+    """This task, as the launch ledger notes it."""
+    ti = context["ti"]
+    return Launcher(ti.dag_id, ti.run_id, ti.task_id)
 
 
 def open_ledger(ledger_conn_id: str) -> LaunchLedger:

@@ -24,7 +24,7 @@ from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.launching import LaunchOperator
 from ringg_provider.operators.private import Private
 from ringg_provider.smartalex import SmartAlexClient
-from ringg_provider.smartalex.campaigns import SmartAlexCampaigns, pause, read_progress, resume
+from ringg_provider.smartalex.campaigns import SmartAlexLaunchTarget, pause, read_progress, resume
 from ringg_provider.smartalex.client import CONTACTS_PER_REQUEST
 from ringg_provider.smartalex.requests import CONTACT_FIELDS, CampaignSettings, NewCampaign, NewContact
 from ringg_provider.smartalex.responses import CampaignState
@@ -263,7 +263,7 @@ class SmartAlexStartCampaignOperator(LaunchOperator):
             self.refuse_if_stale(context, campaign_id, planned)
             return asked
 
-        return self.launch_and_wait(context, campaign_id, asked, prepare, SmartAlexCampaigns(self.hook.client))
+        return self.launch_and_wait(context, campaign_id, asked, prepare, SmartAlexLaunchTarget(self.hook.client))
 
     def _asked_for(self) -> tuple[str, datetime | None]:
         given: object = self.campaign_id

@@ -41,8 +41,8 @@ _STAGES = {
 _PENDING = "pending"
 
 
-class RinggLists:
-    """The :class:`~ringg_provider.launch.protocol.Platform` of the launch protocol.
+class RinggLaunchTarget:
+    """Ringg as a launch reaches it, see :class:`~ringg_provider.launch.protocol.LaunchTarget`.
 
     :param client: reaches the workspace.
     :param flow: ``standard`` (lists from ``campaign/save``) or ``large`` (from ``campaign/upload-csv``).

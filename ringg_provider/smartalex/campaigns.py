@@ -32,8 +32,8 @@ _STAGES = {
 }
 
 
-class SmartAlexCampaigns:
-    """The :class:`~ringg_provider.launch.protocol.Platform` of the launch protocol.
+class SmartAlexLaunchTarget:
+    """SmartAlex as a launch reaches it, see :class:`~ringg_provider.launch.protocol.LaunchTarget`.
 
     :param client: reaches the workspace.
     """

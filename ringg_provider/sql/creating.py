@@ -60,6 +60,35 @@ def create_tables(engine: sa.Engine, *tables: sa.Table) -> None:
                 raise
 
 
+def add_missing_columns(engine: sa.Engine, table: sa.Table) -> None:
+    """Add what an older version's table lacks; two runs may do so at once, and no column is ever dropped.
+
+    :param engine: the database.
+    :param table: see `described`; what was not there from the beginning must be nullable.
+    """
+    with engine.connect() as connection:
+        schema = connection.schema_for_object(table)
+    preparer = engine.dialect.identifier_preparer
+    name = f"{preparer.quote_schema(schema)}." if schema else ""
+    name += preparer.quote(table.name)
+
+    def missing() -> list[sa.Column[Any]]:
+        none: sa.Select[Any] = sa.select(sa.literal_column("*")).select_from(table).where(sa.false())
+        with engine.connect() as connection:
+            present = set(connection.execute(none).keys())
+        return [column for column in table.columns if column.name not in present]
+
+    for column in missing():
+        as_ddl = sa.schema.CreateColumn(column).compile(dialect=engine.dialect)
+        try:
+            with engine.begin() as connection:
+                connection.exec_driver_sql(f"ALTER TABLE {name} ADD {as_ddl}")
+        except DBAPIError:
+            # Between the look and the attempt another run may have added it.
+            if column.name in {still.name for still in missing()}:
+                raise
+
+
 def create_view(engine: sa.Engine, view: sa.Table, query: sa.Select[Any]) -> str | None:
     """Create a view that does not exist yet; two runs may do so at once.
 

@@ -142,7 +142,7 @@ def _during(owner: type, method: str, blow: Blow) -> None:
 def _at_stores(when: Callable[..., None], method: str) -> Callable[[Any], None]:
     def trap(blow: Any) -> None:
         from ringg_provider.launch.ledger import KeyedIntents
-        from ringg_provider.operators.launching import NoIntents, TaskStateIntents
+        from ringg_provider.operators.intents import NoIntents, TaskStateIntents
 
         for store in (KeyedIntents, TaskStateIntents, NoIntents):
             when(store, method, blow)
@@ -152,11 +152,11 @@ def _at_stores(when: Callable[..., None], method: str) -> Callable[[Any], None]:
 
 def _at_platform(when: Callable[..., None], method: str) -> Callable[[Any], None]:
     def trap(blow: Any) -> None:
-        from ringg_provider.ringg.campaigns import RinggLists
-        from ringg_provider.smartalex.campaigns import SmartAlexCampaigns
+        from ringg_provider.ringg.campaigns import RinggLaunchTarget
+        from ringg_provider.smartalex.campaigns import SmartAlexLaunchTarget
 
-        when(RinggLists, method, blow)
-        when(SmartAlexCampaigns, method, blow)
+        when(RinggLaunchTarget, method, blow)
+        when(SmartAlexLaunchTarget, method, blow)
 
     return trap
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,9 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.schema import CreateTable
 
-from ringg_provider.exceptions import InvalidRequest, WrongState
+from ringg_provider.exceptions import InvalidRequest, LaunchedByAnotherRun, ReplacedByAnotherRun, WrongState
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.launch.ledger import LONGEST_KEY, LaunchLedger, launches
+from ringg_provider.launch.ledger import LONGEST_KEY, Launcher, LaunchLedger, launches
 from ringg_provider.launch.protocol import Intent
 from tests.support.databases import Warehouse
 
@@ -38,8 +40,8 @@ def ledger(database: Warehouse) -> LaunchLedger:
 
 def item(list_id: str, **more: Any) -> LaunchItem:
     """One list as `SqlToRinggOperator` uploads it."""
-    values: dict[str, Any] = {"call_config": {"call_time": {}}, "rows": 3, "launch_key": KEY} | more
-    return LaunchItem(list_id=list_id, flow="standard", agent_id="agent-1", country_code="+91", **values)
+    values: dict[str, Any] = {"flow": "standard", "call_config": {"call_time": {}}, "rows": 3, "launch_key": KEY} | more
+    return LaunchItem(list_id=list_id, agent_id="agent-1", country_code="+91", **values)
 
 
 def intent(list_id: str, mark: str = "same") -> Intent:
@@ -136,7 +138,7 @@ def test_a_confirmed_start_is_never_withdrawn(ledger: LaunchLedger, database: Wa
     mine.confirm("a")
     mine.forget(intent("a"))
     assert states(database) == {"a": "started"}
-    assert ledger.for_key(KEY).claim(intent("a")) == intent("a")
+    assert ledger.for_key(KEY).claim(intent("a")) == replace(intent("a"), confirmed=True)
 
 
 # Sets.
@@ -152,9 +154,9 @@ def test_a_set_that_was_not_started_is_replaced_whole_and_its_lists_can_never_be
     ledger.replace_set(KEY, [item("a"), item("b")])
     assert ledger.replace_set(KEY, [item("c")]) == [item("c")]
     assert states(database) == {"a": "replaced", "b": "replaced", "c": "listed"}
-    with pytest.raises(WrongState, match="not in the present set"):
+    with pytest.raises(ReplacedByAnotherRun):
         ledger.for_key(KEY).find("a")
-    with pytest.raises(WrongState, match="use another key"):
+    with pytest.raises(ReplacedByAnotherRun):
         ledger.for_key(KEY).claim(intent("b"))
     assert ledger.for_key(KEY).claim(intent("c")) is None
 
@@ -167,7 +169,7 @@ def test_once_one_list_was_claimed_the_stored_set_is_returned_in_its_order_inste
     ledger.for_key(KEY).claim(intent("list-7"))
     assert ledger.started_set(KEY) == items
     assert ledger.replace_set(KEY, [item("new")]) == items
-    with pytest.raises(WrongState):
+    with pytest.raises(LaunchedByAnotherRun):
         ledger.for_key(KEY).claim(intent("new"))
     assert ledger.for_key(KEY).claim(intent("list-0")) is None, "the rest of the stored set can still be started"
 
@@ -219,7 +221,7 @@ def test_however_claims_and_replacements_race_only_lists_of_one_set_are_ever_cla
                 try:
                     if store.claim(intent(list_id)) is None:
                         claimed.append(list_id)
-                except WrongState:
+                except (LaunchedByAnotherRun, ReplacedByAnotherRun):
                     pass
 
         all_at_once(6, race)
@@ -228,6 +230,57 @@ def test_however_claims_and_replacements_race_only_lists_of_one_set_are_ever_cla
         stored = ledger.started_set(key)
         assert stored is not None
         assert {entry.list_id for entry in stored} == set(claimed)
+
+
+# Lists that gave way to those of another run.
+
+OURS, THEIRS = Launcher("nightly", "run-1", "launch"), Launcher("nightly", "run-2", "launch")
+
+
+def test_lists_that_gave_way_to_launched_ones_end_with_the_name_of_the_run_that_launched(ledger: LaunchLedger) -> None:
+    ledger.replace_set(KEY, [item("a")], OURS)
+    ledger.replace_set(KEY, [item("b")], THEIRS)
+    with pytest.raises(ReplacedByAnotherRun, match="clear the whole run, not this task alone"):
+        ledger.for_key(KEY, launcher=OURS).find("a")
+    ledger.for_key(KEY, launcher=THEIRS).claim(intent("b"))
+    for ask in (lambda: ledger.for_key(KEY, launcher=OURS).find("a"), lambda: ledger.for_key(KEY).claim(intent("a"))):
+        with pytest.raises(LaunchedByAnotherRun, match="run run-2 of DAG nightly launched key"):
+            ask()
+    assert ledger.started_set(KEY) == [item("b")], "the whole run, when it is cleared, adopts"
+
+
+def test_a_claim_that_was_withdrawn_is_no_launch(ledger: LaunchLedger) -> None:
+    ledger.replace_set(KEY, [item("a")], OURS)
+    ledger.replace_set(KEY, [item("b")], THEIRS)
+    theirs = ledger.for_key(KEY, launcher=THEIRS)
+    theirs.claim(intent("b"))
+    theirs.forget(intent("b"))
+    with pytest.raises(ReplacedByAnotherRun):
+        ledger.for_key(KEY, launcher=OURS).find("a")
+
+
+def test_two_tasks_of_one_run_that_share_a_key_are_a_mistake_and_no_race(ledger: LaunchLedger) -> None:
+    ledger.replace_set(KEY, [item("a")], OURS)
+    ledger.replace_set(KEY, [item("b")], OURS)
+    ledger.for_key(KEY, launcher=OURS).claim(intent("b"))
+    with pytest.raises(WrongState, match=r"of this very run launched key .* a key of its own"):
+        ledger.for_key(KEY, launcher=OURS).find("a")
+
+
+def test_lists_that_were_replaced_by_nobody_to_call_are_not_waited_for(ledger: LaunchLedger) -> None:
+    ledger.replace_set(KEY, [item("a")])
+    ledger.replace_set(KEY, [])
+    with pytest.raises(WrongState, match=r"not in the present set.*clear the whole run") as caught:
+        ledger.for_key(KEY).find("a")
+    assert "another key" not in str(caught.value), "it would call everybody again"
+
+
+def test_who_uploaded_and_then_who_launched_stands_in_the_row(ledger: LaunchLedger, database: Warehouse) -> None:
+    ledger.replace_set(KEY, [item("a")], Launcher("nightly", "run-1", "upload"))
+    query = "SELECT dag_id, run_id, task_id FROM ringg_launches"
+    assert database.query(query) == [{"dag_id": "nightly", "run_id": "run-1", "task_id": "upload"}]
+    ledger.for_key(KEY, launcher=OURS).claim(intent("a"))
+    assert database.query(query) == [{"dag_id": "nightly", "run_id": "run-1", "task_id": "launch"}]
 
 
 # A list that was saved by hand and is started with a key that has no set.
@@ -281,6 +334,118 @@ def test_adopting_a_list_of_the_set_that_was_started_by_hand_marks_the_set_as_st
     ledger.for_key(KEY).confirm("a")
     assert ledger.started_set(KEY) == [item("a"), item("b")]
     assert ledger.replace_set(KEY, [item("c")]) == [item("a"), item("b")]
+
+
+def test_all_that_was_known_of_the_first_list_is_given_to_who_comes_after(ledger: LaunchLedger) -> None:
+    known = item("first", flow="large", campaign_start_time="2026-11-20 10:00:00")
+    ledger.for_key(KEY, item=known).claim(intent("first"))
+    assert ledger.started_set(KEY) == [known]
+    ledger.for_key("another", item=known).confirm("first")
+    assert ledger.started_set("another") == [known]
+
+
+# The table of an older version.
+
+#: As version 0.1 made it.
+OLD_TABLE = """
+    CREATE TABLE ringg_launches (
+        launch_key VARCHAR(250) NOT NULL, list_id VARCHAR(100) NOT NULL, slot VARCHAR(100) NOT NULL,
+        set_id VARCHAR(36) NOT NULL, flow VARCHAR(20), rows INTEGER, digest VARCHAR(64) NOT NULL,
+        agent_id VARCHAR(100), state VARCHAR(20) NOT NULL, item JSON NOT NULL, intent JSON, claim VARCHAR(36),
+        listed_at TIMESTAMP NOT NULL, start_sent_at TIMESTAMP, started_at TIMESTAMP,
+        PRIMARY KEY (launch_key, list_id), CONSTRAINT ringg_launches_one_set UNIQUE (launch_key, slot))
+"""
+LARGE = {"bulk_list_id": "a", "agent_id": "agent-1", "country_code": "+91", "call_config": {"call_time": {}}}
+#: Key -> its rows: list, place, state, whether it is of a set, and its start request.
+OLD_ROWS: dict[str, list[tuple[str, str, str, bool, dict[str, Any] | None]]] = {
+    "listed": [("a", "0", "listed", True, None), ("b", "1", "listed", True, None)],
+    "sent": [("b", "1", "listed", True, None), ("a", "0", "start_sent", True, {"list_id": "a"})],
+    "started": [("a", "0", "started", True, {"list_id": "a"}), ("old", "old", "replaced", True, None)],
+    "first sent": [("a", "0", "start_sent", False, {"list_id": "a", "agent_id": "agent-1"})],
+    "first large": [("a", "0", "started", False, LARGE)],
+    "first of SmartAlex": [("a", "0", "started", False, {"campaign_id": "a"})],
+    "first adopted": [("a", "0", "started", False, None)],
+}
+
+
+@pytest.fixture
+def old_database(database: Warehouse) -> Warehouse:
+    """A ledger that an older version made and filled."""
+    database.execute(OLD_TABLE)
+    for key, rows in OLD_ROWS.items():
+        for row in rows:
+            write_old_row(database, key, *row)
+    return database
+
+
+def write_old_row(
+    database: Warehouse, key: str, list_id: str, slot: str, state: str, in_set: bool, request: dict[str, Any] | None
+) -> None:
+    """Write a row as an older version did."""
+    known = item(list_id).as_xcom() if in_set else {"list_id": list_id}
+    database.execute(
+        """INSERT INTO ringg_launches (launch_key, list_id, slot, set_id, flow, digest, state, item, intent, listed_at)
+        VALUES (:key, :list_id, :slot, 'set', :flow, 'digest', :state, :item, :intent, CURRENT_TIMESTAMP)""",
+        key=key,
+        list_id=list_id,
+        slot=slot,
+        flow="standard" if in_set else None,
+        state=state,
+        item=json.dumps(known),
+        intent=None if request is None else json.dumps({"fingerprint": "same", "request": request}),
+    )
+
+
+def test_the_rows_of_an_older_version_mean_what_they_meant(old_database: Warehouse) -> None:
+    ledger = LaunchLedger(old_database.engine)
+    assert ledger.started_set("listed") is None
+    assert ledger.for_key("listed").claim(intent("b")) is None
+    assert ledger.started_set("listed") == [item("a"), item("b")]
+    assert ledger.replace_set("sent", [item("new")]) == [item("a"), item("b")]
+    assert ledger.for_key("sent").find("a") == Intent("a", "same", {"list_id": "a"})
+    assert ledger.for_key("sent").find("b") is None
+    with pytest.raises(LaunchedByAnotherRun, match="another run launched key 'started'"):
+        ledger.for_key("started").find("old")
+    with pytest.raises(LaunchedByAnotherRun):
+        ledger.for_key("started").claim(intent("a stranger"))
+
+
+def test_the_first_lists_of_an_older_version_are_adopted_in_the_place_of_any_other(old_database: Warehouse) -> None:
+    ledger = LaunchLedger(old_database.engine)
+    for key in (key for key in OLD_ROWS if key.startswith("first")):
+        standing = ledger.for_key(key).claim(intent("another"))
+        assert standing is not None
+        assert standing.list_id == "a"
+    told = {key: ledger.started_set(key) for key in OLD_ROWS if key.startswith("first")}
+    bare = LaunchItem(list_id="a", flow="standard", agent_id="", country_code="")
+    assert told == {
+        "first sent": [replace(bare, agent_id="agent-1")],
+        "first large": [
+            replace(bare, flow="large", agent_id="agent-1", country_code="+91", call_config={"call_time": {}})
+        ],
+        "first of SmartAlex": [replace(bare, flow="smartalex")],
+        "first adopted": [bare],
+    }
+
+
+def test_workers_of_both_versions_may_share_the_table(old_database: Warehouse) -> None:
+    ledger = LaunchLedger(old_database.engine)
+    write_old_row(old_database, "late set", "a", "0", "started", True, {"list_id": "a"})
+    write_old_row(old_database, "late first", "a", "0", "started", False, {"list_id": "a"})
+    with pytest.raises(LaunchedByAnotherRun):
+        ledger.for_key("late set").find("another")
+    standing = ledger.for_key("late first").find("another")
+    assert standing is not None
+    assert standing.list_id == "a"
+
+
+def test_an_older_table_gets_the_new_columns_and_keeps_its_rows_also_when_many_come_at_once(
+    old_database: Warehouse,
+) -> None:
+    before = old_database.query("SELECT * FROM ringg_launches ORDER BY launch_key, list_id")
+    all_at_once(6, lambda _: LaunchLedger(sa.create_engine(old_database.url)).started_set(KEY))
+    after = old_database.query("SELECT * FROM ringg_launches ORDER BY launch_key, list_id")
+    assert after == [row | dict.fromkeys(("origin", "dag_id", "run_id", "task_id")) for row in before]
 
 
 # The table.
@@ -380,7 +545,7 @@ def test_a_row_holds_ids_counts_and_settings_and_nobodys_number_or_name(
     (row,) = database.query("SELECT * FROM ringg_launches")
     assert set(row) == {
         "launch_key", "list_id", "slot", "set_id", "flow", "rows", "digest", "agent_id", "state", "item", "intent",
-        "claim", "listed_at", "start_sent_at", "started_at",
+        "claim", "listed_at", "start_sent_at", "started_at", "origin", "dag_id", "run_id", "task_id",
     }  # fmt: skip
     assert row["rows"] == 3
     assert row["agent_id"] == "agent-1"

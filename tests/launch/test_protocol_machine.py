@@ -21,6 +21,7 @@ from sqlalchemy import StaticPool, create_engine, update
 from ringg_provider.exceptions import (
     CampaignFailed,
     CampaignTerminated,
+    LaunchedByAnotherRun,
     LaunchInterrupted,
     LaunchOutcomeUnknown,
     PermanentError,
@@ -32,7 +33,7 @@ from ringg_provider.launch import protocol as protocol
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.ledger import KeyedIntents, LaunchLedger, launches
 from ringg_provider.launch.protocol import Intent, IntentStore, Launched, ListState
-from ringg_provider.operators.launching import TaskStateIntents
+from ringg_provider.operators.intents import TaskStateIntents
 from tests.launch.hostile import (
     FATES,
     Attempt,
@@ -70,7 +71,14 @@ KINDS = ("start", "start", "write", "look", "transaction")
 #: More steps than any attempt can take; one that takes more would never end.
 ENDLESS = 200
 
-BEFORE_SENDING = (PermanentError, TransientError, LaunchInterrupted, UnexpectedResponse, StoreDown)
+BEFORE_SENDING = (
+    PermanentError,
+    TransientError,
+    LaunchInterrupted,
+    LaunchedByAnotherRun,
+    UnexpectedResponse,
+    StoreDown,
+)
 ALWAYS = (LaunchOutcomeUnknown, CampaignFailed, CampaignTerminated)
 
 
@@ -250,7 +258,11 @@ class Tier1Machine(HostileMachine):
         name = f"task {len(self.tasks)}"
         state = TaskStateModel()
         list_id = self.platform.upload(name, frozenset({"p1"}))
-        self.tasks.append(Task(name, list_id, lambda: TaskStateIntents(state)))
+        self.tasks.append(Task(name, list_id, lambda: self.intents(state)))
+
+    def intents(self, state: TaskStateModel) -> IntentStore:
+        """The store of one attempt."""
+        return TaskStateIntents(state)
 
     def may_begin(self, task: Task) -> bool:
         """Airflow runs one attempt of a task instance at a time."""
@@ -266,7 +278,7 @@ class Tier2Machine(HostileMachine):
         super().__init__()
         self.engine = create_engine("sqlite://", poolclass=StaticPool)
         self.ledger = self.open_ledger(self.engine)
-        self.ledger._engine = SteppedEngine(self.engine, self.baton)  # type: ignore[assignment]
+        self.ledger.engine = SteppedEngine(self.engine, self.baton)  # type: ignore[assignment]
 
     @precondition(lambda self: len(self.platform.lists) < MOST_LISTS and len(self.live) < MOST_ATTEMPTS_AT_ONCE)
     @rule(key=st.sampled_from((*KEYS, KEYS[0], KEYS[0])), split=st.sampled_from(SPLITS))
@@ -411,35 +423,40 @@ class LooksThenClaims(KeyedIntents):
         standing = self.find(intent.list_id)
         if standing is not None:
             return standing
-        with self._engine.begin() as connection:
-            connection.execute(update(launches).where(self._is(intent.list_id)).values(**self._claimed(intent)))
+        with self.engine.begin() as connection:
+            connection.execute(
+                update(launches)
+                .where(launches.c.launch_key == self.launch_key, launches.c.list_id == intent.list_id)
+                .values(state="start_sent", intent={"fingerprint": intent.fingerprint, "request": dict(intent.request)})
+            )
         return None
 
 
 class ClaimWithoutAtomicity(Tier2Machine):
     def open_store(self, key: str) -> IntentStore:
-        return LooksThenClaims(self.ledger, key)
+        return LooksThenClaims(self.ledger.engine, key)
 
 
 class SettleThatTrustsCompleted(Tier1Machine):
-    """With `_Settling` replaced by one that takes `completed` for an end; see the test."""
+    """With `Settling` replaced by one that takes `completed` for an end; see the test."""
 
 
-class TrustingSettling(protocol._Settling):
+class TrustingSettling(protocol.Settling):
     def state_of(self, list_id: str) -> ListState:
-        state = self._platform.look(list_id)
+        state = self.target.look(list_id)
         return ListState.ENDED if state is ListState.AMBIGUOUS else state
 
 
 class ForgetsLostAnswers(Tier1Machine):
-    """With `_settle_lost_answer` replaced by one that takes "still a draft" for "not started"; see the test."""
+    """With `Settling` replaced by one that takes "still a draft" for "not started"; see the test."""
 
 
-def settle_by_one_look(intent: Intent, store: IntentStore, settle: Any, lost: RinggProviderError) -> Launched:
-    if settle.state_of(intent.list_id).was_started:
-        return Launched(intent.list_id, ListState.STARTED, adopted=False)
-    store.forget(intent)
-    raise lost
+class SettlingByOneLook(protocol.Settling):
+    def after_lost_answer(self, intent: Intent, lost: RinggProviderError) -> Launched:
+        if self.state_of(intent.list_id).was_started:
+            return Launched(intent.list_id, ListState.STARTED, adopted=False)
+        self.store.forget(intent)
+        raise lost
 
 
 class ForgetsOtherRequests(TaskStateIntents):
@@ -452,23 +469,19 @@ class ForgetsOtherRequests(TaskStateIntents):
 
 
 class IgnoresOtherFingerprints(Tier1Machine):
-    def stepped(self, store: IntentStore) -> IntentStore:
-        assert isinstance(store, TaskStateIntents)
-        return super().stepped(ForgetsOtherRequests(store._store))
+    def intents(self, state: TaskStateModel) -> IntentStore:
+        return ForgetsOtherRequests(state)
 
 
 class ReplacesWithoutLooking(LaunchLedger):
     """Replaces whatever set stands, also one of which a start was sent since the upload began."""
 
-    def replace_set(self, launch_key: str, items: Any) -> list[LaunchItem]:
-        with self._engine.begin() as connection:
-            connection.execute(
-                update(launches)
-                .where(launches.c.launch_key == launch_key)
-                .values(state="replaced", slot=launches.c.list_id)
-            )
-            connection.execute(launches.insert(), self._rows(launch_key, items))
-        return list(items)
+    def replace_set(self, launch_key: str, items: Any, launcher: Any = None) -> list[LaunchItem]:
+        of_key = update(launches).where(launches.c.launch_key == launch_key)
+        with self.engine.begin() as connection:
+            connection.execute(of_key.values(state="started"))
+            connection.execute(of_key.values(state="listed"))
+        return super().replace_set(launch_key, items, launcher)
 
 
 class SetReplacedAfterItsStart(Tier2Machine):
@@ -476,21 +489,23 @@ class SetReplacedAfterItsStart(Tier2Machine):
 
 
 @pytest.mark.parametrize(
-    ("mutant", "patch", "complaint"),
+    ("mutant", "settling", "complaint"),
     [
-        (IntentAfterThePost, {}, "dialled more than once"),
-        (ClaimWithoutAtomicity, {}, "dialled more than once"),
-        (SettleThatTrustsCompleted, {"_Settling": TrustingSettling}, "the list was never started"),
-        (ForgetsLostAnswers, {"_settle_lost_answer": settle_by_one_look}, "dialled more than once|ended in"),
-        (IgnoresOtherFingerprints, {}, "dialled more than once"),
-        (SetReplacedAfterItsStart, {}, "dialled more than once"),
+        (IntentAfterThePost, protocol.Settling, "dialled more than once"),
+        (ClaimWithoutAtomicity, protocol.Settling, "dialled more than once"),
+        (SettleThatTrustsCompleted, TrustingSettling, "the list was never started"),
+        (ForgetsLostAnswers, SettlingByOneLook, "dialled more than once|ended in"),
+        (IgnoresOtherFingerprints, protocol.Settling, "dialled more than once"),
+        (SetReplacedAfterItsStart, protocol.Settling, "dialled more than once"),
     ],
-    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+    ids=lambda value: value.__name__ if isinstance(value, type) and issubclass(value, HostileMachine) else "",
 )
 def test_the_machines_notice_a_protocol_that_breaks_a_rule(
-    mutant: type[HostileMachine], patch: dict[str, Any], complaint: str, monkeypatch: pytest.MonkeyPatch
+    mutant: type[HostileMachine],
+    settling: type[protocol.Settling],
+    complaint: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name, replacement in patch.items():
-        monkeypatch.setattr(protocol, name, replacement)
+    monkeypatch.setattr(protocol, "Settling", settling)
     with pytest.raises(AssertionError, match=complaint):
         run_state_machine_as_test(mutant, settings=thorough(500))

@@ -7,7 +7,7 @@ import pytest
 from ringg_provider.launch.progress import Stage, StallWatch
 from ringg_provider.launch.protocol import ListState
 from ringg_provider.ringg import RinggClient
-from ringg_provider.ringg.campaigns import RinggLists, read_progress
+from ringg_provider.ringg.campaigns import RinggLaunchTarget, read_progress
 from tests.support.http_server import Answer, Asked, ScriptedServer
 
 LIST = "dddddddd-0000-4000-8000-000000000001"
@@ -31,7 +31,7 @@ def history_of(bulk_list_id: str, call_status: str) -> ScriptedServer:
 @pytest.mark.parametrize(("whose", "state"), [(LIST, ListState.ENDED), (OTHER, ListState.AMBIGUOUS)])
 def test_only_a_call_of_the_list_itself_proves_that_it_was_started(whose: str, state: ListState) -> None:
     with history_of(whose, "completed") as server, RinggClient("key", server.base_url) as client:
-        assert RinggLists(client, "large").look_closer(LIST).state is state
+        assert RinggLaunchTarget(client, "large").look_closer(LIST).state is state
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,15 @@ import sqlalchemy as sa
 from ringg_provider.contacts.people import people_table
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.tables import calls_table, campaigns_table
-from ringg_provider.sql.creating import create_tables, create_view, described, existing, is_there, temporary_table
+from ringg_provider.sql.creating import (
+    add_missing_columns,
+    create_tables,
+    create_view,
+    described,
+    existing,
+    is_there,
+    temporary_table,
+)
 from tests.support.databases import Warehouse
 
 
@@ -55,6 +63,23 @@ def test_the_parameter_that_names_a_table_is_named(engine: sa.Engine) -> None:
         people_table("crm.")
     assert caught.value.field == "contacts_table"
     assert not is_there(engine, _things())
+
+
+def test_an_older_table_gets_what_it_lacks_and_loses_nothing(engine: sa.Engine) -> None:
+    create_tables(engine, described("things", sa.Column("id", sa.String(20)), sa.Column("of_old", sa.Integer)))
+    with engine.begin() as connection:
+        connection.execute(sa.text("INSERT INTO things VALUES ('a', 1)"))
+    newer = described("things", sa.Column("id", sa.String(20)), sa.Column("Note", sa.Text), sa.Column("seen", sa.Date))
+    assert _at_once(lambda: add_missing_columns(engine, newer)) == []
+    add_missing_columns(engine, newer)
+    with engine.connect() as connection:
+        (row,) = connection.execute(sa.text("SELECT * FROM things")).mappings()
+    assert dict(row) == {"id": "a", "of_old": 1, "Note": None, "seen": None}
+
+
+def test_a_column_that_cannot_be_added_is_told(engine: sa.Engine) -> None:
+    with pytest.raises(sa.exc.SQLAlchemyError):
+        add_missing_columns(engine, _things())
 
 
 def test_a_table_is_made_where_it_is_missing_and_left_where_it_is(engine: sa.Engine) -> None:

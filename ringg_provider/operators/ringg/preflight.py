@@ -29,7 +29,7 @@ from ringg_provider.preflight.estimates import (
     expected_attempts,
 )
 from ringg_provider.preflight.report import Check, Finding, Level, PreflightReport
-from ringg_provider.ringg.campaigns import Flow, RinggLists
+from ringg_provider.ringg.campaigns import Flow, RinggLaunchTarget
 from ringg_provider.ringg.client import RinggClient
 from ringg_provider.ringg.preflight import (
     Callers,
@@ -379,7 +379,7 @@ class _List:
 
     def state(self, client: RinggClient) -> ListState:
         """What the platform says, and what else proves it where that is ambiguous."""
-        lists, list_id = RinggLists(client, self.flow), str(self.list_id)
+        lists, list_id = RinggLaunchTarget(client, self.flow), str(self.list_id)
         state = lists.look(list_id)
         return lists.look_closer(list_id).state if state is ListState.AMBIGUOUS else state
 

@@ -27,7 +27,7 @@ from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.launching import LaunchOperator
 from ringg_provider.operators.ringg.balance import expected_cost, settled_balance, shortfall_of
 from ringg_provider.operators.waiting import kill_deadline, sleep_until_told, wait_until
-from ringg_provider.ringg.campaigns import Flow, RinggLists, read_progress
+from ringg_provider.ringg.campaigns import Flow, RinggLaunchTarget, read_progress
 from ringg_provider.ringg.preflight import check_agent, check_callers
 from ringg_provider.ringg.requests import CallConfig, MakeCallAsync, StartCampaign, Terminate
 from ringg_provider.ringg.responses import CampaignState, UploadStatus
@@ -231,7 +231,7 @@ class _RinggLaunchingOperator(LaunchOperator):
 
     def _launch_ringg(self, context: Context, flow: Flow, list_id: str, asked: Any, prepare: Any) -> str:
         with self.hook:
-            return self.launch_and_wait(context, list_id, asked, prepare, RinggLists(self.hook.client, flow))
+            return self.launch_and_wait(context, list_id, asked, prepare, RinggLaunchTarget(self.hook.client, flow))
 
     def _callers(self) -> dict[str, Any]:
         callers = {
