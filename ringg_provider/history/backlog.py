@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import sqlalchemy as sa
 
 from ringg_provider.exceptions import InvalidRequest, RinggProviderError
-from ringg_provider.history.merging import CallStore, CampaignStore
+from ringg_provider.history.merging import CallStore, CampaignStore, change
 from ringg_provider.history.paging import EARLIEST, PAGE_SIZE, DateSlices, Failures, PageReader
 from ringg_provider.history.tables import (
     AWAITS_COST,
@@ -23,6 +23,7 @@ from ringg_provider.history.tables import (
     HistoryState,
     state_table,
 )
+from ringg_provider.sql.errors import begin_again, mute
 
 SETTLED_AFTER = dt.timedelta(minutes=5)
 """A pass by date ends this long ago: nothing is added to that stretch of time any more."""
@@ -88,35 +89,27 @@ class ReadUntil:
         """Move on to a time; one that lies further back changes nothing, so that two loads may do this at once."""
         further = sa.or_(self._state.c.read_until.is_(None), self._state.c.read_until < moment)
         values = {"read_until": moment, "changed_at": now}
-        with self._engine.begin() as connection:
-            connection.execute(sa.update(self._state).where(self._mine, further).values(**values))
+        change(self._engine, sa.update(self._state).where(self._mine, further).values(**values))
 
     def begin(self, now: dt.datetime) -> None:
         """Make the row of this table of calls, unless there is one; its first value is what earlier versions left."""
-        if self._is_there():
-            return
-        try:
+
+        def unless_there() -> None:
             with self._engine.begin() as connection:
-                values = {"calls_table": self._calls.name, "read_until": self._former(), "changed_at": now}
-                connection.execute(sa.insert(self._state).values(**values))
-        except sa.exc.DBAPIError:
-            # Between the look and the attempt another load may have made it.
-            if not self._is_there():
-                raise
+                if connection.execute(sa.select(self._state.c.calls_table).where(self._mine)).first() is None:
+                    row = {"calls_table": self._calls.name, "read_until": self._former(connection), "changed_at": now}
+                    connection.execute(sa.insert(self._state).values(**row))
 
-    def _is_there(self) -> bool:
-        with self._engine.connect() as connection:
-            return connection.execute(sa.select(self._state.c.calls_table).where(self._mine)).first() is not None
+        mute(self._state.name, begin_again, unless_there)
 
-    def _former(self) -> dt.datetime | None:
+    def _former(self, connection: sa.Connection) -> dt.datetime | None:
         name, schema = self._calls.name, self._calls.schema
         former = sa.table(name, sa.column(_FORMER_WATERMARK, self._state.c.read_until.type), schema=schema)
-        with self._engine.connect() as connection:
-            # Not every dialect can list a table's columns.
-            nothing = connection.execute(sa.select(sa.text("*")).select_from(former).where(sa.false()))
-            if _FORMER_WATERMARK not in set(nothing.keys()):
-                return None
-            return connection.execute(sa.select(sa.func.max(former.c[_FORMER_WATERMARK]))).scalar()
+        # Not every dialect can list a table's columns.
+        nothing = connection.execute(sa.select(sa.text("*")).select_from(former).where(sa.false()))
+        if _FORMER_WATERMARK not in set(nothing.keys()):
+            return None
+        return connection.execute(sa.select(sa.func.max(former.c[_FORMER_WATERMARK]))).scalar()
 
 
 @dataclass(frozen=True)

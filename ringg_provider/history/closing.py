@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from ringg_provider.history.merging import CallStore, CampaignStore
+from ringg_provider.history.merging import CallStore, CampaignStore, change
 from ringg_provider.history.rows import Row
 from ringg_provider.history.tables import (
     AWAITS_COST,
@@ -179,8 +179,7 @@ class Closing:
             .where(calls.history_state == HistoryState.OPEN.value, long_ago, was_asked_for)
             .values(history_state=HistoryState.INCOMPLETE.value, history_reason=prefix + calls.history_reason)
         )
-        with self._engine.begin() as connection:
-            connection.execute(update)
+        change(self._engine, update)
 
     def close(self, lists: ListsRead) -> None:
         """Sum up the calls of every campaign that may have changed, and close those of which nothing is missing."""

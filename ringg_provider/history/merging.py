@@ -21,6 +21,7 @@ from ringg_provider.history.tables import (
     HistoryState,
 )
 from ringg_provider.ringg.responses import CallStatus
+from ringg_provider.sql.errors import begin_again, mute
 from ringg_provider.sql.merge import Columns, MergeCounts, merge_rows
 
 #: Columns of a call that are computed while merging; all others keep what is stored where a row says nothing.
@@ -35,6 +36,19 @@ _NEWS_BY_PRESENCE = ("platform_analysis", "client_analysis", "transcript")  # do
 
 _ANALYSED = ("completed", "forwarded")
 _CALLS_AT_ONCE = 500
+
+
+def change(engine: sa.Engine, update: sa.Update) -> None:
+    """Change rows in a transaction of their own, once more when another one got in between.
+
+    :raises QueryFailed, DatabaseUnavailable: the database refused.
+    """
+
+    def transaction() -> None:
+        with engine.begin() as connection:
+            connection.execute(update)
+
+    mute(update.table.description, begin_again, transaction)
 
 
 @dataclass(frozen=True)
@@ -120,9 +134,7 @@ class CallStore:
     def note_asked_where(self, condition: sa.ColumnElement[bool]) -> None:
         """The same for all calls that fulfil a condition."""
         now = self.now()
-        update = sa.update(self.table).where(condition, self.table.c.read_at < now).values(read_at=now)
-        with self.engine.begin() as connection:
-            connection.execute(update)
+        change(self.engine, sa.update(self.table).where(condition, self.table.c.read_at < now).values(read_at=now))
 
 
 class CampaignStore:

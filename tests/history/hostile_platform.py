@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ringg_provider.exceptions import NetworkError, NotFound, RateLimited, ServerError
+from ringg_provider.exceptions import NetworkError, NotFound, RateLimited, ServerError, UnreadableAnswer
 from ringg_provider.ringg.requests import CallQuery
 from ringg_provider.ringg.responses import CallDetails, CallPage, Campaign
 
@@ -27,6 +27,7 @@ class Behaviour:
     """How badly it behaves; chances are per request."""
 
     many: bool = False
+    range_by_default: bool = False  # a request without dates gets the calls of a month long ago
     filter_by_call_id: bool = True
     sorted_by_creation: bool = True
     dates_mean_attempt: bool = False
@@ -34,10 +35,15 @@ class Behaviour:
     repeat: float = 0.0
     empty: float = 0.0
     fail: float = 0.0
+    garbage: float = 0.0
     refuse: float = 0.0
     details_fail: float = 0.0
     limit: int = 10
     period: float = 60.0
+
+
+class Killed(BaseException):
+    """The process ends here."""
 
 
 @dataclass
@@ -83,6 +89,9 @@ class HostilePlatform:
         self.calls: list[TrueCall] = []
         self.campaigns: dict[str, dt.datetime] = {}
         self.poisoned: dict[str, Exception] = {}  # what asking for the details of a call ends in, for ever
+        self.unreadable: dict[str, Exception] = {}  # what asking for the calls of a list ends in, for ever
+        self.asked: list[CallQuery] = []
+        self.lives: int | None = None  # after so many requests whoever asks is killed
         self.statuses: dict[str, str] = {}  # what the listing says of a campaign, whatever is true
         self.hidden: set[str] = set()  # campaigns that the listing leaves out
         self.planned: list[TrueCall] = []
@@ -156,9 +165,14 @@ class HostilePlatform:
     def list_calls_page(self, query: CallQuery, limit: int, offset: int, *, retry: bool) -> CallPage:
         """One page, or something else."""
         assert not retry, "the client must not repeat what counts against the limit"
+        self.asked.append(query)
+        self._live()
         self.sleep(self.random.uniform(0.05, 2.0))
         self._count_request()
         self._misbehave()
+        for list_id in query.bulk_list_id or ():
+            if list_id in self.unreadable:
+                raise self.unreadable[list_id]
         found = self._select(query)
         body = self._page(found, min(limit, self.behaviour.page_cap), offset)
         key = query.model_dump_json()
@@ -175,6 +189,7 @@ class HostilePlatform:
 
     def get_call(self, call_id: str, send_analysis: bool = True) -> CallDetails:
         """The details of a call."""
+        self._live()
         if not self.calm and self.random.random() < self.behaviour.details_fail:
             raise ServerError("It failed.", status_code=500)
         if call_id in self.poisoned:
@@ -186,6 +201,7 @@ class HostilePlatform:
 
     def iter_campaigns(self) -> Iterator[Campaign]:
         """The campaigns that have begun."""
+        self._live()
         now = self.now()
         for list_id, end in self.campaigns.items():
             begun = any(call.list_id == list_id for call in self.calls)
@@ -207,9 +223,18 @@ class HostilePlatform:
             raise RateLimited("Too many.", retry_after=self.random.choice([None, 7.0]))
         self.requests.append(self.clock)
 
+    def _live(self) -> None:
+        if self.lives is not None:
+            if self.lives == 0:
+                self.lives = None
+                raise Killed
+            self.lives -= 1
+
     def _misbehave(self) -> None:
         if self.calm:
             return
+        if self.random.random() < self.behaviour.garbage:
+            raise UnreadableAnswer("GET /calling/history was answered 200 with a body that is not JSON.")
         if self.random.random() < self.behaviour.refuse:
             raise RateLimited("Somebody else reads too.", retry_after=self.random.choice([None, 3.0]))
         if self.random.random() < self.behaviour.fail:
@@ -218,6 +243,8 @@ class HostilePlatform:
     def _select(self, query: CallQuery) -> list[TrueCall]:
         found = list(self.calls)
         now = self.now()
+        if self.behaviour.range_by_default and None in (query.start_date, query.end_date):
+            return []
         if query.bulk_list_id:
             found = [call for call in found if call.list_id in query.bulk_list_id]
         if query.call_id and self.behaviour.filter_by_call_id:

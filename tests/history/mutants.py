@@ -1,4 +1,4 @@
-"""Two wrong ways to read pages, kept so that the tests can be shown to notice them."""
+"""Wrong ways to read pages, kept so that the tests can be shown to notice them."""
 
 from __future__ import annotations
 
@@ -30,4 +30,11 @@ class _RoundingUp:
         return self._reader.page(query, -(-offset // PAGE_SIZE) * PAGE_SIZE, limit)
 
 
-MUTANTS = [TrustsItsFirstPass, StepsByTheLimit]
+class SendsNoRange(Sweep):
+    """Asks for whatever dates the platform has for a default."""
+
+    def __init__(self, reader: PageReader, query: CallQuery, first_limit: int = PAGE_SIZE) -> None:
+        super().__init__(reader, query.model_copy(update={"start_date": None, "end_date": None}), first_limit)
+
+
+MUTANTS = [TrustsItsFirstPass, StepsByTheLimit, SendsNoRange]

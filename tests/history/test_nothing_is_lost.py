@@ -15,12 +15,24 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from ringg_provider.api.rate_limit import Pacer
-from ringg_provider.exceptions import TransientError
+from ringg_provider.exceptions import (
+    InvalidRequest,
+    NetworkError,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+    RinggProviderError,
+    ServerError,
+    TransientError,
+    UnreadableAnswer,
+)
 from ringg_provider.history import paging
 from ringg_provider.history.backlog import ReadUntil, Scope
 from ringg_provider.history.load import HistoryLoad, LoadOptions
 from ringg_provider.history.tables import calls_table, campaigns_table, state_table
-from tests.history.hostile_platform import START, Behaviour, HostilePlatform
+from ringg_provider.ringg.requests import CallQuery
+from ringg_provider.ringg.responses import CallPage
+from tests.history.hostile_platform import START, Behaviour, HostilePlatform, Killed
 from tests.history.mutants import MUTANTS
 
 RANKS = {"registered": 0, "ongoing": 1, "retry": 1}
@@ -49,7 +61,7 @@ class Diary:
         )
 
     def run(self, scope: Scope | None = None) -> None:
-        with contextlib.suppress(TransientError):  # the task fails, and Airflow runs it again
+        with contextlib.suppress(TransientError, Killed):  # the task fails, and Airflow runs it again
             self.load().run(scope)
         for row in self.rows():
             rank = RANKS.get(row.status, 2)
@@ -78,13 +90,19 @@ class Diary:
             for row in self.rows()
         }
 
+    def states(self) -> dict[str, tuple[str, str | None]]:
+        campaigns = self.campaigns.c
+        query = sa.select(campaigns.campaign_id, campaigns.history_state, campaigns.history_reason)
+        with self.engine.connect() as connection:
+            return {row[0]: (row[1], row[2]) for row in connection.execute(query)}
+
     def finish(self) -> None:
         """Let the world come to rest, run twice more, and compare."""
         platform = self.platform
         while not platform.settled():
             platform.sleep(1800)
         platform.sleep(3600)
-        platform.calm = True
+        platform.calm, platform.lives = True, None
         for _ in range(2):
             self.run()
         assert self.table() == platform.truth()
@@ -111,6 +129,7 @@ def _live(seed: int, behaviour: Behaviour, engine: sa.Engine | None = None) -> N
     diary = Diary(platform, engine)
     for _ in range(dice.randrange(1, 6)):
         platform.sleep(dice.choice([30, 700, 3600]))
+        platform.lives = dice.choice([None, None, dice.randrange(20)])
         kind = dice.random()
         if kind < 0.2 and platform.campaigns:
             diary.run(Scope(bulk_list_ids=[dice.choice(sorted(platform.campaigns))]))
@@ -124,6 +143,7 @@ def _live(seed: int, behaviour: Behaviour, engine: sa.Engine | None = None) -> N
 behaviours = st.builds(
     Behaviour,
     many=st.booleans(),
+    range_by_default=st.booleans(),
     filter_by_call_id=st.booleans(),
     sorted_by_creation=st.booleans(),
     dates_mean_attempt=st.booleans(),
@@ -131,6 +151,7 @@ behaviours = st.builds(
     repeat=st.sampled_from([0.0, 0.1, 0.3]),
     empty=st.sampled_from([0.0, 0.1, 0.3]),
     fail=st.sampled_from([0.0, 0.2]),
+    garbage=st.sampled_from([0.0, 0.2]),
     refuse=st.sampled_from([0.0, 0.2]),
     details_fail=st.sampled_from([0.0, 0.1]),
 )
@@ -162,7 +183,7 @@ def test_the_platform_never_refuses_a_reader_who_is_alone() -> None:
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_wrong_way_to_read_pages_is_noticed(mutant: type, monkeypatch: pytest.MonkeyPatch) -> None:
     def noticed(seed: int) -> bool:
-        behaviour = Behaviour(page_cap=37, repeat=0.3, empty=0.3, sorted_by_creation=False)
+        behaviour = Behaviour(page_cap=37, repeat=0.3, empty=0.3, sorted_by_creation=False, range_by_default=True)
         try:
             _live(seed, behaviour)
         except AssertionError:
@@ -214,3 +235,96 @@ def test_an_interval_beyond_what_was_read_leaves_no_hole_behind_it() -> None:
     assert len(diary.table()) < 50
     diary.run()
     assert diary.table().keys() == platform.truth().keys()
+
+
+BAD = {
+    "404": NotFound("No such list.", status_code=404),
+    "422": InvalidRequest("No.", status_code=422),
+    "403": PermissionDenied("No.", status_code=403),
+    "500": ServerError("It failed.", status_code=500),
+    "garbage": UnreadableAnswer("A body that is not JSON."),
+    "cut": NetworkError("It broke."),
+}
+
+
+@pytest.mark.parametrize("failure", BAD.values(), ids=BAD)
+def test_one_bad_campaign_keeps_no_other_from_being_loaded(failure: RinggProviderError) -> None:
+    platform = HostilePlatform(40)
+    lists = sorted(platform.plan_campaign(230, begin=-90_000, spread=100) for _ in range(5))
+    for _ in range(50):
+        platform.plan_single(-80_000)
+    for bad in lists[:2]:
+        platform.unreadable[bad] = failure
+    diary = Diary(platform)
+    for _ in range(2):
+        with pytest.raises(type(failure)) as caught:
+            diary.load().run()
+        assert all(bad in str(caught.value) for bad in lists[:2])
+        assert not any(good in str(caught.value) for good in lists[2:])
+    # The pass by date finds the calls of the bad ones too; whose they are, it does not know.
+    facts = {call_id: facts for call_id, (_, *facts) in platform.truth().items()}
+    assert {call_id: facts for call_id, (_, *facts) in diary.table().items()} == facts
+    states = diary.states()
+    assert [states[good] for good in lists[2:]] == [("complete", None)] * 3
+    assert [states[bad] for bad in lists[:2]] == [
+        ("open", f"calls are not read to the end: {type(failure).__name__}")
+    ] * 2
+    # Once they can be read they are, and nothing was given up meanwhile.
+    platform.unreadable.clear()
+    diary.finish()
+
+
+def test_bad_campaigns_take_turns_with_the_others_also_when_there_are_many() -> None:
+    platform = HostilePlatform(41)
+    lists = sorted(platform.plan_campaign(3, begin=-90_000, spread=100) for _ in range(12))
+    for bad in lists[:7]:
+        platform.unreadable[bad] = ServerError("It failed.", status_code=500)
+    diary = Diary(platform)
+    for _ in range(4):  # three that fail in a row look like an outage, and end the reading
+        with pytest.raises(ServerError):
+            diary.load().run()
+        platform.sleep(60)
+    states = diary.states()
+    assert [states[good] for good in lists[7:]] == [("complete", None)] * 5
+
+
+def test_a_platform_that_is_down_is_not_asked_for_every_campaign() -> None:
+    platform = HostilePlatform(42)
+    lists = [platform.plan_campaign(3, begin=-90_000, spread=100) for _ in range(20)]
+    diary = Diary(platform)
+    for each in lists:
+        platform.unreadable[each] = RateLimited("Too many.", retry_after=1.0)
+    with pytest.raises(RateLimited):
+        diary.load().run()
+    assert len({query.bulk_list_id[0] for query in platform.asked if query.bulk_list_id}) == 1
+
+
+def test_what_was_read_before_a_page_failed_is_kept() -> None:
+    platform = HostilePlatform(43)
+    big = platform.plan_campaign(900, begin=-90_000, spread=100)
+    pages, failing = platform.list_calls_page, UnreadableAnswer("A body that is not JSON.")
+
+    def cut(query: CallQuery, limit: int, offset: int, *, retry: bool) -> CallPage:
+        if query.bulk_list_id and offset >= 400:
+            raise failing
+        return pages(query, limit, offset, retry=retry)
+
+    platform.list_calls_page = cut  # type: ignore[method-assign]
+    diary = Diary(platform)
+    with pytest.raises(UnreadableAnswer, match=big):
+        diary.load().run(Scope(bulk_list_ids=[big]))
+    assert len(diary.rows()) == 400
+
+
+def test_every_request_has_a_range() -> None:
+    platform = HostilePlatform(44)
+    platform.plan_campaign(300, begin=-3600, spread=10)
+    for _ in range(20):
+        platform.plan_single(-3600)
+    diary = Diary(platform)
+    for _ in range(4):
+        diary.run()
+        platform.sleep(1200)
+    kinds = {(bool(query.bulk_list_id), bool(query.call_id)) for query in platform.asked}
+    assert kinds == {(True, False), (False, True), (False, False)}
+    assert all(query.start_date and query.end_date for query in platform.asked)
