@@ -53,6 +53,8 @@ def not_for(segment: str) -> str:
     default_args={"ringg_conn_id": RINGG, "retries": 2, "retry_delay": timedelta(minutes=1)},
 )
 def ringg_campaigns_by_segment():
+    # What the cap reads: also the calls of a week that ended badly, before anybody is chosen.
+    load_earlier = RinggCallsToSqlOperator(task_id="load_earlier_calls", sql_conn_id=WAREHOUSE, pool="ringg_history")
     uploads = SqlToRinggOperator.partial(
         task_id="upload_segment",
         sql_conn_id=WAREHOUSE,
@@ -104,7 +106,7 @@ def ringg_campaigns_by_segment():
     load_calls = RinggCallsToSqlOperator(
         task_id="load_calls", sql_conn_id=WAREHOUSE, bulk_list_ids=lists, pool="ringg_history"
     ).as_teardown(setups=guard, on_failure_fail_dagrun=True)
-    guard >> uploads
+    guard >> load_earlier >> uploads
     launched >> load_calls
     [uploads, launched] >> EmptyOperator(task_id="launched_all")
 

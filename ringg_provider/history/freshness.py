@@ -6,8 +6,17 @@ import datetime as dt
 
 import sqlalchemy as sa
 
-from ringg_provider.exceptions import HistoryNotCurrent
-from ringg_provider.history.tables import NO_CALL_YET, NOT_STARTED, REACHED_KNOWN, HistoryState, campaigns_table
+from ringg_provider.exceptions import HistoryNotCurrent, InvalidRequest
+from ringg_provider.history.tables import (
+    CAMPAIGNS,
+    NO_CALL_YET,
+    NOT_STARTED,
+    REACHED_KNOWN,
+    HistoryState,
+    campaigns_table,
+    require_table,
+)
+from ringg_provider.launch.ledger import launches as ledger
 from ringg_provider.ringg.responses import CampaignState
 from ringg_provider.sql.creating import described, is_there
 
@@ -22,10 +31,11 @@ def require_history_within(
     engine: sa.Engine,
     within: dt.timedelta,
     *,
-    table: str = "ringg_campaigns",
-    launches: str = "ringg_launches",
+    table: str = CAMPAIGNS,
+    launches: str | None = None,
     schema: str | None = None,
     complete: bool = False,
+    history_table_may_be_missing: bool = False,
     now: dt.datetime | None = None,
 ) -> int:
     """Make sure that the calls of every campaign of late are in the tables, so that nobody reached is called again.
@@ -39,21 +49,26 @@ def require_history_within(
     :param engine: the database that holds the tables.
     :param within: how far back to look.
     :param table: of campaigns. Default `ringg_campaigns`.
-    :param launches: the launch ledger, if it is in this database. Default `ringg_launches`.
+    :param launches: the launch ledger, which must be in this database then. Default `ringg_launches`, if it is there.
     :param schema: of both; the connection's default when left out.
     :param complete: wait for costs, analyses and recordings too. Default False.
+    :param history_table_may_be_missing: there is no table of campaigns yet. Default False: without it nothing could be
+        checked, so that is an error; `create_ringg_tables` makes it.
     :param now: the present time, aware; for tests.
     :return: how many campaigns were looked at.
+    :raises InvalidRequest: a table is not there, or `within` is no length of time.
     :raises HistoryNotCurrent: something is missing. The text says how many campaigns, what they wait for, and the
         first of their ids.
     """
+    if within <= dt.timedelta(0):
+        raise InvalidRequest("within: must be above zero, or nothing would be checked.", field="within")
     now = now or dt.datetime.now(dt.UTC)
     since = now - within
     launched = _launched_since(engine, launches, schema, since)
     campaigns = campaigns_table(table, schema=schema)
     reasons: dict[str, str] = dict.fromkeys(launched, "never loaded into the tables")
     looked_at = set(launched)
-    if is_there(engine, campaigns):
+    if require_table(engine, campaigns, field="table", may_be_missing=history_table_may_be_missing):
         columns = (
             campaigns.c.campaign_id,
             campaigns.c.state,
@@ -118,8 +133,27 @@ def _is_idle(state: str | None, *, launched: bool) -> bool:
     return state in _CAME_TO_NOTHING or (state == CampaignState.COMPLETED.value and not launched)
 
 
-def _launched_since(engine: sa.Engine, name: str, schema: str | None, since: dt.datetime) -> list[str]:
-    launches = described(
+def _launched_since(engine: sa.Engine, name: str | None, schema: str | None, since: dt.datetime) -> list[str]:
+    """The lists that were started of late, as far as the ledger is in this database."""
+    if name is not None:
+        launches = _launches(name, schema)
+        require_table(engine, launches, field="launches", may_be_missing=False)
+    else:
+        # The operators write it where the connection's tables are, wherever the others were put.
+        places = [_launches(ledger.name, place) for place in dict.fromkeys((schema, None))]
+        there = [place for place in places if is_there(engine, place)]
+        if not there:
+            return []
+        launches = there[0]
+    query = sa.select(launches.c.list_id).where(
+        launches.c.state.in_(_LAUNCHED), sa.or_(launches.c.start_sent_at.is_(None), launches.c.start_sent_at >= since)
+    )
+    with engine.connect() as connection:
+        return sorted(set(connection.execute(query).scalars()))
+
+
+def _launches(name: str, schema: str | None) -> sa.Table:
+    return described(
         name,
         sa.Column("list_id", sa.String),
         sa.Column("state", sa.String),
@@ -127,10 +161,3 @@ def _launched_since(engine: sa.Engine, name: str, schema: str | None, since: dt.
         schema=schema,
         field="launches",
     )
-    if not is_there(engine, launches):
-        return []
-    query = sa.select(launches.c.list_id).where(
-        launches.c.state.in_(_LAUNCHED), sa.or_(launches.c.start_sent_at.is_(None), launches.c.start_sent_at >= since)
-    )
-    with engine.connect() as connection:
-        return sorted(set(connection.execute(query).scalars()))

@@ -7,13 +7,17 @@
 from __future__ import annotations
 
 import enum
+import logging
 from typing import Any
 
 import sqlalchemy as sa
 
+from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.ringg.responses import CampaignState
-from ringg_provider.sql.creating import described
+from ringg_provider.sql.creating import described, is_there, namesakes
 from ringg_provider.sql.types import Json, Key, Money, Seconds, UtcDateTime
+
+log = logging.getLogger(__name__)
 
 CALLS = "ringg_calls"
 CAMPAIGNS = "ringg_campaigns"
@@ -72,6 +76,29 @@ NOT_LISTED = "the platform does not list it; more calls may come"
 
 #: Who was reached is known for certain, although something else is still missing.
 REACHED_KNOWN = frozenset({AWAITS_COST, AWAITS_DETAILS, NOT_LISTED})
+
+
+def require_table(engine: sa.Engine, table: sa.Table, *, field: str, may_be_missing: bool) -> bool:
+    """Whether a table is there that protects people: what cannot be checked is not skipped.
+
+    :param engine: the database.
+    :param table: what is looked for.
+    :param field: the parameter that names it, for the error.
+    :param may_be_missing: whether the DAG says that there is none yet.
+    :raises InvalidRequest: it is not there, and the DAG does not say so.
+    """
+    if is_there(engine, table):
+        return True
+    if may_be_missing:
+        log.warning("There is no table %s yet, so nobody counts as called before.", table.fullname)
+        return False
+    others = namesakes(engine, table)
+    found = f" There is {', '.join(others)}: write schema and name as the database has them." if others else ""
+    raise InvalidRequest(
+        f"{field}: there is no table {table.fullname}, so nobody would count as called before.{found} Where none was"
+        " made yet, create it first, or say so with history_table_may_be_missing=True.",
+        field=field,
+    )
 
 
 def column(name: str, type_: Any, source: str, meaning: str, **more: Any) -> sa.Column[Any]:

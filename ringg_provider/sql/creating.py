@@ -5,12 +5,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from ringg_provider.exceptions import InvalidRequest
+
+# A database may have thousands, and asking each takes its time.
+_SCHEMAS_SEARCHED = 50
 
 
 def described(
@@ -41,6 +45,24 @@ def is_there(engine: sa.Engine, table: sa.Table) -> bool:
     """Whether a table, or a view in its place, exists."""
     with engine.connect() as connection:
         return sa.inspect(connection).has_table(table.name, schema=connection.schema_for_object(table))
+
+
+def namesakes(engine: sa.Engine, table: sa.Table) -> list[str]:
+    """Tables and views that differ from one by schema or case only, for the error that it is missing.
+
+    :param engine: the database.
+    :param table: what was looked for.
+    :return: their names with their schemas.
+    """
+    inspector = sa.inspect(engine)
+    found = []
+    try:
+        for schema in islice(inspector.get_schema_names(), _SCHEMAS_SEARCHED):
+            names = {*inspector.get_table_names(schema), *inspector.get_view_names(schema)}
+            found += [f"{schema}.{name}" for name in sorted(names) if name.lower() == table.name.lower()]
+    except (DBAPIError, NotImplementedError):
+        pass  # what cannot be listed helps nobody to find the table
+    return found
 
 
 def create_tables(engine: sa.Engine, *tables: sa.Table) -> None:

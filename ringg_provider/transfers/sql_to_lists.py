@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import sqlalchemy as sa
@@ -25,7 +25,8 @@ from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.contacts.sifting import Layout, Planner, Sifter
 from ringg_provider.exceptions import InvalidContacts, InvalidRequest, PermanentError
-from ringg_provider.history.tables import CALLS, HistoryState, calls_table
+from ringg_provider.history.cap import FrequencyCap
+from ringg_provider.history.tables import CALLS, calls_table
 from ringg_provider.hooks.platform import PlatformHook
 from ringg_provider.hooks.sql import sql_engine
 from ringg_provider.hours.plan import Held
@@ -38,15 +39,12 @@ from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.launching import open_ledger
 from ringg_provider.operators.private import Private
-from ringg_provider.sql.creating import is_there
-from ringg_provider.sql.errors import mute
-from ringg_provider.sql.reading import BATCH_ROWS, open_rows
+from ringg_provider.sql.reading import open_rows
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 Time = datetime | str | None
-_CAP_COLUMNS = ("to_number_e164", "created_at", "attempted_at", "first_read_at", "is_final", "history_state")
 #: Parameters that only the rules of calling hours read.
 _NEED_A_PURPOSE = ("timezone_column", "region_column", "calling_hours", "blackout_dates")
 Invalid = Mapping[str, Mapping[str, str]]
@@ -116,8 +114,9 @@ class SqlToListsOperator(BaseOperator):
     :param not_called_within_days: leave out numbers that ``history_table`` has a call to in the last so many days, or
         one that is still open.
     :param max_attempts: leave out numbers that ``history_table`` has so many calls to, or more.
-    :param history_table: table of ``RinggCallsToSqlOperator``, in the same database. Default ``ringg_calls``, which
-        need not exist yet.
+    :param history_table: table of ``RinggCallsToSqlOperator``, in the same database. Default ``ringg_calls``.
+    :param history_table_may_be_missing: with a frequency cap: there is no ``history_table`` yet, and nobody counts as
+        called. Default False: a cap that cannot be checked fails the task.
     :param max_rows_per_list: contacts per list at most; the workspace's row allowance. Default: as many as 20 MB
         hold.
     :param purpose: ``promotional``, ``service``, ``recovery`` or ``survey``: split lists by the hours in which their
@@ -180,6 +179,7 @@ class SqlToListsOperator(BaseOperator):
         not_called_within_days: Days | None = None,
         max_attempts: Count | None = None,
         history_table: str | None = None,
+        history_table_may_be_missing: bool = False,
         max_rows_per_list: Count | None = None,
         purpose: Purpose | None = None,
         calling_hours: str | Mapping[str, Any] | None = None,
@@ -211,6 +211,7 @@ class SqlToListsOperator(BaseOperator):
         self.not_called_within_days = not_called_within_days
         self.max_attempts = max_attempts
         self.history_table = history_table
+        self.history_table_may_be_missing = history_table_may_be_missing
         self.max_rows_per_list = max_rows_per_list
         self.purpose = purpose
         self.calling_hours = calling_hours
@@ -336,8 +337,14 @@ class SqlToListsOperator(BaseOperator):
                 f"sql_conn_id: connection {self.sql_conn_id!r} is not a SQL database.", field="sql_conn_id"
             )
         if self.not_called_within_days is not None or self.max_attempts is not None:
+            cap = FrequencyCap(
+                type(self).describe_history(self.history_table or self.default_history_table),
+                self.not_called_within_days,
+                self.max_attempts,
+                may_be_missing=self.history_table_may_be_missing,
+            )
             with sql_engine(self.sql_conn_id) as engine:
-                mute("history_table", self._protect_from_too_many_calls, sifter, engine)
+                cap.exclude(engine, sifter.exclusions, sifter.cleaner)
         with closing(hook.get_conn()) as connection:
             if self.suppression_sql:
                 with open_rows(connection, self.suppression_sql, field="suppression_sql") as rows:
@@ -348,43 +355,6 @@ class SqlToListsOperator(BaseOperator):
                 sifter.run(rows, between=self._scratch.check)
         if sifter.spool is not None:
             sifter.spool.close()
-
-    def _protect_from_too_many_calls(self, sifter: Sifter, engine: sa.Engine) -> None:
-        """Leave out whom the history says was called lately, or often enough."""
-        calls = type(self).describe_history(self.history_table or self.default_history_table)
-        if not is_there(engine, calls):
-            if self.history_table:
-                raise InvalidRequest(f"history_table: there is no table {self.history_table}.", field="history_table")
-            self.log.warning("There is no table %s yet, so nobody counts as called before.", calls.fullname)
-            return
-        present = {column["name"].lower() for column in sa.inspect(engine).get_columns(calls.name, schema=calls.schema)}
-        if missing := [column for column in _CAP_COLUMNS if column in calls.c and column not in present]:
-            raise InvalidRequest(
-                f"history_table: {calls.fullname} is no table of this platform's calls; it has no"
-                f" {', '.join(missing)}.",
-                field="history_table",
-            )
-        number = calls.c.to_number_e164
-        some = sa.select(number).where(number.is_not(None))
-        limits = []
-        if self.not_called_within_days is not None:
-            since = datetime.now(UTC) - timedelta(days=self.not_called_within_days)
-            # A call may be registered days before it is made, and a row may lack its times: in doubt it counts.
-            lately = [sa.func.coalesce(calls.c.created_at, calls.c.first_read_at) >= since]
-            if "attempted_at" in calls.c:
-                lately.append(calls.c.attempted_at >= since)
-            if "history_state" in calls.c:
-                # One that is still open may be made at any moment.
-                is_open = calls.c.history_state == HistoryState.OPEN.value
-                lately.append(sa.and_(calls.c.is_final == sa.false(), is_open))
-            limits.append((some.where(sa.or_(*lately)), sifter.exclusions.called_recently))
-        if self.max_attempts is not None:
-            often = some.group_by(number).having(sa.func.count() >= self.max_attempts)
-            limits.append((often, sifter.exclusions.exhausted))
-        with engine.connect().execution_options(stream_results=True, yield_per=BATCH_ROWS) as connection:
-            for query, people in limits:
-                for batch in connection.execute(query).scalars().partitions():
-                    people.add(sifter.cleaner.numbers_of(batch))
 
     def _require_contacts(self, sifter: Sifter) -> None:
         """Refuse a result that is too bad to be used."""

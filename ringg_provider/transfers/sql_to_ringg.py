@@ -93,8 +93,9 @@ class SqlToRinggOperator(SqlToListsOperator):
     :param not_called_within_days: leave out numbers that ``history_table`` has a call to in the last so many days, or
         one that is still open.
     :param max_attempts: leave out numbers that ``history_table`` has so many calls to, or more.
-    :param history_table: table of ``RinggCallsToSqlOperator``, in the same database. Default ``ringg_calls``, which
-        need not exist yet.
+    :param history_table: table of ``RinggCallsToSqlOperator``, in the same database. Default ``ringg_calls``.
+    :param history_table_may_be_missing: with a frequency cap: there is no ``history_table`` yet, and nobody counts as
+        called. Default False: a cap that cannot be checked fails the task.
     :param max_rows_per_list: contacts per list at most; the workspace's row allowance. Default: as many as 20 MB
         hold.
     :param purpose: ``promotional``, ``service``, ``recovery`` or ``survey``: split lists by the hours in which their

@@ -257,7 +257,3 @@ def test_a_campaign_that_was_still_to_begin_after_its_end_does_not_hold_up_the_n
     values = {"state": "scheduled", "history_state": "open", "read_at": NOW - dt.timedelta(hours=1)}
     campaign(warehouse_of, "never began", **times, **values)
     assert require_history_within(warehouse_of.engine, NIGHT, now=NOW) == 0
-
-
-def test_the_first_night_has_no_tables_and_no_reason_to_wait(sqlite: sa.Engine) -> None:
-    assert require_history_within(sqlite, NIGHT, now=NOW) == 0

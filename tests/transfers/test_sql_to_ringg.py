@@ -204,13 +204,16 @@ class TestWhoIsListed:
         with pytest.raises(AirflowFailException, match="history_table: people is no table of this platform's calls"):
             transfer(max_attempts=3, history_table="people")
 
-    def test_without_a_history_table_nobody_was_called_unless_it_was_named(
-        self, database: Warehouse, sandbox: Any
+    @pytest.mark.parametrize("cap", [{"max_attempts": 1}, {"not_called_within_days": 3}])
+    def test_a_cap_whose_table_is_missing_calls_nobody_unless_the_dag_says_that_there_is_none_yet(
+        self, database: Warehouse, sandbox: Any, cap: dict[str, Any]
     ) -> None:
         fill(database, [("9876543210", "x")])
-        assert transfer(max_attempts=1)[1]["reasons"] == {"listed": 1}
-        with pytest.raises(AirflowFailException, match="history_table"):
-            transfer(max_attempts=1, history_table="calls_of_ours")
+        for table in ({}, {"history_table": "calls_of_ours"}):
+            with pytest.raises(AirflowFailException, match="history_table: there is no table"):
+                transfer(**cap, **table)
+        assert sandbox.state()["campaigns"] == []
+        assert transfer(**cap, history_table_may_be_missing=True)[1]["reasons"] == {"listed": 1}
 
     def test_countries_are_split_into_lists_of_their_own_when_asked(self, database: Warehouse, sandbox: Any) -> None:
         fill(database, [("9876543210", "x"), ("+14155552671", "y"), ("+447911123456", "z")])

@@ -1,0 +1,136 @@
+"""Whom the frequency cap protects, and that a cap which cannot be checked protects nobody in silence."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from ringg_provider.contacts.exclusions import Exclusions
+from ringg_provider.contacts.phones import PhoneCleaner
+from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.history.cap import FrequencyCap
+from ringg_provider.history.smartalex import smartalex_calls_table
+from ringg_provider.history.tables import calls_table
+from tests.support.databases import Warehouse
+
+TODAY = datetime.now(UTC)
+LONG_AGO = TODAY - timedelta(days=9)
+INDIA = PhoneCleaner("+91")
+
+
+@pytest.fixture(params=["warehouse", "sqlite_warehouse"])
+def database(request: pytest.FixtureRequest) -> Warehouse:
+    """PostgreSQL, then SQLite."""
+    return request.getfixturevalue(request.param)
+
+
+def protected(database: Warehouse, **cap: Any) -> tuple[set[int], set[int]]:
+    """Who is left out as called lately, and as called often enough, by the last digit of the number."""
+    exclusions = Exclusions()
+    table = cap.pop("calls", calls_table())
+    FrequencyCap(table, **cap).exclude(database.engine, exclusions, INDIA)
+    return tuple(  # type: ignore[return-value]
+        {digit for digit in range(10) if 919876543210 + digit in people}
+        for people in (exclusions.called_recently, exclusions.exhausted)
+    )
+
+
+def called(database: Warehouse, digit: int, table: sa.Table | None = None, **facts: Any) -> None:
+    calls = calls_table() if table is None else table
+    calls.create(database.engine, checkfirst=True)
+    number = f"+91987654321{digit}"
+    row = {"to_number_e164": number, "to_number": number, "first_read_at": TODAY, **facts}
+    with database.engine.begin() as connection:
+        count = connection.execute(sa.select(sa.func.count()).select_from(calls)).scalar_one()
+        connection.execute(calls.insert(), {"call_id": f"call {count}", **row})
+
+
+def test_a_call_of_the_last_days_protects_its_number(database: Warehouse) -> None:
+    called(database, 0, created_at=TODAY)
+    called(database, 1, created_at=LONG_AGO)
+    called(database, 2, created_at=LONG_AGO, attempted_at=TODAY)
+    assert protected(database, not_called_within_days=3) == ({0, 2}, set())
+    assert protected(database, not_called_within_days=30) == ({0, 1, 2}, set())
+
+
+def test_in_doubt_about_its_time_a_call_protects(database: Warehouse) -> None:
+    called(database, 0, first_read_at=TODAY)
+    called(database, 1, first_read_at=None)
+    called(database, 2, first_read_at=LONG_AGO)
+    assert protected(database, not_called_within_days=3) == ({0, 1}, set())
+
+
+def test_a_call_that_is_still_open_protects(database: Warehouse) -> None:
+    called(database, 0, created_at=LONG_AGO, is_final=False, history_state="open")
+    called(database, 1, created_at=LONG_AGO, is_final=False, history_state="incomplete")
+    assert protected(database, not_called_within_days=3) == ({0}, set())
+
+
+def test_as_many_calls_as_are_allowed_protect(database: Warehouse) -> None:
+    for digit in (0, 0, 0, 1, 1, 2):
+        called(database, digit, created_at=LONG_AGO)
+    assert protected(database, max_attempts=2) == (set(), {0, 1})
+    assert protected(database, max_attempts=3, not_called_within_days=3) == (set(), {0})
+
+
+def test_a_number_that_was_called_without_its_country_code_is_the_campaigns_countrys(database: Warehouse) -> None:
+    called(database, 0, to_number_e164=None, to_number="98765 43210", created_at=TODAY)
+    assert protected(database, not_called_within_days=3, max_attempts=1) == ({0}, {0})
+
+
+@pytest.mark.parametrize("cap", [{"not_called_within_days": 3}, {"max_attempts": 1}])
+class TestWhatCannotBeChecked:
+    """Before, a missing table was only warned about, and everybody was called."""
+
+    def test_a_table_that_is_not_there_is_an_error(self, database: Warehouse, cap: dict[str, Any]) -> None:
+        with pytest.raises(InvalidRequest, match="history_table: there is no table ringg_calls, so nobody") as caught:
+            protected(database, **cap)
+        assert caught.value.field == "history_table"
+        assert "history_table_may_be_missing=True" in str(caught.value)
+
+    def test_unless_the_dag_says_that_there_is_none_yet(
+        self, database: Warehouse, cap: dict[str, Any], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        assert protected(database, may_be_missing=True, **cap) == (set(), set())
+        assert "There is no table ringg_calls yet, so nobody counts as called before" in caplog.text
+        called(database, 0, created_at=TODAY)
+        assert protected(database, may_be_missing=True, **cap) != (set(), set()), "a table that is there is read"
+
+    @pytest.mark.parametrize("name", ["RINGG_CALLS", "calls.ringg_calls"])
+    def test_another_case_or_schema_is_an_error_that_names_the_table(
+        self, warehouse: Warehouse, cap: dict[str, Any], name: str
+    ) -> None:
+        called(warehouse, 0, created_at=TODAY)
+        with pytest.raises(InvalidRequest, match=rf"no table {name},.* There is public\.ringg_calls: write schema"):
+            protected(warehouse, calls=calls_table(name), **cap)
+
+    def test_a_table_of_another_shape_is_refused_by_name(self, database: Warehouse, cap: dict[str, Any]) -> None:
+        database.execute("CREATE TABLE ringg_calls (call_id TEXT, to_number_e164 TEXT, created_at TIMESTAMP)")
+        with pytest.raises(InvalidRequest, match=r"no table of this platform's calls; it has no .*attempted_at"):
+            protected(database, **cap)
+
+    def test_a_table_without_a_call_is_said_aloud(
+        self, database: Warehouse, cap: dict[str, Any], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        calls_table().create(database.engine)
+        assert protected(database, **cap) == (set(), set())
+        assert [record.levelno for record in caplog.records if "holds no call yet" in record.message] == [
+            logging.WARNING
+        ]
+
+    def test_calls_that_do_not_say_who_was_called_are_an_error(self, database: Warehouse, cap: dict[str, Any]) -> None:
+        # SmartAlex's newer API gives no number.
+        table = smartalex_calls_table()
+        called(database, 0, table, to_number_e164=None, to_number=None, created_at=TODAY)
+        with pytest.raises(InvalidRequest, match="no call in smartalex_calls says which number was called"):
+            protected(database, calls=table, **cap)
+        called(database, 0, table, created_at=TODAY)
+        assert protected(database, calls=table, **cap) != (set(), set())
+
+    def test_what_was_erased_is_no_doubt(self, database: Warehouse, cap: dict[str, Any]) -> None:
+        called(database, 0, to_number_e164=None, to_number=None, created_at=LONG_AGO, erased_at=TODAY)
+        assert protected(database, **cap) == (set(), set())
