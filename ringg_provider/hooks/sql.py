@@ -1,11 +1,19 @@
-"""Any SQL database that Airflow has a ``DbApiHook`` for, as a SQLAlchemy engine that keeps values to itself."""
+"""Any SQL database that Airflow has a ``DbApiHook`` for: its connections, and SQLAlchemy on the very same ones.
+
+What a connection demands (TLS, a schema, that nothing is written) stands in its extra, and only its hook knows what
+that means. So the hook opens every connection, SQLAlchemy's too; where that cannot be, a demand is refused by name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import copy
+import importlib
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
 from airflow.providers.common.compat.sdk import BaseHook
 from sqlalchemy.pool import NullPool
 
@@ -13,6 +21,23 @@ from ringg_provider.exceptions import InvalidRequest
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+#: What an engine holds to though it connects by itself, by the dialect's name.
+# https://airflow.apache.org/docs/apache-airflow-providers-google/stable/connections/bigquery.html
+_HELD_TO = {"bigquery": frozenset({"key_path", "keyfile_dict", "num_retries", "project", "use_legacy_sql"})}
+
+
+@contextmanager
+def sql_connection(conn_id: str, *, field: str = "sql_conn_id") -> Iterator[Any]:
+    """Open a DB-API connection, and close it at the end.
+
+    :param conn_id: the connection.
+    :param field: the parameter that named it, for the error. Default ``sql_conn_id``.
+    :return: a context manager that yields what the hook's ``get_conn`` gives.
+    :raises InvalidRequest: the connection is not one of a SQL database.
+    """
+    with closing(_sql_hook(conn_id, field).get_conn()) as connection:
+        yield connection
 
 
 @contextmanager
@@ -22,9 +47,10 @@ def sql_engine(conn_id: str, *, field: str = "sql_conn_id") -> Iterator[Engine]:
     :param conn_id: the connection.
     :param field: the parameter that named it, for the error. Default ``sql_conn_id``.
     :return: a context manager that yields the engine and closes its connections at the end.
-    :raises InvalidRequest: the connection is not one of a SQL database.
+    :raises InvalidRequest: the connection is not one of a SQL database, or demands in its extra what SQLAlchemy would
+        not hold to.
     """
-    engine = _engine(conn_id, field)
+    engine = engine_of(_sql_hook(conn_id, field), field=field)
     try:
         yield engine
     finally:
@@ -36,17 +62,103 @@ def unpooled_engine(conn_id: str, *, field: str = "sql_conn_id") -> Engine:
 
     :param conn_id: the connection.
     :param field: the parameter that named it, for the error. Default ``sql_conn_id``.
-    :raises InvalidRequest: the connection is not one of a SQL database.
+    :raises InvalidRequest: as above.
     """
-    return _engine(conn_id, field, poolclass=NullPool)
+    return engine_of(_sql_hook(conn_id, field), field=field, poolclass=NullPool)
 
 
-def _engine(conn_id: str, field: str, **options: Any) -> Engine:
-    hook = BaseHook.get_connection(conn_id).get_hook()
+def engine_of(hook: Any, *, field: str = "sql_conn_id", **options: Any) -> Engine:
+    """Make an engine whose connections the hook opens.
+
+    :param hook: a ``DbApiHook``.
+    :param field: the parameter that named its connection, for the error. Default ``sql_conn_id``.
+    :param options: for SQLAlchemy's ``create_engine``.
+    :raises InvalidRequest: now or at the first use: the connection demands what SQLAlchemy would not hold to.
+    """
+    opener = _Opener(hook, field)
+    opener.refuse_what_only_sqlalchemy_would_hold_to()
+    engine: Engine = hook.get_sqlalchemy_engine(engine_kwargs={"hide_parameters": True, **options})
+    if engine.dialect.name == "sqlite" and not isinstance(engine.pool, NullPool):
+        # A hook's connection is good in the thread that opened it only, and a pool hands it to others.
+        return engine_of(hook, field=field, poolclass=NullPool)
+    sa.event.listen(engine, "do_connect", opener.connect)
+    return engine
+
+
+def _sql_hook(conn_id: str, field: str) -> Any:
+    hook = BaseHook.get_hook(conn_id)
     if not hasattr(hook, "get_sqlalchemy_engine"):
         raise InvalidRequest(
             f"{field}: connection {conn_id!r} is not one of a SQL database that Airflow has a DbApiHook for.",
             field=field,
         )
-    engine: Engine = hook.get_sqlalchemy_engine(engine_kwargs={"hide_parameters": True, **options})
-    return engine
+    return hook
+
+
+class _Opener:
+    """Opens an engine's connections by a hook."""
+
+    def __init__(self, hook: Any, field: str) -> None:
+        self.hook = hook
+        self.field = field
+        self.conn_id = hook.get_conn_id()
+        self.extra: Mapping[str, Any] = BaseHook.get_connection(self.conn_id).extra_dejson
+        self.by_itself = False
+
+    def connect(self, dialect: Any, *_: Any) -> Any:
+        """What SQLAlchemy asks for a connection; None leaves it to SQLAlchemy."""
+        if self.by_itself:
+            return None
+        # Some hooks keep their connection and give it again; a pool needs several.
+        connection = copy.copy(self.hook).get_conn()
+        if dialect.name == "duckdb":
+            return importlib.import_module("duckdb_engine").ConnectionWrapper(connection)
+        if _package(type(connection).__module__) == _package(getattr(dialect.dbapi, "__name__", "")):
+            return _plain(connection)
+        connection.close()
+        self.refuse_what_only_the_hook_would_hold_to(dialect)
+        self.by_itself = True
+        return None
+
+    def refuse_what_only_sqlalchemy_would_hold_to(self) -> None:
+        """The hook of PostgreSQL reads `sqlalchemy_query` for SQLAlchemy's address alone."""
+        query = self.extra.get("sqlalchemy_query")
+        asked = query if isinstance(query, Mapping) else {}
+        if lost := [name for name, value in asked.items() if self.extra.get(name) != value]:
+            raise InvalidRequest(
+                f"{self.field}: the extra of connection {self.conn_id!r} has {', '.join(sorted(lost))} in"
+                " sqlalchemy_query, which its queries would not hold to. Write it into the extra itself.",
+                field=self.field,
+            )
+
+    def refuse_what_only_the_hook_would_hold_to(self, dialect: Any) -> None:
+        """The hook's driver is not the one that SQLAlchemy has for this database."""
+        held_to = _HELD_TO.get(dialect.name, frozenset()) | {"sqlalchemy_query", "sqlalchemy_scheme"}
+        # Airflow's forms store fields that were left empty, and some fields under a long name.
+        given = (name for name, value in self.extra.items() if value not in (None, "", False))
+        asked = {re.sub("^extra__.+?__", "", name) for name in given}
+        if lost := ", ".join(sorted(asked - held_to)):
+            raise InvalidRequest(
+                f"{self.field}: the extra of connection {self.conn_id!r} asks for {lost}. Its queries hold to that,"
+                f" but SQLAlchemy, which reads and writes the tables, has another driver for"
+                f" {dialect.name} ({dialect.driver}) and would not. Take it out, or sqlalchemy_scheme where that chose"
+                " the driver; or name another connection.",
+                field=self.field,
+            )
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _plain(connection: Any) -> Any:
+    """Undo what an extra says about rows and commits: SQLAlchemy wants tuples, and to commit itself."""
+    driver = _package(type(connection).__module__)
+    if driver == "psycopg":
+        connection.row_factory = importlib.import_module("psycopg.rows").tuple_row
+        connection.autocommit = False
+    elif driver == "psycopg2":
+        connection.cursor_factory = importlib.import_module("psycopg2.extensions").cursor
+    elif driver in ("MySQLdb", "pymysql"):
+        connection.cursorclass = importlib.import_module(f"{driver}.cursors").Cursor
+    return connection

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pendulum
-from airflow.providers.common.compat.sdk import BaseHook, BaseOperator
+from airflow.providers.common.compat.sdk import BaseOperator
 
 from ringg_provider.api.arguments import Count, DialPrefix, Parameters
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.contacts.reasons import Rejection
 from ringg_provider.exceptions import CampaignNotActive, InvalidRequest, PermanentError, WrongState
 from ringg_provider.hooks.smartalex import SmartAlexHook
+from ringg_provider.hooks.sql import sql_connection
 from ringg_provider.hours.schedule import read_time
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.progress import Progress
@@ -144,7 +144,8 @@ class SmartAlexAddContactsOperator(_SmartAlexOperator):
     :param sql: one SELECT with the columns ``phone`` and, optionally, ``first_name``, ``last_name``, ``email`` and
         ``company``.
     :param parameters: values for the query, in the driver's style. Templates in them are rendered; what comes of it is
-        never logged and never stored.
+        never logged and never stored. Beside them, a percent sign of the query is written ``%%`` where that
+        style has them.
     :param country_code: ``+91``: what a number without a code belongs to.
     :param contacts_per_request: default 500.
     :param smartalex_conn_id: the connection. Default ``smartalex_default``.
@@ -190,8 +191,10 @@ class SmartAlexAddContactsOperator(_SmartAlexOperator):
             return added
 
     def _people(self, parameters: Any) -> list[NewContact]:
-        connecting = closing(BaseHook.get_hook(self.sql_conn_id).get_conn())
-        with connecting as connection, open_rows(connection, self.sql, parameters) as rows:
+        with (
+            sql_connection(self.sql_conn_id) as connection,
+            open_rows(connection, self.sql, parameters) as rows,
+        ):
             return self._read(rows)
 
     def _read(self, rows: Rows) -> list[NewContact]:

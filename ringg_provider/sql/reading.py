@@ -8,6 +8,7 @@ that does not holds the whole result itself, whatever is done here.
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager, suppress
@@ -17,6 +18,9 @@ from typing import Any
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.sql.errors import mute
 
+#: Drivers whose parameters are written `%s` or `%(name)s`, and what may follow a percent sign there.
+_WITH_PERCENT_SIGNS = frozenset({"MySQLdb", "psycopg", "psycopg2", "pymysql"})
+_PERCENT_SIGN = re.compile(r"%(%|[sbt]|\([^)]*\)[sbt])?")
 # Seconds to wait for the server to take back a query.
 _PATIENCE = 5.0
 #: Rows per batch: enough to work column by column, little enough to be a few megabytes.
@@ -47,13 +51,17 @@ def open_rows(
     """Run a query and read it in batches.
 
     :param connection: a DB-API connection, such as `DbApiHook.get_conn()` gives; left open, its transaction undone.
-    :param sql: one SELECT (or WITH) statement, in the driver's own parameter style.
+    :param sql: one SELECT (or WITH) statement, in the driver's own parameter style. Where that is `%s` or `%(name)s`, a
+        percent sign beside parameters is written `%%`; without parameters it is an ordinary one.
     :param parameters: values for it; never logged.
     :param field: the parameter that the statement came from, for errors.
     :param batch_rows: rows per batch.
     :raises QueryFailed, DatabaseUnavailable: the database refused the statement, at once or while it was read.
-    :raises InvalidRequest: the statement returns no columns, or two of the same name.
+    :raises InvalidRequest: the statement returns no columns, or two of the same name, or has a single percent sign
+        beside parameters.
     """
+    if parameters:
+        _check_percent_signs(connection, sql, field)
     cursor = mute(field, _streaming_cursor, connection)
     try:
         mute(field, cursor.execute, sql, *([parameters] if parameters else []))
@@ -98,12 +106,30 @@ def _batches_ahead(cursor: Any, first: Any, size: int, field: str) -> Generator[
         reader.shutdown(wait=False)
 
 
+def _driver(connection: Any) -> str:
+    return type(connection).__module__.partition(".")[0]
+
+
 def _is_psycopg(connection: Any) -> bool:
-    return type(connection).__module__.partition(".")[0] == "psycopg"
+    return _driver(connection) == "psycopg"
+
+
+def _check_percent_signs(connection: Any, sql: str, field: str) -> None:
+    """Each driver has words of its own for it, and some of them quote the statement from there on."""
+    if _driver(connection) not in _WITH_PERCENT_SIGNS:
+        return
+    for sign in _PERCENT_SIGN.finditer(sql):
+        if sign.group(1) is None:
+            line = sql.count("\n", 0, sign.start()) + 1
+            raise InvalidRequest(
+                f"{field}: line {line} has a single %, which begins the name of a parameter. Beside parameters, write"
+                " %% for every other percent sign, in LIKE and in comments too.",
+                field=field,
+            )
 
 
 def _streaming_cursor(connection: Any) -> Any:
-    driver = type(connection).__module__.partition(".")[0]
+    driver = _driver(connection)
     if _is_psycopg(connection):
         rows = importlib.import_module("psycopg.rows")
         return connection.cursor(name="ringg_contacts", row_factory=rows.tuple_row)

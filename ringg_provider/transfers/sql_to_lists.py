@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import sqlalchemy as sa
-from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, ObjectStoragePath
+from airflow.providers.common.compat.sdk import BaseOperator, ObjectStoragePath
 
 from ringg_provider.api.arguments import BlankText, Count, Days, DialPrefix, Parameters, RowsOrShare
 from ringg_provider.contacts.lists import ContactList, Form, ListWriter
@@ -28,7 +28,7 @@ from ringg_provider.exceptions import InvalidContacts, InvalidRequest, Permanent
 from ringg_provider.history.cap import FrequencyCap
 from ringg_provider.history.tables import CALLS, calls_table
 from ringg_provider.hooks.platform import PlatformHook
-from ringg_provider.hooks.sql import sql_engine
+from ringg_provider.hooks.sql import sql_connection, sql_engine
 from ringg_provider.hours.plan import Held
 from ringg_provider.hours.planner import WindowPlanner
 from ringg_provider.hours.rules import Purpose, load_rules
@@ -85,7 +85,8 @@ class SqlToListsOperator(BaseOperator):
     :param sql_conn_id: connection of the database; any ``DbApiHook``.
     :param sql: one SELECT. PostgreSQL and MySQL are read through a server-side cursor.
     :param parameters: values for the query, in the driver's style. Templates in them are rendered; what comes of it is
-        never logged and never stored.
+        never logged and never stored. Beside them, a percent sign of the query is written ``%%`` where that
+        style has them.
     :param agent_id: the outbound agent that speaks.
     :param campaign_name: a label for people; lists of one run are numbered after it.
     :param phone_column: column with the telephone numbers, in any spelling.
@@ -331,11 +332,6 @@ class SqlToListsOperator(BaseOperator):
 
     def _read(self, sifter: Sifter, parameters: Any) -> None:
         """Run the queries, and let the sifter put every row somewhere."""
-        hook = BaseHook.get_hook(self.sql_conn_id)
-        if not hasattr(hook, "get_conn") or not hasattr(hook, "get_sqlalchemy_engine"):
-            raise InvalidRequest(
-                f"sql_conn_id: connection {self.sql_conn_id!r} is not a SQL database.", field="sql_conn_id"
-            )
         if self.not_called_within_days is not None or self.max_attempts is not None:
             cap = FrequencyCap(
                 type(self).describe_history(self.history_table or self.default_history_table),
@@ -345,7 +341,7 @@ class SqlToListsOperator(BaseOperator):
             )
             with sql_engine(self.sql_conn_id) as engine:
                 cap.exclude(engine, sifter.exclusions, sifter.cleaner)
-        with closing(hook.get_conn()) as connection:
+        with sql_connection(self.sql_conn_id) as connection:
             if self.suppression_sql:
                 with open_rows(connection, self.suppression_sql, field="suppression_sql") as rows:
                     sifter.exclusions.suppress(rows, sifter.cleaner, with_keys=self.contact_key is not None)

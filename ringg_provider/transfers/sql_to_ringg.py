@@ -55,7 +55,8 @@ class SqlToRinggOperator(SqlToListsOperator):
     :param sql_conn_id: connection of the database; any ``DbApiHook``.
     :param sql: one SELECT. PostgreSQL and MySQL are read through a server-side cursor.
     :param parameters: values for the query, in the driver's style. Templates in them are rendered; what comes of it is
-        never logged and never stored.
+        never logged and never stored. Beside them, a percent sign of the query is written ``%%`` where that
+        style has them.
     :param ringg_conn_id: the connection. Default ``ringg_default``.
     :param agent_id: the outbound agent that speaks.
     :param campaign_name: a label for people; lists of one run are numbered after it.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -13,7 +12,7 @@ from ringg_provider.api.arguments import DialPrefix, Parameters
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.hooks.ringg import RinggHook
-from ringg_provider.hooks.sql import sql_engine
+from ringg_provider.hooks.sql import sql_connection
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.private import Private
 from ringg_provider.ringg.requests import Terminate
@@ -140,9 +139,8 @@ class RinggTerminateOperator(BaseOperator):
 
     def _selected(self, parameters: Any) -> Iterator[Any]:
         with (
-            sql_engine(str(self.sql_conn_id)) as engine,
-            closing(engine.raw_connection()) as pooled,
-            open_rows(pooled.driver_connection, str(self.sql), parameters) as rows,
+            sql_connection(str(self.sql_conn_id)) as connection,
+            open_rows(connection, str(self.sql), parameters) as rows,
         ):
             for batch in rows.batches:
                 yield from (row[0] for row in batch)
