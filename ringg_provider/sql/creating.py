@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.sql.errors import begin_again
 
 # A database may have thousands, and asking each takes its time.
 _SCHEMAS_SEARCHED = 50
@@ -72,14 +74,8 @@ def create_tables(engine: sa.Engine, *tables: sa.Table) -> None:
     :param tables: see `described`.
     """
     for table in tables:
-        if is_there(engine, table):
-            continue
-        try:
-            table.create(engine, checkfirst=False)
-        except DBAPIError:
-            # Between the look and the attempt another run may have created it.
-            if not is_there(engine, table):
-                raise
+        if not is_there(engine, table):
+            _make(partial(table.create, engine, checkfirst=False), partial(is_there, engine, table))
 
 
 def add_missing_columns(engine: sa.Engine, table: sa.Table) -> None:
@@ -102,13 +98,10 @@ def add_missing_columns(engine: sa.Engine, table: sa.Table) -> None:
 
     for column in missing():
         as_ddl = sa.schema.CreateColumn(column).compile(dialect=engine.dialect)
-        try:
-            with engine.begin() as connection:
-                connection.exec_driver_sql(f"ALTER TABLE {name} ADD {as_ddl}")
-        except DBAPIError:
-            # Between the look and the attempt another run may have added it.
-            if column.name in {still.name for still in missing()}:
-                raise
+        _make(
+            partial(_execute, engine, f"ALTER TABLE {name} ADD {as_ddl}"),
+            lambda added=column: added not in missing(),  # type: ignore[misc]
+        )
 
 
 def create_view(engine: sa.Engine, view: sa.Table, query: sa.Select[Any]) -> str | None:
@@ -122,14 +115,26 @@ def create_view(engine: sa.Engine, view: sa.Table, query: sa.Select[Any]) -> str
     if not _has_view(engine, view):
         selected = query.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True})
         name = engine.dialect.identifier_preparer.format_table(view)
-        try:
-            with engine.begin() as connection:
-                connection.exec_driver_sql(f"CREATE VIEW {name} AS {selected}")
+        made = _make(partial(_execute, engine, f"CREATE VIEW {name} AS {selected}"), partial(_has_view, engine, view))
+        if made:
             return None
-        except DBAPIError:
-            if not _has_view(engine, view):
-                raise
     return sa.inspect(engine).get_view_definition(view.name, schema=view.schema) or ""
+
+
+def _execute(engine: sa.Engine, statement: str) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+
+
+def _make(make: Callable[[], None], is_made: Callable[[], bool]) -> bool:
+    """Make something; False when another run has done so between the look and the attempt."""
+    try:
+        begin_again(make)
+    except DBAPIError:
+        if not is_made():
+            raise
+        return False
+    return True
 
 
 def _has_view(engine: sa.Engine, view: sa.Table) -> bool:
