@@ -163,7 +163,7 @@ class LaunchOperator(BaseOperator):
                 self._stop_as_told(context, launched.list_id)
         if not self.wait_for_completion:
             return launched.list_id
-        return self._wait(context, launched.list_id)
+        return self._wait(context, launched)
 
     def take_ledger_of(self, item: LaunchItem) -> str:
         """Start a list that stands in a ledger through that ledger, also where the DAG forgot to name it here.
@@ -216,34 +216,29 @@ class LaunchOperator(BaseOperator):
 
     # Waiting.
 
-    def _wait(self, context: Context, campaign_id: str) -> str:
+    def _wait(self, context: Context, launched: Launched) -> str:
         now = time.time()
         deadline = None if self.timeout is None else now + self.timeout
-        if self.deferrable:
+        campaign_id = launched.list_id
+        with failing_without_retry():
+            if not self.deferrable:
+                return self._wait_here(context, campaign_id, deadline)
+            # What was started before may have ended long ago.
+            if launched.adopted and (last := self._until_ended(campaign_id, now)) is not None:
+                return ended(campaign_id, last.stage, last.status)
+            if self.told_to_stop:
+                self._stop_as_told(context, campaign_id)
             self.defer(
                 trigger=self.completion_trigger(campaign_id, deadline, kill_deadline(self, context)),
                 method_name="execute_complete",
                 kwargs={"campaign_id": campaign_id},
                 timeout=None,
             )
-        with failing_without_retry():
-            return self._wait_here(context, campaign_id, deadline)
+            raise AssertionError("defer() always raises")
 
     def _wait_here(self, context: Context, campaign_id: str, deadline: float | None) -> str:
-        reporter = ProgressReporter(campaign_id)
-
-        def look() -> Progress | None:
-            progress = self.read_progress(campaign_id)
-            reporter.report(progress, self.log)
-            return progress if progress.stage.is_final else None
-
         try:
-            last = wait_until(
-                look,
-                poll_interval=self.poll_interval,
-                deadline=deadline,
-                told_to_stop=lambda: self.told_to_stop,
-            )
+            last = self._until_ended(campaign_id, deadline)
         except AirflowTaskTimeout:
             self._cancel(campaign_id)
             raise
@@ -252,6 +247,19 @@ class LaunchOperator(BaseOperator):
         if self.told_to_stop:
             self._stop_as_told(context, campaign_id)
         raise waited_too_long(campaign_id)
+
+    def _until_ended(self, campaign_id: str, deadline: float | None) -> Progress | None:
+        """The last sighting; None when the campaign has not ended by the deadline."""
+        reporter = ProgressReporter(campaign_id)
+
+        def look() -> Progress | None:
+            progress = self.read_progress(campaign_id)
+            reporter.report(progress, self.log)
+            return progress if progress.stage.is_final else None
+
+        return wait_until(
+            look, poll_interval=self.poll_interval, deadline=deadline, told_to_stop=lambda: self.told_to_stop
+        )
 
     @with_checked_arguments
     def execute_complete(

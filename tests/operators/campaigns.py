@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -47,6 +48,18 @@ def checked(platform: Any, list_id: str) -> str:
 def started(platform: Any) -> int:
     """How many starts there were, of all lists."""
     return sum(campaign["launches"] for campaign in platform.state()["campaigns"])
+
+
+class Pauses:
+    """Stands in for the waiting between two looks: notes it, and does what is planned for a number."""
+
+    def __init__(self, **plan: Callable[[], Any]) -> None:
+        self.seconds: list[float] = []
+        self.plan = {int(number.removeprefix("after_")): act for number, act in plan.items()}
+
+    def __call__(self, seconds: float, told_to_stop: Callable[[], bool]) -> None:
+        self.seconds.append(seconds)
+        self.plan.get(len(self.seconds), lambda: None)()
 
 
 class refused:  # noqa: N801 - reads like pytest.raises

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -191,6 +192,50 @@ def test_two_lists_of_the_same_people_under_one_key_are_one_start(
 
 
 # Waiting.
+
+
+@both_flows
+@pytest.mark.parametrize(
+    ("status", "error"), [("completed", None), ("failed", CampaignFailed), ("terminated", CampaignTerminated)]
+)
+def test_a_campaign_that_was_adopted_and_has_ended_is_not_waited_for_in_the_triggerer(
+    sandbox: Sandbox, upload: Any, flow: str, status: str, error: type[Exception] | None
+) -> None:
+    list_id = upload(flow)
+    starting(flow, list_id).execute(context())
+    sandbox.settings(forced_statuses={list_id: status})
+    again = starting(flow, list_id, wait_for_completion=True, deferrable=True)
+    if error is None:
+        assert again.execute(context()) == list_id
+    else:
+        with pytest.raises(AirflowFailException) as caught:
+            again.execute(context())
+        assert type(caught.value.__cause__) is error
+
+
+def test_a_campaign_that_was_adopted_and_cannot_be_read_now_is_waited_for_in_the_triggerer(
+    sandbox: Sandbox, upload: Any
+) -> None:
+    list_id = upload("standard")
+    starting("standard", list_id).execute(context())
+    sandbox.settings(forced_statuses={list_id: "ongoing"})
+    sandbox.fault(method="GET", path="/campaign/all", kind="status", status=500, skip=1)
+    deferred_by(starting("standard", list_id, wait_for_completion=True, deferrable=True))
+
+
+def test_an_upload_that_cannot_be_read_now_and_then_is_waited_for(sandbox: Sandbox, upload: Any) -> None:
+    list_id = upload("large")
+    sandbox.settings(forced_statuses={list_id: "verifying"})
+    item = {"list_id": list_id, "flow": "large", "agent_id": AGENT, "country_code": "+91", "call_config": CONFIG}
+    operator = RinggLaunchOperator(
+        **COMMON, launch=item, from_numbers=[LINE], deferrable=False, upload_poll_interval=0.2
+    )
+    status = {"method": "GET", "path": "/campaign/upload-status"}
+    sandbox.fault(**status, kind="status", status=500, skip=1)
+    sandbox.fault(**status, kind="status", status=429, headers={"Retry-After": "0.3"}, skip=2, times=5)
+    threading.Timer(1.5, lambda: sandbox.settings(forced_statuses={})).start()
+    assert operator.execute(context()) == list_id
+    assert launches(sandbox) == [1]
 
 
 @both_generations

@@ -1,4 +1,4 @@
-"""Credits that run out: waited for before a start, and noticed while a campaign waits for them."""
+"""Whether a list can be paid, and waiting until it can."""
 
 from __future__ import annotations
 
@@ -8,154 +8,20 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowSkipException, AirflowTaskTimeout, TaskDeferred
 
 from ringg_provider.exceptions import InsufficientBalance, InvalidRequest, UnexpectedResponse
-from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.operators import waiting
-from ringg_provider.operators.ringg import (
-    RinggCheckBalanceOperator,
-    RinggSaveCampaignOperator,
-    RinggStartCampaignOperator,
-    RinggUploadCsvOperator,
-)
-from ringg_provider.ringg.campaigns import RinggListing
-from ringg_provider.sensors.ringg import RinggCampaignSensor
-from ringg_provider.triggers.ringg import RinggBalanceTrigger, RinggCampaignTrigger
-from tests.operators.campaigns import COMMON, LINE, NOON, checked, refused, state_of, upload
+from ringg_provider.operators.ringg import RinggCheckBalanceOperator, RinggUploadCsvOperator
+from ringg_provider.triggers.ringg import RinggBalanceTrigger
+from tests.operators.campaigns import NOON, Pauses, checked, refused, upload
 from tests.support.tasks import context
 
 GENERATIONS = pytest.mark.parametrize("platform", ["g2", "g3"], indirect=True)
-RUN_OUT = "out of credits"
 
 
 def asked(platform: Any, end_of_path: str) -> int:
     return sum(request["path"].endswith(end_of_path) for request in platform.requests())
-
-
-# While a campaign runs.
-
-
-@pytest.fixture
-def both_stalled(platform: Any, saved: str, contacts: str, clock: Any) -> list[str]:
-    """Two campaigns in the middle of their hours, whose workspace has nothing left."""
-    lists = [saved, upload(RinggSaveCampaignOperator, contacts, campaign_start_time="2027-03-01T13:00")]
-    for list_id in lists:
-        RinggStartCampaignOperator(list_id=list_id, from_numbers=LINE, **COMMON).execute(context())
-    platform.settings(balance=0)
-    clock.move_to(NOON + timedelta(hours=2))
-    assert [state_of(platform, list_id) for list_id in lists] == ["ongoing", "ongoing"]
-    return lists
-
-
-@pytest.fixture
-def stalled(both_stalled: list[str]) -> str:
-    """One of them."""
-    return both_stalled[0]
-
-
-def let_it_end(platform: Any, clock: Any) -> None:
-    clock.move_to(NOON + timedelta(hours=6))
-
-
-class Pauses:
-    """Stands in for the waiting between two looks: counts, and does what is planned for a number."""
-
-    def __init__(self, **plan: Callable[[], Any]) -> None:
-        self.count = 0
-        self.plan = {int(number.removeprefix("after_")): act for number, act in plan.items()}
-
-    def __call__(self, seconds: float, told_to_stop: Callable[[], bool]) -> None:
-        assert seconds == 60
-        self.count += 1
-        self.plan.get(self.count, lambda: None)()
-
-
-@GENERATIONS
-def test_a_waiting_task_says_once_that_the_credits_ran_out_and_asks_for_them_rarely(
-    platform: Any, stalled: str, clock: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    operator = RinggStartCampaignOperator(
-        list_id=stalled, from_numbers=LINE, wait_for_completion=True, poll_interval=60, **COMMON
-    )
-    heard: list[int] = []
-    pauses = Pauses(
-        after_5=lambda: heard.append(capsys.readouterr().out.count(RUN_OUT)),
-        after_16=lambda: heard.append(capsys.readouterr().out.count(RUN_OUT)),
-        after_20=lambda: let_it_end(platform, clock),
-    )
-    monkeypatch.setattr(waiting, "sleep_until_told", pauses)
-    before = asked(platform, "/workspace")
-    operator.execute(context())
-    assert heard == [0, 1]
-    assert asked(platform, "/workspace") - before == 3  # at the looks 6, 11 and 16
-
-
-def test_a_top_up_is_seen_and_the_next_time_is_said_again(
-    platform: Any, stalled: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    sensor = RinggCampaignSensor(task_id="task", ringg_conn_id="ringg_sandbox", campaign_id=stalled)
-    with sensor.hook:
-        for _ in range(6):
-            assert not sensor.look().is_done
-        assert capsys.readouterr().out.count(RUN_OUT) == 1
-        # What is topped up here is used up by the calls of the moment: the sandbox's time stands still.
-        platform.settings(balance=1000)
-        for _ in range(5):
-            sensor.look()
-        said = capsys.readouterr().out
-        assert "is ongoing" in said
-        assert RUN_OUT not in said
-
-
-def test_credits_that_cannot_be_read_prove_nothing(
-    platform: Any, stalled: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    sensor = RinggCampaignSensor(task_id="task", ringg_conn_id="ringg_sandbox", campaign_id=stalled)
-    platform.fault(method="GET", path="/workspace", kind="status", status=403, times=1)
-    with sensor.hook:
-        for _ in range(15):
-            assert not sensor.look().is_done
-        assert RUN_OUT not in capsys.readouterr().out
-        sensor.look()
-        assert RUN_OUT in capsys.readouterr().out
-
-
-@GENERATIONS
-async def test_all_campaigns_in_one_triggerer_ask_for_the_credits_once(
-    platform: Any, both_stalled: list[str], contacts: str
-) -> None:
-    unstarted = await asyncio.to_thread(upload, RinggSaveCampaignOperator, contacts)
-    before = await asyncio.to_thread(asked, platform, "/workspace")
-    async with await RinggHook("ringg_sandbox").aclient() as client:
-        listing = RinggListing(client)
-        wanted = {*both_stalled, unstarted}
-        sightings = [await listing.read_listing(wanted) for _ in range(7)]
-    for list_id in both_stalled:
-        assert [seen[list_id].out_of_credits for seen in sightings] == [False] * 5 + [True] * 2
-    # What has not been started does not stand still.
-    assert not sightings[-1][unstarted].out_of_credits
-    assert await asyncio.to_thread(asked, platform, "/workspace") - before == 1
-
-
-async def test_the_trigger_warns_and_goes_on_waiting(
-    platform: Any, stalled: str, clock: Any, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
-) -> None:
-    trigger = RinggCampaignTrigger(ringg_conn_id="ringg_sandbox", campaign_id=stalled, poll_interval=0.01)
-    events = trigger.run()
-    ending = asyncio.ensure_future(anext(events))
-    said = ""
-    while RUN_OUT not in said + caplog.text:
-        assert not ending.done()
-        await asyncio.sleep(0)
-        said += capsys.readouterr().out
-    let_it_end(platform, clock)
-    event = await ending
-    assert event.payload["status"] == "completed"
-    assert (said + caplog.text).count(RUN_OUT) == 1
-
-
-# Before a start.
 
 
 @pytest.fixture
@@ -213,7 +79,36 @@ def test_a_shortfall_skips_or_goes_on_as_told(platform: Any, unpaid: str) -> Non
 def test_it_waits_for_a_top_up(platform: Any, unpaid: str, pauses: Any) -> None:
     waited = pauses(after_3=lambda: platform.settings(balance=10))
     assert check_balance(unpaid, on_shortfall="wait").execute(context())["sufficient"] is True
-    assert waited.count == 3
+    assert waited.seconds == [60] * 3
+
+
+@pytest.mark.parametrize(
+    ("trouble", "pause"),
+    [
+        ({"kind": "status", "status": 500}, 60),
+        ({"kind": "status", "status": 429, "headers": {"Retry-After": "300"}}, 300),
+    ],
+    ids=["500", "429"],
+)
+def test_a_platform_that_is_briefly_unwell_ends_no_wait(
+    platform: Any, unpaid: str, pauses: Any, trouble: dict[str, Any], pause: float
+) -> None:
+    def pay_and_fall_ill() -> None:
+        platform.fault(path="/campaign/check-balance", **trouble)
+        platform.settings(balance=10)
+
+    waited = pauses(after_2=pay_and_fall_ill)
+    assert check_balance(unpaid, on_shortfall="wait").execute(context())["sufficient"] is True
+    assert waited.seconds == [60, 60, pause]
+
+
+def test_a_ready_list_whose_state_cannot_be_read_now_is_asked_for_again(
+    platform: Any, uploaded: str, pauses: Any
+) -> None:
+    platform.fault(path="/campaign/upload-status", kind="status", status=500)
+    waited = pauses()
+    assert check_balance(uploaded, on_shortfall="wait").execute(context())["sufficient"] is True
+    assert waited.seconds == [60]
 
 
 def test_it_gives_up_when_nobody_topped_up_in_time(platform: Any, unpaid: str, pauses: Any, clock: Any) -> None:
@@ -222,7 +117,7 @@ def test_it_gives_up_when_nobody_topped_up_in_time(platform: Any, unpaid: str, p
     )
     with refused(InsufficientBalance, "Nobody topped up in time"):
         check_balance(unpaid, on_shortfall="wait", timeout=3600).execute(context())
-    assert waited.count == 2
+    assert waited.seconds == [60] * 2
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -290,7 +185,39 @@ async def test_the_triggerer_gives_up_at_the_deadline_and_so_does_the_task(platf
             resume(nonsense)
 
 
-def test_a_task_that_was_told_of_a_change_too_early_waits_on(platform: Any, unpaid: str) -> None:
+def test_a_task_that_was_told_of_a_change_too_early_waits_on_with_the_deadlines_that_it_had(
+    platform: Any, unpaid: str
+) -> None:
     operator = check_balance(unpaid, on_shortfall="wait")
+    deadlines = {"deadline": NOON.timestamp() + 60, "kill_deadline": NOON.timestamp() + 90}
+    with pytest.raises(TaskDeferred) as again:
+        operator.execute_complete(context(), {"id": unpaid, "status": "changed"}, **deadlines)
+    assert again.value.kwargs == deadlines
+    arguments = again.value.trigger.serialize()[1]
+    assert {name: arguments[name] for name in deadlines} == deadlines
+
+
+@pytest.mark.parametrize("status", [500, 429])
+def test_a_platform_that_is_briefly_unwell_is_left_to_the_triggerer(platform: Any, unpaid: str, status: int) -> None:
+    operator = check_balance(unpaid, on_shortfall="wait")
+    operator.deferrable = True
+    fault = {"path": "/campaign/check-balance", "kind": "status", "status": status, "headers": {"Retry-After": "300"}}
+    platform.fault(**fault)
     with pytest.raises(TaskDeferred):
-        operator.execute_complete(context(), {"id": unpaid, "status": "changed"}, deadline=NOON.timestamp() + 60)
+        operator.execute(context())
+    platform.fault(**fault)
+    with pytest.raises(TaskDeferred):
+        operator.execute_complete(context(), {"id": unpaid, "status": "changed"})
+
+
+def test_execution_timeout_goes_on_counting_while_the_task_is_deferred(platform: Any, unpaid: str) -> None:
+    operator = check_balance(unpaid, on_shortfall="wait", execution_timeout=timedelta(minutes=10))
+    operator.deferrable = True
+    attempt = context()
+    with pytest.raises(TaskDeferred) as waiting_there:
+        operator.execute(attempt)
+    kill_deadline = attempt["ti"].start_date.timestamp() + 600
+    assert waiting_there.value.trigger.serialize()[1]["kill_deadline"] == kill_deadline
+    over = {"id": unpaid, "status": "execution_timeout", "message": "is still short of credits"}
+    with pytest.raises(AirflowTaskTimeout, match="still short of credits"):
+        operator.execute_complete(context(), over)
