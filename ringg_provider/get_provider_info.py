@@ -99,6 +99,11 @@ def get_provider_info() -> dict[str, Any]:
                         "description": "How long one request may wait for the platform.",
                         "schema": {"type": ["number", "null"], "minimum": 1},
                     },
+                    "verify": {
+                        "label": "CA certificates",
+                        "description": "Path of a file or folder of CA certificates to trust, not the public ones.",
+                        "schema": {"type": ["string", "null"]},
+                    },
                     "history_requests_per_minute": {
                         "label": "History requests per minute",
                         "description": "How often the call history may be read; the platform allows 10.",
@@ -125,6 +130,11 @@ def get_provider_info() -> dict[str, Any]:
                         "label": "Timeout in seconds",
                         "description": "How long one request may wait for the platform.",
                         "schema": {"type": ["number", "null"], "minimum": 1},
+                    },
+                    "verify": {
+                        "label": "CA certificates",
+                        "description": "Path of a file or folder of CA certificates to trust, not the public ones.",
+                        "schema": {"type": ["string", "null"]},
                     },
                     "generation": {
                         "label": "API generation",

@@ -6,13 +6,14 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import BaseHook
 
 from ringg_provider.api.addresses import is_loopback
 from ringg_provider.api.client import ApiClient, AsyncApiClient
 from ringg_provider.api.messages import Timeouts
 from ringg_provider.exceptions import AuthenticationError, InvalidRequest, RinggProviderError
+from ringg_provider.hooks.options import LONGEST, ConnectionOptions
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
@@ -61,11 +62,11 @@ class PlatformHook(BaseHook, ABC, Generic[C, A]):
         """The client, made at the first use and closed with the hook.
 
         :raises AuthenticationError: the connection has no API key.
-        :raises InvalidRequest: its host is not a usable base URL.
+        :raises InvalidRequest: its host is not a usable base URL, or an option breaks its rule.
         """
         if self._client is None:
             connection = self.get_connection(self.conn_id)
-            made: C = self.client_class(**self.client_options(connection, connection.extra_dejson))
+            made: C = self.client_class(**self.client_options(connection, ConnectionOptions.of(connection)))
             self._client = made
         return self._client
 
@@ -77,10 +78,14 @@ class PlatformHook(BaseHook, ABC, Generic[C, A]):
     def campaign_url(self, campaign_id: str) -> str:
         """Where a person sees the campaign: the connection's ``dashboard_url``, a sandbox's page, or the dashboard."""
         if self._campaign_page is None:
-            base = urlsplit(self.base_url)
-            default = f"{base.scheme}://{base.netloc}/" if is_loopback(base.hostname or "") else self.dashboard_url
-            self._campaign_page = str(self.get_connection(self.conn_id).extra_dejson.get("dashboard_url") or default)
+            connection = self.get_connection(self.conn_id)
+            self._campaign_page = self._page_of(connection, ConnectionOptions.of(connection))
         return self._campaign_page.replace("{campaign_id}", campaign_id)
+
+    def _page_of(self, connection: Connection, options: ConnectionOptions) -> str:
+        base = urlsplit(self._base_url(connection))
+        default = f"{base.scheme}://{base.netloc}/" if is_loopback(base.hostname or "") else self.dashboard_url
+        return options.url("dashboard_url") or default
 
     async def aclient(self) -> A:
         """A client for an event loop; the caller closes it. Raises what :attr:`client` raises."""
@@ -90,7 +95,7 @@ class PlatformHook(BaseHook, ABC, Generic[C, A]):
     async def aclient_options(self) -> dict[str, Any]:
         """What :meth:`aclient` makes its client from, ``api_key`` and ``base_url`` among it."""
         connection = await get_async_connection(self.conn_id, hook=type(self))
-        return self.client_options(connection, await get_async_extra_dejson(connection))
+        return self.client_options(connection, await ConnectionOptions.aof(connection))
 
     def get_conn(self) -> C:
         """The same as :attr:`client`, by Airflow's name for it."""
@@ -117,30 +122,23 @@ class PlatformHook(BaseHook, ABC, Generic[C, A]):
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def client_options(self, connection: Connection, extra: dict[str, Any]) -> dict[str, Any]:
+    def client_options(self, connection: Connection, options: ConnectionOptions) -> dict[str, Any]:
         """The clients' arguments out of a connection."""
         if not connection.password:
             raise AuthenticationError(
                 f"Connection {self.conn_id!r} has no API key: put the workspace's key into its password."
             )
-        options: dict[str, Any] = {"api_key": connection.password, "base_url": self._base_url(connection)}
-        timeout = self.number_in(extra, "timeout", "a number of seconds")
+        # Read while nothing has been sent: who has just launched a campaign must not fail over its page.
+        self._campaign_page = self._page_of(connection, options)
+        made: dict[str, Any] = {
+            "api_key": connection.password,
+            "base_url": self._base_url(connection),
+            "verify": options.certificates("verify"),
+        }
+        timeout = options.number("timeout", unit=" of seconds", most=LONGEST)
         if timeout is not None:
-            options["timeout"] = Timeouts(read=timeout, write=timeout)
-        return options
-
-    def number_in(self, extra: dict[str, Any], name: str, what: str = "a number") -> float | None:
-        """A number among the connection's options; None when it is left out.
-
-        :raises InvalidRequest: it is something else.
-        """
-        given = extra.get(name)
-        if given in (None, ""):
-            return None
-        try:
-            return float(given)
-        except (TypeError, ValueError) as error:
-            raise InvalidRequest(f"Connection {self.conn_id!r}: {name} must be {what}.", field=name) from error
+            made["timeout"] = Timeouts(read=timeout, write=timeout)
+        return made
 
     def _base_url(self, connection: Connection) -> str:
         """The base URL that a connection means, however its parts were entered (form, URI or JSON)."""
@@ -152,9 +150,13 @@ class PlatformHook(BaseHook, ABC, Generic[C, A]):
             # A connection URI keeps the scheme apart: ringg://:key@http%3A%2F%2F... is the other spelling.
             scheme = connection.schema if connection.schema in ("http", "https") else "https"
             host = f"{scheme}://{host}"
-        parts = urlsplit(host)
-        netloc = parts.netloc
-        if connection.port and parts.port is None:
-            netloc = f"{netloc}:{connection.port}"
+        try:
+            parts = urlsplit(host)
+            port = parts.port or connection.port
+        except ValueError:
+            raise InvalidRequest(
+                f"Connection {self.conn_id!r}: host must be a base URL such as {production}.", field="host"
+            ) from None
+        netloc = parts.netloc if parts.port or not port else f"{parts.netloc}:{port}"
         path = parts.path.rstrip("/") or urlsplit(production).path
         return urlunsplit((parts.scheme, netloc, path, "", ""))

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ringg_provider.api.rate_limit import Pacer
+from ringg_provider.hooks.options import ConnectionOptions
 from ringg_provider.hooks.platform import PlatformHook
 from ringg_provider.ringg import AsyncRinggClient, RinggClient
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection
+
+_HISTORY_PACE = "history_requests_per_minute"
 
 
 class RinggHook(PlatformHook[RinggClient, AsyncRinggClient]):
@@ -38,9 +45,20 @@ class RinggHook(PlatformHook[RinggClient, AsyncRinggClient]):
 
         return {
             "timeout": IntegerField("Timeout in seconds", widget=BS3TextFieldWidget()),
+            "verify": StringField("CA certificates", widget=BS3TextFieldWidget()),
             "history_requests_per_minute": IntegerField("History requests per minute", widget=BS3TextFieldWidget()),
             "dashboard_url": StringField("Campaign page", widget=BS3TextFieldWidget()),
         }
+
+    def client_options(self, connection: Connection, options: ConnectionOptions) -> dict[str, Any]:
+        """The clients' arguments out of a connection."""
+        options.number(_HISTORY_PACE)
+        return super().client_options(connection, options)
+
+    def history_pacer(self) -> Pacer:
+        """The pace at which the call history may be read: the vendor's, or the connection's own."""
+        per_minute = ConnectionOptions.of(self.get_connection(self.conn_id)).number(_HISTORY_PACE)
+        return Pacer() if per_minute is None else Pacer(period=60.0 * Pacer.LIMIT / per_minute)
 
     def workspace_in_words(self) -> str:
         """Whose workspace it is and what it may still spend."""

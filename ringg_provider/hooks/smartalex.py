@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from ringg_provider.hooks.options import ConnectionOptions
 from ringg_provider.hooks.platform import PlatformHook
 from ringg_provider.smartalex import AsyncSmartAlexClient, SmartAlexClient
 
@@ -42,23 +43,23 @@ class SmartAlexHook(PlatformHook[SmartAlexClient, AsyncSmartAlexClient]):
 
         return {
             "timeout": IntegerField("Timeout in seconds", widget=BS3TextFieldWidget()),
+            "verify": StringField("CA certificates", widget=BS3TextFieldWidget()),
             "generation": StringField("API generation", widget=BS3TextFieldWidget()),
             "requests_per_minute": IntegerField("Requests per minute", widget=BS3TextFieldWidget()),
             "dashboard_url": StringField("Campaign page", widget=BS3TextFieldWidget()),
             "paths": StringField("Other paths", widget=BS3TextFieldWidget()),
         }
 
-    def client_options(self, connection: Connection, extra: dict[str, Any]) -> dict[str, Any]:
+    def client_options(self, connection: Connection, options: ConnectionOptions) -> dict[str, Any]:
         """The clients' arguments out of a connection."""
-        options = super().client_options(connection, extra)
-        per_minute = self.number_in(extra, "requests_per_minute")
-        if per_minute is not None:
-            options["requests_per_minute"] = per_minute
-        if extra.get("generation"):
-            options["generation"] = extra["generation"]
-        if paths := extra.get("paths"):
-            options["paths"] = paths if isinstance(paths, str) else json.dumps(paths)
-        return options
+        made = super().client_options(connection, options)
+        given = {
+            "requests_per_minute": options.number("requests_per_minute"),
+            "generation": options.get("generation"),
+            # As text, so that two clients can be told to be the same.
+            "paths": paths if isinstance(paths := options.get("paths"), str | None) else json.dumps(paths),
+        }
+        return made | {name: value for name, value in given.items() if value is not None}
 
     def workspace_in_words(self) -> str:
         """Whether the key is taken, and an agent that it can see."""

@@ -5,6 +5,7 @@ Both are thin shells over one description of the endpoints, and keep to the plat
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from itertools import count
 from typing import Any, TypeVar
@@ -54,7 +55,7 @@ def _endpoints(generation: str, paths: Mapping[str, str] | str | None) -> Endpoi
 
 
 def _pacer(per_minute: float) -> Pacer:
-    if not per_minute > 0:
+    if not 0 < per_minute < math.inf:
         raise InvalidRequest("requests_per_minute must be a number above 0.", field="requests_per_minute")
     # A whole minute's worth at once, then the rest of the minute; a fast server's limit is spread more finely.
     limit = max(1, min(int(per_minute), REQUESTS_PER_MINUTE))

@@ -11,15 +11,12 @@ import pendulum
 from airflow.providers.common.compat.sdk import (
     Asset,
     AssetAlias,
-    BaseHook,
     BaseOperator,
     ObjectStoragePath,
 )
 
 from ringg_provider.api.arguments import Count, ListIds, Minutes, OptionalText, OptionalTime, Span
-from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.contacts.people import people_table
-from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.backlog import Scope
 from ringg_provider.history.load import HistoryLoad, LoadCounts, LoadOptions
 from ringg_provider.history.outcomes import create_outcomes_view
@@ -187,23 +184,8 @@ class RinggCallsToSqlOperator(BaseOperator):
                 max_minutes=self.max_minutes,
             ),
             recordings=self._recordings(hook),
-            pacer=self._pacer(),
+            pacer=hook.history_pacer(),
         )
-
-    def _pacer(self) -> Pacer:
-        given = BaseHook.get_connection(self.ringg_conn_id).extra_dejson.get("history_requests_per_minute")
-        try:
-            per_minute = float(given) if given not in (None, "") else None
-        except (TypeError, ValueError):
-            per_minute = 0.0
-        if per_minute is None:
-            return Pacer()
-        if not per_minute > 0:
-            raise InvalidRequest(
-                f"Connection {self.ringg_conn_id!r}: history_requests_per_minute must be a number above 0.",
-                field="history_requests_per_minute",
-            )
-        return Pacer(period=60.0 * Pacer.LIMIT / per_minute)
 
     def _scope(self) -> Scope:
         return Scope(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -96,29 +95,6 @@ def starts(sandbox: Sandbox) -> int:
 
 def state(sandbox: Sandbox, campaign_id: str) -> str:
     return str(next(row["state"] for row in sandbox.state()["campaigns"] if row["id"] == campaign_id))
-
-
-def test_the_connection_can_be_tested_from_the_form(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert SmartAlexHook("smartalex_sandbox").test_connection() == (
-        True,
-        "The key is accepted; first agent: 'Renewals'.",
-    )
-    wrong = {"conn_type": "smartalex", "host": sandbox.smartalex_url, "password": "wrong"}
-    monkeypatch.setenv("AIRFLOW_CONN_SMARTALEX_SANDBOX", json.dumps(wrong))
-    worked, said = SmartAlexHook("smartalex_sandbox").test_connection()
-    assert not worked
-    assert "API key" in said
-
-
-def test_a_connections_options_reach_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    extra = {"generation": "new", "requests_per_minute": "30", "timeout": 5, "paths": {"start_campaign": "/go/{id}"}}
-    connection = {"conn_type": "smartalex", "password": "k", "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_SMARTALEX_DEFAULT", json.dumps(connection))
-    with SmartAlexHook() as hook:
-        assert hook.base_url == "https://api.getsmartalex.com/v1"
-        assert hook.client._endpoints.generation == "new"
-        assert hook.client._endpoints.routes["start_campaign"].path == "/go/{id}"
-        assert (hook.client._pacer.limit, hook.client._pacer.period) == (30, 60.0)
 
 
 def test_an_agent_that_is_not_ready_or_does_not_exist_fails_before_anything_is_created(sandbox: Sandbox) -> None:
