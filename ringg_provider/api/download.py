@@ -5,7 +5,6 @@ httpx is imported late: this module is loaded with DAG files, which download not
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
@@ -13,7 +12,13 @@ from typing import TYPE_CHECKING
 from ringg_provider import __version__
 from ringg_provider.api.messages import DEFAULT_TIMEOUTS, Timeouts
 from ringg_provider.api.redaction import unlogged
-from ringg_provider.exceptions import NetworkError, RinggProviderError, UnexpectedResponse, UntrustedCertificate
+from ringg_provider.exceptions import (
+    NetworkError,
+    RinggProviderError,
+    UnexpectedResponse,
+    UnreadableAnswer,
+    UntrustedCertificate,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -31,43 +36,43 @@ class Download:
         self.content_type = answer.headers.get("content-type")
         #: Where a redirect leads; None for every other answer.
         self.location: str | None = answer.headers.get("location") if answer.is_redirect else None
-        self._encoded = answer.headers.get("content-encoding", "identity") != "identity"
-
-    @property
-    def validator(self) -> str | None:
-        """What says that a later part belongs to the same file; None when the host gives nothing safe."""
-        etag: str = self._answer.headers.get("etag", "")
-        changed: str | None = self._answer.headers.get("last-modified")
-        if self._encoded:
-            return None  # a part would be one of the encoded bytes
-        return etag if etag.startswith('"') else changed
-
-    @property
-    def start(self) -> int | None:
-        """The first byte of the file that is in this answer; None for a part that does not say."""
-        return self._part[0] if self.status_code == 206 else 0
-
-    @property
-    def total(self) -> int | None:
-        """How many bytes the whole file has, if the answer says so and they come as they are."""
-        if self.status_code == 206:
-            return self._part[1]
-        declared = self._answer.headers.get("content-length", "")
-        return int(declared) if declared.isdecimal() and not self._encoded else None
-
-    @property
-    def _part(self) -> tuple[int, int] | tuple[None, None]:
-        found = re.fullmatch(r"bytes (\d{1,18})-\d+/(\d{1,18})", self._answer.headers.get("content-range", ""))
-        return (int(found[1]), int(found[2])) if found and not self._encoded else (None, None)
 
     def chunks(self) -> Iterator[bytes]:
-        """The body. Raises `NetworkError` when it breaks off, `UnexpectedResponse` when it cannot be decoded."""
+        """The body. Raises `NetworkError` when it breaks off, `UnreadableAnswer` when it cannot be decoded."""
         try:
             yield from self._answer.iter_bytes(1 << 16)
         except _failures() as error:
-            failure = _download_failure("A download broke off", error)
+            failure = _failure("A download broke off", error)
         else:
             return
+        raise failure
+
+
+@contextmanager
+def download(url: str, *, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> Iterator[Download]:
+    """Open a link that is not the platform's API.
+
+    :param url: checked by the caller; links are secrets, so it is in no log and no error.
+
+    Raises `NetworkError` when there is no answer, `UnexpectedResponse` for an address that is none, here or in a
+    redirect.
+    """
+    import httpx
+
+    from ringg_provider.api.connecting import client_options
+
+    headers = {"User-Agent": f"ringg-provider/{__version__}", "Accept-Encoding": "identity"}
+    timeout = httpx.Timeout(connect=timeouts.connect, read=timeouts.read, write=timeouts.write, pool=timeouts.pool)
+    failure = None
+    with unlogged(), ExitStack() as stack:
+        try:
+            client = stack.enter_context(httpx.Client(timeout=timeout, follow_redirects=False, **client_options(url)))
+            answer = stack.enter_context(client.stream("GET", url, headers=headers))
+        except _failures() as error:
+            failure = _failure("A download got no answer", error)
+        else:
+            yield Download(answer)
+    if failure is not None:
         raise failure
 
 
@@ -78,7 +83,7 @@ def _failures() -> tuple[type[Exception], ...]:
     return httpx.RequestError, httpx.InvalidURL, ValueError
 
 
-def _download_failure(what: str, error: Exception) -> RinggProviderError:
+def _failure(what: str, error: Exception) -> RinggProviderError:
     """Our own error; to be raised outside of `except`, because the other one's text may hold the link."""
     import httpx
 
@@ -87,40 +92,9 @@ def _download_failure(what: str, error: Exception) -> RinggProviderError:
     if (distrust := distrust_in(error)) is not None:
         return UntrustedCertificate(f"{what}: its host's certificate is not trusted ({distrust}).", sent=False)
     said = f"{what} ({type(error).__name__})."
-    return NetworkError(said) if isinstance(error, httpx.TransportError) else UnexpectedResponse(said)
-
-
-@contextmanager
-def download(
-    url: str, *, start: int = 0, validator: str | None = None, timeouts: Timeouts = DEFAULT_TIMEOUTS
-) -> Iterator[Download]:
-    """Open a link that is not the platform's API: without key, without following redirects, streamed.
-
-    :param url: checked by the caller; links are secrets, so it is in no log and no error.
-    :param start: first byte that is wanted, to continue a broken download.
-    :param validator: `Download.validator` of the part that is there already: if the file changed, it comes whole.
-
-    Raises `NetworkError` when there is no answer, `UnexpectedResponse` for an address that is none, here or in a
-    redirect.
-    """
-    import httpx
-
-    from ringg_provider.api.connecting import client_options
-
-    headers = {"User-Agent": f"ringg-provider/{__version__}", "Accept-Encoding": "identity"}
-    if start:
-        headers["Range"] = f"bytes={start}-"
-        if validator:
-            headers["If-Range"] = validator
-    timeout = httpx.Timeout(connect=timeouts.connect, read=timeouts.read, write=timeouts.write, pool=timeouts.pool)
-    failure = None
-    with unlogged(), ExitStack() as stack:
-        try:
-            client = stack.enter_context(httpx.Client(timeout=timeout, follow_redirects=False, **client_options(url)))
-            answer = stack.enter_context(client.stream("GET", url, headers=headers))
-        except _failures() as error:
-            failure = _download_failure("A download got no answer", error)
-        else:
-            yield Download(answer)
-    if failure is not None:
-        raise failure
+    match error:
+        case httpx.TransportError():
+            return NetworkError(said)
+        case httpx.DecodingError():
+            return UnreadableAnswer(said)
+    return UnexpectedResponse(said)
