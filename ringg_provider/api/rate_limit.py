@@ -19,21 +19,16 @@ class Pacer:
     allows holds one request, and is free again a window after its answer; that costs one round trip per window and
     never one request too many. Threads and tasks of event loops may share a pacer, and are let through in turn.
 
-    Follows https://docs.ringg.ai/api-reference/endpoint/history/get-call-history (10 list requests in 60 seconds).
-
-    :param limit: requests per window. Default 10.
-    :param period: length of the window, in seconds. Default 60.
+    :param limit: requests per window.
+    :param period: length of the window, in seconds.
     :param clock: monotonic seconds; for tests.
     :param sleep: how to wait; for tests.
     """
 
-    LIMIT = 10
-    PERIOD = 60.0
-
     def __init__(
         self,
-        limit: int = LIMIT,
-        period: float = PERIOD,
+        limit: int,
+        period: float,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,

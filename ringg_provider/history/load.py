@@ -36,6 +36,7 @@ from ringg_provider.history.paging import (
 from ringg_provider.history.recordings import RecordingStore, store_recordings
 from ringg_provider.history.rows import Row, call_row, campaign_row
 from ringg_provider.history.tables import COST_MISSING, HistoryState, calls_table, campaigns_table, state_table
+from ringg_provider.ringg.limits import HISTORY_PERIOD, HISTORY_REQUESTS
 from ringg_provider.ringg.responses import Call, Campaign
 from ringg_provider.sql.creating import create_tables
 
@@ -130,7 +131,7 @@ class HistoryLoad:
     campaigns: sa.Table = field(default_factory=campaigns_table)
     options: LoadOptions = LoadOptions()
     recordings: RecordingStore | None = None
-    pacer: Pacer = field(default_factory=Pacer)
+    pacer: Pacer = field(default_factory=lambda: Pacer(HISTORY_REQUESTS, HISTORY_PERIOD))
     now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
     sleep: Callable[[float], None] = time.sleep
 

@@ -8,6 +8,7 @@ from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.hooks.options import ConnectionOptions
 from ringg_provider.hooks.platform import PlatformHook
 from ringg_provider.ringg import AsyncRinggClient, RinggClient
+from ringg_provider.ringg.limits import HISTORY_PERIOD, HISTORY_REQUESTS
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
@@ -58,7 +59,8 @@ class RinggHook(PlatformHook[RinggClient, AsyncRinggClient]):
     def history_pacer(self) -> Pacer:
         """The pace at which the call history may be read: the vendor's, or the connection's own."""
         per_minute = ConnectionOptions.of(self.get_connection(self.conn_id)).number(_HISTORY_PACE)
-        return Pacer() if per_minute is None else Pacer(period=60.0 * Pacer.LIMIT / per_minute)
+        period = HISTORY_PERIOD if per_minute is None else 60.0 * HISTORY_REQUESTS / per_minute
+        return Pacer(HISTORY_REQUESTS, period)
 
     def workspace_in_words(self) -> str:
         """Whose workspace it is and what it may still spend."""

@@ -21,6 +21,10 @@ DEFAULT_LEAD = timedelta(minutes=2)
 #: How far ahead of now a start that was given must at least be: the wire format has no seconds.
 SMALLEST_LEAD = timedelta(minutes=1)
 
+#: A time as a DAG may give it; one without a zone is in the campaign's.
+Time = date | str | None
+
+#: Campaign times on the wire: 24 hours, zero-padded, read in the campaign's zone.
 WIRE_FORMAT = "%d/%m/%Y, %H:%M"
 _WIRE_PATTERN = re.compile(r"\d{2}/\d{2}/\d{4}, \d{2}:\d{2}")
 
@@ -108,8 +112,8 @@ class Schedule:
 
 def resolve_schedule(
     window: DailyWindow,
-    start: datetime | str | None,
-    end: datetime | str | None,
+    start: Time,
+    end: Time,
     *,
     now: datetime | None = None,
     late_start_ok: bool = False,

@@ -17,7 +17,7 @@ from ringg_provider.contacts.reasons import Rejection
 from ringg_provider.exceptions import CampaignNotActive, InvalidRequest, PermanentError, WrongState
 from ringg_provider.hooks.smartalex import SmartAlexHook
 from ringg_provider.hooks.sql import sql_connection
-from ringg_provider.hours.schedule import read_time
+from ringg_provider.hours.schedule import Time, read_time
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.progress import Progress
 from ringg_provider.operators.arguments import with_checked_arguments
@@ -25,7 +25,7 @@ from ringg_provider.operators.launching import LaunchOperator
 from ringg_provider.operators.private import Private
 from ringg_provider.smartalex import SmartAlexClient
 from ringg_provider.smartalex.campaigns import SmartAlexLaunchTarget, pause, read_progress, resume
-from ringg_provider.smartalex.client import CONTACTS_PER_REQUEST
+from ringg_provider.smartalex.limits import CONTACTS_PER_REQUEST
 from ringg_provider.smartalex.requests import CONTACT_FIELDS, CampaignSettings, NewCampaign, NewContact
 from ringg_provider.smartalex.responses import CampaignState
 from ringg_provider.sql.reading import Rows, open_rows
@@ -242,7 +242,7 @@ class SmartAlexStartCampaignOperator(LaunchOperator):
         self,
         *,
         campaign_id: str | dict[str, Any],
-        planned_start: datetime | str | None = None,
+        planned_start: Time = None,
         smartalex_conn_id: str = SmartAlexHook.default_conn_name,
         **kwargs: Any,
     ) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from ringg_provider.exceptions import NotFound, RinggProviderError
 from ringg_provider.launch.progress import Progress, Stage, StallWatch
 from ringg_provider.launch.protocol import Evidence, ListState
 from ringg_provider.ringg.client import AsyncRinggClient, RinggClient
+from ringg_provider.ringg.limits import MAX_CAMPAIGNS_PER_PAGE, Flow
 from ringg_provider.ringg.requests import CallQuery, MakeCallAsync, StartCampaign
 from ringg_provider.ringg.responses import Call, Campaign, CampaignState, UploadStatus
-
-Flow = Literal["standard", "large"]
 
 _LIST_STATES = {
     CampaignState.PREPARING: ListState.PREPARING,
@@ -170,7 +169,7 @@ class RinggListing:
     :param page_size: campaigns asked for per page. Default 1000.
     """
 
-    def __init__(self, client: AsyncRinggClient, page_size: int = 1000) -> None:
+    def __init__(self, client: AsyncRinggClient, page_size: int = MAX_CAMPAIGNS_PER_PAGE) -> None:
         self._client = client
         self._page_size = page_size
         self._stalls: dict[str, StallWatch] = {}

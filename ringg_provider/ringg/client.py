@@ -17,8 +17,8 @@ from ringg_provider.api.messages import Response
 from ringg_provider.exceptions import InvalidRequest, RinggProviderError
 from ringg_provider.ringg import endpoints
 from ringg_provider.ringg.errors import KEY_PATTERN, ringg_error
+from ringg_provider.ringg.limits import MAX_CALLS_PER_PAGE, MAX_CAMPAIGNS_PER_PAGE, MAX_LISTED_PER_PAGE, SAFE_PAGE
 from ringg_provider.ringg.requests import (
-    MAX_CALLS_PER_PAGE,
     AnalyticsKind,
     AnalyticsQuery,
     CallQuery,
@@ -50,11 +50,6 @@ from ringg_provider.ringg.responses import (
 
 #: Where Ringg AI answers; https://docs.ringg.ai/api-reference/quick-start/api-overview
 PRODUCTION = "https://prod-api.ringg.ai/ca/api/v0"
-
-_MAX_LISTED = 100
-_MAX_CAMPAIGNS = 1000
-# What the vendor's own dashboard asks for, and so what every server allows.
-_SURELY_ALLOWED = 50
 
 
 class _Identified(Protocol):
@@ -92,9 +87,9 @@ class _Pages(Generic[Item]):
 
     def ask_for_less(self, error: InvalidRequest) -> None:
         """Go on with smaller pages after the server refused one; raises the error when size cannot be the reason."""
-        if error.status_code is None or self.size <= _SURELY_ALLOWED:
+        if error.status_code is None or self.size <= SAFE_PAGE:
             raise error
-        self.size = _SURELY_ALLOWED
+        self.size = SAFE_PAGE
 
 
 def _ends_history(page: CallPage, asked: int, offset: int) -> bool:
@@ -161,7 +156,7 @@ class RinggClient(_Ringg, ApiClient):
         return self._all(endpoints.users_page)
 
     def _all(self, page: Callable[[int, int], Endpoint[list[Item]]]) -> list[Item]:
-        pages: _Pages[Item] = _Pages(_MAX_LISTED)
+        pages: _Pages[Item] = _Pages(MAX_LISTED_PER_PAGE)
         found: list[Item] = []
         while not pages.done:
             try:
@@ -263,7 +258,7 @@ class RinggClient(_Ringg, ApiClient):
 
     # --- campaigns ---
 
-    def list_campaigns_page(self, limit: int = _MAX_CAMPAIGNS, offset: int = 0) -> CampaignPage:
+    def list_campaigns_page(self, limit: int = MAX_CAMPAIGNS_PER_PAGE, offset: int = 0) -> CampaignPage:
         """One page of the workspace's campaigns, newest first.
 
         :param limit: 1 to 1000; the server may give fewer.
@@ -273,7 +268,7 @@ class RinggClient(_Ringg, ApiClient):
         """
         return self._do(endpoints.campaigns_page(_page_size(limit), offset))
 
-    def iter_campaigns(self, page_size: int = _MAX_CAMPAIGNS) -> Iterator[Campaign]:
+    def iter_campaigns(self, page_size: int = MAX_CAMPAIGNS_PER_PAGE) -> Iterator[Campaign]:
         """All campaigns, each once, whatever page size the server allows.
 
         :param page_size: 1 to 1000; default 1000.
@@ -390,11 +385,11 @@ class AsyncRinggClient(_Ringg, AsyncApiClient):
         """See `RinggClient.check_balance`."""
         return await self._do(endpoints.check_balance(bulk_list_id))
 
-    async def list_campaigns_page(self, limit: int = _MAX_CAMPAIGNS, offset: int = 0) -> CampaignPage:
+    async def list_campaigns_page(self, limit: int = MAX_CAMPAIGNS_PER_PAGE, offset: int = 0) -> CampaignPage:
         """See `RinggClient.list_campaigns_page`."""
         return await self._do(endpoints.campaigns_page(_page_size(limit), offset))
 
-    async def iter_campaigns(self, page_size: int = _MAX_CAMPAIGNS) -> AsyncGenerator[Campaign]:
+    async def iter_campaigns(self, page_size: int = MAX_CAMPAIGNS_PER_PAGE) -> AsyncGenerator[Campaign]:
         """See `RinggClient.iter_campaigns`."""
         pages: _Pages[Campaign] = _Pages(page_size)
         while not pages.done:
@@ -430,6 +425,6 @@ class AsyncRinggClient(_Ringg, AsyncApiClient):
 
 
 def _page_size(limit: int) -> int:
-    if not 1 <= limit <= _MAX_CAMPAIGNS:
-        raise InvalidRequest(f"limit must be from 1 to {_MAX_CAMPAIGNS}.", field="limit")
+    if not 1 <= limit <= MAX_CAMPAIGNS_PER_PAGE:
+        raise InvalidRequest(f"limit must be from 1 to {MAX_CAMPAIGNS_PER_PAGE}.", field="limit")
     return limit

@@ -1,25 +1,27 @@
-"""Checks a CSV that a user made, before it is uploaded: what the platform would refuse, or dial wrongly, is
-found here.
+"""Checks a CSV that a user made, before it is uploaded: what the platform would refuse, or dial wrongly, is found here.
 
-The rules are those of https://docs.ringg.ai/documentation/deploy/campaigns/calling-list.
+The rules are those of https://docs.ringg.ai/documentation/deploy/campaigns/calling-list, and ours: nobody is called
+twice by one list.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from ringg_provider.contacts.phones import PhoneCleaner
-from ringg_provider.contacts.reasons import Disposition, Rejection
-from ringg_provider.exceptions import InvalidContacts, InvalidRequest
-from ringg_provider.ringg.limits import MAX_CSV_BYTES, PHONE_VARIABLE
+from more_itertools import chunked
 
-#: The largest file that the platform takes, in bytes (20 MB).
-#: The agent variable that holds the number, and the one that every outbound agent has besides.
+from ringg_provider.contacts.cells import is_sendable
+from ringg_provider.contacts.phones import PhoneCleaner
+from ringg_provider.contacts.reasons import Rejection
+from ringg_provider.exceptions import InvalidContacts, InvalidRequest
+from ringg_provider.numbers.sets import NumberSet
+from ringg_provider.ringg.limits import CSV_SUFFIX, MAX_CSV_BYTES, PHONE_VARIABLE
 
 _LINES_NAMED = 5
+_ROWS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,32 @@ class CsvReport:
     invalid_rows: int
 
 
+def check_file(path: Path, field: str = "contacts") -> Path:
+    """The file, if the platform could take it at all: by its name and its size.
+
+    :param path: the file.
+    :param field: what the file is called where it is given, for the error.
+    :raises InvalidRequest: it is missing, empty, too large, or not called a CSV.
+    """
+    if path.suffix != CSV_SUFFIX:
+        raise InvalidRequest(f"{field}: the file's name must end in {CSV_SUFFIX}, in small letters.", field=field)
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise InvalidRequest(f"{field}: there is no readable file at this path.", field=field) from error
+    if not path.is_file():
+        raise InvalidRequest(f"{field}: there is no readable file at this path.", field=field)
+    if not size:
+        raise InvalidRequest(f"{field}: the file is empty.", field=field)
+    if size > MAX_CSV_BYTES:
+        raise InvalidRequest(
+            f"{field}: the file has {size / 1e6:.1f} MB and the platform takes at most {MAX_CSV_BYTES / 1e6:.0f} MB:"
+            " split it, or use SqlToRinggOperator, which does.",
+            field=field,
+        )
+    return path
+
+
 def inspect_csv(
     path: Path, variables_map: Mapping[str, str], country_code: str, remove_invalid_rows: bool
 ) -> CsvReport:
@@ -44,80 +72,93 @@ def inspect_csv(
     :param path: the file.
     :param variables_map: agent variable -> header, ``mobile_number`` among them.
     :param country_code: the campaign's calling code, such as ``+91``.
-    :param remove_invalid_rows: whether the platform was asked to leave out bad rows; if not, one is enough to
-        refuse the file, as the platform would.
-    :return: How many rows there are, and how many of them can be called.
+    :param remove_invalid_rows: whether the platform was asked to leave out bad rows; if not, one is enough to refuse
+        the file, as the platform would.
+    :return: how many rows there are, and how many of them can be called.
     :raises InvalidRequest: the file breaks a rule of the format; the message names the rule.
-    :raises InvalidContacts: no row can be called; bad rows without ``remove_invalid_rows``; or numbers of
-        another country, which the platform would dial under the campaign's code.
+    :raises InvalidContacts: no row can be called; a number comes twice, however it is spelled, and the platform would
+        call it twice; bad rows without ``remove_invalid_rows``; or numbers of another country, which the platform would
+        dial under the campaign's code.
     """
     cleaner = PhoneCleaner(country_code)
     if PHONE_VARIABLE not in variables_map:
         raise InvalidRequest(f"variables_map must map {PHONE_VARIABLE} to the phone column.", field="variables_map")
-    _check_file(path)
+    check_file(path)
+    found = _Found()
     with path.open(encoding="utf-8", newline="") as file:
-        rows = _rows(csv.reader(file, strict=True))
+        rows = _rows(file)
         header = next(rows, (0, []))[1]
         _check_header(header, variables_map)
         phone = header.index(variables_map[PHONE_VARIABLE])
-        total, bad_lines, foreign_lines = 0, [], []
-        for line, row in rows:
-            total += 1
-            number = cleaner.clean(row[phone]) if len(row) == len(header) else Rejection(Disposition.PHONE_MISSING)
+        # A row with another count of cells has no cell that is surely the phone's.
+        cells = ((line, row[phone] if len(row) == len(header) else None) for line, row in rows)
+        for some in chunked(cells, _ROWS_AT_ONCE):
+            found.add(some, cleaner)
+    return _judge(found, country_code, remove_invalid_rows)
+
+
+@dataclass
+class _Found:
+    """How many rows there are, and the lines of those in which something is wrong."""
+
+    rows: int = 0
+    bad: list[int] = field(default_factory=list)
+    foreign: list[int] = field(default_factory=list)
+    repeated: list[int] = field(default_factory=list)
+    numbers: NumberSet = field(default_factory=NumberSet)
+
+    def add(self, cells: Sequence[tuple[int, str | None]], cleaner: PhoneCleaner) -> None:
+        """Read the phone cells of some rows."""
+        self.rows += len(cells)
+        lines, numbers = [], []
+        for line, cell in cells:
+            number = cleaner.clean(cell)
             if isinstance(number, Rejection):
-                bad_lines.append(line)
+                self.bad.append(line)
             elif not cleaner.is_home(number):
-                foreign_lines.append(line)
+                self.foreign.append(line)
+            else:
+                lines.append(line)
+                numbers.append(number)
+        self.repeated += [lines[position] for position in self.numbers.add_new(numbers)]
+
+
+def _judge(found: _Found, country_code: str, remove_invalid_rows: bool) -> CsvReport:
+    total = found.rows
     if not total:
         raise InvalidRequest("contacts: the CSV has a header and no rows.", field="contacts")
-    if foreign_lines:
+    if found.foreign:
         raise InvalidContacts(
-            f"contacts: {len(foreign_lines)} of {total} rows have the calling code of another country than"
-            f" {country_code} ({_name(foreign_lines)}). The platform would replace it and ring strangers:"
-            f" make one list"
+            f"contacts: {len(found.foreign)} of {total} rows have the calling code of another country than"
+            f" {country_code} ({_name(found.foreign)}). The platform would replace it and ring strangers: make one list"
             " per country."
         )
-    report = CsvReport(total, total - len(bad_lines), len(bad_lines))
+    report = CsvReport(total, total - len(found.bad), len(found.bad))
     if not report.valid_rows:
         raise InvalidContacts(f"contacts: none of the {total} rows has a number that can be called in {country_code}.")
-    if bad_lines and not remove_invalid_rows:
+    if found.repeated:
         raise InvalidContacts(
-            f"contacts: {len(bad_lines)} of {total} rows have no number that can be called in"
-            f" {country_code}, or the"
-            f" wrong count of cells ({_name(bad_lines)}), and one is enough for the platform to refuse the"
-            f" file."
+            f"contacts: {len(found.repeated)} of {total} rows have the number of a row above, perhaps in another"
+            f" spelling ({_name(found.repeated)}). The platform would call it once for each row: leave them out."
+        )
+    if found.bad and not remove_invalid_rows:
+        raise InvalidContacts(
+            f"contacts: {len(found.bad)} of {total} rows have no number that can be called in {country_code}, or the"
+            f" wrong count of cells ({_name(found.bad)}), and one is enough for the platform to refuse the file."
             " Correct them, or pass remove_invalid_rows=True."
         )
     return report
 
 
-def _check_file(path: Path) -> None:
-    if path.suffix != ".csv":
-        raise InvalidRequest("contacts: the file's name must end in .csv.", field="contacts")
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise InvalidRequest("contacts: there is no readable file at this path.", field="contacts") from error
-    if not size:
-        raise InvalidRequest("contacts: the file is empty.", field="contacts")
-    if size > MAX_CSV_BYTES:
-        raise InvalidRequest(
-            f"contacts: the file has {size / 1e6:.1f} MB and the platform takes at most"
-            f" {MAX_CSV_BYTES / 1e6:.0f} MB: split it, or use SqlToRinggOperator, which does.",
-            field="contacts",
-        )
-
-
-def _rows(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
-    """The rows with their line numbers, without blank lines; what is no CSV becomes the error that says
-    so.
-    """
+def _rows(file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """The rows with their line numbers, without blank lines; what is no CSV becomes the error that says so."""
+    reader = csv.reader(_sendable(file), strict=True)
     line = 1
     try:
         for row in reader:
             if row:
                 yield line, row
-            line = reader.line_num + 1  # type: ignore[attr-defined]
+            line = reader.line_num + 1
     except UnicodeDecodeError as error:
         raise InvalidRequest("contacts: the file is not UTF-8 text.", field="contacts") from error
     except csv.Error as error:
@@ -126,12 +167,28 @@ def _rows(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
         ) from error
 
 
+def _sendable(lines: Iterable[str]) -> Iterator[str]:
+    for number, line in enumerate(lines, 1):
+        if not is_sendable(line):
+            raise InvalidRequest(
+                f"contacts: line {number} has a control character, such as a NUL, which has no meaning in a list.",
+                field="contacts",
+            )
+        yield line
+
+
 def _check_header(header: Sequence[str], variables_map: Mapping[str, str]) -> None:
     if header and header[0].startswith("\ufeff"):
         raise InvalidRequest(
-            "contacts: the file begins with a byte order mark, which would become a part of the first"
-            " header: save it"
+            "contacts: the file begins with a byte order mark, which would become a part of the first header: save it"
             " as UTF-8 without BOM.",
+            field="contacts",
+        )
+    separator = next((name for mark, name in _OTHER_SEPARATORS.items() if mark in "".join(header)), None)
+    if len(header) == 1 and separator:
+        raise InvalidRequest(
+            f"contacts: the cells are separated by {separator}, and the platform reads commas only: save the file as"
+            " comma-separated values.",
             field="contacts",
         )
     for variable, column in variables_map.items():
@@ -149,6 +206,10 @@ def _check_header(header: Sequence[str], variables_map: Mapping[str, str]) -> No
         raise InvalidRequest(
             f"variables_map: the header {column!r}, mapped to {variable}, {problem}.", field="variables_map"
         )
+
+
+#: What spreadsheets of some countries, and other programs, put between cells.
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 def _name(lines: Sequence[int]) -> str:

@@ -15,10 +15,10 @@ from ringg_provider.api.endpoint import Endpoint, get, path_id, read_as
 from ringg_provider.api.messages import Request, Response
 from ringg_provider.api.response_model import ResponseModel, read_list
 from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.ringg.csv_check import check_file
 from ringg_provider.ringg.errors import refusal
-from ringg_provider.ringg.limits import MAX_CSV_BYTES
+from ringg_provider.ringg.limits import MAX_CALLS_PER_PAGE
 from ringg_provider.ringg.requests import (
-    MAX_CALLS_PER_PAGE,
     AnalyticsQuery,
     CallQuery,
     CampaignSpec,
@@ -95,25 +95,15 @@ def _nothing(response: Response) -> None:
 
 
 def save(spec: CampaignSpec, csv: Path) -> Endpoint[SavedCampaign]:
-    return Endpoint(Request("POST", "/campaign/save", form=spec.form(), file=_checked(csv)), read_as(SavedCampaign))
+    return Endpoint(
+        Request("POST", "/campaign/save", form=spec.form(), file=check_file(csv, "file")), read_as(SavedCampaign)
+    )
 
 
 def upload(spec: CampaignSpec, csv: Path) -> Endpoint[UploadedCsv]:
-    return Endpoint(Request("POST", "/campaign/upload-csv", form=spec.form(), file=_checked(csv)), read_as(UploadedCsv))
-
-
-def _checked(csv: Path) -> Path:
-    """The file, if the platform could take it at all; what is in it is checked by `csv_check`."""
-    if csv.suffix.lower() != ".csv":
-        raise InvalidRequest("file must be a CSV whose name ends in .csv.", field="file")
-    if not csv.is_file():
-        raise InvalidRequest("file must exist.", field="file")
-    size = csv.stat().st_size
-    if size == 0:
-        raise InvalidRequest("file must not be empty.", field="file")
-    if size > MAX_CSV_BYTES:
-        raise InvalidRequest("file must not be larger than 20 MB; split the list.", field="file")
-    return csv
+    return Endpoint(
+        Request("POST", "/campaign/upload-csv", form=spec.form(), file=check_file(csv, "file")), read_as(UploadedCsv)
+    )
 
 
 def start(request: StartCampaign) -> Endpoint[StartResult]:

@@ -27,17 +27,27 @@ from ringg_provider.api.request_model import (
     Text,
 )
 from ringg_provider.hours.zones import ZoneName
+from ringg_provider.ringg.limits import (
+    DEFAULT_IDLE_END,
+    DEFAULT_IDLE_WARNING,
+    DEFAULT_RETRY_MINUTES,
+    LONGEST_CALL_LIMIT,
+    LONGEST_SLOT,
+    MAX_CALL_SLOTS,
+    MAX_PER_TERMINATE,
+    MAX_RETRIES,
+    MAX_SLOT_INTERVALS,
+    MAX_SLOT_SPAN,
+    MAX_SLOT_WINDOWS,
+    MAX_SUBSCRIPTIONS_PER_EVENT,
+    NAME_VARIABLE,
+    PHONE_VARIABLE,
+    SHORTEST_CALL_LIMIT,
+    SHORTEST_SLOT,
+)
 from ringg_provider.ringg.wire_types import CampaignTime, CountryCode, LocalTime, parse_campaign_time
 
-MAX_NUMBERS_PER_TERMINATE = 100
-MAX_CALLS_PER_PAGE = 200
-
-_MAX_SLOT_INTERVALS = 500
-_MAX_SLOT_WINDOWS = 21
-_MAX_SLOTS_AFTER_MERGING = 100
-_MAX_SLOT_SPAN = timedelta(days=90)
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_MAX_SUBSCRIPTIONS_PER_EVENT = 4
 
 
 def _in_order(start: str, end: str) -> None:
@@ -87,10 +97,10 @@ class CallRetryConfig(RequestModel):
     :param retry_failed: minutes to wait after a failure; default 30.
     """
 
-    retry_count: Annotated[StrictInt, Field(ge=0, le=20)] = 0
-    retry_busy: Annotated[StrictInt, Field(ge=0)] = 30
-    retry_not_picked: Annotated[StrictInt, Field(ge=0)] = 30
-    retry_failed: Annotated[StrictInt, Field(ge=0)] = 30
+    retry_count: Annotated[StrictInt, Field(ge=0, le=MAX_RETRIES)] = 0
+    retry_busy: Annotated[StrictInt, Field(ge=0)] = DEFAULT_RETRY_MINUTES
+    retry_not_picked: Annotated[StrictInt, Field(ge=0)] = DEFAULT_RETRY_MINUTES
+    retry_failed: Annotated[StrictInt, Field(ge=0)] = DEFAULT_RETRY_MINUTES
 
 
 class CallConfig(RequestModel):
@@ -110,15 +120,16 @@ class CallConfig(RequestModel):
     call_retry_config: CallRetryConfig | None = None
     idle_timeout_warning: Annotated[StrictInt, Field(ge=0)] | None = None
     idle_timeout_end: Annotated[StrictInt, Field(gt=0)] | None = None
-    max_call_length: Annotated[StrictInt, Field(ge=10, le=3600)] | None = None
+    max_call_length: Annotated[StrictInt, Field(ge=SHORTEST_CALL_LIMIT, le=LONGEST_CALL_LIMIT)] | None = None
 
     @model_validator(mode="after")
     def _warns_before_it_ends(self) -> Self:
-        warning = 5 if self.idle_timeout_warning is None else self.idle_timeout_warning
-        end = 10 if self.idle_timeout_end is None else self.idle_timeout_end
+        warning = DEFAULT_IDLE_WARNING if self.idle_timeout_warning is None else self.idle_timeout_warning
+        end = DEFAULT_IDLE_END if self.idle_timeout_end is None else self.idle_timeout_end
         if end <= warning:
             raise ValueError(
-                "idle_timeout_end: must be greater than idle_timeout_warning (left out, they are 10 and 5 seconds)"
+                "idle_timeout_end: must be greater than idle_timeout_warning"
+                f" (left out, they are {DEFAULT_IDLE_END} and {DEFAULT_IDLE_WARNING} seconds)"
             )
         return self
 
@@ -136,7 +147,7 @@ class SlotInterval(RequestModel):
     @model_validator(mode="after")
     def _has_a_sane_length(self) -> Self:
         length = parse_campaign_time(self.end) - parse_campaign_time(self.start)
-        if not timedelta(minutes=1) <= length <= timedelta(hours=24):
+        if not SHORTEST_SLOT <= length <= LONGEST_SLOT:
             raise ValueError("end: must be 1 minute to 24 hours after start")
         return self
 
@@ -172,8 +183,8 @@ class CallSlots(RequestModel):
     """
 
     mode: Literal["absolute", "weekly"]
-    intervals: Annotated[list[SlotInterval], Field(min_length=1, max_length=_MAX_SLOT_INTERVALS)] | None = None
-    windows: Annotated[list[SlotWindow], Field(min_length=1, max_length=_MAX_SLOT_WINDOWS)] | None = None
+    intervals: Annotated[list[SlotInterval], Field(min_length=1, max_length=MAX_SLOT_INTERVALS)] | None = None
+    windows: Annotated[list[SlotWindow], Field(min_length=1, max_length=MAX_SLOT_WINDOWS)] | None = None
     until: CampaignTime | None = None
 
     @model_validator(mode="after")
@@ -188,10 +199,10 @@ class CallSlots(RequestModel):
                 raise ValueError(f"{field}: is required in mode {self.mode}")
         if absolute:
             spans = self.spans()
-            if spans[-1][1] - spans[0][0] > _MAX_SLOT_SPAN:
-                raise ValueError("intervals: must lie within 90 days of each other")
-            if len(spans) > _MAX_SLOTS_AFTER_MERGING:
-                raise ValueError("intervals: must be at most 100 after overlapping ones are merged")
+            if spans[-1][1] - spans[0][0] > MAX_SLOT_SPAN:
+                raise ValueError(f"intervals: must lie within {MAX_SLOT_SPAN.days} days of each other")
+            if len(spans) > MAX_CALL_SLOTS:
+                raise ValueError(f"intervals: must be at most {MAX_CALL_SLOTS} after overlapping ones are merged")
         return self
 
     def spans(self, since: datetime | None = None) -> list[tuple[datetime, datetime]]:
@@ -257,7 +268,7 @@ class CampaignSpec(RequestModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        for variable in ("mobile_number", "callee_name"):
+        for variable in (PHONE_VARIABLE, NAME_VARIABLE):
             if variable not in self.variables_map:
                 raise ValueError(f"variables_map: must map {variable} to a column; every call needs it")
         for variable, header in self.variables_map.items():
@@ -266,8 +277,8 @@ class CampaignSpec(RequestModel):
                     "variables_map: names must not be empty nor padded with spaces; they are matched exactly"
                 )
         for variable in self.transliterate_fields or ():
-            if variable == "mobile_number":
-                raise ValueError("transliterate_fields: must not name mobile_number")
+            if variable == PHONE_VARIABLE:
+                raise ValueError(f"transliterate_fields: must not name {PHONE_VARIABLE}")
             if variable not in self.variables_map:
                 raise ValueError("transliterate_fields: may only name variables that variables_map maps")
         _in_order(self.campaign_start_time, self.campaign_end_time)
@@ -381,13 +392,15 @@ class MakeCallAsync(RequestModel):
             until = parse_campaign_time(slots.until)
             if until <= start or until > end:
                 raise ValueError("call_slots.until: must lie between campaign_start_time and campaign_end_time")
-            if until - start > _MAX_SLOT_SPAN:
-                raise ValueError("call_slots.until: must be at most 90 days after the start")
+            if until - start > MAX_SLOT_SPAN:
+                raise ValueError(f"call_slots.until: must be at most {MAX_SLOT_SPAN.days} days after the start")
             spans = slots.spans(start)
             if not spans:
                 raise ValueError("call_slots.windows: must open at least once between the start and until")
-            if len(spans) > _MAX_SLOTS_AFTER_MERGING:
-                raise ValueError("call_slots.windows: must give at most 100 slots between the start and until")
+            if len(spans) > MAX_CALL_SLOTS:
+                raise ValueError(
+                    f"call_slots.windows: must give at most {MAX_CALL_SLOTS} slots between the start and until"
+                )
 
 
 class Terminate(RequestModel):
@@ -403,12 +416,14 @@ class Terminate(RequestModel):
 
     campaign_id: Identifier | None = None
     agent_id: Identifier | None = None
-    call_ids: Annotated[list[Identifier], OneOrMany, Field(min_length=1, max_length=100), Distinct] | None = None
+    call_ids: (
+        Annotated[list[Identifier], OneOrMany, Field(min_length=1, max_length=MAX_PER_TERMINATE), Distinct] | None
+    ) = None
     mobile_numbers: (
         Annotated[
             list[PhoneNumber],
             OneOrMany,
-            Field(min_length=1, max_length=MAX_NUMBERS_PER_TERMINATE),
+            Field(min_length=1, max_length=MAX_PER_TERMINATE),
             Distinct,
         ]
         | None
@@ -596,8 +611,8 @@ class EventSubscriptions(RequestModel):
         if any(count > 1 for count in pairs.values()):
             raise ValueError("event_subscriptions: must not send one event to the same URL twice")
         events = Counter(event for event, _ in pairs)
-        if any(count > _MAX_SUBSCRIPTIONS_PER_EVENT for count in events.values()):
-            raise ValueError("event_subscriptions: must be at most 4 for each event")
+        if any(count > MAX_SUBSCRIPTIONS_PER_EVENT for count in events.values()):
+            raise ValueError(f"event_subscriptions: must be at most {MAX_SUBSCRIPTIONS_PER_EVENT} for each event")
         return self
 
 

@@ -10,10 +10,16 @@ import pendulum
 
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.hours.plan import WindowPlan, spans_left
-from ringg_provider.hours.schedule import WIRE_FORMAT, DailyWindow, Schedule, closing_after, read_time, resolve_schedule
+from ringg_provider.hours.schedule import (
+    WIRE_FORMAT,
+    DailyWindow,
+    Schedule,
+    Time,
+    closing_after,
+    read_time,
+    resolve_schedule,
+)
 from ringg_provider.ringg.requests import CallConfig, CallSlots
-
-Time = datetime | str | None
 
 
 def as_call_config(call_config: CallConfig | Mapping[str, Any]) -> CallConfig:

@@ -8,8 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StrictStr
 
-#: Campaign times on the wire; 24 hours, zero-padded, read in `call_config.call_time.timezone`.
-CAMPAIGN_TIME_FORMAT = "%d/%m/%Y, %H:%M"
+from ringg_provider.hours.schedule import WIRE_FORMAT
 
 
 def _campaign_time(value: str) -> str:
@@ -18,7 +17,7 @@ def _campaign_time(value: str) -> str:
         moment = parse_campaign_time(value)
     except ValueError:
         raise ValueError(rule) from None
-    if moment.strftime(CAMPAIGN_TIME_FORMAT) != value:
+    if moment.strftime(WIRE_FORMAT) != value:
         raise ValueError(rule)
     return value
 
@@ -46,4 +45,4 @@ LocalTime = Annotated[StrictStr, AfterValidator(_local_iso)]
 
 def parse_campaign_time(value: str) -> datetime:
     """A time as `DD/MM/YYYY, HH:MM`, without a zone: it is local to `call_config.call_time.timezone`."""
-    return datetime.strptime(value, CAMPAIGN_TIME_FORMAT)  # noqa: DTZ007
+    return datetime.strptime(value, WIRE_FORMAT)  # noqa: DTZ007

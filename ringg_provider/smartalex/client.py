@@ -18,18 +18,15 @@ from ringg_provider.api.messages import Response
 from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.api.response_model import ResponseModel
 from ringg_provider.exceptions import InvalidRequest, RinggProviderError
-from ringg_provider.smartalex.endpoints import MAX_PER_PAGE, Endpoints
+from ringg_provider.smartalex.endpoints import Endpoints
 from ringg_provider.smartalex.errors import smartalex_error
+from ringg_provider.smartalex.limits import CONTACTS_PER_REQUEST, MAX_PER_PAGE, REQUESTS_PER_MINUTE
 from ringg_provider.smartalex.paths import routes_with
 from ringg_provider.smartalex.requests import CallFilter, Generation, NewCampaign, NewContact, NewWebhook
 from ringg_provider.smartalex.responses import Agent, Call, Callback, Campaign, Contact, Page, Webhook
 
 #: Where SmartAlex answers; https://docs.getsmartalex.com/api-reference/introduction
 PRODUCTION = "https://api.getsmartalex.com/v1"
-#: The lowest of the vendor's limits by plan.
-REQUESTS_PER_MINUTE = 60
-#: Contacts per request; the vendor's own limit is not documented.
-CONTACTS_PER_REQUEST = 500
 
 M = TypeVar("M", bound=ResponseModel)
 

@@ -9,6 +9,7 @@ from typing import Any
 from ringg_provider.api.endpoint import Endpoint, path_id, query
 from ringg_provider.api.messages import Request, Response
 from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.smartalex.limits import MAX_PER_PAGE
 from ringg_provider.smartalex.paths import ROUTES, Route
 from ringg_provider.smartalex.requests import CallFilter, Generation, NewCampaign, NewContact, NewWebhook
 from ringg_provider.smartalex.responses import (
@@ -22,9 +23,6 @@ from ringg_provider.smartalex.responses import (
     read_one,
     read_page,
 )
-
-#: What the vendor allows for contacts, and the most that is asked for anywhere.
-MAX_PER_PAGE = 100
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,9 @@ from ringg_provider.api.response_model import (
     named,
     read_list,
 )
+from ringg_provider.smartalex.limits import SMALLEST_PAGE
 
 M = TypeVar("M", bound=ResponseModel)
-
-#: Pages that come without `meta` are taken for the last one only below this: every server gives so many by default.
-SMALLEST_PAGE = 20
 
 
 class CampaignState(StrEnum):

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import sqlalchemy as sa
@@ -32,7 +32,7 @@ from ringg_provider.hooks.sql import sql_connection, sql_engine
 from ringg_provider.hours.plan import Held
 from ringg_provider.hours.planner import WindowPlanner
 from ringg_provider.hours.rules import Purpose, load_rules
-from ringg_provider.hours.schedule import DailyWindow, Schedule
+from ringg_provider.hours.schedule import DailyWindow, Schedule, Time
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.ledger import LaunchLedger
 from ringg_provider.operators.arguments import with_checked_arguments
@@ -44,7 +44,6 @@ from ringg_provider.sql.reading import open_rows
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-Time = datetime | str | None
 #: Parameters that only the rules of calling hours read.
 _NEED_A_PURPOSE = ("timezone_column", "region_column", "calling_hours", "blackout_dates")
 Invalid = Mapping[str, Mapping[str, str]]

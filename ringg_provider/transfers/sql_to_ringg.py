@@ -24,19 +24,22 @@ from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hours.plan import WindowPlan
 from ringg_provider.hours.schedule import DailyWindow, Schedule
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.ringg.campaigns import Flow
 from ringg_provider.ringg.client import RinggClient
 from ringg_provider.ringg.invalid_rows import fetch_invalid_rows
-from ringg_provider.ringg.limits import MAX_CALL_SLOTS, MAX_CSV_BYTES, PHONE_HEADER, PHONE_VARIABLE
+from ringg_provider.ringg.limits import (
+    LARGE_FLOW_ROWS,
+    MAX_CALL_SLOTS,
+    MAX_CSV_BYTES,
+    PHONE_HEADER,
+    PHONE_VARIABLE,
+    Flow,
+)
 from ringg_provider.ringg.preflight import check_agent, check_variables
 from ringg_provider.ringg.requests import CallConfig, CampaignSpec
 from ringg_provider.ringg.responses import UploadStatus
 from ringg_provider.ringg.timing import as_call_config, call_config_of, call_slots_of, schedule_of
 from ringg_provider.ringg.uploads import UploadVerdict, judge_upload
 from ringg_provider.transfers.sql_to_lists import Invalid, SqlToListsOperator
-
-#: Lists of this many contacts and more, all together, go through the large flow when the operator may choose.
-LARGE_FLOW_ROWS = 5_000
 
 
 class SqlToRinggOperator(SqlToListsOperator):
@@ -127,7 +130,7 @@ class SqlToRinggOperator(SqlToListsOperator):
         variables_map: dict[str, str],
         call_config: dict[str, Any] | CallConfig,
         ringg_conn_id: str = RinggHook.default_conn_name,
-        flow: Literal["auto", "standard", "large"] = "auto",
+        flow: Literal["auto"] | Flow = "auto",
         may_be_empty: Sequence[str] = (),
         unreadable_variables: Literal["fail", "continue"] = "fail",
         use_call_slots: bool = False,

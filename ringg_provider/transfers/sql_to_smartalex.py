@@ -20,7 +20,7 @@ from ringg_provider.hours.schedule import DailyWindow, Schedule, resolve_schedul
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.operators.smartalex import as_settings, require_usable_agent
 from ringg_provider.smartalex import SmartAlexClient
-from ringg_provider.smartalex.client import CONTACTS_PER_REQUEST
+from ringg_provider.smartalex.limits import CONTACTS_PER_REQUEST
 from ringg_provider.smartalex.requests import CONTACT_FIELDS, CampaignSettings, NewCampaign, NewContact
 from ringg_provider.transfers.sql_to_lists import Invalid, SqlToListsOperator
 

@@ -34,7 +34,7 @@ class Clock:
 )
 def test_no_window_ever_holds_more_than_the_limit(steps: list[tuple[float, float, float]]) -> None:
     clock = Clock()
-    pacer = Pacer(clock=clock, sleep=clock.sleep)
+    pacer = Pacer(10, 60.0, clock=clock, sleep=clock.sleep)
     arrivals = []
     for duration, share, pause in steps:
         with pacer.turn():
@@ -48,7 +48,7 @@ def test_no_window_ever_holds_more_than_the_limit(steps: list[tuple[float, float
 
 def test_more_than_95_percent_of_the_limit_is_used() -> None:
     clock = Clock()
-    pacer = Pacer(clock=clock, sleep=clock.sleep)
+    pacer = Pacer(10, 60.0, clock=clock, sleep=clock.sleep)
     for _ in range(1000):
         with pacer.turn():
             clock.now += 0.8
@@ -57,7 +57,7 @@ def test_more_than_95_percent_of_the_limit_is_used() -> None:
 
 def test_the_first_requests_do_not_wait() -> None:
     clock = Clock()
-    pacer = Pacer(clock=clock, sleep=clock.sleep)
+    pacer = Pacer(10, 60.0, clock=clock, sleep=clock.sleep)
     for _ in range(10):
         with pacer.turn():
             pass
@@ -66,7 +66,7 @@ def test_the_first_requests_do_not_wait() -> None:
 
 def test_a_refusal_that_names_its_wait_is_obeyed() -> None:
     clock = Clock()
-    pacer = Pacer(clock=clock, sleep=clock.sleep)
+    pacer = Pacer(10, 60.0, clock=clock, sleep=clock.sleep)
     pacer.back_off(17.5)
     with pacer.turn():
         assert clock.now == 17.5
@@ -74,7 +74,7 @@ def test_a_refusal_that_names_its_wait_is_obeyed() -> None:
 
 def test_a_refusal_without_a_wait_costs_a_whole_window() -> None:
     clock = Clock()
-    pacer = Pacer(clock=clock, sleep=clock.sleep)
+    pacer = Pacer(10, 60.0, clock=clock, sleep=clock.sleep)
     pacer.back_off(None)
     with pacer.turn():
         assert clock.now == 60.0
@@ -82,7 +82,7 @@ def test_a_refusal_without_a_wait_costs_a_whole_window() -> None:
 
 def test_a_request_that_fails_counts_too() -> None:
     clock = Clock()
-    pacer = Pacer(limit=1, clock=clock, sleep=clock.sleep)
+    pacer = Pacer(1, 60.0, clock=clock, sleep=clock.sleep)
     try:
         with pacer.turn():
             raise RuntimeError
@@ -253,7 +253,7 @@ def test_who_is_interrupted_while_he_sleeps_takes_no_slot_along() -> None:
         raise KeyboardInterrupt
 
     sleeps = [interrupted, clock.sleep]
-    pacer = Pacer(limit=1, clock=clock, sleep=lambda seconds: sleeps.pop(0)(seconds))
+    pacer = Pacer(1, 60.0, clock=clock, sleep=lambda seconds: sleeps.pop(0)(seconds))
     with pacer.turn():
         pass
     with pytest.raises(KeyboardInterrupt), pacer.turn():

@@ -37,7 +37,7 @@ def load(platform: HostilePlatform, engine: sa.Engine, scope: Scope | None = Non
         CALLS,
         CAMPAIGNS,
         options=LoadOptions(**{"analysis_concurrency": 1, **options}),
-        pacer=Pacer(clock=platform.monotonic, sleep=platform.sleep),
+        pacer=Pacer(10, 60.0, clock=platform.monotonic, sleep=platform.sleep),
         now=platform.now,
         sleep=platform.sleep,
     ).run(scope)
@@ -476,9 +476,9 @@ def test_a_recording_that_can_never_be_stored_is_given_up(sqlite: sa.Engine) -> 
     row = platform.row
     platform.row = lambda call: {**row(call), "audio_recording": "https://elsewhere.example/a.mp3"}  # type: ignore[method-assign]
     run = functools.partial(HistoryLoad, platform, sqlite, recordings=Refusing(), now=platform.now)  # type: ignore[arg-type]
-    run(pacer=Pacer(clock=platform.monotonic, sleep=platform.sleep)).run()
+    run(pacer=Pacer(10, 60.0, clock=platform.monotonic, sleep=platform.sleep)).run()
     platform.sleep(2 * DAY)
-    run(pacer=Pacer(clock=platform.monotonic, sleep=platform.sleep)).run()
+    run(pacer=Pacer(10, 60.0, clock=platform.monotonic, sleep=platform.sleep)).run()
     assert select(sqlite, "SELECT history_state, history_reason FROM ringg_calls") == [
         ("incomplete", "given up after 3 days: recording is not stored")
     ]

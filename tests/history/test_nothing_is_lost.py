@@ -55,7 +55,7 @@ class Diary:
             self.calls,
             self.campaigns,
             options=LoadOptions(analysis_concurrency=1),
-            pacer=Pacer(clock=platform.monotonic, sleep=platform.sleep),
+            pacer=Pacer(10, 60.0, clock=platform.monotonic, sleep=platform.sleep),
             now=platform.now,
             sleep=platform.sleep,
         )

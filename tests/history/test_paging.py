@@ -42,7 +42,7 @@ class Scripted:
 
 def read(*answers: Any) -> tuple[Slice, list[str], Scripted, list[float]]:
     source, slept = Scripted(*answers), []
-    reader = PageReader(source, Pacer(10**6, sleep=slept.append, clock=lambda: 0.0), sleep=slept.append)
+    reader = PageReader(source, Pacer(10**6, 60.0, sleep=slept.append, clock=lambda: 0.0), sleep=slept.append)
     reading = Slice(reader, LIST)
     ids = [call.id for page in reading.pages() for call in page]
     assert source.answers == [], "not everything that was offered was asked for"
@@ -151,7 +151,7 @@ def test_calls_of_one_instant_are_all_found_whatever_order_they_come_in(
 ) -> None:
     dice = random.Random(1)
     source = Ties(450, many=many, shuffle=random.Random if per_offset else lambda _: dice)
-    reading = Slice(PageReader(source, Pacer(10**6)), query)
+    reading = Slice(PageReader(source, Pacer(10**6, 60.0)), query)
     assert len({call.id for page in reading.pages() for call in page}) == 450
     assert reading.settled
 
@@ -196,7 +196,7 @@ def test_a_refusal_waits_as_long_as_it_says_and_no_page_is_lost() -> None:
         now[0] += seconds
 
     source = Scripted(RateLimited("Too many.", retry_after=7.0), (0, 3, 3))
-    reader = PageReader(source, Pacer(sleep=sleep, clock=lambda: now[0]), sleep=sleep)
+    reader = PageReader(source, Pacer(10, 60.0, sleep=sleep, clock=lambda: now[0]), sleep=sleep)
     assert len(reader.page(LIST, 0).calls) == 3
     assert sum(slept) == 7.0
     assert reader.requests == 2
@@ -215,7 +215,7 @@ def test_a_page_that_cannot_be_read_is_asked_for_again() -> None:
         ScriptedServer(*UNREADABLE.values(), Answer(body=page)) as server,
         RinggClient("key", server.base_url) as client,
     ):
-        reader = PageReader(client, Pacer(10**6), attempts=20, sleep=slept.append)
+        reader = PageReader(client, Pacer(10**6, 60.0), attempts=20, sleep=slept.append)
         ids = [call.id for found in Slice(reader, LIST).pages() for call in found]
     assert ids == ["0", "1", "2"]
     assert len(slept) == len(UNREADABLE)
@@ -223,7 +223,7 @@ def test_a_page_that_cannot_be_read_is_asked_for_again() -> None:
 
 def test_a_server_that_never_recovers_is_given_up_with_its_own_error() -> None:
     source = Scripted(*[ServerError("No.", status_code=500)] * 8)
-    reader = PageReader(source, Pacer(10**6), sleep=lambda _: None)
+    reader = PageReader(source, Pacer(10**6, 60.0), sleep=lambda _: None)
     with pytest.raises(ServerError):
         reader.page(LIST, 0)
     assert source.answers == []
@@ -231,6 +231,6 @@ def test_a_server_that_never_recovers_is_given_up_with_its_own_error() -> None:
 
 def test_what_cannot_get_better_is_not_asked_again() -> None:
     source = Scripted(NotFound("No such list.", status_code=404))
-    reader = PageReader(source, Pacer(), sleep=lambda _: None)
+    reader = PageReader(source, Pacer(10, 60.0), sleep=lambda _: None)
     with pytest.raises(NotFound):
         reader.page(LIST, 0)

@@ -65,9 +65,11 @@ def is_amount(value: Any) -> bool:
 #: default may be None.
 RIGHT: dict[Callable[[Any], bool], str] = {
     lambda value: isinstance(value, bool): """
-        allow_backfill cancel_on_kill deferrable dry_run durable include_analysis include_details remove_invalid_rows
-        remove_others retries_must_fit skip_dnc transcripts transliterate_callee_name use_call_slots
-        wait_for_client_analysis wait_for_completion""",
+        allow_backfill cancel_on_kill deferrable dry_run
+        durable history_table_may_be_missing include_analysis include_details
+        remove_invalid_rows remove_others retries_must_fit skip_dnc
+        transcripts transliterate_callee_name use_call_slots wait_for_client_analysis
+        wait_for_completion""",
     is_length: """
         average_seconds invalid_rows_timeout max_minutes not_called_within_days poke_interval poll_interval timeout
         upload_poll_interval""",
@@ -88,7 +90,7 @@ RIGHT: dict[Callable[[Any], bool], str] = {
         recordings_conn_id recordings_path region_column rejects_path ringg_conn_id smartalex_conn_id sql
         suppression_sql table timezone_column callback_url""",
     lambda value: is_whole(value) or isinstance(value, str): "ledger_conn_id schema",
-    lambda value: is_text(value) or isinstance(value, datetime): "campaign_end_time campaign_start_time planned_start",
+    lambda value: is_text(value) or isinstance(value, date): "campaign_end_time campaign_start_time planned_start",
     lambda value: is_text(value) or isinstance(value, date) or value in ("", " ", "None"): "end start",
     lambda value: is_text(value) or is_list(is_text)(value): "from_numbers",
     is_list(is_text): """

@@ -172,10 +172,10 @@ def test_both_uploads_carry_the_same_form(method: Callable[..., Any], csv: Path)
 @pytest.mark.parametrize(
     ("name", "content", "rule"),
     [
-        ("contacts.txt", b"x", "ends in .csv"),
-        ("contacts.csv", b"", "must not be empty"),
-        ("contacts.csv", b"x" * (20 * 1024 * 1024 + 1), "larger than 20 MB"),
-        ("missing.csv", None, "must exist"),
+        ("contacts.txt", b"x", "end in .csv"),
+        ("contacts.csv", b"", "is empty"),
+        ("contacts.csv", b"x" * (20 * 1024 * 1024 + 1), "at most 20 MB"),
+        ("missing.csv", None, "no readable file"),
     ],
 )
 def test_a_file_that_the_platform_cannot_take_is_refused_before_anything_is_sent(

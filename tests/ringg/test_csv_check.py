@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from ringg_provider.exceptions import InvalidContacts, InvalidRequest
+from ringg_provider.ringg import RinggClient
 from ringg_provider.ringg.csv_check import CsvReport, inspect_csv
+from ringg_provider.ringg.requests import CampaignSpec
 
 MAP = {"mobile_number": "Mobile Number", "callee_name": "Name"}
 
@@ -55,6 +57,10 @@ def test_a_number_of_another_country_is_refused_because_it_would_ring_a_stranger
         (b"Mobile Number,Name\n+919876543210,\xff\xfe\n", "contacts", "not UTF-8"),
         ('Mobile Number,Name\n"+919876543210"x,b\n', "contacts", "not a CSV: line 2"),
         ('Mobile Number,Name\n+919876543210,"open\n', "contacts", "not a CSV"),
+        ("Mobile Number;Name\n+919876543210;a\n", "contacts", "separated by semicolons"),
+        ("Mobile Number\tName\n+919876543210\ta\n", "contacts", "separated by tabs"),
+        ("Mobile Number,Name\n+919876543210,a\n+919876543211,b\0c\n", "contacts", "line 3 has a control character"),
+        ("Mobile Number,Na\x1bme\n+919876543210,a\n", "contacts", "line 1 has a control character"),
     ],
 )
 def test_a_file_that_breaks_a_rule_gets_one_error_that_names_it(
@@ -65,9 +71,39 @@ def test_a_file_that_breaks_a_rule_gets_one_error_that_names_it(
     assert caught.value.field == field
 
 
-def test_the_name_must_end_in_csv(tmp_path: Path) -> None:
-    with pytest.raises(InvalidRequest, match=r"\.csv"):
-        check(tmp_path, "Mobile Number,Name\n+919876543210,a\n", name="list.xlsx")
+@pytest.mark.parametrize("name", ["list.xlsx", "list.CSV", "list", "list.csv.gz"])
+def test_the_name_must_end_in_csv_for_the_check_and_for_the_client_alike(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"must end in \.csv"):
+        check(tmp_path, "Mobile Number,Name\n+919876543210,a\n", name=name)
+    with RinggClient("key", "http://127.0.0.1:9") as client, pytest.raises(InvalidRequest, match=r"must end in \.csv"):
+        client.upload_csv(SPEC, tmp_path / name)
+
+
+SPEC = CampaignSpec(
+    campaign_name="Survey",
+    agent_id="agent",
+    country_code="+91",
+    variables_map=MAP,
+    call_config={"call_time": {"call_start_time": "09:00", "call_end_time": "18:00", "timezone": "Asia/Kolkata"}},
+    campaign_start_time="01/03/2027, 10:00",
+    campaign_end_time="01/03/2027, 12:00",
+)
+
+
+@pytest.mark.parametrize("remove", [True, False])
+def test_one_number_in_three_spellings_would_be_called_three_times_and_is_refused(tmp_path: Path, remove: bool) -> None:
+    rows = ["+919876543210,Asha", "+919876543211,Ravi", "098765 43210,Asha R.", "", "91-98765-43210,A. Rao"]
+    with pytest.raises(InvalidContacts, match=r"2 of 4 rows .*number of a row above.*\(lines 4, 6\)") as caught:
+        check(tmp_path, "\n".join(["Mobile Number,Name", *rows, ""]), remove=remove)
+    assert "98765" not in str(caught.value)
+    assert "Asha" not in str(caught.value)
+
+
+def test_a_repeat_is_found_however_far_apart_and_however_long_the_file_is(tmp_path: Path) -> None:
+    rows = [f"+9198{number:08d},x" for number in range(30_000)]
+    with pytest.raises(InvalidContacts, match=r"1 of 30001 rows .*\(line 30002\)"):
+        check(tmp_path, "\n".join(["Mobile Number,Name", *rows, "9800000000,x"]))
+    assert check(tmp_path, "\n".join(["Mobile Number,Name", *rows])).valid_rows == 30_000
 
 
 def test_more_than_20_mb_is_refused(tmp_path: Path) -> None:

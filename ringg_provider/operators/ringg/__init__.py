@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ringg_provider.hours.schedule import Time
 from ringg_provider.operators.ringg.balance import RinggCheckBalanceOperator
 from ringg_provider.operators.ringg.events import RinggSetEventSubscriptionsOperator
 from ringg_provider.operators.ringg.preflight import RinggPreflightOperator
@@ -12,7 +13,7 @@ from ringg_provider.operators.ringg.start import (
 )
 from ringg_provider.operators.ringg.stop import RinggTerminateOperator
 from ringg_provider.operators.ringg.uploads import RinggSaveCampaignOperator, RinggUploadCsvOperator
-from ringg_provider.ringg.timing import Time, as_call_config, schedule_of
+from ringg_provider.ringg.timing import as_call_config, schedule_of
 
 __all__ = [
     "RinggCheckBalanceOperator",

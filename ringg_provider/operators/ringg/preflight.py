@@ -13,7 +13,8 @@ from ringg_provider.api.arguments import Amount, DialPrefix, OptionalText, Secon
 from ringg_provider.exceptions import InvalidRequest, PreflightFailed
 from ringg_provider.history.tables import CALLS
 from ringg_provider.hooks.ringg import RinggHook
-from ringg_provider.hours.rules import load_rules
+from ringg_provider.hours.rules import Purpose, load_rules
+from ringg_provider.hours.schedule import Time
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.protocol import ListState
 from ringg_provider.launch.staleness import MAX_AGE, MAX_DELAY, check_staleness
@@ -29,8 +30,9 @@ from ringg_provider.preflight.estimates import (
     expected_attempts,
 )
 from ringg_provider.preflight.report import Check, Finding, Level, PreflightReport
-from ringg_provider.ringg.campaigns import Flow, RinggLaunchTarget
+from ringg_provider.ringg.campaigns import RinggLaunchTarget
 from ringg_provider.ringg.client import RinggClient
+from ringg_provider.ringg.limits import Flow
 from ringg_provider.ringg.preflight import (
     Callers,
     judge_agent,
@@ -46,7 +48,6 @@ from ringg_provider.ringg.preflight import (
 )
 from ringg_provider.ringg.requests import CallConfig
 from ringg_provider.ringg.timing import (
-    Time,
     as_call_config,
     planned_time,
     schedule_of,
@@ -147,7 +148,7 @@ class RinggPreflightOperator(BaseOperator):
         from_numbers: list[str] | str | None = None,
         number_pool_id: str | None = None,
         email_completion_user_ids: list[str] | None = None,
-        purpose: Literal["promotional", "service", "recovery", "survey"] | None = None,
+        purpose: Purpose | None = None,
         calling_hours: str | Mapping[str, Any] | None = None,
         no_rule: Literal["refuse", "hold", "allow"] = "refuse",
         blackout_dates: Sequence[date | str] = (),

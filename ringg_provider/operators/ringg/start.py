@@ -19,6 +19,7 @@ from ringg_provider.exceptions import (
 )
 from ringg_provider.history.tables import CALLS
 from ringg_provider.hooks.ringg import RinggHook
+from ringg_provider.hours.schedule import Time
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.progress import Progress, StallWatch
 from ringg_provider.links.ringg import RinggCampaignLink
@@ -27,11 +28,12 @@ from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.launching import LaunchOperator
 from ringg_provider.operators.ringg.balance import expected_cost, settled_balance, shortfall_of
 from ringg_provider.operators.waiting import kill_deadline, sleep_until_told, wait_until
-from ringg_provider.ringg.campaigns import Flow, RinggLaunchTarget, read_progress
+from ringg_provider.ringg.campaigns import RinggLaunchTarget, read_progress
+from ringg_provider.ringg.limits import Flow
 from ringg_provider.ringg.preflight import check_agent, check_callers
 from ringg_provider.ringg.requests import CallConfig, MakeCallAsync, StartCampaign, Terminate
 from ringg_provider.ringg.responses import CampaignState, UploadStatus
-from ringg_provider.ringg.timing import Time, as_call_config, planned_time, schedule_of, spans_ahead
+from ringg_provider.ringg.timing import as_call_config, planned_time, schedule_of, spans_ahead
 from ringg_provider.ringg.uploads import UploadVerdict, judge_upload, require_usable
 from ringg_provider.triggers.events import UPLOAD_ENDS, EventStatus, read_event
 from ringg_provider.triggers.ringg import RinggCampaignTrigger, RinggUploadStatusTrigger

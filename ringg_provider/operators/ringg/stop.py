@@ -15,14 +15,12 @@ from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_connection
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.private import Private
+from ringg_provider.ringg.limits import MAX_PER_TERMINATE
 from ringg_provider.ringg.requests import Terminate
 from ringg_provider.sql.reading import open_rows
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
-
-#: How many numbers, or calls, one terminate request may name.
-TERMINATE_CHUNK = 100
 
 
 class RinggTerminateOperator(BaseOperator):
@@ -99,12 +97,12 @@ class RinggTerminateOperator(BaseOperator):
     def _requests(self, mobile_numbers: list[str] | None, parameters: Any) -> Iterator[tuple[Terminate, int]]:
         self._require_one_mode(mobile_numbers, parameters)
         if self.call_ids is not None:
-            for chunk in chunked(dict.fromkeys(self.call_ids), TERMINATE_CHUNK):
+            for chunk in chunked(dict.fromkeys(self.call_ids), MAX_PER_TERMINATE):
                 yield Terminate(call_ids=chunk), len(chunk)
         elif self.sql or mobile_numbers is not None:
             scope = {"campaign_id": self.campaign_id} if self.campaign_id else {}
             cells = mobile_numbers if mobile_numbers is not None else self._selected(parameters)
-            for chunk in chunked(self._numbers(cells), TERMINATE_CHUNK):
+            for chunk in chunked(self._numbers(cells), MAX_PER_TERMINATE):
                 yield Terminate(mobile_numbers=chunk, **scope), len(chunk)
         elif self.agent_id:
             yield Terminate(agent_id=self.agent_id), 1

@@ -11,12 +11,13 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from ringg_provider.api.arguments import DialPrefix
 from ringg_provider.contacts.lists import quoting_no_cell
 from ringg_provider.hooks.ringg import RinggHook
+from ringg_provider.hours.schedule import Time
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.files import local_copy
 from ringg_provider.ringg.csv_check import inspect_csv
 from ringg_provider.ringg.preflight import check_agent, check_variables
 from ringg_provider.ringg.requests import CallConfig, CampaignSpec
-from ringg_provider.ringg.timing import Time, as_call_config, schedule_of
+from ringg_provider.ringg.timing import as_call_config, schedule_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
