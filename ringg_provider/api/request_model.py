@@ -32,7 +32,12 @@ _nested: ContextVar[bool] = ContextVar("ringg_provider_request_nested", default=
 class RequestModel(BaseModel):
     """The base of every request: an unknown field or a broken rule raises `InvalidRequest`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        defer_build=True,  # until one is made: most DAG files make none, or a few
+    )
 
     def __init__(self, **data: Any) -> None:
         token = _nested.set(True)

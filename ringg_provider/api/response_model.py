@@ -71,7 +71,13 @@ def without(body: Any, *names: str) -> Any:
 class ResponseModel(BaseModel):
     """The base of every response: unknown fields are ignored here and kept in `.raw`."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+        defer_build=True,  # until a task or trigger reads something: DAG files need none of them
+    )
 
     #: Keys that are left out of `.raw`.
     stripped: ClassVar[tuple[str, ...]] = ("api_key",)
