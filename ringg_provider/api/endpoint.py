@@ -43,9 +43,9 @@ def query(**params: Any) -> list[tuple[str, str]]:
     ]
 
 
-def get(path: str, **params: Any) -> Request:
-    """A GET; the parameters are those of `query`."""
-    return Request("GET", path, params=query(**params), repeatable=True)
+def get(path: str, *, of: str | None = None, **params: Any) -> Request:
+    """A GET; `of` is that of `Request`, the other parameters are those of `query`."""
+    return Request("GET", path, params=query(**params), of=of, repeatable=True)
 
 
 def path_id(value: str, field: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from ringg_provider.api.messages import Response
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ringg_provider.api.messages import Request, Response
 from ringg_provider.exceptions import (
     AuthenticationError,
     InsufficientBalance,
@@ -38,7 +41,7 @@ def error_by_status(response: Response) -> RinggProviderError:
                 f"{said} Ask an owner of the workspace to allow it, or use another key.", status_code=status
             )
         case 404:
-            return NotFound(f"{said} Check the id, and that the key belongs to its workspace.", status_code=status)
+            return NotFound(f"{said} {_where_to_look(response.request)}", status_code=status)
         case 408:
             return ServerError(said, retry_after=response.retry_after, status_code=status)
         case 409:
@@ -61,6 +64,25 @@ def error_by_status(response: Response) -> RinggProviderError:
         case _ if 400 <= status < 500:
             return InvalidRequest(said, field=response.field(), status_code=status)
     return ServerError(said + response.request.doubt, retry_after=response.retry_after, status_code=status)
+
+
+def _where_to_look(request: Request) -> str:
+    if request.of is None and request.json is None and request.form is None:
+        return "Check that the base URL is that of the API, and that the workspace has this function."
+    return f"Check {request.of or 'the ids'}, that the key is of the same workspace, and that it has this function."
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Say of an error of the platform what it keeps from being done, and for which parameter.
+
+    :param what: begins the sentence: "skip_dnc: the contacts ... cannot be read".
+    """
+    try:
+        yield
+    except RinggProviderError as error:
+        error.args = (f"{what}. {error}",)
+        raise
 
 
 def said_in(response: Response) -> str:

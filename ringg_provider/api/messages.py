@@ -45,6 +45,7 @@ class Request:
     :param json: JSON body.
     :param form: fields of a multipart body, before the file.
     :param file: a CSV that is streamed as the field `file` of the multipart body.
+    :param of: the parameter whose id the path names, for errors; default none.
     :param repeatable: whether sending it twice does no more than sending it once.
     :param again_when_limited: whether one that is not repeatable is sent again after a 429, which was not acted upon.
     :param expects: statuses other than 2xx that are handed to the caller instead of raised.
@@ -56,6 +57,7 @@ class Request:
     json: Mapping[str, Any] | None = field(default=None, repr=False)
     form: Mapping[str, str] | None = field(default=None, repr=False)
     file: Path | None = None
+    of: str | None = None
     repeatable: bool = False
     again_when_limited: bool = False
     expects: frozenset[int] = frozenset()

@@ -77,7 +77,7 @@ def agents_page(search: str | None, limit: int, offset: int) -> Endpoint[list[Ag
 
 
 def agent(agent_id: str) -> Endpoint[Agent]:
-    return Endpoint(get(f"/agent/{path_id(agent_id, 'agent_id')}"), read_as(Agent))
+    return Endpoint(get(f"/agent/{path_id(agent_id, 'agent_id')}", of="agent_id"), read_as(Agent))
 
 
 def event_subscriptions(subscriptions: EventSubscriptions, kept: Sequence[Mapping[str, Any]] = ()) -> Endpoint[None]:
@@ -116,13 +116,14 @@ def make_call_async(request: MakeCallAsync) -> Endpoint[StartResult]:
 
 
 def upload_status(bulk_list_id: str) -> Endpoint[UploadStatus]:
-    return Endpoint(get(f"/campaign/upload-status/{path_id(bulk_list_id, 'bulk_list_id')}"), read_as(UploadStatus))
+    path = f"/campaign/upload-status/{path_id(bulk_list_id, 'bulk_list_id')}"
+    return Endpoint(get(path, of="bulk_list_id"), read_as(UploadStatus))
 
 
 def check_balance(bulk_list_id: str) -> Endpoint[Balance]:
     # Repeatable: it only compares again, and a positive answer moves the list to where it would move anyway.
     path = f"/campaign/check-balance/{path_id(bulk_list_id, 'bulk_list_id')}"
-    return Endpoint(Request("POST", path, repeatable=True, expects=frozenset({400})), _read_balance)
+    return Endpoint(Request("POST", path, of="bulk_list_id", repeatable=True, expects=frozenset({400})), _read_balance)
 
 
 # One generation of the API refuses to check a list that is not waiting for money.
@@ -196,7 +197,9 @@ def calls_page(query: CallQuery, limit: int, offset: int) -> Endpoint[CallPage]:
 
 def call_details(call_id: str, send_analysis: bool) -> Endpoint[CallDetails]:
     path_id(call_id, "call_id")
-    return Endpoint(get("/calling/call-details", id=call_id, send_analysis=send_analysis), read_as(CallDetails))
+    return Endpoint(
+        get("/calling/call-details", of="call_id", id=call_id, send_analysis=send_analysis), read_as(CallDetails)
+    )
 
 
 def single_call(call: SingleCall) -> Endpoint[StartedCall]:

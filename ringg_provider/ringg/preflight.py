@@ -14,6 +14,7 @@ from typing import Protocol
 
 import pendulum
 
+from ringg_provider.api.errors import explained
 from ringg_provider.exceptions import InvalidRequest, NotFound
 from ringg_provider.hours.plan import ContactProfile, Held
 from ringg_provider.hours.planner import NoRule, WindowPlanner
@@ -139,7 +140,9 @@ def check_callers(
     :raises InvalidRequest: a number is not in the workspace or is a test number; a user is not a member.
     """
     if from_numbers:
-        known = {key: number for number in client.list_numbers() for key in (number.id, number.number) if key}
+        known = {
+            key: number for number in _numbers(client, "from_numbers") for key in (number.id, number.number) if key
+        }
         for position, wanted in enumerate(from_numbers):
             number = known.get(wanted)
             if number is None:
@@ -157,12 +160,18 @@ def check_callers(
             if number.is_spam:
                 log.warning("from_numbers: number %s is flagged as spam; fewer people will pick up.", number.id)
     if email_completion_user_ids:
-        strangers = set(email_completion_user_ids) - {user.id for user in client.list_users()}
+        with explained("email_completion_user_ids: the workspace's members, whom these must be among, cannot be read"):
+            strangers = set(email_completion_user_ids) - {user.id for user in client.list_users()}
         if strangers:
             raise InvalidRequest(
                 f"email_completion_user_ids: not members of this workspace: {_names(strangers)}.",
                 field="email_completion_user_ids",
             )
+
+
+def _numbers(client: ReadsCallers, wanted_for: str) -> Sequence[NumberLike]:
+    with explained(f"{wanted_for}: the workspace's caller numbers, which this must be among, cannot be read"):
+        return client.list_numbers()
 
 
 # --- the preflight: the same rules, reported instead of raised ----------------------------------------------
@@ -216,9 +225,9 @@ def judge_callers(client: ReadsCallers, callers: Callers, country_codes: Collect
             Check.CALLER_NUMBERS, Level.ERROR, "Give exactly one of from_numbers and number_pool_id to call from."
         )
     elif callers.number_pool_id:
-        yield _judge_pool(client.list_numbers(), callers.number_pool_id)
+        yield _judge_pool(_numbers(client, "number_pool_id"), callers.number_pool_id)
     else:
-        yield from _judge_numbers(client.list_numbers(), callers.from_numbers or (), country_codes)
+        yield from _judge_numbers(_numbers(client, "from_numbers"), callers.from_numbers or (), country_codes)
     if callers.email_completion_user_ids:
         try:
             check_callers(client, None, callers.email_completion_user_ids)

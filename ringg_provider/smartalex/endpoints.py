@@ -106,7 +106,7 @@ class Endpoints:
         """
         route = self.routes[name]
         path = route.path if of is None else route.path.replace("{id}", path_id(of[1], of[0]))
-        return Request(route.method, path, repeatable=more.pop("repeatable", False), **more)
+        return Request(route.method, path, of=of and of[0], repeatable=more.pop("repeatable", False), **more)
 
     def _page(
         self, name: str, page: int, per_page: int, filters: Mapping[str, Any], *, of: tuple[str, str] | None = None

@@ -24,7 +24,7 @@ from ringg_provider.exceptions import (
 
 #: The refusals that belong to campaigns, with what to do about each.
 _CAMPAIGN_ERRORS: dict[str, tuple[type[RinggProviderError], str]] = {
-    "campaign_not_found": (CampaignNotFound, "Check the id, and that the key belongs to its workspace."),
+    "campaign_not_found": (CampaignNotFound, "Check campaign_id, and that the key belongs to its workspace."),
     "campaign_already_active": (CampaignAlreadyActive, "It is adopted by whoever launches it; nothing is to be done."),
     "campaign_not_active": (CampaignNotActive, "Look at its present status first: only an active one can be paused."),
     "agent_not_found": (AgentNotFound, "Check agent_id against the agents of the workspace."),

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from ringg_provider.api.arguments import Count
+from ringg_provider.api.errors import explained
 from ringg_provider.contacts.lists import ContactList, Form, ListGroup
 from ringg_provider.contacts.sifting import Planner, Sifter
 from ringg_provider.exceptions import InvalidRequest
@@ -138,8 +139,12 @@ class _SmartAlexLists:
     def prepare(self, sifter: Sifter) -> None:
         """Learn whom the platform knows as do-not-call, and leave them out as suppressed."""
         if self.task.skip_dnc:
-            people = self.client.iter_contacts(status="dnc")
-            numbers = (sifter.cleaner.number_of(person.phone) for person in people if person.is_dnc)
+            with explained(
+                "skip_dnc: the contacts that the platform holds as do-not-call cannot be read, so nothing is uploaded; "
+                "only where the workspace has none, set skip_dnc=False"
+            ):
+                people = [person for person in self.client.iter_contacts(status="dnc") if person.is_dnc]
+            numbers = (sifter.cleaner.number_of(person.phone) for person in people)
             sifter.exclusions.suppressed.add([number for number in numbers if number is not None])
 
     def begin(self, lists: Sequence[ContactList]) -> str:

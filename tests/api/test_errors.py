@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ringg_provider.api.errors import explained
+from ringg_provider.api.messages import Request
 from ringg_provider.api.transport import Rules, Transport
 from ringg_provider.exceptions import (
     AuthenticationError,
@@ -16,7 +18,7 @@ from ringg_provider.exceptions import (
     ServerError,
     WrongState,
 )
-from tests.api.sending import ACT, whole
+from tests.api.sending import ACT, READ, Send, whole
 from tests.support.http_server import Answer, ScriptedServer
 
 BODIES = [
@@ -69,3 +71,24 @@ def test_every_shape_of_error_body_becomes_a_typed_error_with_its_text(
             assert text in str(raised.value)
             assert str(raised.value).startswith(f"POST /act was answered {status}")
             assert len(server.asked) == number
+
+
+@pytest.mark.parametrize(
+    ("wanted", "advice"),
+    [
+        (READ, "Check that the base URL is that of the API, and that the workspace has this function."),
+        (Request("GET", "/agent/a", of="agent_id"), "Check agent_id, that the key is of the same workspace, and"),
+        (ACT, "Check the ids, that the key is of the same workspace, and"),
+    ],
+)
+def test_what_is_not_there_is_looked_for_where_it_can_be(send: Send, wanted: Request, advice: str) -> None:
+    with ScriptedServer(Answer(404)) as server, pytest.raises(NotFound) as raised:
+        send(server.base_url, wanted)
+    assert f"{wanted} was answered 404. {advice}" in str(raised.value)
+
+
+def test_an_explained_error_keeps_its_kind_and_its_details() -> None:
+    with pytest.raises(RateLimited) as raised, explained("from_numbers: cannot be read"):
+        raise RateLimited("GET /x was answered 429.", retry_after=7.0, status_code=429)
+    assert str(raised.value) == "from_numbers: cannot be read. GET /x was answered 429."
+    assert (raised.value.retry_after, raised.value.status_code) == (7.0, 429)

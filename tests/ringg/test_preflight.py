@@ -8,9 +8,11 @@ from decimal import Decimal
 
 import pytest
 
+from ringg_provider.exceptions import PermissionDenied
 from ringg_provider.launch.protocol import Evidence, ListState
 from ringg_provider.preflight.estimates import CostEstimate, RetryFit
 from ringg_provider.preflight.report import Check, Finding, Level, PreflightReport
+from ringg_provider.ringg import RinggClient
 from ringg_provider.ringg.preflight import (
     Callers,
     judge_callers,
@@ -20,6 +22,7 @@ from ringg_provider.ringg.preflight import (
     judge_rows,
     judge_variables,
 )
+from tests.support.http_server import Answer, Asked, ScriptedServer
 
 
 @dataclass(frozen=True)
@@ -212,3 +215,25 @@ def test_a_report_without_a_finding_is_fine() -> None:
         "rows": 0,
         "checks": [],
     }
+
+
+@pytest.mark.parametrize(
+    ("callers", "parameter"),
+    [
+        (Callers(from_numbers=["+911"]), "from_numbers"),
+        (Callers(number_pool_id="pool"), "number_pool_id"),
+        (Callers(from_numbers=["+911"], email_completion_user_ids=["u"]), "email_completion_user_ids"),
+    ],
+)
+def test_what_a_key_may_not_read_is_named_with_the_parameter_that_needs_it(callers: Callers, parameter: str) -> None:
+    def answer(asked: Asked) -> Answer:
+        unreadable = asked.path.endswith("users" if parameter.startswith("email") else "numbers")
+        number = {"id": "+911", "number": "+911", "type": "twilio"}
+        return Answer(403, {"message": "No."}) if unreadable else Answer(body={"workspace_numbers": [number]})
+
+    with (
+        ScriptedServer(script=answer) as server,
+        RinggClient("key", server.base_url) as client,
+        pytest.raises(PermissionDenied, match=rf"^{parameter}: the workspace's .* cannot be read\. GET /workspace/"),
+    ):
+        list(judge_callers(client, callers, ["+91"]))

@@ -132,6 +132,22 @@ def test_with_a_purpose_lists_have_the_hours_of_their_people(sandbox: Sandbox) -
         assert item["settings"]["timezone"] == "Asia/Kolkata"
 
 
+@pytest.mark.parametrize("status", [403, 404])
+def test_do_not_call_contacts_that_cannot_be_read_are_named_with_their_parameter(sandbox: Sandbox, status: int) -> None:
+    sandbox.fault(method="GET", path="/contacts", kind="status", status=status, body={"message": "No route."})
+    with pytest.raises(AirflowFailException) as raised:
+        transfer().execute(context())
+    said = str(raised.value)
+    assert (
+        "skip_dnc: the contacts that the platform holds as do-not-call cannot be read, so nothing is uploaded" in said
+    )
+    assert f"GET /contacts was answered {status}: No route." in said
+    assert "Check the id" not in said
+    assert sandbox.state()["campaigns"] == []
+    transfer(skip_dnc=False).execute(context())
+    assert len(sandbox.state()["campaigns"]) == 1
+
+
 def test_a_dry_run_creates_nothing(sandbox: Sandbox) -> None:
     (item,) = transfer(dry_run=True).execute(context())
     assert (item["list_id"], item["rows"]) == (None, 2)
