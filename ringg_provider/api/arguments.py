@@ -169,7 +169,7 @@ def _as_list(value: Any) -> Any:
 
 def _length(unit: timedelta, name: str) -> PlainValidator:
     def read(value: Any) -> float:
-        number = value / unit if isinstance(value, timedelta) else value
+        number = value.total_seconds() / unit.total_seconds() if isinstance(value, timedelta) else value
         if not _is_number(number) or not 0 < number <= _LONGEST / unit:
             raise ValueError(f"must be a number of {name} above 0, or a timedelta")
         return float(number)

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 import sqlalchemy as sa
 
 from ringg_provider.exceptions import InvalidRequest, RinggProviderError
-from ringg_provider.history.merging import CallStore, CampaignStore, change
-from ringg_provider.history.paging import EARLIEST, PAGE_SIZE, DateSlices, Failures, PageReader
+from ringg_provider.history.failures import Failures
+from ringg_provider.history.merging import CallStore, CampaignStore
+from ringg_provider.history.paging import EARLIEST, PAGE_SIZE, DateSlices, PageReader
+from ringg_provider.history.read_until import ReadUntil
 from ringg_provider.history.tables import (
     AWAITS_COST,
     AWAITS_DETAILS,
@@ -21,17 +23,12 @@ from ringg_provider.history.tables import (
     NOT_STARTED,
     STATUS_MISSING,
     HistoryState,
-    state_table,
 )
-from ringg_provider.sql.errors import begin_again, mute
 
 SETTLED_AFTER = dt.timedelta(minutes=5)
 """A pass by date ends this long ago: nothing is added to that stretch of time any more."""
 
 _MOST_SINGLES = 30  # open calls that are asked for one by one
-
-#: The column of `ringg_calls` in which the newest call of a pass by date once bore what `ringg_history_state` says.
-_FORMER_WATERMARK = "watermark"
 
 
 @dataclass(frozen=True)
@@ -63,53 +60,6 @@ class Scope:
     def is_interval(self) -> bool:
         """Whether it is about a stretch of time that somebody asked for."""
         return self.start is not None or self.end is not None
-
-
-class ReadUntil:
-    """How far the history was read by date: every call up to then is in the table. It only moves on.
-
-    :param engine: the database.
-    :param calls: the table of calls that it is about; the table that says so lies beside it, see `state_table`.
-    """
-
-    def __init__(self, engine: sa.Engine, calls: sa.Table) -> None:
-        self._engine = engine
-        self._calls = calls
-        self._state = state_table(schema=calls.schema)
-        self._mine = self._state.c.calls_table == calls.name
-
-    def get(self) -> dt.datetime | None:
-        """The time; None when nothing was read yet, or when the table of calls was emptied, to begin anew."""
-        with self._engine.connect() as connection:
-            if connection.execute(sa.select(self._calls.c.call_id).limit(1)).first() is None:
-                return None
-            return connection.execute(sa.select(sa.func.max(self._state.c.read_until)).where(self._mine)).scalar()
-
-    def move(self, moment: dt.datetime, now: dt.datetime) -> None:
-        """Move on to a time; one that lies further back changes nothing, so that two loads may do this at once."""
-        further = sa.or_(self._state.c.read_until.is_(None), self._state.c.read_until < moment)
-        values = {"read_until": moment, "changed_at": now}
-        change(self._engine, sa.update(self._state).where(self._mine, further).values(**values))
-
-    def begin(self, now: dt.datetime) -> None:
-        """Make the row of this table of calls, unless there is one; its first value is what earlier versions left."""
-
-        def unless_there() -> None:
-            with self._engine.begin() as connection:
-                if connection.execute(sa.select(self._state.c.calls_table).where(self._mine)).first() is None:
-                    row = {"calls_table": self._calls.name, "read_until": self._former(connection), "changed_at": now}
-                    connection.execute(sa.insert(self._state).values(**row))
-
-        mute(self._state.name, begin_again, unless_there)
-
-    def _former(self, connection: sa.Connection) -> dt.datetime | None:
-        name, schema = self._calls.name, self._calls.schema
-        former = sa.table(name, sa.column(_FORMER_WATERMARK, self._state.c.read_until.type), schema=schema)
-        # Not every dialect can list a table's columns.
-        nothing = connection.execute(sa.select(sa.text("*")).select_from(former).where(sa.false()))
-        if _FORMER_WATERMARK not in set(nothing.keys()):
-            return None
-        return connection.execute(sa.select(sa.func.max(former.c[_FORMER_WATERMARK]))).scalar()
 
 
 @dataclass(frozen=True)

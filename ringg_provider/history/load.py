@@ -17,22 +17,22 @@ import sqlalchemy as sa
 
 from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.exceptions import InvalidRequest, NotFound, RinggProviderError
-from ringg_provider.history.backlog import Backlog, ReadUntil, Scope, find_backlog
+from ringg_provider.history.backlog import Backlog, Scope, find_backlog
 from ringg_provider.history.closing import Closing, ListsRead
 from ringg_provider.history.details import DetailsPass, ReadsDetails
+from ringg_provider.history.failures import Failures, UntilFailure
 from ringg_provider.history.merging import CallStore, CampaignStore, Wanted
 from ringg_provider.history.paging import (
     EARLIEST,
     DateSlices,
-    Failures,
     ListsCalls,
     PageReader,
     Slice,
-    UntilFailure,
     call_of_id,
     calls_between,
     calls_of,
 )
+from ringg_provider.history.read_until import ReadUntil, newest_watermark
 from ringg_provider.history.recordings import RecordingStore, store_recordings
 from ringg_provider.history.rows import Row, call_row, campaign_row
 from ringg_provider.history.tables import COST_MISSING, HistoryState, calls_table, campaigns_table, state_table
@@ -148,11 +148,11 @@ class HistoryLoad:
         """
         scope = scope or Scope()
         options, started_at = self.options, self.now()
-        self.create_tables()
+        state = self.create_tables()
         wanted = Wanted(options.include_analysis, options.wait_for_client_analysis, self.recordings is not None)
         calls = CallStore(self.engine, self.calls, wanted, self.now)
         campaigns = CampaignStore(self.engine, self.campaigns)
-        read_until = ReadUntil(self.engine, self.calls)
+        read_until = ReadUntil(self.engine, self.calls, state, newest_watermark)
         read_until.begin(started_at)
         pages = PageReader(self.source, self.pacer, sleep=self.sleep)
         failures = Failures()
@@ -193,9 +193,11 @@ class HistoryLoad:
             unsettled=reading.unsettled,
         )
 
-    def create_tables(self) -> None:
-        """Create what is missing of the tables."""
-        create_tables(self.engine, self.calls, self.campaigns, state_table(schema=self.calls.schema))
+    def create_tables(self) -> sa.Table:
+        """Create what is missing of the tables; gives back the one that says how far the history was read."""
+        state = state_table(schema=self.calls.schema)
+        create_tables(self.engine, self.calls, self.campaigns, state)
+        return state
 
     def _look_at_campaigns(self, campaigns: CampaignStore, scope: Scope, failures: Failures) -> None:
         """Bring the table of campaigns up to what the campaign list says."""

@@ -1,24 +1,26 @@
 # ruff: noqa: E501 - a line per column reads better than a screen per column
 """SmartAlex's calls and pending callbacks in a SQL database: two tables, and how they are brought up to date.
 
-The tables are the only state: the watermark is the newest call in the table, and what is still to be read of a call is
-what its row lacks. `docs/tables.md` describes the columns.
+The tables are the only state: one says how far the history was read, and what is still to be read of a call is what its
+row lacks. `docs/tables.md` describes the columns.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 from more_itertools import chunked
 
-from ringg_provider.exceptions import NotFound
+from ringg_provider.exceptions import NotFound, RinggProviderError
+from ringg_provider.history.failures import Failures, UntilFailure
+from ringg_provider.history.read_until import ReadUntil, newest_call
 from ringg_provider.history.rows import Row
-from ringg_provider.history.tables import column
+from ringg_provider.history.tables import column, state_table
 from ringg_provider.smartalex import SmartAlexClient
 from ringg_provider.smartalex.requests import CallFilter, Generation
 from ringg_provider.smartalex.responses import Call, Callback, CampaignState
@@ -29,6 +31,7 @@ from ringg_provider.sql.types import Json, Key, Money, Seconds, UtcDateTime
 
 CALLS = "smartalex_calls"
 CALLBACKS = "smartalex_callbacks"
+STATE = "smartalex_history_state"
 PENDING, DONE = "pending", "done"
 
 _DETAILS_PER_MERGE = 50
@@ -119,7 +122,7 @@ class CallLoad:
     :param engine: the database.
     :param table: see `smartalex_calls_table`.
     :param include_details: read the details of each call once: its campaign, summary, transcript.
-    :param lookback: begin so much before the newest call of the table.
+    :param lookback: begin so much before the end of the last load without a restriction.
     :param now: the present time, aware; for tests.
     """
 
@@ -133,42 +136,63 @@ class CallLoad:
     def run(
         self, campaign_ids: Sequence[str] = (), start: dt.datetime | None = None, end: dt.datetime | None = None
     ) -> CallCounts:
-        """Read what may be new and merge it.
+        """Read what may be new and merge it. What cannot be read hinders nothing else, and is named at the end.
 
         :param campaign_ids: whole campaigns and nothing else; the newer API cannot filter by them, so that all calls
             are read.
-        :param start: calls from here on; default the newest call in the table, less the lookback.
+        :param start: calls from here on; default where the last load without a restriction ended, less the lookback.
         :param end: calls up to here; default all.
-        :raises TransientError: what was read until then is in the table.
+        :raises TransientError: something could not be read now; what was read is in the table.
+        :raises PermanentError: the platform refused something; what was read is in the table.
         """
-        create_tables(self.engine, self.table)
-        counts = CallCounts()
-        filterable = self.client.generation is Generation.OLD
-        for campaign_id in campaign_ids if campaign_ids and filterable else [None]:
-            since = start if campaign_id or start else self._watermark()
-            self._read(self._filter(campaign_id, since, end), campaign_id, counts)
+        state = state_table(STATE, schema=self.table.schema)
+        create_tables(self.engine, self.table, state)
+        counts, failures, started_at = CallCounts(), Failures(), self.now()
+        read_until = ReadUntil(self.engine, self.table, state, newest_call)
+        read_until.begin(started_at)
+        old = self.client.generation is Generation.OLD
+        if campaign_ids and old:
+            for campaign_id in campaign_ids:
+                if not failures.outage:
+                    wanted = self._filter(campaign_id, start, end)
+                    self._read(wanted, campaign_id, counts, failures, f"the calls of campaign {campaign_id}")
+        else:
+            mark = read_until.get()
+            since = start or (None if mark is None else mark - self.lookback)
+            unbroken = since is None or (mark is not None and since <= mark)
+            if self._read(self._filter(None, since, end), None, counts, failures, "the calls") and unbroken:
+                read_until.move(min(end, started_at) if end is not None and old else started_at, started_at)
+        details = Failures()
         if self.include_details:
-            self._read_details(counts)
+            self._read_details(counts, details)
+        failures.raise_if_any()
+        if details.outage:
+            details.raise_if_any()
         return counts
 
     def _filter(self, campaign_id: str | None, start: dt.datetime | None, end: dt.datetime | None) -> CallFilter:
         hours = None if start is None else max(1, math.ceil((self.now() - start).total_seconds() / 3600))
         return CallFilter(campaign_id=campaign_id, from_date=start, to_date=end, since_hours=hours)
 
-    def _watermark(self) -> dt.datetime | None:
-        with self.engine.connect() as connection:
-            newest = connection.execute(sa.select(sa.func.max(self.table.c.created_at))).scalar_one_or_none()
-        return None if newest is None else newest - self.lookback
+    def _read(
+        self, wanted: CallFilter, campaign_id: str | None, counts: CallCounts, failures: Failures, what: str
+    ) -> bool:
+        """Read calls until their end, or until it fails; gives back which of them it was."""
+        readable = UntilFailure(self.client.iter_calls(wanted))
 
-    def _read(self, wanted: CallFilter, campaign_id: str | None, counts: CallCounts) -> None:
-        def rows() -> Iterable[Row]:
-            for call in self.client.iter_calls(wanted):
+        def rows() -> Iterator[Row]:
+            for call in readable:
                 counts.calls_read += 1
                 yield self._row(call, campaign_id)
 
         counts.inserted += self._merge(rows())
+        if readable.failure is None:
+            failures.note_success()
+        else:
+            failures.note(what, readable.failure)
+        return readable.failure is None
 
-    def _read_details(self, counts: CallCounts) -> None:
+    def _read_details(self, counts: CallCounts, failures: Failures) -> None:
         table = self.table
         lacking = sa.select(table.c.call_id).where(table.c.details_read_at.is_(None), table.c.is_final == sa.true())
         with self.engine.connect() as connection:
@@ -176,10 +200,16 @@ class CallLoad:
         for some in chunked(ids, _DETAILS_PER_MERGE):
             rows = []
             for call_id in some:
+                if failures.outage:
+                    break
                 try:
                     rows.append(self._row(self.client.get_call(call_id), None) | {"details_read_at": self.now()})
                 except NotFound:
                     continue
+                except RinggProviderError as failure:
+                    failures.note(f"the details of call {call_id}", failure)
+                else:
+                    failures.note_success()
             counts.details_read += len(rows)
             # The whole row of the list says more of a contact than the details do.
             self._merge([{name: value for name, value in row.items() if name != "raw"} for row in rows])
@@ -253,25 +283,41 @@ class CallbackLoad:
     def run(self, campaign_ids: Sequence[str] = ()) -> CallbackCounts:
         """Read each campaign's callbacks to the end; what is not listed any more is done.
 
+        What cannot be read hinders no other campaign, and is named at the end.
+
         :param campaign_ids: default all that are active or paused, and those with a pending callback in the table.
         """
         create_tables(self.engine, self.table)
-        counts = CallbackCounts()
-        for campaign_id in campaign_ids or self._campaigns():
+        counts, failures = CallbackCounts(), Failures()
+        for campaign_id in campaign_ids or self._campaigns(failures):
+            if failures.outage:
+                break
             read_at = self.now()
-            rows = [self._row(callback, campaign_id, read_at) for callback in self.client.iter_callbacks(campaign_id)]
+            try:
+                listed = list(self.client.iter_callbacks(campaign_id))
+            except NotFound:
+                listed = []  # it was deleted, and its callbacks with it
+            except RinggProviderError as failure:
+                failures.note(f"the callbacks of campaign {campaign_id}", failure)
+                continue
+            failures.note_success()
+            rows = [self._row(callback, campaign_id, read_at) for callback in listed]
             merge_rows(self.engine, self.table, rows, keys=["callback_id"], derive=_first_read)
             counts.pending += len(rows)
             counts.done += self._mark_done(campaign_id, read_at)
+        failures.raise_if_any()
         return counts
 
-    def _campaigns(self) -> list[str]:
+    def _campaigns(self, failures: Failures) -> list[str]:
         table = self.table
         with self.engine.connect() as connection:
             waiting = connection.execute(sa.select(table.c.campaign_id).where(table.c.state == PENDING).distinct())
             known = [str(campaign_id) for campaign_id in waiting.scalars()]
         live = {CampaignState.ACTIVE, CampaignState.PAUSED}
-        listed = [campaign.id for campaign in self.client.iter_campaigns() if campaign.state in live]
+        campaigns = UntilFailure(self.client.iter_campaigns())
+        listed = [campaign.id for campaign in campaigns if campaign.state in live]
+        if campaigns.failure is not None:
+            failures.note("the list of campaigns", campaigns.failure)
         return sorted({*known, *listed})
 
     def _mark_done(self, campaign_id: str, read_at: dt.datetime) -> int:

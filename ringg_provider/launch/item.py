@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -94,22 +94,30 @@ class LaunchItem:
 def list_ids(given: object, field: str) -> list[str]:
     """Read list ids in any form that a DAG has them: one, several, or what the operator returned that made the lists.
 
+    What a task left out is passed over, so that the others are read all the same: a mapped task that started nothing
+    is None, and so is the list of a dry run. Results of mapped tasks, which are lists of lists, are taken together.
+
     :param field: the parameter that they were given in, for the error.
     :raises InvalidRequest: something else is among them.
     """
-    if given is None or given == "":
-        return []
-    items = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
-    ids: list[str] = []
-    for item in items:
-        value = item.get("list_id") if isinstance(item, Mapping) else item
-        if value is None and not isinstance(item, Mapping):
-            continue  # a mapped task that started nothing
-        if not isinstance(value, str) or not value.strip() or value.strip() in ("None", "[]"):
-            raise InvalidRequest(
-                f"{field}: must be list ids, or the result of the operator that made the lists; for a templated value "
-                "the DAG needs render_template_as_native_obj=True, or use `.output`.",
-                field=field,
-            )
-        ids.append(value.strip())
-    return list(dict.fromkeys(ids))
+    return list(dict.fromkeys(_ids(given, field))) if given != "" else []
+
+
+def _ids(given: object, field: str) -> Iterator[str]:
+    if isinstance(given, LaunchItem):
+        given = given.list_id
+    elif isinstance(given, Mapping) and "list_id" in given:
+        given = given["list_id"]
+    if given is None:
+        return
+    if isinstance(given, Sequence) and not isinstance(given, str | bytes):
+        for item in given:
+            yield from _ids(item, field)
+    elif isinstance(given, str) and given.strip() not in ("", "None", "[]"):
+        yield given.strip()
+    else:
+        raise InvalidRequest(
+            f"{field}: must be list ids, or the result of the operator that made the lists; for a templated value "
+            "the DAG needs render_template_as_native_obj=True, or use `.output`.",
+            field=field,
+        )

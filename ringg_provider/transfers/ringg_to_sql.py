@@ -151,17 +151,17 @@ class RinggCallsToSqlOperator(BaseOperator):
         ):
             load = self._load(hook, engine)
             scope = self._scope()
-            if self.bulk_list_ids != ALL and not scope.bulk_list_ids:
-                # The whole history is not what was asked for, and may take hours.
-                self.log.info("There are no lists to read.")
-                load.create_tables()
-                counts = LoadCounts()
-            else:
-                counts = load.run(scope)
+            load.create_tables()
             if self.contacts_table:
                 contacts = people_table(self.contacts_table, self.schema or None)
                 create_tables(engine, contacts)
                 create_outcomes_view(engine, contacts, load.calls, schema=contacts.schema)
+            if self.bulk_list_ids != ALL and not scope.bulk_list_ids:
+                # The whole history is not what was asked for, and may take hours.
+                self.log.info("There are no lists to read.")
+                counts = LoadCounts()
+            else:
+                counts = load.run(scope)
         self.log.info("Call history: %s", counts)
         result = dataclasses.asdict(counts)
         self._announce(context, counts, result)

@@ -70,7 +70,7 @@ class _SmartAlexToSqlOperator(BaseOperator):
 class SmartAlexCallsToSqlOperator(_SmartAlexToSqlOperator):
     """Load calls into a SQL database. It may be run as often as one likes: rows are merged by call id.
 
-    Without `campaign_ids`, `start` and `end` it reads everything since the newest call in the table. A call's details
+    Without `campaign_ids`, `start` and `end` it reads everything since the last such load. A call's details
     are read once, one request each. The table is created when it is missing; `docs/tables.md` describes it.
 
     Follows https://docs.getsmartalex.com/api-reference/calls.
@@ -82,7 +82,7 @@ class SmartAlexCallsToSqlOperator(_SmartAlexToSqlOperator):
     :param campaign_ids: read these campaigns whole: an id, several, or the result of `SqlToSmartAlexOperator`.
     :param start: calls from here on; aware datetime or ISO string, a naive one is UTC. Default: see above.
     :param end: calls up to here. Default all.
-    :param lookback: begin so much before the newest call. Default one hour.
+    :param lookback: begin so much before the end of the last such load. Default one hour.
     :param include_details: read summary, transcript and, in the newer API, the campaign. Default True.
     :return: counts, see `CallCounts`; no personal data.
     """

@@ -12,10 +12,12 @@ import sqlalchemy as sa
 
 from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.exceptions import NotFound, RinggProviderError
-from ringg_provider.history.backlog import Backlog, CampaignToRead, ReadUntil, Scope, find_backlog
+from ringg_provider.history.backlog import Backlog, CampaignToRead, Scope, find_backlog
+from ringg_provider.history.failures import Failures
 from ringg_provider.history.load import HistoryLoad
 from ringg_provider.history.merging import CallStore, CampaignStore, Wanted
-from ringg_provider.history.paging import EARLIEST, Failures, PageReader
+from ringg_provider.history.paging import EARLIEST, PageReader
+from ringg_provider.history.read_until import ReadUntil, newest_watermark
 from ringg_provider.history.tables import (
     AWAITS_COST,
     AWAITS_DETAILS,
@@ -35,6 +37,10 @@ from tests.history.hostile_platform import HostilePlatform
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 MINUTES, HOUR, DAY = dt.timedelta(minutes=5), dt.timedelta(hours=1), dt.timedelta(days=1)
+
+
+def mark_of(engine: sa.Engine, calls: sa.Table) -> ReadUntil:
+    return ReadUntil(engine, calls, state_table(), newest_watermark)
 
 
 class Counter:
@@ -57,7 +63,7 @@ class Tables:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine, self.calls, self.campaigns = engine, calls_table(), campaigns_table()
         create_tables(engine, self.calls, self.campaigns, state_table())
-        self.read_until = ReadUntil(engine, self.calls)
+        self.read_until = mark_of(engine, self.calls)
         self.read_until.begin(NOW)
         self.platform = Counter()
         self.failures = Failures()
@@ -254,7 +260,7 @@ def with_a_call(engine: sa.Engine, *columns: sa.Column[Any], **values: Any) -> s
 
 
 def test_it_only_moves_on(engine: sa.Engine) -> None:
-    read_until = ReadUntil(engine, with_a_call(engine))
+    read_until = mark_of(engine, with_a_call(engine))
     read_until.begin(NOW)
     assert read_until.get() is None
     for moment in (NOW, NOW - DAY, NOW + DAY, NOW):
@@ -267,21 +273,21 @@ def test_two_loads_may_begin_and_move_it_at_once(engine: sa.Engine) -> None:
     calls = with_a_call(engine)
 
     def load(hours: int) -> None:
-        mine = ReadUntil(engine, calls)
+        mine = mark_of(engine, calls)
         mine.begin(NOW)
         for each in range(5):
             mine.move(NOW + hours * HOUR + each * MINUTES, NOW)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(load, range(4)))
-    assert ReadUntil(engine, calls).get() == NOW + 3 * HOUR + 4 * MINUTES
+    assert mark_of(engine, calls).get() == NOW + 3 * HOUR + 4 * MINUTES
     with engine.connect() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(state_table())).scalar() == 1
 
 
 def test_a_table_that_was_emptied_is_read_from_the_beginning(engine: sa.Engine) -> None:
     calls = with_a_call(engine)
-    read_until = ReadUntil(engine, calls)
+    read_until = mark_of(engine, calls)
     read_until.begin(NOW)
     read_until.move(NOW, NOW)
     with engine.begin() as connection:
@@ -296,15 +302,15 @@ def test_each_table_of_calls_has_its_own(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         connection.execute(sa.insert(others).values(call_id="c"))
     for table in (calls, others):
-        ReadUntil(engine, table).begin(NOW)
-    ReadUntil(engine, calls).move(NOW, NOW)
-    assert ReadUntil(engine, others).get() is None
+        mark_of(engine, table).begin(NOW)
+    mark_of(engine, calls).move(NOW, NOW)
+    assert mark_of(engine, others).get() is None
 
 
 @pytest.mark.parametrize("former", [None, NOW - DAY])
 def test_what_an_earlier_version_left_on_a_call_is_taken_over(engine: sa.Engine, former: dt.datetime | None) -> None:
     calls = with_a_call(engine, sa.Column("watermark", UtcDateTime), watermark=former)
-    read_until = ReadUntil(engine, calls)
+    read_until = mark_of(engine, calls)
     read_until.begin(NOW)
     assert read_until.get() == former
     # From now on it is kept here, whatever becomes of that call.
@@ -324,7 +330,7 @@ def test_a_database_of_an_earlier_version_goes_on_without_a_hole_and_reads_nothi
         return HistoryLoad(platform, engine, pacer=pacer, now=platform.now, sleep=platform.sleep).run().calls_read
 
     assert load() == 79
-    until = ReadUntil(engine, calls_table()).get()
+    until = mark_of(engine, calls_table()).get()
     # As an earlier version left it: no table of its own, and the newest call bears the time.
     former = sa.table("ringg_calls", sa.column("watermark", UtcDateTime), sa.column("created_at", UtcDateTime))
     column_type = UtcDateTime().compile(engine.dialect)
@@ -340,7 +346,7 @@ def test_a_database_of_an_earlier_version_goes_on_without_a_hole_and_reads_nothi
     with engine.connect() as connection:
         found = connection.execute(sa.select(sa.func.count()).select_from(calls_table())).scalar()
     assert found == len(platform.calls) == 82
-    moved = ReadUntil(engine, calls_table()).get()
+    moved = mark_of(engine, calls_table()).get()
     assert until
     assert moved
     assert until < moved < platform.now() - MINUTES

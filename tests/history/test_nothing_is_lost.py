@@ -27,8 +27,9 @@ from ringg_provider.exceptions import (
     UnreadableAnswer,
 )
 from ringg_provider.history import paging
-from ringg_provider.history.backlog import ReadUntil, Scope
+from ringg_provider.history.backlog import Scope
 from ringg_provider.history.load import HistoryLoad, LoadOptions
+from ringg_provider.history.read_until import ReadUntil, newest_watermark
 from ringg_provider.history.tables import calls_table, campaigns_table, state_table
 from ringg_provider.ringg.requests import CallQuery
 from ringg_provider.ringg.responses import CallPage
@@ -69,7 +70,7 @@ class Diary:
             self.ranks[row.call_id] = rank
 
     def read_until(self) -> dt.datetime | None:
-        return ReadUntil(self.engine, self.calls).get()
+        return ReadUntil(self.engine, self.calls, state_table(), newest_watermark).get()
 
     def rows(self) -> list[Any]:
         if not sa.inspect(self.engine).has_table(self.calls.name):

@@ -95,13 +95,20 @@ def test_what_says_nothing_is_left_out_and_the_rest_has_its_place() -> None:
         ([{"list_id": "a", "rows": 3}, {"list_id": "b"}], ["a", "b"]),
         ({"list_id": "a"}, ["a"]),
         (("a", None), ["a"]),
+        (ITEM, [ITEM.list_id]),
+        ([ITEM.as_xcom(), replace(ITEM, list_id="b")], [ITEM.list_id, "b"]),
+        # A dry run has no lists; a mapped task that started nothing, or failed, leaves none.
+        ([{**ITEM.as_xcom(), "list_id": None}], []),
+        ([None, {**ITEM.as_xcom(), "list_id": None}, {"list_id": "a"}, None], ["a"]),
+        # What mapped tasks returned.
+        ([["a", "b"], ["b"], [], None, [{"list_id": "c"}]], ["a", "b", "c"]),
     ],
 )
 def test_list_ids_come_in_every_form_that_a_dag_has(given: Any, expected: list[str]) -> None:
     assert list_ids(given, "bulk_list_ids") == expected
 
 
-@pytest.mark.parametrize("given", [3, "None", [""], [{"id": "a"}], [["a"]], "[]"])
+@pytest.mark.parametrize("given", [3, "None", [""], [{"id": "a"}], ["a", {}], [["a", 3]], "[]", b"a", True])
 def test_what_is_no_list_id_is_refused(given: Any) -> None:
     with pytest.raises(InvalidRequest, match="bulk_list_ids: must be list ids"):
         list_ids(given, "bulk_list_ids")

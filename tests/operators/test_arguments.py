@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pendulum
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.triggers.base import BaseTrigger
@@ -25,6 +26,7 @@ WRONG = [
     None, True, False, "False", "7200", "", " ", "None", SECRET, 0, 1, -1, 7200, 0.0, 1.5, -0.5, 1e300, math.nan,
     math.inf, -math.inf, Decimal(-1), Decimal("nan"), timedelta(hours=2), timedelta(0), timedelta(seconds=-1), b"bytes",
     date(2027, 3, 1), datetime(2027, 3, 1, tzinfo=UTC), [], [None], [1.5], {}, {"a": None}, {1.5: "a"}, object(),
+    pendulum.duration(hours=2), pendulum.duration(0), pendulum.datetime(2027, 3, 1), pendulum.date(2027, 3, 1),
 ]  # fmt: skip
 
 

@@ -204,6 +204,59 @@ def test_a_dag_loads_history_and_tells_those_who_wait_for_it(
         assert event.asset.uri == "x-ringg-sql://warehouse/ringg_calls"
 
 
+SIBLINGS = """
+from __future__ import annotations
+import pendulum
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+from airflow.sdk import DAG, task
+from ringg_provider.transfers.ringg_to_sql import RinggCallsToSqlOperator
+
+LOAD = {"ringg_conn_id": "ringg_sandbox", "sql_conn_id": "warehouse", "include_analysis": False}
+
+with DAG("siblings", start_date=pendulum.datetime(2026, 1, 1), schedule=None, render_template_as_native_obj=True):
+
+    @task
+    def upload(**context):
+        return [{"list_id": each, "flow": "standard"} for each in context["dag_run"].conf["lists"]]
+
+    @task
+    def launch(item):
+        if item["list_id"] == "lost":
+            raise AirflowFailException("its outcome is unknown")
+        if item["list_id"] == "dry":
+            raise AirflowSkipException("nothing to start")
+        return item["list_id"]
+
+    items = upload()
+    launched = launch.expand(item=items)
+    RinggCallsToSqlOperator(task_id="of_launched", bulk_list_ids=launched, **LOAD).as_teardown()
+    RinggCallsToSqlOperator(
+        task_id="templated",
+        bulk_list_ids="{{ ti.xcom_pull(task_ids='launch') }}",
+        table="templated",
+        campaigns_table="templated_campaigns",
+        **LOAD,
+    ).as_teardown() << launched
+    launched >> RinggCallsToSqlOperator(
+        task_id="of_uploaded", bulk_list_ids=items, table="uploaded", campaigns_table="uploaded_campaigns", **LOAD
+    ).as_teardown()
+"""
+
+
+def test_what_was_launched_is_loaded_although_a_sibling_failed_or_was_skipped(
+    platform: Sandbox, warehouse: Warehouse, tmp_path: Path, run_dag: Any
+) -> None:
+    lists = [launch(platform, tmp_path, 7, first=first) for first in (10_000_000, 20_000_000)]
+    for list_id in lists:
+        wait_until(lambda list_id=list_id: ended(platform, list_id))
+    run = run_dag(SIBLINGS, conf={"lists": [lists[0], "lost", "dry", lists[1]]})
+    assert run.state == "failed", "a launch failed"
+    assert [run.tasks[("launch", index)] for index in range(4)] == ["success", "failed", "skipped", "success"]
+    for task_id, table in (("of_launched", "ringg_calls"), ("templated", "templated"), ("of_uploaded", "uploaded")):
+        assert run.tasks[task_id] == "success", task_id
+        assert {row["bulk_list_id"] for row in warehouse.query(f"SELECT bulk_list_id FROM {table}")} == set(lists)
+
+
 def test_nothing_personal_is_in_log_or_xcom(
     platform: Sandbox, sqlite_warehouse: Warehouse, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
