@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import pendulum
+from pendulum import DateTime
 
+from ringg_provider.api.request_model import RequestModel
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.hours.plan import WindowPlan, spans_left
 from ringg_provider.hours.schedule import (
@@ -16,29 +18,78 @@ from ringg_provider.hours.schedule import (
     Schedule,
     Time,
     closing_after,
+    opens_between,
     read_time,
     resolve_schedule,
 )
+from ringg_provider.ringg.limits import LAST_SLOT_LEAD, MAX_CALL_SLOTS, MAX_SLOT_SPAN
 from ringg_provider.ringg.requests import CallConfig, CallSlots
+from ringg_provider.ringg.wire_types import parse_campaign_time
+
+M = TypeVar("M", bound=RequestModel)
+_SCHEDULED_AT = "call_config.call_time.scheduled_at"
 
 
 def as_call_config(call_config: CallConfig | Mapping[str, Any]) -> CallConfig:
     """A checked ``call_config``, whether a DAG gave the model or a dict."""
-    if isinstance(call_config, CallConfig):
-        return call_config
-    if not isinstance(call_config, Mapping):
-        raise InvalidRequest("call_config: must be a dict or a CallConfig.", field="call_config")
+    return _as_model(CallConfig, call_config, "call_config")
+
+
+def as_call_slots(call_slots: CallSlots | Mapping[str, Any]) -> CallSlots:
+    """Checked ``call_slots``, whether a DAG gave the model or a dict."""
+    return _as_model(CallSlots, call_slots, "call_slots")
+
+
+def _as_model(model: type[M], given: M | Mapping[str, Any], field: str) -> M:
+    if isinstance(given, model):
+        return given
+    if not isinstance(given, Mapping):
+        raise InvalidRequest(f"{field}: must be a dict or a {model.__name__}.", field=field)
     try:
-        return CallConfig(**call_config)
+        return model(**given)
     except InvalidRequest as error:
         # A DAG knows the field by the name of the operator's parameter, not by that of our model.
-        said = str(error).removeprefix(f"{CallConfig.__name__}: ")
-        raise InvalidRequest(f"call_config.{said}", field=f"call_config.{error.field}") from error
+        said = str(error).removeprefix(f"{model.__name__}: ")
+        raise InvalidRequest(f"{field}.{said}", field=f"{field}.{error.field}") from error
 
 
 def schedule_of(call_config: CallConfig, start: Time, end: Time, *, late_start_ok: bool = False) -> Schedule:
-    """When a campaign with this ``call_config`` starts and ends; see ``hours/schedule.py``."""
-    return resolve_schedule(window_of(call_config), start, end, late_start_ok=late_start_ok)
+    """When a campaign with this ``call_config``, which is about to be sent, starts and ends.
+
+    See ``hours/schedule.py``.
+
+    :raises InvalidRequest: the times, or ``scheduled_at``, have passed or leave nothing to dial in.
+    """
+    window = window_of(call_config)
+    schedule = resolve_schedule(window, start, end, late_start_ok=late_start_ok)
+    scheduled_at = check_scheduled_at(call_config)
+    if scheduled_at is not None and not opens_between(window, max(schedule.start, scheduled_at), schedule.end):
+        raise InvalidRequest(
+            f"{_SCHEDULED_AT}: the daily window never opens between it and the campaign's end, so nobody would be"
+            " called.",
+            field=_SCHEDULED_AT,
+        )
+    return schedule
+
+
+def check_scheduled_at(call_config: CallConfig) -> DateTime | None:
+    """The moment before which a ``call_config``, which is about to be sent, lets no call be made; None without one.
+
+    :raises InvalidRequest: it has passed.
+    """
+    moment = _scheduled_at(call_config)
+    if moment is not None and moment <= pendulum.now("UTC"):
+        raise InvalidRequest(
+            f"{_SCHEDULED_AT}: must be in the future, and is {moment.isoformat()}; leave it out to call as soon as the"
+            " campaign has started.",
+            field=_SCHEDULED_AT,
+        )
+    return moment
+
+
+def _scheduled_at(call_config: CallConfig) -> DateTime | None:
+    given = call_config.call_time.scheduled_at
+    return None if given is None else read_time(given, window_of(call_config).zone, _SCHEDULED_AT)
 
 
 def window_of(call_config: CallConfig) -> DailyWindow:
@@ -102,18 +153,33 @@ def spans_ahead(
 
     :return: aware spans, empty when its time is over; None when nothing was planned, so that it starts in the next
         open window.
+    :raises InvalidRequest: a time cannot be read, or ``call_slots`` break a rule.
     """
     window = window_of(call_config)
     begin = None if start is None else read_time(start, window.zone, "campaign_start_time")
     until = None if end is None else read_time(end, window.zone, "campaign_end_time")
-    if call_slots is None:
-        if begin is None and until is None:
-            return None
-        first = begin or pendulum.instance(now)
-        return spans_left(window, Schedule(first, until or closing_after(window, first)), now)
+    scheduled_at = _scheduled_at(call_config)
     present = pendulum.instance(now).in_timezone(window.zone)
-    slots = CallSlots(**call_slots)
-    local = slots.spans((begin or present).naive() if slots.mode == "weekly" else None)
-    spans = ((pendulum.instance(a, tz=window.zone), pendulum.instance(b, tz=window.zone)) for a, b in local)
-    clipped = ((max(a, begin or a, present), min(b, until or b)) for a, b in spans)
+    if call_slots is None:
+        first = max(filter(None, (begin, scheduled_at)), default=None)
+        if first is None and until is None:
+            return None
+        first = first or present
+        return spans_left(window, Schedule(first, until or closing_after(window, first)), now)
+    slots = as_call_slots(call_slots)
+    since = begin or present
+    if slots.until is not None and parse_campaign_time(slots.until) - since.naive() > MAX_SLOT_SPAN:
+        raise _slots("until", f"must be at most {MAX_SLOT_SPAN.days} days from the start on")
+    local = slots.spans(since.naive() if slots.mode == "weekly" else None)
+    if len(local) > MAX_CALL_SLOTS:
+        raise _slots("windows", f"must give at most {MAX_CALL_SLOTS} slots from the start on")
+    spans = [(pendulum.instance(a, tz=window.zone), pendulum.instance(b, tz=window.zone)) for a, b in local]
+    if not spans or spans[-1][1] < present + LAST_SLOT_LEAD:
+        return []
+    earliest = max(filter(None, (begin, scheduled_at, present)))
+    clipped = ((max(a, earliest), min(b, until or b)) for a, b in spans)
     return [(a, b) for a, b in clipped if a < b]
+
+
+def _slots(field: str, rule: str) -> InvalidRequest:
+    return InvalidRequest(f"call_slots.{field}: {rule}.", field=f"call_slots.{field}")
