@@ -8,17 +8,17 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     AirflowTaskTimeout,
-    BaseOperator,
     conf,
 )
 
-from ringg_provider.api.arguments import BlankText, Seconds, Span
+from ringg_provider.api.arguments import BlankText, Seconds
 from ringg_provider.exceptions import (
     InvalidRequest,
     LaunchedByAnotherRun,
@@ -32,10 +32,10 @@ from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.ledger import Launcher, LaunchLedger
 from ringg_provider.launch.progress import Progress, ProgressReporter, Stage
 from ringg_provider.launch.protocol import IntentStore, Launched, LaunchTarget, launch
-from ringg_provider.launch.staleness import MAX_AGE, MAX_DELAY, check_staleness
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.intents import NoIntents, TaskStateIntents
+from ringg_provider.operators.timely import TimelyOperator
 from ringg_provider.operators.waiting import ended, kill_deadline, sleep_until_told, wait_until
 from ringg_provider.triggers.events import CAMPAIGN_ENDS, EventStatus, read_event
 from ringg_provider.triggers.tasks import task_state
@@ -45,7 +45,24 @@ if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
 
-class LaunchOperator(BaseOperator):
+class Start(Protocol):
+    """A start of one list, before it is sent."""
+
+    @property
+    def list_id(self) -> str:
+        """The list."""
+
+    def asked(self) -> Mapping[str, Any]:
+        """What is asked for, as plain JSON and before times are resolved."""
+
+    def request(self) -> Mapping[str, Any]:
+        """The request that is sent, as plain JSON."""
+
+    def item(self) -> LaunchItem:
+        """All that is known of the list, for the ledger."""
+
+
+class LaunchOperator(TimelyOperator):
     """Base of the operators that start a campaign and may wait for its end.
 
     :param wait_for_completion: wait until the campaign has ended. Default False.
@@ -59,13 +76,9 @@ class LaunchOperator(BaseOperator):
     :param durable: keep what was about to be sent in the task state store (Airflow 3.3+). Default True.
     :param cancel_on_kill: terminate the campaign, which is final, when a person marks the task failed or on
         ``execution_timeout``. Default True. An evicted worker or a cleared task leaves it running.
-    :param max_delay: how much later than planned the campaign may still be started, as a ``timedelta``. Default two
-        hours.
-    :param max_age: how old the run may be that starts it, counted from when the run was due. Default one day.
-    :param allow_backfill: let a backfill, or an older run, start it too. Default False.
 
-    The last three are looked at only when a list is about to be started: one that runs already is adopted, whatever the
-    clock says.
+    The parameters of :class:`~ringg_provider.operators.timely.TimelyOperator` are looked at only when a list is about
+    to be started: one that runs already is adopted, whatever the clock says.
     """
 
     launching_template_fields: ClassVar[Sequence[str]] = ("launch_key", "ledger_conn_id")
@@ -81,9 +94,6 @@ class LaunchOperator(BaseOperator):
         ledger_conn_id: BlankText | None = None,
         durable: bool = True,
         cancel_on_kill: bool = True,
-        max_delay: Span = MAX_DELAY,
-        max_age: Span = MAX_AGE,
-        allow_backfill: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -95,9 +105,6 @@ class LaunchOperator(BaseOperator):
         self.ledger_conn_id = ledger_conn_id
         self.durable = durable
         self.cancel_on_kill = cancel_on_kill
-        self.max_delay = max_delay
-        self.max_age = max_age
-        self.allow_backfill = allow_backfill
 
     # What a platform says about itself.
 
@@ -122,27 +129,32 @@ class LaunchOperator(BaseOperator):
     def launch_and_wait(
         self,
         context: Context,
-        list_id: str,
-        asked: Mapping[str, Any],
-        prepare: Callable[[], Mapping[str, Any]],
+        start: Start,
         target: LaunchTarget,
-        item: LaunchItem | None = None,
+        check: Callable[[], None],
     ) -> str:
         """Start the list at most once, make its page reachable, and wait if asked to.
 
-        See :func:`ringg_provider.launch.protocol.launch` for the arguments.
-
-        :param item: all that is known of the list, for the ledger.
+        :param context: of the task.
+        :param start: which list, and how.
+        :param target: the platform.
+        :param check: makes the last checks; it is called only when the list is about to be started.
         :return: the id that was started or adopted.
         """
+        list_id = start.list_id
+
+        def prepare() -> Mapping[str, Any]:
+            check()
+            return start.request()
+
         with failing_without_retry():
             try:
                 launched = launch(
                     list_id,
-                    asked,
+                    start.asked(),
                     prepare,
                     target,
-                    self._intents(context, item),
+                    self._intents(context, start),
                     sleep=lambda seconds: sleep_until_told(seconds, lambda: self.told_to_stop),
                     monotonic=time.monotonic,
                     interrupted=lambda: self.told_to_stop,
@@ -183,18 +195,11 @@ class LaunchOperator(BaseOperator):
 
         :raises StaleCampaign: with what may be done about it.
         """
-        verdict = check_staleness(
-            now=datetime.now(UTC),
-            planned_start=planned_start,
-            max_delay=self.max_delay,
-            max_age=self.max_age,
-            allow_backfill=self.allow_backfill,
-            **run_facts(context),
-        )
+        verdict = self.staleness(context, planned_start)
         if verdict.is_stale:
             raise StaleCampaign(f"List {list_id} was not started. {verdict.message}")
 
-    def _intents(self, context: Context, item: LaunchItem | None) -> IntentStore:
+    def _intents(self, context: Context, start: Start) -> IntentStore:
         if bool(self.launch_key) != bool(self.ledger_conn_id):
             raise InvalidRequest(
                 "launch_key, ledger_conn_id: give both or neither; the ledger is where the key is looked up.",
@@ -202,6 +207,7 @@ class LaunchOperator(BaseOperator):
             )
         if self.launch_key and self.ledger_conn_id:
             ledger = open_ledger(self.ledger_conn_id)
+            item = replace(start.item(), launch_key=self.launch_key, ledger_conn_id=self.ledger_conn_id)
             return ledger.for_key(self.launch_key, item=item, launcher=launcher_of(context))
         store = context.get("task_state_store") if self.durable else None
         if store is None:
@@ -324,14 +330,6 @@ class LaunchOperator(BaseOperator):
 def waited_too_long(campaign_id: str) -> TimeoutError:
     """What is raised when ``timeout`` is over: the next attempt adopts the campaign and waits on."""
     return TimeoutError(f"Campaign {campaign_id} has not ended within the time that was given; it goes on.")
-
-
-def run_facts(context: Context) -> dict[str, Any]:
-    """What :func:`~ringg_provider.launch.staleness.check_staleness` wants to know about the run of a task."""
-    run = context.get("dag_run")
-    if run is None:
-        return {}
-    return {"run_date": run.run_after, "is_backfill": run.run_type == "backfill"}
 
 
 def launcher_of(context: Context) -> Launcher:

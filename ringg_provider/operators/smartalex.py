@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import pendulum
@@ -24,7 +24,7 @@ from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.launching import LaunchOperator
 from ringg_provider.operators.private import Private
 from ringg_provider.smartalex import SmartAlexClient
-from ringg_provider.smartalex.campaigns import SmartAlexLaunchTarget, pause, read_progress, resume
+from ringg_provider.smartalex.campaigns import SmartAlexLaunchTarget, SmartAlexStart, pause, read_progress, resume
 from ringg_provider.smartalex.limits import CONTACTS_PER_REQUEST
 from ringg_provider.smartalex.requests import CONTACT_FIELDS, CampaignSettings, NewCampaign, NewContact
 from ringg_provider.smartalex.responses import CampaignState
@@ -259,14 +259,9 @@ class SmartAlexStartCampaignOperator(LaunchOperator):
     @with_checked_arguments
     def execute(self, context: Context) -> str:
         """Look, intend, start once, settle; then wait if asked to."""
-        campaign_id, planned = self._asked_for()
-        asked = {"campaign_id": campaign_id}
-
-        def prepare() -> dict[str, Any]:
-            self.refuse_if_stale(context, campaign_id, planned)
-            return asked
-
-        return self.launch_and_wait(context, campaign_id, asked, prepare, SmartAlexLaunchTarget(self.hook.client))
+        start = SmartAlexStart(*self._asked_for())
+        check = partial(self.refuse_if_stale, context, start.list_id, start.planned)
+        return self.launch_and_wait(context, start, SmartAlexLaunchTarget(self.hook.client), check)
 
     def _asked_for(self) -> tuple[str, datetime | None]:
         given: object = self.campaign_id

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
@@ -24,6 +23,7 @@ from ringg_provider.launch.protocol import ListState
 from ringg_provider.launch.staleness import StalenessVerdict
 from ringg_provider.preflight.estimates import CostEstimate, Feasibility, RetryFit, TimeSpan
 from ringg_provider.preflight.report import Check, Finding, Level
+from ringg_provider.ringg.starts import Callers
 
 log = logging.getLogger(__name__)
 
@@ -175,20 +175,6 @@ def _numbers(client: ReadsCallers, wanted_for: str) -> Sequence[NumberLike]:
 
 
 # --- the preflight: the same rules, reported instead of raised ----------------------------------------------
-
-
-@dataclass(frozen=True)
-class Callers:
-    """Who is to call, and whom to tell, as a DAG says.
-
-    :param from_numbers: number ids, or numbers as the workspace lists them.
-    :param number_pool_id: a pool, instead of numbers.
-    :param email_completion_user_ids: members to mail.
-    """
-
-    from_numbers: Sequence[str] | None = None
-    number_pool_id: str | None = None
-    email_completion_user_ids: Sequence[str] | None = None
 
 
 def judge_agent(client: ReadsAgents, agent_id: str) -> tuple[Finding, AgentLike | None]:

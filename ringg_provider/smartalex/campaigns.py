@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from ringg_provider.exceptions import CampaignAlreadyActive, NotFound, RinggProviderError, WrongState
+from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.progress import Progress, Stage
 from ringg_provider.launch.protocol import Evidence, ListState
 from ringg_provider.smartalex.client import AsyncSmartAlexClient, SmartAlexClient
@@ -59,6 +62,33 @@ class SmartAlexLaunchTarget:
             self._client.start_campaign(request["campaign_id"])
         except CampaignAlreadyActive as error:
             log.info("%s", error)
+
+
+@dataclass(frozen=True)
+class SmartAlexStart:
+    """The start of a draft.
+
+    :param list_id: the draft.
+    :param planned: when it was to start, aware; None when nothing was planned.
+    """
+
+    list_id: str
+    planned: datetime | None
+
+    def asked(self) -> dict[str, Any]:
+        """What is asked for."""
+        return self.request()
+
+    def request(self) -> dict[str, Any]:
+        """The campaign to start."""
+        return {"campaign_id": self.list_id}
+
+    def item(self) -> LaunchItem:
+        """All that is known of the campaign."""
+        planned = None if self.planned is None else self.planned.isoformat()
+        return LaunchItem(
+            list_id=self.list_id, flow="smartalex", agent_id="", country_code="", campaign_start_time=planned
+        )
 
 
 def progress_of(campaign: Campaign) -> Progress:

@@ -14,7 +14,6 @@ from ringg_provider.preflight.estimates import CostEstimate, RetryFit
 from ringg_provider.preflight.report import Check, Finding, Level, PreflightReport
 from ringg_provider.ringg import RinggClient
 from ringg_provider.ringg.preflight import (
-    Callers,
     judge_callers,
     judge_credits,
     judge_list_state,
@@ -22,6 +21,7 @@ from ringg_provider.ringg.preflight import (
     judge_rows,
     judge_variables,
 )
+from ringg_provider.ringg.starts import Callers
 from tests.support.http_server import Answer, Asked, ScriptedServer
 
 

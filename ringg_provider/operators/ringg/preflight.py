@@ -7,20 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
-from ringg_provider.api.arguments import Amount, DialPrefix, OptionalText, Seconds, Share, Span, WholeNumber
+from ringg_provider.api.arguments import DialPrefix, Seconds, Share, WholeNumber
 from ringg_provider.exceptions import InvalidRequest, PreflightFailed
-from ringg_provider.history.tables import CALLS
-from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hours.rules import Purpose, load_rules
 from ringg_provider.hours.schedule import Time
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.protocol import ListState
-from ringg_provider.launch.staleness import MAX_AGE, MAX_DELAY, check_staleness
 from ringg_provider.operators.arguments import with_checked_arguments
-from ringg_provider.operators.launching import run_facts
-from ringg_provider.operators.ringg.balance import expected_cost
+from ringg_provider.operators.ringg.campaign import RinggCampaignOperator
+from ringg_provider.operators.timely import TimelyOperator
 from ringg_provider.preflight.estimates import (
     Feasibility,
     ListLoad,
@@ -34,7 +29,6 @@ from ringg_provider.ringg.campaigns import RinggLaunchTarget
 from ringg_provider.ringg.client import RinggClient
 from ringg_provider.ringg.limits import Flow
 from ringg_provider.ringg.preflight import (
-    Callers,
     judge_agent,
     judge_callers,
     judge_credits,
@@ -59,7 +53,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class RinggPreflightOperator(BaseOperator):
+class RinggPreflightOperator(RinggCampaignOperator, TimelyOperator):
     """Check everything that can be checked before a launch, and report it; nothing is changed and nobody is called.
 
     Looks at one list, described by parameters of their own, or at all ``launches`` of ``SqlToRinggOperator``. Returns
@@ -80,9 +74,6 @@ class RinggPreflightOperator(BaseOperator):
     :param list_id: the list, where it is uploaded already; a ``bulk_list_id`` in the large flow. Default none.
     :param flow: ``large`` (default) or ``standard``.
     :param variables_map: agent variable -> column. Default None: not checked.
-    :param from_numbers: ids of caller numbers, in the order of use. Exactly one of this and ``number_pool_id``.
-    :param number_pool_id: a pool of caller numbers.
-    :param email_completion_user_ids: members to mail at the end. Default none.
     :param purpose: ``promotional``, ``service``, ``recovery`` or ``survey``: hold the hours against the rules for it.
         Default None: not checked, which is a warning.
     :param calling_hours: your own rules instead of the shipped ones: path of a TOML file, or a dict.
@@ -91,22 +82,18 @@ class RinggPreflightOperator(BaseOperator):
     :param retries_must_fit: make retries that do not fit into the hours an error. Default False: a warning.
     :param row_allowance: rows that the workspace may upload per list. Default None: not known.
     :param balance: the result of ``RinggCheckBalanceOperator``: the platform's own word on the credits. Default none.
-    :param credits_per_call: what one contact costs. Default None: the agent's average in ``history_table``.
-    :param sql_conn_id: connection to the warehouse with ``history_table``. Default None: there is none.
-    :param history_table: table of ``RinggCallsToSqlOperator``. Default ``ringg_calls``.
     :param concurrent_lines: calls that the workspace holds at a time. Default None: whether everybody is reached in
         time cannot be said, which is a warning.
     :param average_seconds: length of a call, ringing included. Default None: the same.
     :param answer_rate: share of calls after which nobody is tried again, 0 to 1. Default None: every retry is used.
-    :param max_delay: how much later than ``campaign_start_time`` a start is still fine. Default two hours.
-    :param max_age: how old the run may be. Default one day.
-    :param allow_backfill: a backfill, or an older run, may call too. Default False.
     :param fail_on: fail the task on an ``error`` (default), or on a ``warning`` already.
-    :param ringg_conn_id: the connection. Default ``ringg_default``.
+
+    Who is to call and what it may cost are parameters of
+    :class:`~ringg_provider.operators.ringg.campaign.RinggCampaignOperator`, and how late it may be of
+    :class:`~ringg_provider.operators.timely.TimelyOperator`.
     """
 
     template_fields: Sequence[str] = (
-        "ringg_conn_id",
         "launches",
         "agent_id",
         "country_code",
@@ -117,17 +104,12 @@ class RinggPreflightOperator(BaseOperator):
         "rows",
         "list_id",
         "variables_map",
-        "from_numbers",
-        "number_pool_id",
-        "email_completion_user_ids",
         "calling_hours",
         "blackout_dates",
         "balance",
-        "credits_per_call",
-        "sql_conn_id",
-        "history_table",
         "concurrent_lines",
         "row_allowance",
+        *RinggCampaignOperator.campaign_template_fields,
     )
     ui_color = "#fbf3d9"
 
@@ -145,9 +127,6 @@ class RinggPreflightOperator(BaseOperator):
         list_id: str | None = None,
         flow: Flow = "large",
         variables_map: dict[str, str] | None = None,
-        from_numbers: list[str] | str | None = None,
-        number_pool_id: str | None = None,
-        email_completion_user_ids: list[str] | None = None,
         purpose: Purpose | None = None,
         calling_hours: str | Mapping[str, Any] | None = None,
         no_rule: Literal["refuse", "hold", "allow"] = "refuse",
@@ -155,17 +134,10 @@ class RinggPreflightOperator(BaseOperator):
         retries_must_fit: bool = False,
         row_allowance: WholeNumber | None = None,
         balance: Mapping[str, Any] | None = None,
-        credits_per_call: Amount | None = None,
-        sql_conn_id: OptionalText = None,
-        history_table: str = CALLS,
         concurrent_lines: WholeNumber | None = None,
         average_seconds: Seconds | None = None,
         answer_rate: Share | None = None,
-        max_delay: Span = MAX_DELAY,
-        max_age: Span = MAX_AGE,
-        allow_backfill: bool = False,
         fail_on: Literal["error", "warning"] = "error",
-        ringg_conn_id: str = RinggHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -180,9 +152,6 @@ class RinggPreflightOperator(BaseOperator):
         self.list_id = list_id
         self.flow = flow
         self.variables_map = variables_map
-        self.from_numbers = from_numbers
-        self.number_pool_id = number_pool_id
-        self.email_completion_user_ids = email_completion_user_ids
         self.purpose = purpose
         self.calling_hours = calling_hours
         self.no_rule = no_rule
@@ -190,22 +159,15 @@ class RinggPreflightOperator(BaseOperator):
         self.retries_must_fit = retries_must_fit
         self.row_allowance = row_allowance
         self.balance = balance
-        self.credits_per_call = credits_per_call
-        self.sql_conn_id = sql_conn_id
-        self.history_table = history_table
         self.concurrent_lines = concurrent_lines
         self.average_seconds = average_seconds
         self.answer_rate = answer_rate
-        self.max_delay = max_delay
-        self.max_age = max_age
-        self.allow_backfill = allow_backfill
         self.fail_on = fail_on
-        self.ringg_conn_id = ringg_conn_id
 
     @with_checked_arguments
     def execute(self, context: Context) -> dict[str, Any]:
         """Make every check, push the report, and fail if it is as bad as ``fail_on``."""
-        with RinggHook(self.ringg_conn_id) as hook:
+        with self.hook as hook:
             lists = self._lists()
             known = [one.rows for one in lists]
             report = PreflightReport(
@@ -222,23 +184,18 @@ class RinggPreflightOperator(BaseOperator):
             return report.as_dict()
 
     def _findings(self, context: Context, client: RinggClient, lists: Sequence[_List]) -> Iterator[Finding]:
-        callers = Callers(
-            [self.from_numbers] if isinstance(self.from_numbers, str) else self.from_numbers,
-            self.number_pool_id,
-            self.email_completion_user_ids,
-        )
         for agent_id in dict.fromkeys(one.agent_id for one in lists):
             finding, agent = judge_agent(client, agent_id)
             yield finding
             if agent is not None and self.variables_map is not None:
                 yield judge_variables(agent, self.variables_map)
-        yield from judge_callers(client, callers, {one.country_code for one in lists})
+        yield from judge_callers(client, self.callers(), {one.country_code for one in lists})
         states = [one.state(client) for one in lists if one.list_id is not None]
         yield from map(judge_list_state, states)
         loads: list[ListLoad] = []
         now = datetime.now(UTC)
         for one in lists:
-            yield self._judge_staleness(context, one, now)
+            yield judge_staleness(self.staleness(context, one.planned_start()))
             finding, spans = one.judge_schedule(now)
             yield finding
             if spans:
@@ -251,21 +208,9 @@ class RinggPreflightOperator(BaseOperator):
                 large=one.flow == "large",
             )
         if lists:
-            yield self._judge_credits(client, lists, states)
+            yield self._judge_credits(lists, states)
         if lists and all(load.spans for load in loads):
             yield judge_feasibility(self._outlook(lists, loads, now))
-
-    def _judge_staleness(self, context: Context, one: _List, now: datetime) -> Finding:
-        return judge_staleness(
-            check_staleness(
-                now=now,
-                planned_start=one.planned_start(),
-                max_delay=self.max_delay,
-                max_age=self.max_age,
-                allow_backfill=self.allow_backfill,
-                **run_facts(context),
-            )
-        )
 
     def _judge_times(self, one: _List, spans: Sequence[TimeSpan]) -> Iterator[Finding]:
         yield from judge_hours(
@@ -280,16 +225,9 @@ class RinggPreflightOperator(BaseOperator):
         )
         yield judge_retries(check_retries(spans, one.retry_config), must_fit=self.retries_must_fit)
 
-    def _judge_credits(self, client: RinggClient, lists: Sequence[_List], states: Sequence[ListState]) -> Finding:
-        cost = expected_cost(
-            client,
-            rows=[(one.agent_id, one.rows) for one in lists],
-            credits_per_call=self.credits_per_call,
-            sql_conn_id=self.sql_conn_id,
-            history_table=self.history_table,
-        )
+    def _judge_credits(self, lists: Sequence[_List], states: Sequence[ListState]) -> Finding:
         return judge_credits(
-            cost,
+            self.cost_of([(one.agent_id, one.rows) for one in lists]),
             told_sufficient=None if self.balance is None else self.balance.get("sufficient") is True,
             unpaid_lists=sum(state is ListState.INSUFFICIENT_BALANCE for state in states),
         )

@@ -1,0 +1,159 @@
+"""The two starts of a Ringg list: what is asked for, and the request that is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from ringg_provider.hours.schedule import Time
+from ringg_provider.launch.item import LaunchItem
+from ringg_provider.ringg.limits import Flow
+from ringg_provider.ringg.requests import CallConfig, MakeCallAsync, StartCampaign
+from ringg_provider.ringg.timing import schedule_of
+
+
+@dataclass(frozen=True)
+class Callers:
+    """Who is to call, and whom to tell, as a DAG says.
+
+    :param from_numbers: number ids, or numbers as the workspace lists them.
+    :param number_pool_id: a pool, instead of numbers.
+    :param email_completion_user_ids: members to mail.
+    :param callback_url: whom the platform tells of each call.
+    """
+
+    from_numbers: Sequence[str] | None = None
+    number_pool_id: str | None = None
+    email_completion_user_ids: Sequence[str] | None = None
+    callback_url: str | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """What is given, as fields of a start request."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandardStart:
+    """The start of a list of ``campaign/save``; what it was saved with only feeds the last checks.
+
+    :param list_id: the list.
+    :param agent_id: its agent.
+    :param callers: who is to call.
+    :param call_config: as at saving; None when it is not known.
+    :param start: planned start; None when it was left open.
+    :param end: planned end; None when it was left open.
+    :param rows: contacts on the list; None when not known.
+    """
+
+    flow: ClassVar[Flow] = "standard"
+    call_slots: ClassVar[None] = None
+
+    list_id: str
+    agent_id: str
+    callers: Callers
+    call_config: CallConfig | None = None
+    start: Time = None
+    end: Time = None
+    rows: int | None = None
+
+    def asked(self) -> dict[str, Any]:
+        """What is asked for."""
+        return self.request()
+
+    def request(self) -> dict[str, Any]:
+        """The body of ``StartCampaign``."""
+        return StartCampaign(list_id=self.list_id, agent_id=self.agent_id, **self.callers.fields()).wire()
+
+    def item(self) -> LaunchItem:
+        """All that is known of the list."""
+        return LaunchItem(
+            list_id=self.list_id,
+            flow=self.flow,
+            agent_id=self.agent_id,
+            country_code="",
+            call_config=None if self.call_config is None else self.call_config.wire(),
+            campaign_start_time=_text(self.start),
+            campaign_end_time=_text(self.end),
+            rows=self.rows,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LargeStart:
+    """The start of a list of ``campaign/upload-csv``; a start that has passed meanwhile means as soon as possible.
+
+    :param list_id: the list.
+    :param agent_id: its agent.
+    :param callers: who is to call.
+    :param country_code: the contacts' dial prefix.
+    :param call_config: daily window, zone and retries.
+    :param start: planned start; None when it was left open.
+    :param end: planned end; None when it was left open.
+    :param call_slots: several calling windows instead of one; None for one.
+    :param concurrency_percentage: share of the workspace's lines, 0 to 100; 0 is an equal share.
+    :param rows: contacts on the list; None when not known.
+    """
+
+    flow: ClassVar[Flow] = "large"
+
+    list_id: str
+    agent_id: str
+    callers: Callers
+    country_code: str
+    call_config: CallConfig
+    start: Time = None
+    end: Time = None
+    call_slots: Mapping[str, Any] | None = None
+    concurrency_percentage: int = 0
+    rows: int | None = None
+
+    def asked(self) -> dict[str, Any]:
+        """What is asked for, before times are resolved: a retry an hour later still asks for the same thing."""
+        return {
+            **self._fixed(),
+            "call_config": self.call_config.wire(),
+            "start": _text(self.start),
+            "end": _text(self.end),
+        }
+
+    def request(self) -> dict[str, Any]:
+        """The body of ``MakeCallAsync``, with times as of now."""
+        if self.call_slots is not None and self.start is None and self.end is None:
+            return MakeCallAsync(**self._fixed()).wire()
+        schedule = schedule_of(self.call_config, self.start, self.end, late_start_ok=True)
+        times = {"campaign_start_time": schedule.wire_start, "campaign_end_time": schedule.wire_end}
+        return MakeCallAsync(**self._fixed(), **times).wire()
+
+    def item(self) -> LaunchItem:
+        """All that is known of the list."""
+        return LaunchItem(
+            list_id=self.list_id,
+            flow=self.flow,
+            agent_id=self.agent_id,
+            country_code=self.country_code,
+            call_config=self.call_config.wire(),
+            campaign_start_time=_text(self.start),
+            campaign_end_time=_text(self.end),
+            rows=self.rows,
+            call_slots=self.call_slots,
+        )
+
+    def _fixed(self) -> dict[str, Any]:
+        """What no clock changes."""
+        fixed: dict[str, Any] = {
+            "bulk_list_id": self.list_id,
+            "agent_id": self.agent_id,
+            "country_code": self.country_code,
+            "call_config": self.call_config,
+            "concurrency_percentage": self.concurrency_percentage,
+            **self.callers.fields(),
+        }
+        return fixed if self.call_slots is None else fixed | {"call_slots": self.call_slots}
+
+
+RinggStart = StandardStart | LargeStart
+
+
+def _text(time: Time) -> str | None:
+    return None if time is None else str(time)
