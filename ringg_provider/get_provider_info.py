@@ -38,6 +38,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "ringg_provider.operators.ringg.balance",
                     "ringg_provider.operators.ringg.events",
+                    "ringg_provider.operators.ringg.launch",
                     "ringg_provider.operators.ringg.preflight",
                     "ringg_provider.operators.ringg.start",
                     "ringg_provider.operators.ringg.stop",

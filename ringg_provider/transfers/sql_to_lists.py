@@ -10,7 +10,7 @@ import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -37,7 +37,7 @@ from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.ledger import LaunchLedger
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.errors import failing_without_retry
-from ringg_provider.operators.launching import open_ledger
+from ringg_provider.operators.launching import launcher_of, open_ledger
 from ringg_provider.operators.private import Private
 from ringg_provider.sql.reading import open_rows
 
@@ -277,7 +277,9 @@ class SqlToListsOperator(BaseOperator):
         )
         summary = {"already_launched": True, "lists": [in_summary(item) for item in launched]}
         context["ti"].xcom_push(key="summary", value=summary)
-        return [item.as_xcom() for item in launched]
+        # Whoever starts one of them asks this ledger first, whatever was noted when it was listed.
+        key, ledger = self.launch_key, self.ledger_conn_id
+        return [replace(item, launch_key=key, ledger_conn_id=ledger).as_xcom() for item in launched]
 
     def _transfer(
         self, context: Context, platform: Lists, ledger: LaunchLedger | None, parameters: Any
@@ -321,7 +323,7 @@ class SqlToListsOperator(BaseOperator):
             contacts.path.unlink(missing_ok=True)
         self._scratch.check()
         judged, invalid = platform.refused(run.sifter, items) if run.sifter.spool is not None else (items, {})
-        standing = judged if ledger is None else ledger.replace_set(str(self.launch_key), judged)
+        standing = judged if ledger is None else ledger.replace_set(str(self.launch_key), judged, launcher_of(context))
         if [item.list_id for item in standing] != [item.list_id for item in judged]:
             return self._already_launched(context, standing)
         list_ids = {contacts.number: str(item.list_id) for contacts, item in zip(lists, judged, strict=True)}
