@@ -86,7 +86,7 @@ def reading(database: str, requests: int) -> dict[str, float]:
         url = str(admin.base_url)
         list_id = seed(admin, calls)
         started = time.monotonic()
-        counts = load(url, database, list_id, Pacer(period=PERIOD))
+        counts = load(url, database, list_id, Pacer(10, PERIOD))
         seconds = time.monotonic() - started
         log = [each for each in admin.get("/_sandbox/requests").json() if each["path"] == "/calling/history"]
     assert counts.inserted == calls, counts
@@ -177,7 +177,7 @@ def memory(database: str, calls: int) -> dict[str, float]:
 
 def child(url: str, database: str, list_id: str) -> None:
     """The process whose memory is measured."""
-    counts = load(url, database, list_id, Pacer(limit=10**6))
+    counts = load(url, database, list_id, Pacer(10**6, 60.0))
     peak = process_memory.peak() / 1e6
     print(json.dumps({"peak": peak, "rows": counts.inserted}))
 

@@ -85,7 +85,7 @@ class Tables:
     def find(self, scope: Scope | None = None) -> Backlog:
         wanted = CallStore(self.engine, self.calls, Wanted(), lambda: NOW)
         campaigns = CampaignStore(self.engine, self.campaigns)
-        reader = PageReader(self.platform, Pacer(10**6), sleep=lambda _: None)
+        reader = PageReader(self.platform, Pacer(10**6, 60.0), sleep=lambda _: None)
         return find_backlog(
             scope or Scope(),
             wanted,
@@ -326,7 +326,7 @@ def test_a_database_of_an_earlier_version_goes_on_without_a_hole_and_reads_nothi
         platform.plan_single(-3600.0 * hours)
 
     def load() -> int:
-        pacer = Pacer(clock=platform.monotonic, sleep=platform.sleep)
+        pacer = Pacer(10, 60.0, clock=platform.monotonic, sleep=platform.sleep)
         return HistoryLoad(platform, engine, pacer=pacer, now=platform.now, sleep=platform.sleep).run().calls_read
 
     assert load() == 79

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import logging
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pendulum
@@ -20,11 +22,16 @@ from ringg_provider.exceptions import (
     RinggProviderError,
     ServerError,
     UnexpectedResponse,
+    UnreadableAnswer,
 )
 from ringg_provider.history.backlog import Scope
 from ringg_provider.history.load import HistoryLoad, LoadCounts, LoadOptions
 from ringg_provider.history.tables import calls_table, campaigns_table
+from ringg_provider.ringg import RinggClient
 from tests.history.hostile_platform import START, Behaviour, HostilePlatform
+from tests.history.launching import ended, launch, wait_until
+from tests.support.http_server import UNREADABLE, Answer, Asked, ScriptedServer
+from tests.support.sandbox import Sandbox
 
 CALLS, CAMPAIGNS = calls_table(), campaigns_table()
 DAY = 86_400.0
@@ -547,3 +554,41 @@ def test_spans_of_time_may_be_those_of_pendulum(sqlite: sa.Engine) -> None:
     spans = {"give_up_after": pendulum.duration(days=3), "lookback": pendulum.duration(hours=1)}
     assert load(platform, sqlite, **spans).inserted == 1
     assert load(platform, sqlite, **spans).inserted == 0
+
+
+def test_pages_that_a_proxy_spoils_cost_no_call(
+    sandbox_factory: Callable[..., Sandbox], sqlite: sa.Engine, tmp_path: Path
+) -> None:
+    """Over a socket: pages of the history are a proxy's own, now and then at first, later always those of one list."""
+    sandbox = sandbox_factory("g3", history_rate_window_seconds=0)
+    lists = [launch(sandbox, tmp_path, people, first=people * 100_000) for people in (450, 5)]
+    for list_id in lists:
+        wait_until(lambda list_id=list_id: ended(sandbox, list_id), 60)
+    spoiled = iter([page for each in UNREADABLE.values() for page in (each, None)])
+    closed: list[str] = []
+
+    def script(asked: Asked) -> Answer:
+        if asked.path.endswith("/calling/history"):
+            if set(closed) & {value for name, value in asked.query if name == "bulk_list_id"}:
+                return UNREADABLE["a page of HTML"]
+            if (page := next(spoiled, None)) is not None:
+                return page
+        key = {"X-API-KEY": asked.headers["x-api-key"]}
+        answer = sandbox.admin.request(asked.method, asked.path, params=asked.query, headers=key)
+        return Answer(answer.status_code, answer.content, {"Content-Type": "application/json"})
+
+    def run(client: RinggClient, scope: Scope | None = None) -> LoadCounts:
+        options = LoadOptions(include_analysis=False)
+        return HistoryLoad(client, sqlite, options=options, pacer=Pacer(10**6, 60.0), sleep=lambda _: None).run(scope)
+
+    with ScriptedServer(script=script) as proxy, RinggClient(sandbox.api_key, proxy.base_url) as client:
+        assert run(client).inserted == 455
+        for _ in range(3):
+            run(client, Scope(bulk_list_ids=lists))
+        assert next(spoiled, None) is None, "not every page that is spoiled came"
+        closed.append(lists[0])
+        with pytest.raises(UnreadableAnswer, match=lists[0]) as caught:
+            run(client, Scope(bulk_list_ids=lists))
+    assert lists[1] not in str(caught.value)
+    calls = select(sqlite, "SELECT bulk_list_id, count(*) FROM ringg_calls GROUP BY 1 ORDER BY 2")
+    assert calls == [(lists[1], 5), (lists[0], 450)]

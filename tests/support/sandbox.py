@@ -60,6 +60,10 @@ class Sandbox:
         """Forget every fault that has not happened yet."""
         self._call("DELETE", "faults")
 
+    def skip(self, *, hours: float) -> None:
+        """Let time pass."""
+        self._call("POST", "skip", {"seconds": hours * 3600})
+
     def reset(self) -> None:
         """Forget every campaign and call."""
         self._call("POST", "reset")

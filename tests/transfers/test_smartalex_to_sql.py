@@ -30,12 +30,8 @@ def launched(sandbox: Sandbox) -> str:
         campaign = hook.client.create_campaign(NewCampaign(name="a", agent_id="agent_survey", settings=settings))
         hook.client.add_contacts(campaign.id, [NewContact(phone=phone, first_name="Ann") for phone in PEOPLE])
         hook.client.start_campaign(campaign.id)
-    later(sandbox, hours=1)
+    sandbox.skip(hours=1)
     return campaign.id
-
-
-def later(sandbox: Sandbox, hours: float) -> None:
-    sandbox._call("POST", "skip", {"seconds": hours * 3600})
 
 
 @pytest.fixture
@@ -68,7 +64,7 @@ def test_every_call_is_there_once_however_often_it_is_read(
     campaign = launched(slow)
     speak(slow, monkeypatch, generation)
     assert load_calls() == {"calls_read": 3, "inserted": 3, "details_read": 3}
-    later(slow, hours=48)
+    slow.skip(hours=48)
     assert load_calls()["inserted"] == 2
     assert load_calls()["inserted"] == 0
     rows = warehouse.query("SELECT * FROM smartalex_calls ORDER BY created_at, status")
@@ -102,7 +98,7 @@ def test_callbacks_are_pending_until_the_platform_lists_them_no_more(slow: Sandb
         (PEOPLE[2], "voicemail", "pending"),
     }
     assert all(row["scheduled_at"] and row["done_at"] is None for row in pending)
-    later(slow, hours=48)
+    slow.skip(hours=48)
     assert load_callbacks() == {"pending": 0, "done": 2}
     assert all(
         row["state"] == "done" and row["done_at"] for row in warehouse.query("SELECT * FROM smartalex_callbacks")
