@@ -154,7 +154,7 @@ def _not_blank(value: str) -> str:
     return value
 
 
-def _dial_prefix(value: Any) -> Any:
+def _with_plus(value: Any) -> Any:
     return f"+{value}" if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -222,8 +222,9 @@ BlankText = Annotated[StrictStr, BeforeValidator(_digits)]
 OptionalText = Annotated[Text | None, BeforeValidator(_blank_is_none)]
 #: A point in time that may be left out in the same way.
 OptionalTime = Annotated[Annotated[date, InstanceOf()] | Text | None, BeforeValidator(_blank_is_none)]
-#: A dial prefix such as `+91`, which native rendering makes the number 91 of.
-DialPrefix = Annotated[StrictStr, BeforeValidator(_dial_prefix), AfterValidator(_not_blank)]
+#: A dial prefix or a caller number: text with a plus before its digits, which native rendering makes a number of.
+PlusText = Annotated[StrictStr, BeforeValidator(_with_plus), AfterValidator(_not_blank)]
+DialPrefix = PlusText
 #: A length of time in seconds, above 0; a `timedelta` too.
 Seconds = Annotated[float, _length(timedelta(seconds=1), "seconds")]
 #: The same in minutes, and in days.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from ringg_provider.api.arguments import Amount, OptionalText
+from ringg_provider.api.arguments import Amount, OptionalText, PlusText
 from ringg_provider.exceptions import InsufficientBalance, StaleCampaign
 from ringg_provider.history.tables import CALLS
 from ringg_provider.hooks.ringg import RinggHook
@@ -57,7 +57,7 @@ class RinggCampaignOperator(BaseOperator):
     def __init__(
         self,
         *,
-        from_numbers: list[str] | str | None = None,
+        from_numbers: list[PlusText] | PlusText | None = None,
         number_pool_id: str | None = None,
         email_completion_user_ids: list[str] | None = None,
         credits_per_call: Amount | None = None,
