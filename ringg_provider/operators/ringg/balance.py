@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from airflow.providers.common.compat.sdk import AirflowSkipException, AirflowTaskTimeout, BaseOperator, conf
 
 from ringg_provider.api.arguments import Seconds
+from ringg_provider.api.errors import explained
 from ringg_provider.api.response_model import to_decimal
 from ringg_provider.exceptions import InsufficientBalance, InvalidRequest
 from ringg_provider.history.costs import average_cost
@@ -192,7 +193,8 @@ def expected_cost(
     :raises InvalidRequest: a number of rows, or ``credits_per_call``, is not a number of at least 0.
     """
     stated = None if credits_per_call is None else _number("credits_per_call", credits_per_call)
-    spendable = client.get_workspace().spendable_credits
+    with explained("credits_per_call: the workspace's credits, which the cost is compared with, cannot be read"):
+        spendable = client.get_workspace().spendable_credits
     contacts = [None if count is None else whole_number("rows", count) for _, count in rows]
     if None in contacts:
         return CostEstimate(
