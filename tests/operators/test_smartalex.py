@@ -237,7 +237,7 @@ def test_a_task_that_is_marked_failed_pauses_its_campaign_because_nothing_can_ca
 async def test_a_trigger_whose_task_is_marked_failed_pauses_too(
     sandbox: Sandbox, draft: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ringg_provider.triggers import campaign as module
+    from ringg_provider.triggers import stopping as module
 
     async def failed(_: Any) -> str:
         return "failed"
