@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pendulum
@@ -14,6 +16,9 @@ from hypothesis import strategies as st
 
 import ringg_provider
 from ringg_provider.hours.schedule import read_moment
+from ringg_provider.launch.staleness import check_staleness
+from ringg_provider.ringg.requests import CallConfig, CallTime
+from ringg_provider.ringg.timing import planned_time, spans_ahead
 
 PACKAGE = Path(ringg_provider.__file__).parent
 ZONES = ["UTC", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe", "America/Sao_Paulo", "Pacific/Chatham"]
@@ -52,6 +57,42 @@ def test_every_spelling_of_a_time_on_the_wall_is_the_same_moment(naive: datetime
         f"{day:%d/%m/%Y, %H:%M}",
     ]
     assert len({read_moment(each, zone, "start").timestamp() for each in dates}) == 1
+
+
+WINDOW = CallTime(call_start_time="09:00", call_end_time="21:00", timezone="Asia/Kolkata")
+CONFIG = CallConfig(call_time=WINDOW)
+NOW = datetime(2026, 3, 2, 6, tzinfo=UTC)
+SLOTS = {"mode": "absolute", "intervals": [{"start": "02/03/2026, 12:00", "end": "02/03/2026, 15:00"}]}
+SPELLINGS: dict[str, Callable[[datetime], Any]] = {
+    "aware": lambda moment: moment.astimezone(ZoneInfo("America/New_York")),
+    "pendulum": pendulum.instance,
+    "pendulum elsewhere": lambda moment: pendulum.instance(moment).in_timezone("Asia/Kolkata"),
+    "ISO": lambda moment: moment.astimezone(ZoneInfo("Asia/Kolkata")).isoformat(),
+    "on the wall": lambda moment: moment.astimezone(ZoneInfo("Asia/Kolkata")).replace(tzinfo=None),
+    "on the wire": lambda moment: f"{moment.astimezone(ZoneInfo('Asia/Kolkata')):%d/%m/%Y, %H:%M}",
+}
+
+
+@pytest.mark.parametrize("now", [NOW, pendulum.instance(NOW)], ids=["plain now", "pendulum's now"])
+@pytest.mark.parametrize("slots", [None, SLOTS], ids=["window", "slots"])
+@pytest.mark.parametrize("spelled", SPELLINGS.values(), ids=SPELLINGS)
+def test_when_a_campaign_will_dial_is_the_same_however_its_times_are_written(
+    spelled: Callable[[datetime], Any], slots: Any, now: datetime
+) -> None:
+    start, end = NOW + timedelta(hours=1), NOW + timedelta(hours=5)
+    expected = spans_ahead(CONFIG, start, end, slots, NOW)
+    assert expected
+    found = spans_ahead(CONFIG, spelled(start), spelled(end), slots, now)
+    assert found == expected
+    assert planned_time(CONFIG, spelled(start), "planned_start") == start
+    late = check_staleness(now=now, planned_start=planned_time(CONFIG, spelled(NOW - timedelta(hours=3)), "planned"))
+    assert late.is_stale
+    assert "3.0 h later" in late.message
+
+
+def test_a_dags_times_are_read_in_one_place() -> None:
+    readers = [path for path in PACKAGE.rglob("*.py") if "pendulum.parse(" in path.read_text()]
+    assert [path.relative_to(PACKAGE).as_posix() for path in readers] == ["hours/schedule.py"]
 
 
 def is_span(node: ast.expr) -> bool:

@@ -6,7 +6,6 @@ import contextlib
 import datetime as dt
 import random
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -196,19 +195,21 @@ def test_a_wrong_way_to_read_pages_is_noticed(mutant: type, monkeypatch: pytest.
     assert any(noticed(seed) for seed in range(10))
 
 
-def test_two_runs_at_once_end_with_the_same_rows_as_one(tmp_path: Path) -> None:
-    platform = HostilePlatform(5, Behaviour(limit=10**6))
+@pytest.mark.parametrize("number", range(3))
+def test_two_runs_at_once_end_with_the_same_rows_as_one_and_leave_no_hole(engine: sa.Engine, number: int) -> None:
+    platform = HostilePlatform(5 + number, Behaviour(limit=10**6, fail=0.05, repeat=0.05))
     platform.plan_campaign(900, begin=-90_000, spread=3000)
-    for _ in range(200):
-        platform.plan_single(-80_000)
-    assert platform.settled()
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'both.db'}")
-    first, second = Diary(platform, engine), Diary(platform, engine)
+    for hours in range(200):
+        platform.plan_single(-80_000 - 3600.0 * hours)
+    diaries = [Diary(platform, engine) for _ in range(2)]
     with ThreadPoolExecutor(2) as both:
-        for done in [both.submit(diary.load().run) for diary in (first, second)]:
-            done.result()
-    assert first.table() == platform.truth()
-    assert len(first.rows()) == 1100
+        for _ in range(2):
+            list(both.map(lambda diary: diary.load().run(), diaries))
+            platform.sleep(3600)
+            for _ in range(5):
+                platform.plan_single(platform.clock - 600)
+    diaries[0].finish()
+    assert len(diaries[0].rows()) == 1110
 
 
 def test_a_backfill_of_an_old_interval_neither_loses_nor_moves_what_was_read() -> None:
