@@ -159,7 +159,7 @@ def run_operator(operator: Any, query: str, **options: Any) -> int:
         country_code="+91",
         call_config={"call_time": {"call_start_time": "09:00", "call_end_time": "21:00", "timezone": "Asia/Kolkata"}},
         launch_key="benchmark",
-        invalid_rows_timeout=0,
+        invalid_rows_timeout=0.1,
         **options,
     ).execute({"ti": ti})
     return int(ti.summary["rows"])

@@ -32,7 +32,7 @@ def key(value: str | None) -> str | None:
 
 
 def text(value: Any) -> str | None:
-    """Text that any database takes; what is none is written as JSON."""
+    """Text that any database takes; a value that is no text is written as JSON."""
     if value is None:
         return None
     written = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
@@ -68,7 +68,7 @@ def moment(value: dt.datetime | None) -> dt.datetime | None:
 
 
 def flag(value: Any) -> bool | None:
-    """A yes or no, however it is written; None when it is neither."""
+    """A yes or no, however it is written; None for anything else."""
     if isinstance(value, bool) or value is None:
         return value
     return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(str(value).lower())

@@ -51,10 +51,10 @@ def merge_rows(
     derive: Callable[[Columns, Columns, Columns], Columns] | None = None,
     batch_size: int = 2_000,
 ) -> MergeCounts:
-    """Insert new rows and replace stored ones that have the same key, all or none.
+    """Insert new rows and replace stored ones that have the same key, in one transaction.
 
     Rows are first copied into a temporary staging table, batch by batch, in constant memory and without a lock
-    on `table`. Then one transaction replaces. Two merges at once end like one after the other.
+    on `table`; then all of them replace at once. Two merges at once end like one after the other.
 
     :param engine: where the table lives; one connection of it is used.
     :param table: must exist. Columns that a row does not give are NULL.

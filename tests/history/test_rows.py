@@ -21,7 +21,6 @@ from ringg_provider.history.tables import (
     calls_table,
 )
 from ringg_provider.ringg.responses import Call, CallDetails, Campaign
-from ringg_provider.sql.fitting import e164
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 EARLIER, LATER = NOW - dt.timedelta(hours=1), NOW + dt.timedelta(hours=1)
@@ -102,23 +101,6 @@ def test_the_list_that_was_asked_for_is_noted_unless_the_row_knows_better() -> N
     assert call_row(history(), bulk_list_id="asked", read_at=NOW, transcripts=True)["bulk_list_id"] == "asked"
     own = call_row(history(bulk_list_id="own"), bulk_list_id="asked", read_at=NOW, transcripts=True)
     assert own["bulk_list_id"] == "own"
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ("+919876543210", "+919876543210"),
-        ("+91 98765-43210", "+919876543210"),
-        ("919876543210", "+919876543210"),
-        ("00919876543210", "+919876543210"),
-        ("9876543210", None),
-        ("", None),
-        (None, None),
-        ("anonymous", None),
-    ],
-)
-def test_numbers_are_written_the_way_contacts_are(given: str | None, expected: str | None) -> None:
-    assert e164(given) == expected
 
 
 json_values = st.recursive(

@@ -49,6 +49,28 @@ def test_parameters_are_bound_in_the_drivers_style(postgresql: Any) -> None:
         assert [tuple(row) for batch in rows.batches for row in batch] == [("100%",)]
 
 
+@pytest.mark.parametrize(
+    ("sql", "line"),
+    [
+        ("SELECT %(n)s AS n WHERE 'A' LIKE 'A%'", 1),
+        ("SELECT %(n)s AS n\n-- 100 % of them", 2),
+        ("SELECT %(n)s AS n, 7 % 2 AS rest", 1),
+        ("SELECT %(n)s AS n, '%%%' AS x", 1),
+    ],
+)
+def test_a_single_percent_sign_beside_parameters_is_told_with_its_line(postgresql: Any, sql: str, line: int) -> None:
+    rule = rf"^sql: line {line} has a single %.*write %% for every other"
+    with pytest.raises(InvalidRequest, match=rule), open_rows(postgresql, sql, {"n": 1}):
+        pass
+
+
+def test_a_doubled_percent_sign_is_one_beside_parameters(postgresql: Any) -> None:
+    with open_rows(postgresql, "SELECT %(n)s AS n, '5%%' AS x -- %%\n WHERE 'A' LIKE '%%'", {"n": 1}) as rows:
+        assert [tuple(row) for batch in rows.batches for row in batch] == [(1, "5%")]
+    with open_rows(postgresql, "SELECT %s AS n, 7 %% 2 AS rest", [1]) as rows:
+        assert [tuple(row) for batch in rows.batches for row in batch] == [(1, 1)]
+
+
 def test_rows_are_tuples_whatever_the_connection_prefers(warehouse: Warehouse) -> None:
     dsn = sa.make_url(warehouse.url).set(drivername="postgresql").render_as_string(hide_password=False)
     with (
