@@ -169,9 +169,12 @@ class HistoryLoad:
 
         concerned = self._concerned(scope, started_at)
         details.complete(concerned)
-        recordings = (0, 0)
+        recordings, unwritable = (0, 0), None
         if self.recordings is not None:
-            recordings = store_recordings(self.recordings, calls, concerned)
+            try:
+                recordings = store_recordings(self.recordings, calls, concerned)
+            except OSError as error:  # of the folder; it must not keep a campaign from being closed
+                unwritable = error
         closing = Closing(calls, campaigns, started_at=started_at, give_up_after=options.give_up_after)
         closing.give_up()
         closing.close(reading.lists)
@@ -179,6 +182,8 @@ class HistoryLoad:
         failures.raise_if_any()
         if details.outage is not None:
             raise details.outage
+        if unwritable is not None:
+            raise unwritable
         return replace(
             self._stored(started_at),
             requests=pages.requests,

@@ -204,7 +204,7 @@ def test_an_interval_that_is_read_first_leaves_no_hole_before_it(sqlite: sa.Engi
     assert select(sqlite, "SELECT count(*) FROM ringg_calls") == [(99,)]
 
 
-def test_the_watermark_moves_although_no_call_says_when_it_was_made(
+def test_what_was_read_is_noted_although_no_call_says_when_it_was_made(
     sqlite: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     platform = HostilePlatform(32, Behaviour(dates_mean_attempt=True))
@@ -489,6 +489,21 @@ def test_a_recording_that_can_never_be_stored_is_given_up(sqlite: sa.Engine) -> 
     assert select(sqlite, "SELECT history_state, history_reason FROM ringg_calls") == [
         ("incomplete", "given up after 3 days: recording is not stored")
     ]
+
+
+def test_a_folder_that_takes_no_recording_fails_the_task_after_the_calls_are_in(sqlite: sa.Engine) -> None:
+    class Full:
+        def store(self, recordings: Any) -> list[Any]:
+            raise OSError(28, "No space left on device")
+
+    platform = HostilePlatform(35)
+    completed_campaign(platform, 3)
+    row = platform.row
+    platform.row = lambda call: {**row(call), "audio_recording": "https://elsewhere.example/a.mp3"}  # type: ignore[method-assign]
+    pacer = Pacer(10, 60.0, clock=platform.monotonic, sleep=platform.sleep)
+    with pytest.raises(OSError, match="No space left"):
+        HistoryLoad(platform, sqlite, recordings=Full(), pacer=pacer, now=platform.now).run()  # type: ignore[arg-type]
+    assert closing(sqlite) == ("completed", 3, "open", "calls await their analysis or recording")
 
 
 def test_a_call_that_waits_is_not_given_up_before_its_campaign_has_ended(sqlite: sa.Engine) -> None:
