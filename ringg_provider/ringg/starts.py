@@ -10,7 +10,7 @@ from ringg_provider.hours.schedule import Time
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.ringg.limits import Flow
 from ringg_provider.ringg.requests import CallConfig, MakeCallAsync, StartCampaign
-from ringg_provider.ringg.timing import schedule_of
+from ringg_provider.ringg.timing import schedule_of, slots_left
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,10 @@ class LargeStart:
             return MakeCallAsync(**self._fixed()).wire()
         schedule = schedule_of(self.call_config, self.start, self.end, late_start_ok=True)
         times = {"campaign_start_time": schedule.wire_start, "campaign_end_time": schedule.wire_end}
-        return MakeCallAsync(**self._fixed(), **times).wire()
+        fixed = self._fixed()
+        if self.call_slots is not None:
+            fixed["call_slots"] = slots_left(self.call_slots, schedule.start)
+        return MakeCallAsync(**fixed, **times).wire()
 
     def item(self) -> LaunchItem:
         """All that is known of the list."""

@@ -10,7 +10,7 @@ import pendulum
 from pendulum import DateTime
 
 from ringg_provider.api.request_model import RequestModel
-from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.exceptions import InvalidRequest, StaleCampaign
 from ringg_provider.hours.plan import WindowPlan, spans_left
 from ringg_provider.hours.schedule import (
     WIRE_FORMAT,
@@ -128,6 +128,25 @@ def call_slots_of(plan: WindowPlan) -> dict[str, Any] | None:
             {"start": begin.strftime(WIRE_FORMAT), "end": end.strftime(WIRE_FORMAT)} for begin, end in plan.call_slots
         ],
     }
+
+
+def slots_left(call_slots: Mapping[str, Any], start: DateTime) -> dict[str, Any]:
+    """``call_slots`` without what lies before a start that has moved on; weekly ones begin with it by themselves.
+
+    :param call_slots: as they were asked for.
+    :param start: when the campaign starts now, in its zone.
+    :raises StaleCampaign: nothing is left.
+    """
+    slots = CallSlots(**call_slots)
+    if slots.mode == "weekly":
+        return slots.wire()
+    spans = ((max(begin, start.naive()), end) for begin, end in slots.spans())
+    left = [
+        {"start": begin.strftime(WIRE_FORMAT), "end": end.strftime(WIRE_FORMAT)} for begin, end in spans if begin < end
+    ]
+    if not left:
+        raise StaleCampaign("call_slots: all of them are over by now. Build a new list for a new time.")
+    return {"mode": "absolute", "intervals": left}
 
 
 def planned_time(call_config: CallConfig | None, planned: Time, field: str) -> datetime | None:
