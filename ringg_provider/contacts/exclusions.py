@@ -33,7 +33,7 @@ class Exclusions:
     exhausted: NumberSet = field(default_factory=NumberSet)
     unreadable: int = 0
 
-    def suppress(self, rows: Rows, cleaner: PhoneCleaner, *, with_keys: bool) -> None:
+    def suppress(self, rows: Rows, cleaner: PhoneCleaner, *, with_keys: bool) -> int:
         """Take in the suppression query's result.
 
         Every value of every column counts: as a number, however spelled, several to a cell if need be; and as a
@@ -42,8 +42,11 @@ class Exclusions:
         :param rows: the result.
         :param cleaner: reads numbers.
         :param with_keys: whether contacts have a key besides their number.
+        :return: how many rows there were.
         """
+        count = 0
         for batch in rows.batches:
+            count += len(batch)
             for column in zip(*batch, strict=True):
                 read = cleaner.column(column)
                 self.suppressed.add([number for number in read.numbers if number])
@@ -54,6 +57,7 @@ class Exclusions:
                         self.unreadable += not found and not with_keys
                 if with_keys:
                     self.suppressed_keys.update(filter(None, key_texts(column, "suppression_sql")))
+        return count
 
     def rejections(self, numbers: Sequence[int], keys: Sequence[str] | None) -> dict[int, Rejection]:
         """Why which of a batch's contacts are left out.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,6 +120,11 @@ class PeopleSpool:
 
 def _field(text: str) -> str:
     return escaped(text[:MAX_KEY])
+
+
+def shortened_key(key: str) -> str:
+    """A launch key as it is stored: with room for what is added to it, and short enough for every database's index."""
+    return key if len(key) <= MAX_KEY - 20 else f"{key[:180]}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
 def people_table(name: str = "ringg_contacts", schema: str | None = None) -> sa.Table:
@@ -272,7 +278,9 @@ class PeopleLedger:
         )
 
 
-class _Writable(Protocol):
+class WritableFile(Protocol):
+    """What of an `ObjectStoragePath` is used."""
+
     @property
     def protocol(self) -> str: ...
     @property
@@ -282,7 +290,7 @@ class _Writable(Protocol):
 
 def write_rejects(
     spool: PeopleSpool,
-    target: _Writable,
+    target: WritableFile,
     list_ids: Mapping[int, str],
     invalid: Mapping[str, Mapping[str, str]],
 ) -> None:

@@ -1,78 +1,40 @@
 """A warehouse query -> lists of people on a calling platform, and a reason for every row left out.
 
-What every platform shares: looking whether the key was launched, cleaning, suppression, the frequency cap, calling
-hours, the ledgers. A subclass says what a list is on its platform and how it gets there.
+What every platform's operator shares. The work is `contacts/pipeline.py`'s; a subclass says where the lists go.
 """
 
 from __future__ import annotations
 
-import hashlib
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from datetime import date
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import sqlalchemy as sa
-from airflow.providers.common.compat.sdk import BaseOperator, ObjectStoragePath
+from airflow.providers.common.compat.sdk import BaseOperator, ObjectStoragePath, conf
 
 from ringg_provider.api.arguments import BlankText, Count, Days, DialPrefix, Parameters, RowsOrShare
-from ringg_provider.contacts.lists import ContactList, Form, ListWriter
-from ringg_provider.contacts.people import MAX_KEY, PeopleLedger, PeopleSpool, write_rejects
-from ringg_provider.contacts.phones import PhoneCleaner
-from ringg_provider.contacts.reasons import Disposition, Rejection
+from ringg_provider.contacts.pipeline import (
+    ContactPipeline,
+    Destination,
+    ListOptions,
+    PipelineResult,
+    already_launched,
+)
 from ringg_provider.contacts.scratch import Scratch
-from ringg_provider.contacts.sifting import Layout, Planner, Sifter
-from ringg_provider.exceptions import InvalidContacts, InvalidRequest, PermanentError
 from ringg_provider.history.cap import FrequencyCap
 from ringg_provider.history.tables import CALLS, calls_table
 from ringg_provider.hooks.platform import PlatformHook
 from ringg_provider.hooks.sql import sql_connection, sql_engine
-from ringg_provider.hours.plan import Held
-from ringg_provider.hours.planner import WindowPlanner
-from ringg_provider.hours.rules import Purpose, load_rules
-from ringg_provider.hours.schedule import DailyWindow, Schedule, Time
-from ringg_provider.launch.item import LaunchItem
-from ringg_provider.launch.ledger import LaunchLedger
+from ringg_provider.hours.rules import Purpose
+from ringg_provider.hours.schedule import Time
 from ringg_provider.operators.arguments import with_checked_arguments
-from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.launching import launcher_of, open_ledger
 from ringg_provider.operators.private import Private
-from ringg_provider.sql.reading import open_rows
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
-
-#: Parameters that only the rules of calling hours read.
-_NEED_A_PURPOSE = ("timezone_column", "region_column", "calling_hours", "blackout_dates")
-Invalid = Mapping[str, Mapping[str, str]]
-
-
-class Lists(Protocol):
-    """How one run's lists look on a platform, and how they get there."""
-
-    form: Form
-    variables: Mapping[str, str]
-    may_be_empty: frozenset[str]
-
-    def planner(self) -> Planner | None:
-        """Plans each contact's calling window; None when the campaign's own window holds for everybody."""
-
-    def prepare(self, sifter: Sifter) -> None:
-        """What else is to be known before the query is read, such as whom the platform knows as do-not-call."""
-
-    def begin(self, lists: Sequence[ContactList]) -> str:
-        """Take notice of all lists, before the first is uploaded; returns the flow they take."""
-
-    def item(self, contacts: ContactList, of: int) -> LaunchItem:
-        """What is returned for a list that is not uploaded."""
-
-    def upload(self, contacts: ContactList, of: int) -> LaunchItem:
-        """Upload one list, of so many; returns its item."""
-
-    def refused(self, sifter: Sifter, items: Sequence[LaunchItem]) -> tuple[Sequence[LaunchItem], Invalid]:
-        """The items with what the platform refused counted, and list id -> phone -> why, as far as it tells."""
 
 
 class SqlToListsOperator(BaseOperator):
@@ -224,20 +186,15 @@ class SqlToListsOperator(BaseOperator):
         """The connection's hook."""
 
     @abstractmethod
-    def lists_on(self, client: Any) -> Lists:
-        """How this run's lists look; refuses here what is wrong with the campaign or its agent."""
+    def destination(self, client: Any, options: ListOptions, scratch: Scratch) -> Destination:
+        """Where the lists go; refuses here what is wrong with the campaign or its agent."""
 
     @with_checked_arguments
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Look whether the key was launched; if not: read, clean, upload, and note who is on which list."""
-        with failing_without_retry():
-            self.check()
-            parameters = self._parameters.rendered(self, context)
-            ledger = open_ledger(self.ledger_conn_id) if self.ledger_conn_id else None
-            if ledger is not None and (launched := ledger.started_set(str(self.launch_key))) is not None:
-                return self._already_launched(context, launched)
-            with self.hook as hook, Scratch() as self._scratch:
-                return self._transfer(context, self.lists_on(hook.client), ledger, parameters)
+        result = self._run(context)
+        context["ti"].xcom_push(key="summary", value=result.summary)
+        return [item.as_xcom() for item in result.items]
 
     def on_kill(self) -> None:
         """Remove the temporary files at once: this runs in a signal handler, and a SIGKILL may follow."""
@@ -245,213 +202,49 @@ class SqlToListsOperator(BaseOperator):
         if scratch is not None:
             scratch.discard()
 
-    @contextmanager
-    def unless_stopped(self) -> Iterator[None]:
-        """Say "stopped" of an error that only comes of files which `on_kill` has taken away."""
-        try:
-            yield
-        except PermanentError:
-            self._scratch.check()
-            raise
-
     def check(self) -> None:
         """Refuse what can be known to be wrong without asking anybody."""
-        if self.launch_key and self.ledger_conn_id is not None and not self.ledger_conn_id.strip():
-            raise InvalidRequest(
-                "ledger_conn_id: is blank, so nothing would protect launch_key.", field="ledger_conn_id"
-            )
-        if self.ledger_conn_id and not self.launch_key:
-            raise InvalidRequest("launch_key: the launch ledger needs a key to look up.", field="launch_key")
-        useless = [name for name in _NEED_A_PURPOSE if getattr(self, name)]
-        if useless and not self.purpose:
-            raise InvalidRequest(
-                f"purpose: {', '.join(useless)} would do nothing without it; the rules differ by purpose.",
-                field="purpose",
-            )
 
-    def _already_launched(self, context: Context, launched: Sequence[LaunchItem]) -> list[dict[str, Any]]:
-        self.log.info(
-            "Launch key %r was launched before: nothing new is to be called, its %d lists stand.",
-            self.launch_key,
-            len(launched),
-        )
-        summary = {"already_launched": True, "lists": [in_summary(item) for item in launched]}
-        context["ti"].xcom_push(key="summary", value=summary)
-        # Whoever starts one of them asks this ledger first, whatever was noted when it was listed.
-        key, ledger = self.launch_key, self.ledger_conn_id
-        return [replace(item, launch_key=key, ledger_conn_id=ledger).as_xcom() for item in launched]
-
-    def _transfer(
-        self, context: Context, platform: Lists, ledger: LaunchLedger | None, parameters: Any
-    ) -> list[dict[str, Any]]:
-        run = Run(
-            self._people_key(context),
-            Sifter(
-                Layout(
-                    phone=self.phone_column,
-                    variables=platform.variables,
-                    contact_key=self.contact_key,
-                    timezone=self.timezone_column,
-                    region=self.region_column,
-                    may_be_empty=platform.may_be_empty,
-                ),
-                PhoneCleaner(self.country_code),
-                ListWriter(self._scratch, platform.form, max_rows=self.max_rows_per_list),
-                PeopleSpool(self._scratch) if self.contacts_table or self.rejects_path else None,
-                split_countries=self.other_countries == "split",
-                planner=platform.planner(),
-            ),
-        )
-        platform.prepare(run.sifter)
-        self._read(run.sifter, parameters)
-        try:
-            self._require_contacts(run.sifter)
-        except InvalidContacts:
-            run.note(self, {}, {}, "too many other rows were rejected", "refused")
-            raise
-        lists = run.sifter.writer.lists
-        flow = platform.begin(lists)
-        if self.is_dry_run:
-            items = [platform.item(contacts, len(lists)) for contacts in lists]
-            run.note(self, {}, {}, "a dry run", "dry run")
-            self._summarise(context, run.sifter, flow, items)
-            return [item.as_xcom() for item in items]
-        items = []
-        for contacts in lists:
-            self._scratch.check()
-            items.append(platform.upload(contacts, len(lists)))
-            contacts.path.unlink(missing_ok=True)
-        self._scratch.check()
-        judged, invalid = platform.refused(run.sifter, items) if run.sifter.spool is not None else (items, {})
-        standing = judged if ledger is None else ledger.replace_set(str(self.launch_key), judged, launcher_of(context))
-        if [item.list_id for item in standing] != [item.list_id for item in judged]:
-            return self._already_launched(context, standing)
-        list_ids = {contacts.number: str(item.list_id) for contacts, item in zip(lists, judged, strict=True)}
-        run.note(self, list_ids, invalid)
-        self._summarise(context, run.sifter, flow, judged)
-        return [item.as_xcom() for item in judged]
-
-    def _read(self, sifter: Sifter, parameters: Any) -> None:
-        """Run the queries, and let the sifter put every row somewhere."""
-        if self.not_called_within_days is not None or self.max_attempts is not None:
-            cap = FrequencyCap(
-                type(self).describe_history(self.history_table or self.default_history_table),
-                self.not_called_within_days,
-                self.max_attempts,
-                may_be_missing=self.history_table_may_be_missing,
-            )
-            with sql_engine(self.sql_conn_id) as engine:
-                cap.exclude(engine, sifter.exclusions, sifter.cleaner)
-        with sql_connection(self.sql_conn_id) as connection:
-            if self.suppression_sql:
-                with open_rows(connection, self.suppression_sql, field="suppression_sql") as rows:
-                    sifter.exclusions.suppress(rows, sifter.cleaner, with_keys=self.contact_key is not None)
-                if unreadable := sifter.exclusions.unreadable:
-                    self.log.warning("suppression_sql: %d values are no telephone numbers.", unreadable)
-            with open_rows(connection, self.sql, parameters) as rows:
-                sifter.run(rows, between=self._scratch.check)
-        if sifter.spool is not None:
-            sifter.spool.close()
-
-    def _require_contacts(self, sifter: Sifter) -> None:
-        """Refuse a result that is too bad to be used."""
-        bad = sum(count for reason, count in sifter.counts.items() if reason.is_defect)
-        reasons = ", ".join(f"{count} {reason}" for reason, count in sifter.counts.most_common() if reason.is_defect)
-        if bad and bad == sifter.rows:
-            raise InvalidContacts(f"None of the query's {sifter.rows} rows can be called: {reasons}.")
-        if self.max_rejects is None:
-            return
-        allowed = self.max_rejects * sifter.rows if isinstance(self.max_rejects, float) else self.max_rejects
-        if bad > allowed:
-            raise InvalidContacts(
-                f"{bad} of {sifter.rows} rows are rejected and max_rejects allows {self.max_rejects}: {reasons}."
-                " Nothing was uploaded."
-            )
-
-    def window_planner(
-        self,
-        window: DailyWindow,
-        schedule: Schedule,
-        *,
-        most_slots: int = 0,
-    ) -> Planner | None:
-        """Plans each contact's calling window by `purpose`; None when the campaign's own window holds for everybody."""
-        if not self.purpose:
-            return None
-        planner = WindowPlanner(
-            load_rules(self.calling_hours),
-            purpose=self.purpose,
-            window=window,
-            schedule=schedule,
-            most_slots=most_slots,
-            no_rule=self.no_rule,
-            blackout_dates=self.blackout_dates,
-        )
-
-        def plan(e164: str, timezone: Any, region: Any) -> Any:
-            outcome = planner.plan_contact(e164, timezone, region)
-            if isinstance(outcome, Held):
-                return Rejection(Disposition.OUTSIDE_CALLING_HOURS, f"{outcome.code}: {outcome.detail}")
-            return outcome
-
-        return plan
-
-    def _people_key(self, context: Context) -> str:
-        """The key of the run's people: the launch key, or else this very task of this run, whatever is retried."""
+    def _run(self, context: Context) -> PipelineResult:
+        names = [one.name for one in fields(ListOptions) if one.name != "dry_run"]
+        options = ListOptions(dry_run=self.is_dry_run, **{name: getattr(self, name) for name in names})
+        self.check()
+        parameters = self._parameters.rendered(self, context)
+        ledger = open_ledger(self.ledger_conn_id) if self.ledger_conn_id else None
+        if ledger is not None and (launched := ledger.started_set(str(self.launch_key))) is not None:
+            return already_launched(options, launched)
         ti = context["ti"]
-        key = self.launch_key or f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}"
-        # Room for what is added to it, and short enough for every database's index.
-        return key if len(key) <= MAX_KEY - 20 else f"{key[:180]}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+        with self.hook as hook, Scratch() as self._scratch:
+            return ContactPipeline(
+                options=options,
+                destination=self.destination(hook.client, options, self._scratch),
+                scratch=self._scratch,
+                connect=lambda: sql_connection(self.sql_conn_id),
+                engine=lambda: sql_engine(self.sql_conn_id),
+                # Without a launch key this very task of this run, whatever is retried.
+                people_key=self.launch_key or f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}",
+                parameters=parameters,
+                cap=self._frequency_cap(),
+                rejects=ObjectStoragePath(self.rejects_path) if self.rejects_path else None,
+                ledger=ledger,
+                launcher=launcher_of(context),
+                most_lists=self._most_lists(context),
+            ).run()
 
-    def _summarise(self, context: Context, sifter: Sifter, flow: str, items: Sequence[LaunchItem]) -> None:
-        reasons = {str(reason): count for reason, count in sifter.counts.most_common()}
-        summary = {
-            "rows": sifter.rows,
-            "reasons": reasons,
-            "flow": flow,
-            "lists": [in_summary(item) for item in items],
-            "dry_run": self.is_dry_run,
-            "already_launched": False,
-        }
-        context["ti"].xcom_push(key="summary", value=summary)
-        self.log.info("%d rows: %s. Lists: %d (%s flow).", sifter.rows, reasons, len(items), flow)
+    def _frequency_cap(self) -> Callable[..., None] | None:
+        if self.not_called_within_days is None and self.max_attempts is None:
+            return None
+        return FrequencyCap(
+            type(self).describe_history(self.history_table or self.default_history_table),
+            self.not_called_within_days,
+            self.max_attempts,
+            may_be_missing=self.history_table_may_be_missing,
+        ).exclude
 
-
-@dataclass(frozen=True)
-class Run:
-    """The people of one run, and where it is noted what became of them."""
-
-    key: str
-    sifter: Sifter
-
-    def note(
-        self,
-        task: SqlToListsOperator,
-        list_ids: Mapping[int, str],
-        invalid: Mapping[str, Mapping[str, str]],
-        why_not_uploaded: str = "",
-        mark: str = "",
-    ) -> None:
-        """Write the people ledger and the rejects file, as far as asked for.
-
-        A run that uploaded nothing goes under a key of its own (`mark`): lists of an earlier run may still stand.
-        """
-        spool = self.sifter.spool
-        if spool is None:
-            return
-        if task.contacts_table:
-            with sql_engine(task.sql_conn_id) as engine, task.unless_stopped():
-                PeopleLedger(engine, task.contacts_table).replace(
-                    f"{self.key} ({mark})" if mark else self.key,
-                    spool,
-                    list_ids,
-                    invalid,
-                    why_not_uploaded=why_not_uploaded,
-                    instead_of=None if mark else f"{self.key} (refused)",
-                )
-        if task.rejects_path:
-            write_rejects(spool, ObjectStoragePath(task.rejects_path), list_ids, invalid)
-
-
-def in_summary(item: LaunchItem) -> dict[str, Any]:
-    return {name: getattr(item, name) for name in ("list_id", "country_code", "rows", "rejected")}
+    def _most_lists(self, context: Context) -> int | None:
+        """How many items Airflow takes of a task that another one is mapped over; None where none is."""
+        is_mapped = context["ti"].map_index not in (None, -1)
+        if self.get_dag() is None or is_mapped or next(self.iter_mapped_dependants(), None) is None:
+            return None
+        most: int = conf.getint("core", "max_map_length", fallback=1024)
+        return most

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +12,12 @@ from typing import Any
 
 from ringg_provider.api.arguments import Count
 from ringg_provider.api.errors import explained
+from ringg_provider.contacts.exclusions import Exclusions
 from ringg_provider.contacts.lists import ContactList, Form, ListGroup
-from ringg_provider.contacts.sifting import Planner, Sifter
+from ringg_provider.contacts.phones import PhoneCleaner
+from ringg_provider.contacts.pipeline import ListOptions, Refusals
+from ringg_provider.contacts.scratch import Scratch
+from ringg_provider.contacts.sifting import Planner
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.smartalex import CALLS, smartalex_calls_table
 from ringg_provider.hooks.smartalex import SmartAlexHook
@@ -23,7 +28,9 @@ from ringg_provider.operators.smartalex import as_settings, require_usable_agent
 from ringg_provider.smartalex import SmartAlexClient
 from ringg_provider.smartalex.limits import CONTACTS_PER_REQUEST
 from ringg_provider.smartalex.requests import CONTACT_FIELDS, CampaignSettings, NewCampaign, NewContact
-from ringg_provider.transfers.sql_to_lists import Invalid, SqlToListsOperator
+from ringg_provider.transfers.sql_to_lists import SqlToListsOperator
+
+log = logging.getLogger(__name__)
 
 #: Header of the phones in our own spool; the platform takes people as JSON.
 _PHONE = "phone"
@@ -101,53 +108,63 @@ class SqlToSmartAlexOperator(SqlToListsOperator):
                 field="contact_columns",
             )
 
-    def lists_on(self, client: SmartAlexClient) -> _SmartAlexLists:
+    def destination(self, client: SmartAlexClient, options: ListOptions, scratch: Scratch) -> SmartAlexDestination:
         """Check the settings and the agent before a row is read."""
-        lists = _SmartAlexLists(self, client)
+        destination = SmartAlexDestination(
+            options=options,
+            client=client,
+            variables=dict(self.contact_columns or {}),
+            settings=as_settings(self.settings),
+            description=self.description,
+            skip_dnc=self.skip_dnc,
+            contacts_per_request=self.contacts_per_request,
+        )
         require_usable_agent(client, self.agent_id)
-        return lists
+        return destination
 
 
-@dataclass
-class _SmartAlexLists:
+@dataclass(kw_only=True)
+class SmartAlexDestination:
     """This run's campaigns: name, hours, zone."""
 
-    task: SqlToSmartAlexOperator
+    options: ListOptions
     client: SmartAlexClient
-    variables: Mapping[str, str] = field(init=False)
+    variables: Mapping[str, str]
+    settings: CampaignSettings
+    description: str | None
+    skip_dnc: bool
+    contacts_per_request: int
     may_be_empty: frozenset[str] = frozenset(CONTACT_FIELDS)
     form: Form = field(init=False)
-    settings: CampaignSettings = field(init=False)
     window: DailyWindow = field(init=False)
     schedule: Schedule = field(init=False)
 
     def __post_init__(self) -> None:
-        task = self.task
-        self.variables = dict(task.contact_columns or {})
+        options, settings = self.options, self.settings
         self.form = Form(tuple(self.variables), _PHONE, sys.maxsize)
-        self.settings = as_settings(task.settings)
         self.window = DailyWindow.from_call_time(
-            self.settings.calling_hours_start, self.settings.calling_hours_end, self.settings.timezone
+            settings.calling_hours_start, settings.calling_hours_end, settings.timezone
         )
-        self.schedule = resolve_schedule(self.window, task.campaign_start_time, task.campaign_end_time)
-        self._campaign(ListGroup(task.country_code), 1, 1)
+        self.schedule = resolve_schedule(self.window, options.campaign_start_time, options.campaign_end_time)
+        self._campaign(ListGroup(options.country_code), 1, 1)
 
     def planner(self) -> Planner | None:
         """Plans each contact's calling window."""
-        return self.task.window_planner(self.window, self.schedule)
+        return self.options.planner(self.window, self.schedule)
 
-    def prepare(self, sifter: Sifter) -> None:
-        """Learn whom the platform knows as do-not-call, and leave them out as suppressed."""
-        if self.task.skip_dnc:
-            with explained(
-                "skip_dnc: the contacts that the platform holds as do-not-call cannot be read, so nothing is uploaded; "
-                "only where the workspace has none, set skip_dnc=False"
-            ):
-                people = [person for person in self.client.iter_contacts(status="dnc") if person.is_dnc]
-            numbers = (sifter.cleaner.number_of(person.phone) for person in people)
-            sifter.exclusions.suppressed.add([number for number in numbers if number is not None])
+    def exclude(self, exclusions: Exclusions, cleaner: PhoneCleaner) -> None:
+        """Leave out as suppressed whom the platform knows as do-not-call."""
+        if not self.skip_dnc:
+            return
+        with explained(
+            "skip_dnc: the contacts that the platform holds as do-not-call cannot be read, so nothing is uploaded; "
+            "only where the workspace has none, set skip_dnc=False"
+        ):
+            people = [person for person in self.client.iter_contacts(status="dnc") if person.is_dnc]
+        numbers = (cleaner.number_of(person.phone) for person in people)
+        exclusions.suppressed.add([number for number in numbers if number is not None])
 
-    def begin(self, lists: Sequence[ContactList]) -> str:
+    def choose_flow(self, rows: int) -> str:
         """There is one flow."""
         return "smartalex"
 
@@ -159,13 +176,11 @@ class _SmartAlexLists:
         """Make a draft and put everybody on it."""
         campaign = self._campaign(contacts.group, contacts.number, of)
         created = self.client.create_campaign(campaign)
-        self.client.add_contacts(
-            created.id, _people(contacts), per_request=self.task.contacts_per_request, distinct=True
-        )
-        self.task.log.info("Campaign %s: %d contacts.", created.id, contacts.rows)
+        self.client.add_contacts(created.id, _people(contacts), per_request=self.contacts_per_request, distinct=True)
+        log.info("Campaign %s: %d contacts.", created.id, contacts.rows)
         return self._item(campaign, contacts, created.id)
 
-    def refused(self, sifter: Sifter, items: Sequence[LaunchItem]) -> tuple[Sequence[LaunchItem], Invalid]:
+    def judge(self, items: Sequence[LaunchItem], cleaner: PhoneCleaner) -> tuple[Sequence[LaunchItem], Refusals]:
         """The platform has no report of refused contacts: what it does not take, it refuses whole."""
         return items, {}
 
@@ -185,9 +200,9 @@ class _SmartAlexLists:
                 max_retries=retries,
             )
         return NewCampaign(
-            name=self.task.campaign_name if of == 1 else f"{self.task.campaign_name} ({number} of {of})",
-            agent_id=self.task.agent_id,
-            description=self.task.description,
+            name=self.options.list_name(number, of),
+            agent_id=self.options.agent_id,
+            description=self.description,
             settings=settings,
         )
 
@@ -203,8 +218,8 @@ class _SmartAlexLists:
             campaign_start_time=schedule.start.isoformat(),
             campaign_end_time=schedule.end.isoformat(),
             rows=contacts.rows,
-            launch_key=self.task.launch_key,
-            ledger_conn_id=self.task.ledger_conn_id,
+            launch_key=self.options.launch_key,
+            ledger_conn_id=self.options.ledger_conn_id,
         )
 
 

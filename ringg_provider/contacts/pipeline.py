@@ -1,0 +1,390 @@
+"""The pass from a query to uploaded lists: read, leave out, clean, judge, upload, and note what became of every row.
+
+What a list is on a platform, and how it gets there, is its `Destination`. Databases, ledger and frequency cap are
+handed in.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, Literal, Protocol
+
+import sqlalchemy as sa
+
+from ringg_provider.contacts.exclusions import Exclusions
+from ringg_provider.contacts.lists import ContactList, Form, ListWriter
+from ringg_provider.contacts.people import PeopleLedger, PeopleSpool, WritableFile, shortened_key, write_rejects
+from ringg_provider.contacts.phones import PhoneCleaner
+from ringg_provider.contacts.reasons import Disposition, Rejection
+from ringg_provider.contacts.scratch import Scratch
+from ringg_provider.contacts.sifting import Layout, Planner, Sifter
+from ringg_provider.exceptions import InvalidContacts, InvalidRequest, PermanentError, RinggProviderError
+from ringg_provider.hours.plan import Held
+from ringg_provider.hours.planner import WindowPlanner
+from ringg_provider.hours.rules import Purpose, load_rules
+from ringg_provider.hours.schedule import DailyWindow, Schedule, Time
+from ringg_provider.launch.item import LaunchItem
+from ringg_provider.launch.ledger import Launcher, LaunchLedger
+from ringg_provider.sql.reading import Rows, open_rows
+
+log = logging.getLogger(__name__)
+
+#: List id -> phone -> why the platform refused it.
+Refusals = Mapping[str, Mapping[str, str]]
+
+#: Options that only the rules of calling hours read.
+_NEED_A_PURPOSE = ("timezone_column", "region_column", "calling_hours", "blackout_dates")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListOptions:
+    """What a run is asked for; `SqlToListsOperator` documents each."""
+
+    sql: str
+    agent_id: str
+    campaign_name: str
+    phone_column: str
+    country_code: str
+    campaign_start_time: Time = None
+    campaign_end_time: Time = None
+    contact_key: str | None = None
+    timezone_column: str | None = None
+    region_column: str | None = None
+    suppression_sql: str | None = None
+    contacts_table: str | None = None
+    launch_key: str | None = None
+    ledger_conn_id: str | None = None
+    max_rejects: int | float | None = None
+    dry_run: bool = False
+    other_countries: Literal["leave_out", "split"] = "leave_out"
+    max_rows_per_list: int | None = None
+    purpose: Purpose | None = None
+    calling_hours: str | Mapping[str, Any] | None = None
+    no_rule: Literal["refuse", "hold", "allow"] = "refuse"
+    blackout_dates: Sequence[date | str] = ()
+
+    def __post_init__(self) -> None:
+        if self.launch_key and self.ledger_conn_id is not None and not self.ledger_conn_id.strip():
+            raise InvalidRequest(
+                "ledger_conn_id: is blank, so nothing would protect launch_key.", field="ledger_conn_id"
+            )
+        if self.ledger_conn_id and not self.launch_key:
+            raise InvalidRequest("launch_key: the launch ledger needs a key to look up.", field="launch_key")
+        useless = [name for name in _NEED_A_PURPOSE if getattr(self, name)]
+        if useless and not self.purpose:
+            raise InvalidRequest(
+                f"purpose: {', '.join(useless)} would do nothing without it; the rules differ by purpose.",
+                field="purpose",
+            )
+
+    def list_name(self, number: int, of: int) -> str:
+        """What one of so many lists is called."""
+        return self.campaign_name if of == 1 else f"{self.campaign_name} ({number} of {of})"
+
+    def planner(self, window: DailyWindow, schedule: Schedule, *, most_slots: int = 0) -> Planner | None:
+        """Plans each contact's calling window by `purpose`; None when the campaign's own window holds for everybody.
+
+        :param window: the campaign's daily window.
+        :param schedule: its start and end.
+        :param most_slots: see `WindowPlanner`.
+        """
+        if not self.purpose:
+            return None
+        planner = WindowPlanner(
+            load_rules(self.calling_hours),
+            purpose=self.purpose,
+            window=window,
+            schedule=schedule,
+            most_slots=most_slots,
+            no_rule=self.no_rule,
+            blackout_dates=self.blackout_dates,
+        )
+
+        def plan(e164: str, timezone: Any, region: Any) -> Any:
+            outcome = planner.plan_contact(e164, timezone, region)
+            if isinstance(outcome, Held):
+                return Rejection(Disposition.OUTSIDE_CALLING_HOURS, f"{outcome.code}: {outcome.detail}")
+            return outcome
+
+        return plan
+
+
+class Destination(Protocol):
+    """How one run's lists look on a platform, and how they get there.
+
+    :param form: the columns of a list.
+    :param variables: agent variable -> column of the query, without the phone.
+    :param may_be_empty: agent variables whose cell may be empty.
+    """
+
+    form: Form
+    variables: Mapping[str, str]
+    may_be_empty: frozenset[str]
+
+    def planner(self) -> Planner | None:
+        """Plans each contact's calling window; None when the campaign's own window holds for everybody."""
+
+    def exclude(self, exclusions: Exclusions, cleaner: PhoneCleaner) -> None:
+        """Add whom the platform itself knows as do-not-call."""
+
+    def choose_flow(self, rows: int) -> str:
+        """Which flow all lists of the run take, with so many contacts on them."""
+
+    def item(self, contacts: ContactList, of: int) -> LaunchItem:
+        """What is returned for a list that is not uploaded."""
+
+    def upload(self, contacts: ContactList, of: int) -> LaunchItem:
+        """Upload one list, of so many; returns its item."""
+
+    def judge(self, items: Sequence[LaunchItem], cleaner: PhoneCleaner) -> tuple[Sequence[LaunchItem], Refusals]:
+        """The items with what the platform refused counted, and why, as far as it tells."""
+
+
+@dataclass(frozen=True)
+class PipelineResult:
+    """What came of a run.
+
+    :param items: its lists.
+    :param summary: counts, as plain JSON.
+    """
+
+    items: Sequence[LaunchItem]
+    summary: Mapping[str, Any]
+
+
+def already_launched(options: ListOptions, launched: Sequence[LaunchItem]) -> PipelineResult:
+    """The result for a key that was launched before.
+
+    :param options: with the key, and the connection to its ledger.
+    :param launched: the key's lists.
+    """
+    key = options.launch_key
+    log.info("Launch key %r was launched before: nothing new is to be called, its %d lists stand.", key, len(launched))
+    # Whoever starts one of them asks this ledger first, whatever was noted when it was listed.
+    items = [replace(item, launch_key=key, ledger_conn_id=options.ledger_conn_id) for item in launched]
+    return PipelineResult(items, {"already_launched": True, "lists": list(map(_in_summary, items))})
+
+
+@dataclass(kw_only=True)
+class ContactPipeline:
+    """One run. Everything is prepared on the disk first and uploaded when the whole query was read, so that a query
+    which fails, or too many bad rows, leave nothing on the platform.
+
+    :param options: what is asked for.
+    :param destination: where the lists go.
+    :param scratch: keeps the files; entered.
+    :param connect: opens a DB-API connection to the database that people are chosen from.
+    :param engine: opens an engine of the same database.
+    :param people_key: what the people are noted under in `contacts_table`.
+    :param parameters: values for the query.
+    :param cap: adds whom the history protects; None without a frequency cap.
+    :param rejects: the CSV of those who are on no list; None for none.
+    :param ledger: the launch ledger; None without one.
+    :param launcher: the task that runs, for the ledger.
+    :param most_lists: how many lists may come of the run; None for any number.
+    """
+
+    options: ListOptions
+    destination: Destination
+    scratch: Scratch
+    connect: Callable[[], AbstractContextManager[Any]]
+    engine: Callable[[], AbstractContextManager[sa.Engine]]
+    people_key: str
+    parameters: Mapping[str, Any] | Sequence[Any] | None = None
+    cap: Callable[[sa.Engine, Exclusions, PhoneCleaner], None] | None = None
+    rejects: WritableFile | None = None
+    ledger: LaunchLedger | None = None
+    launcher: Launcher | None = None
+    most_lists: int | None = None
+
+    def run(self) -> PipelineResult:
+        """Read, clean, upload, and note who is on which list.
+
+        :raises InvalidContacts: too many rows are bad.
+        :raises InvalidRequest: an option is wrong, or a protection could not be checked.
+        :raises QueryFailed, DatabaseUnavailable: a database did not do what was asked.
+        """
+        sifter = self._sifter()
+        self.destination.exclude(sifter.exclusions, sifter.cleaner)
+        self._read(sifter)
+        lists = sifter.writer.lists
+        try:
+            self._require_contacts(sifter)
+            self._require_few_lists(lists)
+        except RinggProviderError as refusal:
+            self._note_refused(sifter, refusal)
+            raise
+        flow = self.destination.choose_flow(sum(contacts.rows for contacts in lists))
+        if self.options.dry_run:
+            items: Sequence[LaunchItem] = [self.destination.item(contacts, len(lists)) for contacts in lists]
+            self._note(sifter, unused="dry run", why="a dry run")
+            return self._result(sifter, flow, items)
+        items = self._upload(lists)
+        refusals: Refusals = {}
+        if sifter.spool is not None:
+            items, refusals = self.destination.judge(items, sifter.cleaner)
+        if self.ledger is not None:
+            standing = self.ledger.replace_set(str(self.options.launch_key), items, self.launcher)
+            if [item.list_id for item in standing] != [item.list_id for item in items]:
+                return already_launched(self.options, standing)
+        list_ids = {contacts.number: str(item.list_id) for contacts, item in zip(lists, items, strict=True)}
+        self._note(sifter, list_ids, refusals)
+        return self._result(sifter, flow, items)
+
+    def _sifter(self) -> Sifter:
+        options, destination = self.options, self.destination
+        return Sifter(
+            Layout(
+                phone=options.phone_column,
+                variables=destination.variables,
+                contact_key=options.contact_key,
+                timezone=options.timezone_column,
+                region=options.region_column,
+                may_be_empty=destination.may_be_empty,
+            ),
+            PhoneCleaner(options.country_code),
+            ListWriter(self.scratch, destination.form, max_rows=options.max_rows_per_list),
+            PeopleSpool(self.scratch) if options.contacts_table or self.rejects else None,
+            split_countries=options.other_countries == "split",
+            planner=destination.planner(),
+        )
+
+    def _read(self, sifter: Sifter) -> None:
+        """Run the queries, and let the sifter put every row somewhere."""
+        if self.cap is not None:
+            with self.engine() as engine:
+                self.cap(engine, sifter.exclusions, sifter.cleaner)
+        with self.connect() as connection:
+            if self.options.suppression_sql:
+                with open_rows(connection, self.options.suppression_sql, field="suppression_sql") as rows:
+                    self._suppress(rows, sifter)
+            with open_rows(connection, self.options.sql, self.parameters) as rows:
+                sifter.run(rows, between=self.scratch.check)
+        if sifter.spool is not None:
+            sifter.spool.close()
+
+    def _suppress(self, rows: Rows, sifter: Sifter) -> None:
+        """Take in whom the suppression query names; one that names nobody is no protection."""
+        exclusions = sifter.exclusions
+        known = len(exclusions.suppressed)
+        count = exclusions.suppress(rows, sifter.cleaner, with_keys=self.options.contact_key is not None)
+        numbers, keys = len(exclusions.suppressed) - known, len(exclusions.suppressed_keys)
+        if exclusions.unreadable:
+            log.warning("suppression_sql: %d values are no telephone numbers.", exclusions.unreadable)
+        if not count:
+            log.warning(
+                "suppression_sql returned no row and leaves nobody out. If there are opt-outs, it reads another table"
+                " or schema than theirs."
+            )
+        elif not numbers and not keys and not known:
+            what = "telephone number" if self.options.contact_key is None else "telephone number or a contact key"
+            raise InvalidRequest(
+                f"suppression_sql: none of its {count} rows holds a {what}, so it would leave nobody out.",
+                field="suppression_sql",
+            )
+        log.info("suppression_sql names %d numbers and %d contact keys.", numbers, keys)
+
+    def _require_contacts(self, sifter: Sifter) -> None:
+        """Refuse a result that is too bad to be used, and say aloud when nobody is to be called."""
+        counts, rows, limit = sifter.counts, sifter.rows, self.options.max_rejects
+        bad = sum(count for reason, count in counts.items() if reason.is_defect)
+        reasons = ", ".join(f"{count} {reason}" for reason, count in counts.most_common() if reason.is_defect)
+        if bad and bad == rows:
+            raise InvalidContacts(f"None of the query's {rows} rows can be called: {reasons}.")
+        if limit is not None and bad > (limit * rows if isinstance(limit, float) else limit):
+            raise InvalidContacts(
+                f"{bad} of {rows} rows are rejected and max_rejects allows {limit}: {reasons}. Nothing was uploaded."
+            )
+        if not rows:
+            log.warning("The query returned no row, so nobody is to be called.")
+        elif not counts[Disposition.LISTED]:
+            log.warning("Nobody is to be called: every one of the query's %d rows is left out.", rows)
+
+    def _require_few_lists(self, lists: Sequence[ContactList]) -> None:
+        """Refuse more lists than can be passed on, while none of them is uploaded."""
+        if self.most_lists is None or len(lists) <= self.most_lists:
+            return
+        rows = sum(contacts.rows for contacts in lists)
+        raise InvalidRequest(
+            f"max_rows_per_list: {rows} contacts make {len(lists)} lists, and a task may be mapped over"
+            f" {self.most_lists} at most. Nothing was uploaded. Allow more rows per list, or raise Airflow's"
+            f" [core] max_map_length to {len(lists)} or more.",
+            field="max_rows_per_list",
+        )
+
+    def _upload(self, lists: Sequence[ContactList]) -> list[LaunchItem]:
+        items = []
+        for contacts in lists:
+            self.scratch.check()
+            items.append(self.destination.upload(contacts, len(lists)))
+            contacts.path.unlink(missing_ok=True)
+        self.scratch.check()
+        return items
+
+    def _note_refused(self, sifter: Sifter, refusal: RinggProviderError) -> None:
+        """Note the people of a run that is refused; whether or not they can be, the refusal is what is told."""
+        why = "too many other rows were rejected" if isinstance(refusal, InvalidContacts) else "too many lists"
+        try:
+            self._note(sifter, unused="refused", why=why)
+        except RinggProviderError as error:
+            log.warning("What became of the rows could not be noted: %s", error)
+
+    def _note(
+        self,
+        sifter: Sifter,
+        list_ids: Mapping[int, str] | None = None,
+        refusals: Refusals | None = None,
+        *,
+        unused: Literal["", "refused", "dry run"] = "",
+        why: str = "",
+    ) -> None:
+        """Write the people ledger and the rejects file, as far as asked for.
+
+        A run that uploaded nothing (`unused`) goes under a key of its own: lists of an earlier run may still stand.
+        """
+        spool, key = sifter.spool, shortened_key(self.people_key)
+        if spool is None:
+            return
+        list_ids, refusals = list_ids or {}, refusals or {}
+        if self.options.contacts_table:
+            with self.engine() as engine, self._unless_stopped():
+                PeopleLedger(engine, self.options.contacts_table).replace(
+                    f"{key} ({unused})" if unused else key,
+                    spool,
+                    list_ids,
+                    refusals,
+                    why_not_uploaded=why,
+                    instead_of=None if unused else f"{key} (refused)",
+                )
+        if self.rejects is not None:
+            write_rejects(spool, self.rejects, list_ids, refusals)
+
+    @contextmanager
+    def _unless_stopped(self) -> Iterator[None]:
+        """Say "stopped" of an error that only comes of files which were discarded."""
+        try:
+            yield
+        except PermanentError:
+            self.scratch.check()
+            raise
+
+    def _result(self, sifter: Sifter, flow: str, items: Sequence[LaunchItem]) -> PipelineResult:
+        reasons = {str(reason): count for reason, count in sifter.counts.most_common()}
+        log.info("%d rows: %s. Lists: %d (%s flow).", sifter.rows, reasons, len(items), flow)
+        summary = {
+            "rows": sifter.rows,
+            "reasons": reasons,
+            "flow": flow,
+            "lists": list(map(_in_summary, items)),
+            "dry_run": self.options.dry_run,
+            "already_launched": False,
+        }
+        return PipelineResult(items, summary)
+
+
+def _in_summary(item: LaunchItem) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in ("list_id", "country_code", "rows", "rejected")}

@@ -1,0 +1,245 @@
+"""One run without Airflow and without a platform: what is uploaded, refused, noted and said."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from ringg_provider.contacts.exclusions import Exclusions
+from ringg_provider.contacts.lists import ContactList, Form
+from ringg_provider.contacts.phones import PhoneCleaner
+from ringg_provider.contacts.pipeline import ContactPipeline, ListOptions, PipelineResult, Refusals
+from ringg_provider.contacts.scratch import Scratch
+from ringg_provider.exceptions import InvalidContacts, InvalidRequest, QueryFailed
+from ringg_provider.launch.item import LaunchItem
+from ringg_provider.launch.ledger import LaunchLedger
+from tests.support.databases import Warehouse
+
+ASHA, RAVI, MEENA = "+919876543210", "+919876543211", "+919876543212"
+
+
+@dataclass
+class Folder:
+    """A destination that keeps lists as files; it refuses the contacts that it is told to."""
+
+    place: Path
+    refuses: Mapping[str, str] = field(default_factory=dict)
+    form: Form = field(default_factory=lambda: Form(("name",), "phone", 10_000))
+    variables: Mapping[str, str] = field(default_factory=lambda: {"name": "name"})
+    may_be_empty: frozenset[str] = frozenset()
+
+    def planner(self) -> None:
+        """Everybody may be called at any hour."""
+
+    def exclude(self, exclusions: Exclusions, cleaner: PhoneCleaner) -> None:
+        """It knows nobody."""
+
+    def choose_flow(self, rows: int) -> str:
+        return "standard"
+
+    def item(self, contacts: ContactList, of: int, list_id: str | None = None) -> LaunchItem:
+        country = contacts.group.country_code
+        return LaunchItem(list_id=list_id, flow="standard", agent_id="a", country_code=country, rows=contacts.rows)
+
+    def upload(self, contacts: ContactList, of: int) -> LaunchItem:
+        number = len(self.lists()) + 1
+        (self.place / f"list {number}").write_bytes(contacts.path.read_bytes())
+        return self.item(contacts, of, f"list {number}")
+
+    def judge(self, items: Sequence[LaunchItem], cleaner: PhoneCleaner) -> tuple[Sequence[LaunchItem], Refusals]:
+        return items, {str(item.list_id): self.refuses for item in items}
+
+    def lists(self) -> list[list[str]]:
+        """The numbers on each list."""
+        return [
+            [line.partition(",")[0] for line in file.read_text().splitlines()[1:]]
+            for file in sorted(self.place.iterdir())
+        ]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    place = tmp_path / "lists"
+    place.mkdir()
+    return Folder(place)
+
+
+@pytest.fixture
+def people(sqlite_warehouse: Warehouse) -> Warehouse:
+    """Three people, and a table of opt-outs with nobody in it."""
+    sqlite_warehouse.execute("CREATE TABLE people (id INTEGER, phone TEXT, name TEXT)")
+    rows = [{"id": number, "phone": phone} for number, phone in enumerate((ASHA, RAVI, MEENA), 1)]
+    sqlite_warehouse.execute("INSERT INTO people VALUES (:id, :phone, 'x')", rows)
+    sqlite_warehouse.execute("CREATE TABLE opted_out (who TEXT)")
+    return sqlite_warehouse
+
+
+def run(database: Warehouse, folder: Folder, more: dict[str, Any] | None = None, **options: Any) -> PipelineResult:
+    """One run; `more` goes to the pipeline itself."""
+    given = {"sql": "SELECT * FROM people", "agent_id": "a", "campaign_name": "c", "phone_column": "phone"}
+
+    @contextmanager
+    def engine() -> Iterator[sa.Engine]:
+        yield database.engine
+
+    with Scratch() as scratch:
+        return ContactPipeline(
+            options=ListOptions(**{**given, "country_code": "+91", **options}),
+            destination=folder,
+            scratch=scratch,
+            connect=lambda: closing(sqlite3.connect(str(database.engine.url.database))),
+            engine=engine,
+            people_key="run",
+            **more or {},
+        ).run()
+
+
+def noted(database: Warehouse) -> dict[str, str]:
+    rows = database.query("SELECT launch_key, phone, disposition FROM people_ledger")
+    return {f"{row['launch_key']} {row['phone']}": row["disposition"] for row in rows}
+
+
+def test_everybody_is_on_a_list_and_noted(people: Warehouse, folder: Folder) -> None:
+    folder.refuses = {RAVI: "no such line"}
+    result = run(people, folder, contacts_table="people_ledger", max_rows_per_list=2)
+    assert folder.lists() == [[ASHA, RAVI], [MEENA]]
+    assert [item.list_id for item in result.items] == ["list 1", "list 2"]
+    assert result.summary["reasons"] == {"listed": 3}
+    assert noted(people) == {
+        f"run {ASHA}": "listed",
+        f"run {RAVI}": "rejected_by_platform",
+        f"run {MEENA}": "listed",
+    }
+
+
+def test_what_is_refused_is_noted_under_a_key_of_its_own_and_nothing_is_uploaded(
+    people: Warehouse, folder: Folder
+) -> None:
+    people.execute("INSERT INTO people VALUES (4, 'nobody', 'x')")
+    with pytest.raises(InvalidContacts, match="1 of 4 rows are rejected and max_rejects allows 0"):
+        run(people, folder, contacts_table="people_ledger", max_rejects=0)
+    assert folder.lists() == []
+    assert noted(people)[f"run (refused) {ASHA}"] == "not_uploaded"
+    run(people, folder, contacts_table="people_ledger")
+    assert {key.partition(" +")[0] for key in noted(people)} == {"run", "run None"}
+
+
+def test_a_refusal_is_told_even_if_the_people_cannot_be_noted(
+    people: Warehouse, folder: Folder, caplog: pytest.LogCaptureFixture
+) -> None:
+    people.execute("CREATE TABLE people_ledger (launch_key INTEGER)")
+    with pytest.raises(InvalidRequest, match="max_rows_per_list"):
+        run(people, folder, {"most_lists": 1}, contacts_table="people_ledger", max_rows_per_list=2)
+    assert "What became of the rows could not be noted" in caplog.text
+    with pytest.raises(QueryFailed):
+        run(people, folder, contacts_table="people_ledger")
+
+
+def test_a_dry_run_notes_and_uploads_nothing(people: Warehouse, folder: Folder) -> None:
+    result = run(people, folder, contacts_table="people_ledger", dry_run=True)
+    assert [item.list_id for item in result.items] == [None]
+    assert folder.lists() == []
+    assert noted(people)[f"run (dry run) {ASHA}"] == "not_uploaded"
+
+
+def test_a_key_that_was_launched_meanwhile_keeps_its_lists(people: Warehouse, folder: Folder) -> None:
+    ledger = LaunchLedger(people.engine)
+    key = {"launch_key": "key", "ledger_conn_id": "warehouse"}
+    first = run(people, folder, {"ledger": ledger}, **key)
+    people.execute("UPDATE ringg_launches SET state = 'start_sent'")
+    again = run(people, folder, {"ledger": ledger}, **key)
+    assert again.items == first.items
+    assert again.summary["already_launched"] is True
+
+
+def test_the_cap_gets_the_engine_and_leaves_people_out(people: Warehouse, folder: Folder) -> None:
+    def cap(engine: sa.Engine, exclusions: Exclusions, cleaner: PhoneCleaner) -> None:
+        assert engine is people.engine
+        exclusions.exhausted.add(cleaner.numbers_of([ASHA]))
+
+    assert run(people, folder, {"cap": cap}).summary["reasons"] == {"listed": 2, "too_many_attempts": 1}
+
+
+class TestMoreListsThanATaskIsMappedOver:
+    """Airflow refuses a longer result after everything was uploaded, and each retry would upload it all again."""
+
+    def test_they_are_refused_before_the_first_upload(self, people: Warehouse, folder: Folder) -> None:
+        with pytest.raises(InvalidRequest) as caught:
+            run(people, folder, {"most_lists": 2}, max_rows_per_list=1)
+        assert caught.value.field == "max_rows_per_list"
+        for word in ("3 contacts make 3 lists", "2 at most", "more rows per list", "max_map_length to 3"):
+            assert word in str(caught.value)
+        assert folder.lists() == []
+
+    def test_a_dry_run_tells_it_too(self, people: Warehouse, folder: Folder) -> None:
+        with pytest.raises(InvalidRequest, match="max_rows_per_list"):
+            run(people, folder, {"most_lists": 2}, max_rows_per_list=1, dry_run=True)
+
+    def test_as_many_as_fit_are_fine(self, people: Warehouse, folder: Folder) -> None:
+        assert len(run(people, folder, {"most_lists": 3}, max_rows_per_list=1).items) == 3
+
+
+class TestWhatIsSaidAloud:
+    """A run in which nobody is called, or a protection that protects nobody, is no quiet success."""
+
+    def warnings(self, caplog: pytest.LogCaptureFixture) -> list[str]:
+        return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+    def test_a_query_without_rows(self, people: Warehouse, folder: Folder, caplog: pytest.LogCaptureFixture) -> None:
+        assert run(people, folder, sql="SELECT * FROM people WHERE id > 99").items == []
+        assert self.warnings(caplog) == ["The query returned no row, so nobody is to be called."]
+
+    def test_rows_of_whom_nobody_is_left(
+        self, people: Warehouse, folder: Folder, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        assert run(people, folder, suppression_sql="SELECT phone FROM people").items == []
+        assert self.warnings(caplog) == ["Nobody is to be called: every one of the query's 3 rows is left out."]
+
+    def test_a_suppression_query_that_returns_nobody(
+        self, people: Warehouse, folder: Folder, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        run(people, folder, suppression_sql="SELECT who FROM opted_out")
+        (said,) = self.warnings(caplog)
+        assert said.startswith("suppression_sql returned no row and leaves nobody out.")
+
+    @pytest.mark.parametrize("values", [[None, ""], ["n/a", "Asha Rao"]])
+    def test_a_suppression_query_of_which_nothing_can_be_read_uploads_nothing(
+        self, people: Warehouse, folder: Folder, values: list[Any]
+    ) -> None:
+        people.execute("INSERT INTO opted_out VALUES (:who)", [{"who": value} for value in values])
+        with pytest.raises(InvalidRequest, match="suppression_sql: none of its 2 rows holds a telephone number"):
+            run(people, folder, suppression_sql="SELECT who FROM opted_out")
+        assert folder.lists() == []
+
+    def test_a_suppression_query_of_which_something_can_be_read_is_used(
+        self, people: Warehouse, folder: Folder, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        people.execute("INSERT INTO opted_out VALUES (:who)", [{"who": "n/a"}, {"who": ASHA}])
+        run(people, folder, suppression_sql="SELECT who FROM opted_out")
+        assert folder.lists() == [[RAVI, MEENA]]
+        assert self.warnings(caplog) == ["suppression_sql: 1 values are no telephone numbers."]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"launch_key": "k", "ledger_conn_id": " "}, "ledger_conn_id"),
+        ({"ledger_conn_id": "warehouse"}, "launch_key"),
+        ({"region_column": "region"}, "purpose"),
+        ({"blackout_dates": ["2026-12-25"]}, "purpose"),
+    ],
+)
+def test_options_that_would_leave_somebody_unprotected_are_refused(
+    people: Warehouse, folder: Folder, wrong: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        run(people, folder, **wrong)
+    assert caught.value.field == field
