@@ -84,7 +84,7 @@ class Airflow:
         processes.start("dag-processor", [*airflow, "dag-processor"], self.environment)
         # Task logs are read from the folder; the two log servers would listen on all interfaces for nobody.
         processes.start("scheduler", [*airflow, "scheduler", "--skip-serve-logs"], self.environment)
-        processes.start("triggerer", [*airflow, "triggerer", "--skip-serve-logs"], self.environment)
+        self.start_triggerer(processes)
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             processes.check()
@@ -92,6 +92,11 @@ class Airflow:
                 return AirflowApi(self.url, USER, self.password)
             time.sleep(0.3)
         raise AirflowError(f"Airflow was not healthy within {timeout:.0f} s; its logs are in {processes.logs}")
+
+    def start_triggerer(self, processes: Processes) -> None:
+        """Start a triggerer, the first one or another in its place."""
+        command = [sys.executable, "-m", "airflow", "triggerer", "--skip-serve-logs"]
+        processes.start("triggerer", command, self.environment)
 
     def _healthy(self) -> bool:
         try:

@@ -73,6 +73,20 @@ class Processes:
                 log = (self.logs / f"{name}.log").read_text(errors="replace")
                 raise ProcessEnded(f"{name} ended with code {process.returncode}:\n{log[-4000:]}")
 
+    def end(self, name: str, patience: float = 30) -> None:
+        """Ask one process to end, and kill it when it has not ended in time.
+
+        Args:
+            name: as it was started.
+            patience: seconds that it has.
+        """
+        process = self._running.pop(name)
+        _signal_group(process, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+        _signal_group(process, signal.SIGKILL)
+        process.wait()
+
     def stop(self, patience: float = 15) -> None:
         """Ask all to end, the latest started first, and kill what has not ended in time; safe to call twice.
 

@@ -159,10 +159,11 @@ def _let_campaigns_end(drill: Drill) -> None:
     """Whoever is to be dialled twice shall be: let every started list come to its end before anything is counted."""
     drill.sandbox.settings(speed=FULL_SPEED)
     ends = {"completed", "terminated", "failed", "paused"}
-    drill.until(lambda: _states(drill) <= ends, "the campaigns to end")
+    drill.until(lambda: campaign_states(drill) <= ends, "the campaigns to end")
 
 
-def _states(drill: Drill) -> frozenset[str | None]:
+def campaign_states(drill: Drill) -> frozenset[str | None]:
+    """In which states the lists are that were started."""
     return frozenset(campaign["state"] for campaign in drill.sandbox.state()["campaigns"] if campaign["launches"])
 
 
@@ -180,7 +181,7 @@ def _outcome(drill: Drill, ending: Ending, struck: bool) -> Outcome:
         most_starts_of_a_list=max((entry["launches"] for entry in lists), default=0),
         most_calls_within_a_list=max((entry["max_calls_per_number"] for entry in lists), default=0),
         most_calls=dials["max_calls_per_number"],
-        campaigns=_states(drill),
+        campaigns=campaign_states(drill),
         struck=struck,
         lied=any(entry["fault"] for entry in drill.sandbox.requests()),
     )

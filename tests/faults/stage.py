@@ -87,14 +87,21 @@ class Stage:
     """The one Airflow, and the warehouse that is also the ledger's database.
 
     Args:
-        api: the Airflow.
+        airflow: the Airflow.
+        api: its REST API.
         processes: its processes.
     """
 
-    def __init__(self, api: Operations, processes: Processes) -> None:
+    def __init__(self, airflow: Airflow, api: Operations, processes: Processes) -> None:
+        self.airflow = airflow
         self.api = api
         self.processes = processes
         self.is_over = Event()
+
+    def replace_triggerer(self) -> None:
+        """Another triggerer in the place of the one that runs; no schedule may be under way."""
+        self.processes.end("triggerer")
+        self.airflow.start_triggerer(self.processes)
 
     @contextmanager
     def campaign(self, dag_id: str, generation: str, timeout: float | None = None, **options: Any) -> Iterator[Drill]:
@@ -229,7 +236,7 @@ def set_stage(postgres: EmbeddedPostgres, home: Path) -> Iterator[Stage]:
             airflow.start(processes)
             api = Operations(airflow.url, USER, airflow.password)
             api.wait_for_dag("launch_large_deferrable")
-            yield Stage(api, processes)
+            yield Stage(airflow, api, processes)
     finally:
         engine.dispose()
         postgres.drop_database("faults")
