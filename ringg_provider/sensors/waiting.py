@@ -6,7 +6,7 @@ import time
 from abc import abstractmethod
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.providers.common.compat.sdk import (
     AirflowSensorTimeout,
@@ -81,7 +81,7 @@ class PlatformSensor(BaseSensorOperator):
                 return super().execute(context)
             found = self.poke(context)
             if not found:
-                self._defer(context)
+                self._defer(time.time() + self.timeout, kill_deadline(self, context))
             return found.xcom_value
 
     def poke(self, context: Context) -> PokeReturnValue:
@@ -98,7 +98,13 @@ class PlatformSensor(BaseSensorOperator):
         with self.hook:
             return super().resume_execution(next_method, next_kwargs, context)
 
-    def execute_complete(self, context: Context, event: object) -> Any:
+    def execute_complete(
+        self,
+        context: Context,
+        event: object,
+        deadline: float | None = None,
+        kill_deadline: float | None = None,
+    ) -> Any:
         """Look again after the trigger's event, which is not taken for the answer."""
         told = read_event(event, self.watched_id, self.ends)
         self.log.info("%s", told.message)
@@ -109,18 +115,25 @@ class PlatformSensor(BaseSensorOperator):
                 raise AirflowSensorTimeout(told.message)
             case EventStatus.EXECUTION_TIMEOUT:
                 raise AirflowTaskTimeout(told.message)
-        return self.conclude(told)
+        try:
+            return self.conclude(told)
+        except TransientError as error:
+            self.log.info("The platform could not be asked (%s); waiting on.", type(error).__name__)
+            return self._defer(deadline or time.time() + self.timeout, kill_deadline)
 
     @abstractmethod
     def conclude(self, told: WaitEvent) -> Any:
         """What the sensor returns after an event that tells of an end; raises what it found wrong."""
 
-    def _defer(self, context: Context) -> None:
+    def _defer(self, deadline: float, kill_deadline: float | None) -> NoReturn:
+        left = max(deadline - time.time(), 0.0)
         self.defer(
-            trigger=self.trigger(time.time() + self.timeout, kill_deadline(self, context)),
+            trigger=self.trigger(deadline, kill_deadline),
             method_name="execute_complete",
-            timeout=timedelta(seconds=self.timeout + FRAMEWORK_GRACE),
+            kwargs={"deadline": deadline, "kill_deadline": kill_deadline},
+            timeout=timedelta(seconds=left + FRAMEWORK_GRACE),
         )
+        raise AssertionError("defer() always raises")
 
 
 class CampaignSensor(PlatformSensor):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +17,6 @@ from ringg_provider.operators.smartalex import (
     SmartAlexResumeCampaignOperator,
     SmartAlexStartCampaignOperator,
 )
-from ringg_provider.sensors.smartalex import SmartAlexCampaignSensor
 from ringg_provider.triggers.smartalex import SmartAlexCampaignTrigger
 from tests.support.databases import Warehouse
 from tests.support.sandbox import Sandbox
@@ -205,21 +203,6 @@ def test_the_wait_can_be_deferred_and_ends_with_the_campaign(sandbox: Sandbox, d
     assert operator.execute_complete(context(), event, campaign_id=draft) == draft
 
 
-def test_a_campaign_that_a_person_cancelled_fails_the_sensor(sandbox: Sandbox, draft: str) -> None:
-    sandbox.settings(speed=1)
-    start(draft).execute(context())
-    sandbox._call("POST", f"smartalex/campaigns/{draft}/cancel")
-    sensor = SmartAlexCampaignSensor(task_id="wait", campaign_id=draft, poke_interval=0.1, timeout=5, **ALEX)
-    with pytest.raises(AirflowFailException, match="CampaignTerminated"):
-        sensor.execute(context())
-
-
-def test_the_sensor_waits_for_the_end(sandbox: Sandbox, draft: str) -> None:
-    start(draft).execute(context())
-    sensor = SmartAlexCampaignSensor(task_id="wait", campaign_id=draft, poke_interval=0.1, timeout=20, **ALEX)
-    assert sensor.execute(context()) == draft
-
-
 def test_a_task_that_is_marked_failed_pauses_its_campaign_because_nothing_can_cancel_it(
     sandbox: Sandbox, draft: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,25 +215,3 @@ def test_a_task_that_is_marked_failed_pauses_its_campaign_because_nothing_can_ca
     with pytest.raises(launching.LaunchInterrupted):
         operator.execute(context())
     assert state(sandbox, draft) == "paused"
-
-
-async def test_a_trigger_whose_task_is_marked_failed_pauses_too(
-    sandbox: Sandbox, draft: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from ringg_provider.triggers import stopping as module
-
-    async def failed(_: Any) -> str:
-        return "failed"
-
-    await asyncio.to_thread(sandbox.settings, speed=1)
-    await asyncio.to_thread(start(draft).execute, context())
-    monkeypatch.setattr(module, "task_state_of", failed)
-    trigger = SmartAlexCampaignTrigger(campaign_id=draft, cancel_on_kill=True, **ALEX)
-    await trigger.on_kill()
-    await trigger.on_kill()
-    assert state(sandbox, draft) == "paused"
-
-
-async def test_a_deadline_that_is_over_is_told_as_a_timeout(sandbox: Sandbox, draft: str) -> None:
-    trigger = SmartAlexCampaignTrigger(campaign_id=draft, poll_interval=0.1, deadline=time.time() + 0.5, **ALEX)
-    assert (await event_of(trigger))["status"] == "timeout"

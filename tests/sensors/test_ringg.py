@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    AirflowTaskTimeout,
     TaskDeferred,
 )
 
@@ -26,11 +27,11 @@ from ringg_provider.exceptions import (
 )
 from ringg_provider.operators.ringg import RinggUploadCsvOperator
 from ringg_provider.sensors.ringg import RinggCampaignSensor, RinggUploadStatusSensor
+from tests.sensors.waits import both_modes, event_of, waited
 from tests.support.sandbox import Sandbox
 from tests.support.tasks import context
 
 both_generations = pytest.mark.parametrize("sandbox", ["g2", "g3"], indirect=True)
-both_modes = pytest.mark.parametrize("deferrable", [False, True], ids=["poke", "deferrable"])
 CONFIG = {"call_time": {"call_start_time": "00:00", "call_end_time": "23:59", "timezone": "UTC"}}
 COMMON: dict[str, Any] = {
     "task_id": "wait",
@@ -67,26 +68,6 @@ def campaign_id(sandbox: Sandbox) -> str:
     """A campaign that stays as the test says."""
     answer = sandbox.admin.post("/_sandbox/seed/campaigns", json={"count": 1, "states": ["ongoing"]})
     return str(answer.json()["ids"][0])
-
-
-async def event_of(trigger: Any) -> Any:
-    """The event of a trigger that went through JSON, after JSON."""
-    _, kwargs = trigger.serialize()
-    async with asyncio.timeout(20):
-        (event,) = [event async for event in type(trigger)(**json.loads(json.dumps(kwargs))).run()]
-    return json.loads(json.dumps(event.payload))
-
-
-def waited(sensor: Any) -> Any:
-    """What the sensor returns, by the triggerer if it defers."""
-    try:
-        return sensor.execute(context())
-    except TaskDeferred as interruption:
-        deferred = interruption
-    assert deferred.timeout is not None
-    assert deferred.timeout > timedelta(seconds=sensor.timeout), "the trigger says first what it last saw"
-    event = asyncio.run(event_of(deferred.trigger))
-    return sensor.resume_execution(deferred.method_name, {"event": event, **(deferred.kwargs or {})}, context())
 
 
 def upload_sensor(bulk_list_id: str, **more: Any) -> RinggUploadStatusSensor:
@@ -243,6 +224,35 @@ def test_an_event_that_an_upload_has_settled_is_looked_up_and_not_taken_for_the_
     event = {"status": "settled", "id": list_id, "message": "ready"}
     with pytest.raises(AirflowFailException, match="reported as checked, but is not"):
         upload_sensor(list_id).resume_execution("execute_complete", {"event": event}, context())
+
+
+@pytest.mark.parametrize("make", [campaign_sensor, upload_sensor])
+def test_execution_timeout_goes_on_counting_while_the_sensor_is_deferred(
+    sandbox: Sandbox, campaign_id: str, upload: Any, make: Callable[..., Any]
+) -> None:
+    watched = campaign_id if make is campaign_sensor else upload("9876543210")
+    sandbox.settings(forced_statuses={watched: "verifying"})
+    sensor = make(watched, deferrable=True, soft_fail=True, execution_timeout=timedelta(seconds=1))
+    with pytest.raises(AirflowTaskTimeout):
+        waited(sensor)
+
+
+def test_a_platform_that_is_unwell_when_the_sensor_comes_back_is_left_to_the_triggerer_until_the_same_deadlines(
+    sandbox: Sandbox, upload: Any
+) -> None:
+    list_id = upload("9876543210")
+    sensor = upload_sensor(list_id, deferrable=True)
+    sandbox.fault(method="GET", path="/campaign/upload-status", kind="status", status=500)
+    event = {"status": "settled", "id": list_id, "message": "ready"}
+    deadlines = {"deadline": time.time() + 5, "kill_deadline": time.time() + 9}
+    with pytest.raises(TaskDeferred) as again:
+        sensor.resume_execution("execute_complete", {"event": event, **deadlines}, context())
+    assert again.value.kwargs == deadlines
+    stored = again.value.trigger.serialize()[1]
+    assert {name: stored[name] for name in deadlines} == deadlines
+    event = asyncio.run(event_of(again.value.trigger))
+    found = sensor.resume_execution("execute_complete", {"event": event, **deadlines}, context())
+    assert found["valid_rows"] == 1
 
 
 # In Airflow itself.
