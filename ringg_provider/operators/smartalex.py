@@ -211,6 +211,8 @@ class SmartAlexAddContactsOperator(_SmartAlexOperator):
             people.append(NewContact(phone=f"+{number}", **texts))
         if left_out:
             self.log.warning("%d rows have no usable telephone number and are left out.", left_out)
+        if not people:
+            self.log.warning("The query has nobody to add.")
         return people
 
 

@@ -157,53 +157,6 @@ class TestWhoIsListed:
         _, summary = transfer(not_called_within_days=3, max_attempts=3)
         assert summary["reasons"] == {"listed": 2, "called_recently": 1, "too_many_attempts": 1}
 
-    def test_a_call_counts_by_its_last_attempt_and_in_doubt_by_when_it_was_first_seen(
-        self, database: Warehouse, sandbox: Any
-    ) -> None:
-        fill(database, [(f"987654321{number}", "x") for number in range(4)])
-        calls = calls_table()
-        calls.create(database.engine)
-        now = datetime.now(UTC)
-        today, long_ago = now - timedelta(hours=2), now - timedelta(days=9)
-        with database.engine.begin() as connection:
-            connection.execute(
-                calls.insert(),
-                [
-                    {
-                        "call_id": str(number),
-                        "to_number_e164": f"+91987654321{number}",
-                        "created_at": created,
-                        "attempted_at": attempted,
-                        "first_read_at": seen,
-                    }
-                    for number, (created, attempted, seen) in enumerate(
-                        [(long_ago, today, today), (None, None, today), (long_ago, None, today), (None, None, long_ago)]
-                    )
-                ],
-            )
-        _, summary = transfer(not_called_within_days=3)
-        assert summary["reasons"] == {"listed": 2, "called_recently": 2}
-
-    def test_who_still_has_an_open_call_is_left_alone(self, database: Warehouse, sandbox: Any) -> None:
-        fill(database, [("9876543210", "waits"), ("9876543211", "was given up")])
-        calls = calls_table()
-        calls.create(database.engine)
-        facts = {"is_final": False, "created_at": datetime.now(UTC) - timedelta(days=9)}
-        with database.engine.begin() as connection:
-            connection.execute(
-                calls.insert(),
-                [
-                    {"call_id": "a", "to_number_e164": "+919876543210", "history_state": "open", **facts},
-                    {"call_id": "b", "to_number_e164": "+919876543211", "history_state": "incomplete", **facts},
-                ],
-            )
-        assert transfer(not_called_within_days=3)[1]["reasons"] == {"listed": 1, "called_recently": 1}
-
-    def test_a_history_of_another_shape_is_refused_by_name(self, database: Warehouse, sandbox: Any) -> None:
-        fill(database, [("9876543210", "x")])
-        with pytest.raises(AirflowFailException, match="history_table: people is no table of this platform's calls"):
-            transfer(max_attempts=3, history_table="people")
-
     @pytest.mark.parametrize("cap", [{"max_attempts": 1}, {"not_called_within_days": 3}])
     def test_a_cap_whose_table_is_missing_calls_nobody_unless_the_dag_says_that_there_is_none_yet(
         self, database: Warehouse, sandbox: Any, cap: dict[str, Any]
@@ -388,6 +341,16 @@ class TestVariables:
         ({"not_called_within_days": "3"}, "not_called_within_days: must be"),
         ({"suppression_sql": " "}, "suppression_sql: must not be blank"),
         ({"ledger_conn_id": "", "launch_key": "k"}, "ledger_conn_id: is blank"),
+        ({"launch_key": " "}, "launch_key: must not be blank"),
+        ({"launch_key": " ", "ledger_conn_id": "warehouse"}, "launch_key: must not be blank"),
+        ({"purpose": ""}, "purpose: must be"),
+        ({"contact_key": ""}, "contact_key: must not be blank"),
+        ({"history_table": " ", "max_attempts": 1}, "history_table: must not be blank"),
+        ({"timezone_column": "", "purpose": "service"}, "timezone_column: must not be blank"),
+        ({"calling_hours": "", "purpose": "service"}, "calling_hours: must"),
+        ({"calling_hours": "/no/such/file.toml", "purpose": "service"}, "calling_hours: the file cannot be read"),
+        ({"calling_hours": {}, "purpose": "service"}, "calling_hours.rules"),
+        ({"blackout_dates": "", "purpose": "service"}, "blackout_dates: must be"),
         ({"blackout_dates": ["2026-12-25"]}, "purpose: blackout_dates would do nothing"),
         ({"region_column": "name", "calling_hours": {}}, "purpose: region_column would do nothing"),
         ({"blackout_dates": ["Christmas"], "purpose": "service"}, "blackout_dates: must be a list of dates"),
