@@ -320,6 +320,8 @@ class LaunchOperator(TimelyOperator):
         if not self.cancel_on_kill:
             self.log.info("Campaign %s goes on: cancel_on_kill is off.", campaign_id)
             return
+        # Airflow kills a task that it has told to stop five seconds later, whatever it is at.
+        self.log.info("Stopping campaign %s. Where this is the last line, stop it by hand.", campaign_id)
         try:
             self.cancel_campaign(campaign_id)
             self.log.info("Campaign %s was stopped: no new calls; live ones end by themselves.", campaign_id)

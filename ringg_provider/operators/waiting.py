@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 #: How long, in seconds, a wait tolerates a platform that cannot be read.
 UNREADABLE_FOR = 1800.0
+#: The longest, in seconds, that a task which is told to stop does not notice.
+NAP = 0.2
 
 
 def wait_until(
@@ -68,12 +70,12 @@ def wait_until(
 def sleep_until_told(seconds: float, told_to_stop: Callable[[], bool]) -> None:
     """Sleep, but wake up when the task is told to stop meanwhile: Airflow kills it five seconds later.
 
-    In short pieces, because the signal handler that tells it only raises a flag.
+    In naps, because the signal handler that tells it only raises a flag.
     """
     told_before = told_to_stop()
     until = time.monotonic() + seconds
     while told_to_stop() == told_before and (left := until - time.monotonic()) > 0:
-        time.sleep(min(left, 1.0))
+        time.sleep(min(left, NAP))
 
 
 def kill_deadline(operator: BaseOperator, context: Context) -> float | None:

@@ -71,7 +71,7 @@ class Looks:
 def test_it_looks_until_something_is_found(clock: Time) -> None:
     look = Looks(None, None, "found")
     assert wait_until(look, poll_interval=60) == "found"
-    assert (look.count, clock.now) == (3, 120)
+    assert (look.count, clock.now) == (3, pytest.approx(120))
 
 
 def test_what_is_found_at_once_is_not_waited_for(clock: Time) -> None:
@@ -82,7 +82,7 @@ def test_what_is_found_at_once_is_not_waited_for(clock: Time) -> None:
 def test_nothing_by_the_deadline_is_none_and_the_last_look_comes_at_it(clock: Time) -> None:
     look = Looks(None)
     assert wait_until(look, poll_interval=60, deadline=NOW + 150) is None
-    assert (look.count, clock.now) == (4, 150)
+    assert (look.count, clock.now) == (4, pytest.approx(150))
 
 
 def test_a_deadline_that_has_passed_leaves_one_look() -> None:
@@ -120,13 +120,14 @@ def test_the_platform_is_given_the_time_that_it_asks_for_within_reason(
     clock: Time, asked: float | None, waited: float
 ) -> None:
     assert wait_until(Looks(RateLimited("slow down", retry_after=asked), "found"), poll_interval=60) == "found"
-    assert clock.now == waited
+    assert clock.now == pytest.approx(waited)
 
 
-def test_a_task_that_is_told_to_stop_sleeps_no_longer_than_a_second(clock: Time) -> None:
+def test_a_task_that_is_told_to_stop_sleeps_no_longer_than_a_nap(clock: Time) -> None:
     look = Looks(None)
     assert wait_until(look, poll_interval=3600, told_to_stop=lambda: clock.now >= 5) is None
-    assert (look.count, clock.now) == (1, 5)
+    assert look.count == 1
+    assert 5 <= clock.now <= 5 + waiting.NAP
 
 
 def test_a_task_that_was_told_to_stop_looks_once_and_does_not_sleep(clock: Time) -> None:
@@ -136,7 +137,7 @@ def test_a_task_that_was_told_to_stop_looks_once_and_does_not_sleep(clock: Time)
 
 def test_whoever_was_told_before_still_gets_the_sleep_that_he_asks_for(clock: Time) -> None:
     sleep_until_told(7.5, lambda: True)
-    assert clock.now == 7.5
+    assert clock.now == pytest.approx(7.5)
 
 
 def test_a_signal_wakes_whoever_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
