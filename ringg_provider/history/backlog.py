@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from ringg_provider.exceptions import InvalidRequest, RinggProviderError
 from ringg_provider.history.failures import Failures
 from ringg_provider.history.merging import CallStore, CampaignStore
-from ringg_provider.history.paging import EARLIEST, PAGE_SIZE, DateSlices, PageReader
+from ringg_provider.history.paging import PAGE_SIZE, DateSlices, PageReader
 from ringg_provider.history.read_until import ReadUntil
 from ringg_provider.history.tables import (
     AWAITS_COST,
@@ -24,6 +24,7 @@ from ringg_provider.history.tables import (
     STATUS_MISSING,
     HistoryState,
 )
+from ringg_provider.ringg.limits import EARLIEST_CALL
 
 SETTLED_AFTER = dt.timedelta(minutes=5)
 """A pass by date ends this long ago: nothing is added to that stretch of time any more."""
@@ -161,7 +162,7 @@ def find_backlog(
     latest = started_at - SETTLED_AFTER
     end = min(scope.end or latest, latest)
     mark = read_until.get()
-    start = scope.start or (EARLIEST if mark is None else mark - lookback)
+    start = scope.start or (EARLIEST_CALL if mark is None else mark - lookback)
     was_started = sa.or_(table.state.is_(None), table.state.not_in(sorted(NOT_STARTED)))
     singles: list[str] = []
     looked_for: list[str] = []
@@ -225,7 +226,7 @@ def _campaigns_to_read(
     with campaigns.engine.connect() as connection:
         rows = connection.execute(query).all()
     to_read = []
-    for row in sorted(rows, key=lambda row: (row.calls_read_at or EARLIEST, row.campaign_id)):
+    for row in sorted(rows, key=lambda row: (row.calls_read_at or EARLIEST_CALL, row.campaign_id)):
         campaign = CampaignToRead(row.campaign_id, max(row.total_count or 0, row.calls or 0))
         few = (row.running or 0) < campaign.requests
         at_its_end = row.history_reason == AWAITS_DETAILS or (

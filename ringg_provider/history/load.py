@@ -23,7 +23,6 @@ from ringg_provider.history.details import DetailsPass, ReadsDetails
 from ringg_provider.history.failures import Failures, UntilFailure
 from ringg_provider.history.merging import CallStore, CampaignStore, Wanted
 from ringg_provider.history.paging import (
-    EARLIEST,
     DateSlices,
     ListsCalls,
     PageReader,
@@ -36,7 +35,7 @@ from ringg_provider.history.read_until import ReadUntil, newest_watermark
 from ringg_provider.history.recordings import RecordingStore, store_recordings
 from ringg_provider.history.rows import Row, call_row, campaign_row
 from ringg_provider.history.tables import COST_MISSING, HistoryState, calls_table, campaigns_table, state_table
-from ringg_provider.ringg.limits import HISTORY_PERIOD, HISTORY_REQUESTS
+from ringg_provider.ringg.limits import EARLIEST_CALL, HISTORY_PERIOD, HISTORY_REQUESTS
 from ringg_provider.ringg.responses import Call, Campaign
 from ringg_provider.sql.creating import create_tables
 
@@ -301,7 +300,7 @@ class _Reading:
         slices = UntilFailure(dates)
         for start, end, reading, first in slices:
             if unbroken is None:
-                unbroken = start <= (mark or EARLIEST)
+                unbroken = start <= (mark or EARLIEST_CALL)
             failure = self.merge_pages(reading.pages(first), bulk_list_id=None)
             if failure is not None:
                 break

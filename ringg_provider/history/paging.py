@@ -19,16 +19,12 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.exceptions import RateLimited, TransientError
+from ringg_provider.ringg.limits import EARLIEST_CALL, LATEST_CALL
 from ringg_provider.ringg.requests import CallQuery
 from ringg_provider.ringg.responses import Call, CallPage
 
 PAGE_SIZE = 200
 """The most that the platform gives (https://docs.ringg.ai/api-reference/endpoint/history/get-call-history)."""
-
-EARLIEST = dt.datetime(2023, 1, 1, tzinfo=dt.UTC)
-"""No call is older: neither is the platform."""
-
-_AHEAD = dt.timedelta(days=2)  # no call is younger, whatever zone a clock is in
 
 _log = logging.getLogger(__name__)
 
@@ -245,13 +241,13 @@ def calls_of(bulk_list_id: str, now: dt.datetime) -> CallQuery:
     :param bulk_list_id: the list.
     :param now: the present time, aware.
     """
-    ever = {"start_date": EARLIEST, "end_date": now + _AHEAD}
+    ever = {"start_date": EARLIEST_CALL, "end_date": now + LATEST_CALL}
     return CallQuery(bulk_list_id=[bulk_list_id], sort_by="created_at", sort_order="asc", **ever)
 
 
 def call_of_id(call_id: str, now: dt.datetime) -> CallQuery:
     """Ask for one call; parameters as for `calls_of`."""
-    return CallQuery(call_id=call_id, start_date=EARLIEST, end_date=now + _AHEAD)
+    return CallQuery(call_id=call_id, start_date=EARLIEST_CALL, end_date=now + LATEST_CALL)
 
 
 def calls_between(start: dt.datetime, end: dt.datetime) -> CallQuery:

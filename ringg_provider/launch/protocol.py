@@ -32,7 +32,10 @@ crash during or after the POST          settled, else outcome unknown   settled,
 SIGTERM before the POST                 intent withdrawn, nothing sent  intent withdrawn, nothing sent
 SIGTERM during or after the POST        settled, then as it was asked   settled, then as it was asked
 changed query or window, second run     a new launch                    the stored set stands
-listing hides the campaign              outcome unknown                 outcome unknown
+listing hides drafts                    started; 404 where there is     started; 404 where there is no such
+                                        no such list                    list
+listing hides what an intent stands     outcome unknown                 outcome unknown
+for
 listing lags                            settled once it caught up,      settled once it caught up,
                                         else outcome unknown            else outcome unknown
 Airflow older than 3.3                  no store: a worker that dies    as above: the ledger is the store
@@ -378,6 +381,7 @@ class Settling:
         self._unwanted = unwanted
         self._timeout = timeout
         self._interval = interval
+        self._was_shown = False
 
     def after_lost_answer(self, intent: Intent, lost: RinggProviderError) -> Launched:
         """What an answer meant that does not tell, or never came: started, or not known."""
@@ -402,12 +406,19 @@ class Settling:
             type(refusal).__name__,
             self._timeout,
         )
-        # "Already started" and a draft contradict each other; a listing that lags gets all the time there is.
-        look = self.until_known if isinstance(refusal, WrongState) else self.until_seen
+        drafts = {ListState.READY, ListState.INSUFFICIENT_BALANCE}
+        look = self.until_seen
+        if isinstance(refusal, WrongState):
+            # "Already started" and a draft contradict each other; a listing that lags gets all the time there is.
+            look = self.until_known
+        elif not self._was_shown:
+            # It was looked for in vain before: a draft that the listing hides, or no list at all.
+            drafts.add(ListState.MISSING)
+            look = self.state_of
         state = self._state_after_sending(look, intent.list_id)
         if _already(state, intent.list_id):
             return _adopt(self.store, intent.list_id, state)
-        if state in (ListState.READY, ListState.INSUFFICIENT_BALANCE):
+        if state in drafts:
             self.store.forget(intent)
             raise refusal
         raise LaunchOutcomeUnknown(
@@ -430,6 +441,7 @@ class Settling:
     def state_of(self, list_id: str) -> ListState:
         """Look once, and closer where the first look is ambiguous."""
         state = self.target.look(list_id)
+        self._was_shown = self._was_shown or state is not ListState.MISSING
         if state is ListState.AMBIGUOUS:
             return self.target.look_closer(list_id).state
         return state
@@ -493,6 +505,9 @@ def _already(state: ListState, list_id: str) -> bool:
 def _require_startable(state: ListState, list_id: str) -> None:
     if state is ListState.READY:
         return
+    if state is ListState.MISSING:
+        log.warning("List %s is shown nowhere. It is started all the same: some platforms list no drafts.", list_id)
+        return
     if state is ListState.INSUFFICIENT_BALANCE:
         raise InsufficientBalance(
             f"List {list_id} waits for credits: top up the workspace, check its balance, then run this task again."
@@ -501,8 +516,6 @@ def _require_startable(state: ListState, list_id: str) -> None:
         raise WrongState(
             f"List {list_id} is still being checked by the platform: wait for its upload before starting it."
         )
-    if state is ListState.MISSING:
-        raise NotFound(f"List {list_id} does not exist in this workspace, or is not shown yet; nothing was sent.")
     raise LaunchOutcomeUnknown(
         f"It cannot be told whether list {list_id} has been started (its state is {state}); nothing was sent now. "
         "Check it in the dashboard; see the runbook, 'Launch outcome unknown'."

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ringg_provider.api.response_model import ResponseModel, read_list
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.ringg.csv_check import check_file
 from ringg_provider.ringg.errors import refusal
-from ringg_provider.ringg.limits import MAX_CALLS_PER_PAGE
+from ringg_provider.ringg.limits import EARLIEST_CALL, LATEST_CALL, MAX_CALLS_PER_PAGE
 from ringg_provider.ringg.requests import (
     AnalyticsQuery,
     CallQuery,
@@ -192,7 +193,12 @@ def terminate(request: Terminate) -> Endpoint[Terminated]:
 def calls_page(query: CallQuery, limit: int, offset: int) -> Endpoint[CallPage]:
     if not 1 <= limit <= MAX_CALLS_PER_PAGE:
         raise InvalidRequest(f"limit must be from 1 to {MAX_CALLS_PER_PAGE}.", field="limit")
-    return Endpoint(get("/calling/history", **query.wire(), limit=limit, offset=offset), read_as(CallPage))
+    # Without a range, one generation takes the day that its specification has for an example.
+    ever = {
+        "start_date": EARLIEST_CALL.isoformat(),
+        "end_date": (datetime.now(UTC) + LATEST_CALL).isoformat(timespec="seconds"),
+    }
+    return Endpoint(get("/calling/history", **ever | query.wire(), limit=limit, offset=offset), read_as(CallPage))
 
 
 def call_details(call_id: str, send_analysis: bool) -> Endpoint[CallDetails]:

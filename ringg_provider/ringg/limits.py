@@ -6,7 +6,7 @@ https://docs.ringg.ai/documentation/deploy/campaigns/campaigns-by-api
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 #: The two ways of a list to the platform: ``campaign/save`` and ``campaign/upload-csv``.
@@ -57,6 +57,8 @@ LAST_SLOT_LEAD = timedelta(minutes=5)
 MAX_CAMPAIGNS_PER_PAGE, MAX_CALLS_PER_PAGE, MAX_LISTED_PER_PAGE = 1000, 200, 100
 #: What the vendor's own dashboard asks for, and so what every server allows.
 SAFE_PAGE = 50
+#: No call is older; none is further ahead of now, whatever zone a clock is in.
+EARLIEST_CALL, LATEST_CALL = datetime(2023, 1, 1, tzinfo=UTC), timedelta(days=2)
 #: Requests for the call history that a workspace may make in so many seconds.
 HISTORY_REQUESTS, HISTORY_PERIOD = 10, 60.0
 #: Numbers, or calls, that one terminate request may name.

@@ -446,8 +446,8 @@ class Terminate(RequestModel):
 class CallQuery(RequestModel):
     """Which calls of the history to read. What is left as None does not narrow the search.
 
-    :param start_date: an aware datetime or an ISO 8601 string with offset.
-    :param end_date: the same.
+    :param start_date: an aware datetime or an ISO 8601 string with offset. Default: before the platform's first call.
+    :param end_date: the same. Default: after its last one.
     :param agent_id: one id or several.
     :param status: one call status or several.
     :param bulk_list_id: one campaign's id or several; the rows do not say which of them they belong to.

@@ -73,6 +73,12 @@ class Settings(BaseModel):
         "created_at", description="What start_date and end_date compare with: the vendor does not say."
     )
 
+    history_is_whole_by_default: bool | None = Field(
+        None,
+        description="What a request without dates gets. None: all calls in g3, those of 25 September 2025 in g2, whose "
+        "specification has that day for a default.",
+    )
+
     # Wording
     error_shape: ErrorShape = "auto"
     upload_shape: Shape = "auto"

@@ -22,6 +22,7 @@ from ringg_provider.exceptions import (
     AuthenticationError,
     InvalidRequest,
     NetworkError,
+    NotFound,
     RateLimited,
     ServerError,
     UnexpectedResponse,
@@ -51,6 +52,7 @@ class Fate(StrEnum):
     LIMITED = "429"
     REFUSED = "400"
     REFUSED_AS_STARTED = "400, already started"
+    REFUSED_AS_MISSING = "404"
     UNAUTHORISED = "401"
     SIGTERM = "the task is told to stop"
 
@@ -90,8 +92,15 @@ class HostileList:
     starts: int = 0
     shown: ListState | None = None
     """What a lagging or hiding listing shows instead of the present state; None when it shows that."""
+    hides_drafts: bool = False
+    """Whether it shows nothing of the list until it is started."""
     says_completed: bool = False
     """Whether it says `completed` both for "processed" and for "finished"."""
+
+    @property
+    def visible_state(self) -> ListState:
+        """What a listing shows that lags behind nothing."""
+        return ListState.MISSING if self.hides_drafts and not self.starts else self.state
 
 
 class HostilePlatform:
@@ -124,12 +133,12 @@ class HostilePlatform:
         contacts = self.lists[list_id]
         if contacts.says_completed and contacts.state in (ListState.READY, ListState.ENDED):
             return ListState.AMBIGUOUS
-        return contacts.shown or contacts.state
+        return contacts.shown or contacts.visible_state
 
     def do_look_closer(self, list_id: str) -> Evidence:
         """What the campaign list and the history show."""
         contacts = self.lists[list_id]
-        shown = contacts.shown or contacts.state
+        shown = contacts.shown or contacts.visible_state
         listed = None if shown is ListState.MISSING or contacts.says_completed else shown
         return Evidence(listed, has_calls=contacts.starts > 0)
 
@@ -159,6 +168,8 @@ class Baton:
                 raise InvalidRequest("no such number", field="from_numbers")
             case Fate.REFUSED_AS_STARTED:
                 raise WrongState("already started")
+            case Fate.REFUSED_AS_MISSING:
+                raise NotFound("no such list")
             case Fate.UNAUTHORISED:
                 raise AuthenticationError("the key was rotated")
         answer = effect()

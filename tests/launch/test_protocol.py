@@ -160,7 +160,6 @@ def test_a_campaign_that_went_wrong_is_reported_and_never_started_again(
     [
         (ListState.PREPARING, WrongState),
         (ListState.INSUFFICIENT_BALANCE, InsufficientBalance),
-        (ListState.MISSING, NotFound),
         (ListState.UNKNOWN, LaunchOutcomeUnknown),
     ],
 )
@@ -179,6 +178,59 @@ def test_a_listing_that_lags_behind_an_upload_is_waited_for() -> None:
     start(platform, clock=clock)
     assert platform.sent == [REQUEST]
     assert clock.sleeps == [5.0]
+
+
+def test_a_list_that_is_shown_nowhere_in_the_time_is_started_because_some_listings_hide_drafts() -> None:
+    platform, store, clock = ScriptedPlatform(ListState.MISSING), Journal(), Clock()
+    assert start(platform, store, clock=clock) == Launched("list-1", STARTED, adopted=False)
+    assert clock.now == 120
+    assert store.calls == ["claim", "confirm list-1"]
+
+
+@pytest.mark.parametrize("refusal", [NotFound("no such list"), InvalidRequest("no such number")])
+def test_a_refusal_of_a_list_that_was_never_shown_is_believed_and_leaves_no_intent(refusal: RinggProviderError) -> None:
+    platform, store, clock = ScriptedPlatform(ListState.MISSING, start=[refusal]), Journal(), Clock()
+    with pytest.raises(type(refusal), match="no such"):
+        start(platform, store, clock=clock)
+    assert clock.now == 120, "what was looked for before is not looked for again"
+    assert store.calls == ["claim", "forget"]
+
+
+def test_a_404_for_a_list_that_runs_is_an_adoption() -> None:
+    platform = ScriptedPlatform(ListState.MISSING, ListState.MISSING, STARTED, start=[NotFound("no such list")])
+    assert start(platform, settle_timeout=0.0) == Launched("list-1", STARTED, adopted=True)
+
+
+@pytest.mark.parametrize(
+    ("looks", "refusal"),
+    [
+        ([READY, ListState.MISSING], InvalidRequest("no such number")),
+        ([ListState.MISSING], WrongState("already started")),
+    ],
+    ids=["was shown before", "is said to be started"],
+)
+def test_a_refusal_of_a_list_that_is_shown_nowhere_afterwards_is_not_believed_otherwise(
+    looks: list[ListState], refusal: RinggProviderError
+) -> None:
+    platform, store = ScriptedPlatform(*looks, start=[refusal]), Journal()
+    with pytest.raises(LaunchOutcomeUnknown, match="shows it as missing"):
+        start(platform, store)
+    assert store.calls == ["claim"]
+
+
+def test_a_hidden_list_with_an_intent_is_not_started_and_its_outcome_is_unknown() -> None:
+    platform, store = ScriptedPlatform(ListState.MISSING), stands()
+    with pytest.raises(LaunchOutcomeUnknown, match="shows the list as missing"):
+        start(platform, store)
+    assert platform.sent == []
+
+
+def test_a_hidden_list_whose_start_was_lost_is_not_started_by_the_next_attempt() -> None:
+    platform, store = ScriptedPlatform(ListState.MISSING, start=[LOST]), Journal()
+    for _ in range(2):
+        with pytest.raises(LaunchOutcomeUnknown):
+            start(platform, store)
+    assert len(platform.sent) == 1
 
 
 # Completed: processed, or finished?

@@ -65,7 +65,7 @@ MOVES_ONCE_STARTED = (ListState.ENDED, ListState.FAILED, ListState.TERMINATED)
 MOVES_OF_A_DRAFT = (ListState.READY, ListState.READY, ListState.PREPARING, ListState.INSUFFICIENT_BALANCE)
 MOVES = (*MOVES_ONCE_STARTED, *MOVES_OF_A_DRAFT)
 #: How the platform shows a list from now on.
-SHOWS = ("truly", "late", "late", "never", "as completed")
+SHOWS = ("truly", "late", "late", "never", "only once started", "as completed")
 #: The steps at which it pays to look around or to strike.
 KINDS = ("start", "start", "write", "look", "transaction")
 #: More steps than any attempt can take; one that takes more would never end.
@@ -218,6 +218,7 @@ class HostileMachine(RuleBasedStateMachine):
                 contacts.state = change
             return
         contacts.shown = {"late": contacts.state, "never": ListState.MISSING}.get(change)
+        contacts.hides_drafts = change == "only once started"
         contacts.says_completed = change == "as completed"
 
     def _list(self, which: int) -> Any:
@@ -239,7 +240,7 @@ class HostileMachine(RuleBasedStateMachine):
         while self.platform.later:
             self.arrive(0)
         for contacts in self.platform.lists.values():
-            contacts.shown, contacts.says_completed = None, False
+            contacts.shown, contacts.says_completed, contacts.hides_drafts = None, False, False
         self._run_every_task()
         self.nobody_is_dialled_twice()
 
@@ -468,6 +469,23 @@ class ForgetsOtherRequests(TaskStateIntents):
         return standing if same else None
 
 
+class ForgetsIntentsOfHiddenLists(TaskStateIntents):
+    """Takes a list that is shown nowhere for a draft, also where a start of it may have been sent."""
+
+    def __init__(self, state: TaskStateModel, platform: HostilePlatform) -> None:
+        super().__init__(state)
+        self._platform = platform
+
+    def find(self, list_id: str) -> Intent | None:
+        hidden = self._platform.do_look(list_id) is ListState.MISSING
+        return None if hidden else super().find(list_id)
+
+
+class StartsHiddenListsAgain(Tier1Machine):
+    def intents(self, state: TaskStateModel) -> IntentStore:
+        return ForgetsIntentsOfHiddenLists(state, self.platform)
+
+
 class IgnoresOtherFingerprints(Tier1Machine):
     def intents(self, state: TaskStateModel) -> IntentStore:
         return ForgetsOtherRequests(state)
@@ -496,6 +514,7 @@ class SetReplacedAfterItsStart(Tier2Machine):
         (SettleThatTrustsCompleted, TrustingSettling, "the list was never started"),
         (ForgetsLostAnswers, SettlingByOneLook, "dialled more than once|ended in"),
         (IgnoresOtherFingerprints, protocol.Settling, "dialled more than once"),
+        (StartsHiddenListsAgain, protocol.Settling, "dialled more than once"),
         (SetReplacedAfterItsStart, protocol.Settling, "dialled more than once"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) and issubclass(value, HostileMachine) else "",

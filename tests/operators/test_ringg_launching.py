@@ -22,9 +22,11 @@ from airflow.providers.common.compat.sdk import (
 from ringg_provider.exceptions import (
     CampaignFailed,
     CampaignTerminated,
+    InvalidRequest,
     LaunchInterrupted,
     LaunchOutcomeUnknown,
     NetworkError,
+    NotFound,
     ReplacedByAnotherRun,
     UnexpectedResponse,
 )
@@ -204,6 +206,46 @@ def test_two_lists_of_the_same_people_under_one_key_are_one_start(
     assert starting("standard", first, **keyed).execute(context()) == first
     assert starting("standard", second, **keyed).execute(context()) == first
     assert launches(sandbox) == [1, 0]
+
+
+# A platform that does not show everything.
+
+
+@pytest.mark.parametrize("sandbox", ["g2"], indirect=True)
+@pytest.mark.parametrize("store", [True, False], ids=["with a store", "without a store"])
+@pytest.mark.usefixtures("quick_settling")
+def test_a_saved_list_that_no_listing_shows_before_its_start_is_started_once(
+    sandbox: Sandbox, upload: Any, store: bool
+) -> None:
+    sandbox.settings(listing_hides="unstarted", refuse_second_start=False)
+    list_id = upload("standard")
+    attempt = with_store(TaskStateModel()) if store else context()
+    assert starting("standard", list_id).execute(attempt) == list_id
+    assert starting("standard", list_id).execute(attempt) == list_id
+    assert launches(sandbox) == [1]
+
+
+@both_flows
+@pytest.mark.parametrize("sandbox", ["g2"], indirect=True)
+@pytest.mark.usefixtures("quick_settling")
+def test_a_list_that_does_not_exist_is_told_as_such_and_leaves_nothing_behind(sandbox: Sandbox, flow: str) -> None:
+    nowhere, store = "99999999-0000-4000-8000-000000000001", TaskStateModel()
+    for _ in range(2):
+        with pytest.raises(AirflowFailException) as caught:
+            starting(flow, nowhere).execute(with_store(store))
+        assert type(caught.value.__cause__) in (NotFound, InvalidRequest)
+    assert store.get(f"launch:{nowhere}") is None
+
+
+@both_generations
+@pytest.mark.usefixtures("quick_settling")
+def test_a_finished_campaign_that_only_its_calls_tell_of_is_adopted(sandbox: Sandbox, upload: Any) -> None:
+    list_id = upload("large")
+    starting("large", list_id, wait_for_completion=True, deferrable=False).execute(context())
+    sandbox.settings(listing_hides="all", forced_statuses={list_id: "completed"}, refuse_second_start=False)
+    assert starting("large", list_id).execute(context()) == list_id
+    assert starting("large", list_id, wait_for_completion=True, deferrable=False).execute(context()) == list_id
+    assert launches(sandbox) == [1]
 
 
 # Two runs at once, under one key.

@@ -8,6 +8,7 @@ from ringg_provider.launch.progress import Stage, StallWatch
 from ringg_provider.launch.protocol import ListState
 from ringg_provider.ringg import RinggClient
 from ringg_provider.ringg.campaigns import RinggLaunchTarget, read_progress
+from ringg_provider.ringg.requests import CallQuery
 from tests.support.http_server import Answer, Asked, ScriptedServer
 
 LIST = "dddddddd-0000-4000-8000-000000000001"
@@ -26,6 +27,17 @@ def history_of(bulk_list_id: str, call_status: str) -> ScriptedServer:
         return Answer(body={"campaigns": [], "total": 0})
 
     return ScriptedServer(script=answer)
+
+
+def test_every_request_for_the_history_has_a_range_that_no_call_is_outside_of() -> None:
+    with history_of(LIST, "completed") as server, RinggClient("key", server.base_url) as client:
+        RinggLaunchTarget(client, "large").look_closer(LIST)
+        read_progress(client, LIST, StallWatch())
+        list(client.iter_calls(CallQuery(start_date="2026-01-01T00:00:00+00:00")))
+    queries = [dict(asked.query) for asked in server.asked if "/calling/history" in asked.path]
+    assert len(queries) >= 4
+    assert all({"start_date", "end_date"} <= query.keys() for query in queries)
+    assert queries[-1]["start_date"] == "2026-01-01T00:00:00+00:00"
 
 
 @pytest.mark.parametrize(("whose", "state"), [(LIST, ListState.ENDED), (OTHER, ListState.AMBIGUOUS)])

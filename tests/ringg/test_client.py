@@ -235,7 +235,8 @@ def test_a_query_for_calls_repeats_the_names_that_have_several_values() -> None:
     query = CallQuery(status=["completed", "failed"], to_number="+919876543210")
     with ScriptedServer(Answer(body={"calls": []})) as server, connect(server) as client:
         client.list_calls_page(query, limit=7, offset=3)
-    assert server.asked[0].query == [
+    without_range = [(name, value) for name, value in server.asked[0].query if not name.endswith("_date")]
+    assert without_range == [
         ("status", "completed"),
         ("status", "failed"),
         ("to_number", "+919876543210"),

@@ -27,7 +27,9 @@ Many = Annotated[list[str], Query()]
 SortBy = Literal["call_time", "created_at", "called_on_time", "call_duration", "credits_used", "retry_count"]
 
 
-def _dates(start: str | None, end: str | None) -> tuple[float | None, float | None]:
+def _dates(sandbox: Sandbox, start: str | None, end: str | None) -> tuple[float | None, float | None]:
+    if not sandbox.settings.choose(sandbox.settings.history_is_whole_by_default):
+        start, end = start or "2025-09-25T00:00:00+05:30", end or "2025-09-25T23:59:59+05:30"
     try:
         return read_date(start, "start_date"), read_date(end, "end_date")
     except ValueError as refused:
@@ -78,7 +80,7 @@ async def get_history(
     settings = sandbox.settings
     if settings.is_g3 and limit > _G3_PAGE:
         raise ApiError(400, f"Limit cannot be greater than {_G3_PAGE}")
-    start, end = _dates(start_date, end_date)
+    start, end = _dates(sandbox, start_date, end_date)
     _check_enums(status, call_type, agent_id)
     _take_history_turn(sandbox)
     wanted = CallFilter(
@@ -109,7 +111,7 @@ def _recorded(call: Call, request: Request, sandbox: Sandbox, *, fresh: bool = F
 async def export_history(
     sandbox: SandboxDep, request: Request, start_date: str | None = None, end_date: str | None = None
 ) -> dict[str, Any]:
-    _dates(start_date, end_date)
+    _dates(sandbox, start_date, end_date)
     now, exports = sandbox.world.events.now(), sandbox.world.exports
     running = {query: until for query, until in exports.items() if until > now}
     if request.url.query in running:
