@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from ringg_provider.history.tables import calls_table
+from ringg_provider.history.tables import CALLS, calls_table, not_found
 from ringg_provider.sql.creating import is_there
 
 if TYPE_CHECKING:
@@ -26,10 +26,13 @@ def average_cost(engine: Engine, table: str, agent_id: str) -> Decimal | None:
     :param engine: the warehouse.
     :param table: the table of calls, with or without its schema.
     :param agent_id: whose calls; another agent talks longer, or shorter.
-    :return: credits per contact; None when the table is not there or has no such call.
+    :return: credits per contact; None when the table has no such call, or when the default one is not there yet.
+    :raises InvalidRequest: a table of another name than the default one is not there.
     """
     described = calls_table(table)
     if not is_there(engine, described):
+        if table != CALLS:
+            raise not_found(engine, described, "history_table", "so its calls tell no price.")
         return None
     calls = described.c
     average = sa.select(sa.func.avg(calls.cost)).where(

@@ -92,13 +92,26 @@ def require_table(engine: sa.Engine, table: sa.Table, *, field: str, may_be_miss
     if may_be_missing:
         log.warning("There is no table %s yet, so nobody counts as called before.", table.fullname)
         return False
+    raise not_found(
+        engine,
+        table,
+        field,
+        "so nobody would count as called before. Where none was made yet, create it first, or say so with"
+        " history_table_may_be_missing=True.",
+    )
+
+
+def not_found(engine: sa.Engine, table: sa.Table, field: str, consequence: str) -> InvalidRequest:
+    """The error that a table is not there, with those that it may be taken for.
+
+    :param engine: the database.
+    :param table: what was looked for.
+    :param field: the parameter that names it.
+    :param consequence: what follows from it, and what to do.
+    """
     others = namesakes(engine, table)
     found = f" There is {', '.join(others)}: write schema and name as the database has them." if others else ""
-    raise InvalidRequest(
-        f"{field}: there is no table {table.fullname}, so nobody would count as called before.{found} Where none was"
-        " made yet, create it first, or say so with history_table_may_be_missing=True.",
-        field=field,
-    )
+    return InvalidRequest(f"{field}: there is no table {table.fullname}, {consequence}{found}", field=field)
 
 
 def column(name: str, type_: Any, source: str, meaning: str, **more: Any) -> sa.Column[Any]:

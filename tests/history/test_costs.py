@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.costs import LOOK_BACK, average_cost
 from ringg_provider.history.tables import calls_table
 
@@ -61,4 +62,5 @@ def test_the_table_can_stand_in_a_schema(warehouse: Any) -> None:
     warehouse.execute("CREATE SCHEMA billing")
     store(warehouse.engine, {"cost": Decimal(4)}, name="calls", schema="billing")
     assert average_cost(warehouse.engine, "billing.calls", "a") == Decimal("4.0000")
-    assert average_cost(warehouse.engine, "calls", "a") is None
+    with pytest.raises(InvalidRequest, match=r"history_table: there is no table calls, .* There is billing\.calls"):
+        average_cost(warehouse.engine, "calls", "a")
