@@ -152,3 +152,14 @@ def test_no_host_of_a_package_registry_is_named_anywhere() -> None:
         if path.suffix in kinds and path.is_file():
             text = path.read_text(errors="ignore")
             assert not any(host in text for host in hosts), path
+
+
+def test_the_map_shows_every_room_and_no_file_that_is_not_there() -> None:
+    # The first table names the files of a room without the room.
+    table, _, walks = (ROOT / "docs" / "architecture.md").read_text().partition("\n## ")
+    package = ROOT / "ringg_provider"
+    assert {f"{path.parent.name}/" for path in package.glob("*/__init__.py")} <= set(re.findall(r"`(\w+/)`", table))
+    assert [name for name in re.findall(r"`([\w/]+\.py)`", walks) if not (package / name).is_file()] == []
+    for row in re.findall(r"^\| `(\w+/)` \|.*$", table, re.MULTILINE):
+        files = re.findall(r"`(\w+\.py)`", table[table.index(f"| `{row}`") :].partition("\n")[0])
+        assert [name for name in files if not (package / row / name).is_file()] == []
