@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
+from pydantic import Field, StrictInt, TypeAdapter, ValidationError
+
+from ringg_provider.api.request_model import broken_rules
 from ringg_provider.exceptions import InvalidRequest
 
 #: How a list reaches its platform: one of Ringg's two flows, or SmartAlex's only one.
@@ -40,8 +43,8 @@ class LaunchItem:
     settings: Mapping[str, Any] | None = None
     campaign_start_time: str | None = None
     campaign_end_time: str | None = None
-    rows: int | None = None
-    rejected: int = 0
+    rows: Annotated[StrictInt, Field(ge=0)] | None = None
+    rejected: Annotated[StrictInt, Field(ge=0)] = 0
     launch_key: str | None = None
     ledger_conn_id: str | None = None
     call_slots: Mapping[str, Any] | None = None
@@ -71,7 +74,7 @@ class LaunchItem:
             )
         if xcom["flow"] not in get_args(ItemFlow):
             raise InvalidRequest(f"{field}: its flow must be one of {', '.join(get_args(ItemFlow))}.", field=field)
-        return cls(**{one.name: xcom[one.name] for one in fields(cls) if one.name in xcom})
+        return _read({one.name: xcom[one.name] for one in fields(cls) if one.name in xcom}, field)
 
     def as_xcom(self) -> dict[str, Any]:
         """The item as plain JSON, which :meth:`of` reads."""
@@ -89,6 +92,15 @@ class LaunchItem:
         if self.flow == "smartalex":
             raise InvalidRequest(f"{field}: the list is of another platform than Ringg.", field=field)
         return self.flow
+
+
+def _read(values: Mapping[str, Any], field: str) -> LaunchItem:
+    try:
+        return TypeAdapter(LaunchItem).validate_python(values)
+    except ValidationError as error:
+        problem = error
+    place, rule = broken_rules(problem)[0]
+    raise InvalidRequest(f"{field}.{place}: {rule}.", field=f"{field}.{place}")
 
 
 def list_ids(given: object, field: str) -> list[str]:

@@ -1,24 +1,21 @@
 """Estimates before a campaign starts: do the retries fit, will all be reached, do the credits suffice.
 
-All of them are arithmetic on numbers the caller has. Where a number is missing the answer is None, "cannot
-say", which is a warning and never a yes. Spans of time come from :mod:`.calling_hours`
-(``WindowPlan.callable_spans``).
+All of them are arithmetic on numbers the caller has, and ``judge_...`` says what a report makes of it. Where a number
+is missing the answer is None, "cannot say", which is a warning and never a yes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 from ringg_provider.exceptions import InvalidRequest
-
-#: Minutes the platform waits before a retry when ``call_retry_config`` does not say.
-DEFAULT_RETRY_MINUTES = 30
+from ringg_provider.preflight.report import Check, Finding, Level
 
 TimeSpan = tuple[datetime, datetime]
 
@@ -96,22 +93,17 @@ class CostEstimate:
     spendable_credits: Decimal | None = None
 
 
-def check_retries(spans: Sequence[TimeSpan], call_retry_config: Mapping[str, Any] | None) -> RetryFit:
+def check_retries(spans: Sequence[TimeSpan], retries: int, wait: timedelta) -> RetryFit:
     """Check that the last retry falls before the campaign's time is over.
 
-    Counts the slowest way: every attempt fails in the way with the longest wait, and a retry that falls
-    outside the callable time waits for the next opening. At the campaign's end the platform gives up who
-    still waits for a retry.
+    Counts the slowest way: a retry that falls outside the callable time waits for the next opening. At the campaign's
+    end the platform gives up who still waits for a retry.
 
     :param spans: when contacts may be called: aware, half-open, in order.
-    :param call_retry_config: ``retry_count`` and the minutes ``retry_busy``, ``retry_not_picked``,
-        ``retry_failed`` (default 30 each); None means no retries.
+    :param retries: further attempts after the first.
+    :param wait: the longest that is waited between two attempts.
     """
     spans = _in_utc(spans)
-    config = call_retry_config or {}
-    retries = int(config.get("retry_count") or 0)
-    waits = (config.get(name) for name in ("retry_busy", "retry_not_picked", "retry_failed"))
-    wait = timedelta(minutes=max(DEFAULT_RETRY_MINUTES if minutes is None else int(minutes) for minutes in waits))
     fit = _attempts_from(spans[0][0], spans, wait, retries) if spans else 0
     fits = fit == retries + 1
     return RetryFit(
@@ -237,6 +229,39 @@ def estimate_cost(
         f"{message}: top up {shortfall}." if shortfall else f"{message}.",
         spendable_credits,
     )
+
+
+def judge_retries(fit: RetryFit, *, must_fit: bool) -> Finding:
+    """Whether the last retry comes before the hours are over; by choice an error instead of a warning."""
+    if fit.fits:
+        return Finding(Check.RETRIES, Level.OK, f"All {fit.attempts} attempts fit before the calling hours are over.")
+    return Finding(Check.RETRIES, Level.ERROR if must_fit else Level.WARNING, fit.message)
+
+
+def judge_credits(cost: CostEstimate, *, told_sufficient: bool | None, unpaid_lists: int) -> Finding:
+    """Whether there are credits enough: what the platform says, and our own estimate.
+
+    :param cost: our estimate, with what can be spent.
+    :param told_sufficient: what the platform answered when it was asked about the lists; None when it was not asked.
+    :param unpaid_lists: lists that the platform shows as waiting for credits.
+    """
+    if unpaid_lists or told_sufficient is False:
+        what = f"{unpaid_lists} lists wait for credits" if unpaid_lists else "the platform says that credits lack"
+        return Finding(Check.CREDITS, Level.ERROR, f"Top up: {what}.")
+    if cost.basis != "none":
+        level = Level.OK if cost.sufficient else Level.ERROR
+        return Finding(Check.CREDITS, level, cost.message)
+    if told_sufficient:
+        return Finding(Check.CREDITS, Level.OK, "The platform says that the credits suffice.")
+    if cost.spendable_credits is not None and cost.spendable_credits <= 0:
+        return Finding(Check.CREDITS, Level.ERROR, "The workspace has no credits to spend: top up.")
+    return Finding(Check.CREDITS, Level.WARNING, cost.message)
+
+
+def judge_feasibility(outlook: Feasibility) -> Finding:
+    """Whether everybody will be reached before the hours are over."""
+    level = {True: Level.OK, False: Level.ERROR, None: Level.WARNING}[outlook.fits]
+    return Finding(Check.FEASIBILITY, level, outlook.message)
 
 
 def _attempts_from(first: datetime, spans: Sequence[TimeSpan], wait: timedelta, retries: int) -> int:

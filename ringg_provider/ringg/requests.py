@@ -102,6 +102,11 @@ class CallRetryConfig(RequestModel):
     retry_not_picked: Annotated[StrictInt, Field(ge=0)] = DEFAULT_RETRY_MINUTES
     retry_failed: Annotated[StrictInt, Field(ge=0)] = DEFAULT_RETRY_MINUTES
 
+    @property
+    def longest_wait(self) -> timedelta:
+        """The longest that is waited between two attempts."""
+        return timedelta(minutes=max(self.retry_busy, self.retry_not_picked, self.retry_failed))
+
 
 class CallConfig(RequestModel):
     """How each call of a campaign is made. What is left as None is not sent, and the agent's own setting holds.

@@ -39,6 +39,7 @@ from ringg_provider.api.response_model import (
     to_decimal,
 )
 from ringg_provider.exceptions import UnexpectedResponse
+from ringg_provider.ringg.limits import PERMANENT_VARIABLES
 
 # --- states -------------------------------------------------------------------------------------------------
 
@@ -164,7 +165,6 @@ class CallerNumber(ResponseModel):
 
 # --- agents -------------------------------------------------------------------------------------------------
 
-_PERMANENT_VARIABLES = frozenset({"callee_name", "mobile_number"})
 _PLACEHOLDER = re.compile(r"@?\{\{\s*([A-Za-z_]\w*)\s*\}\}")
 
 
@@ -199,9 +199,18 @@ class Agent(ResponseModel):
             raise UnexpectedResponse("The platform's answer holds no single agent.")
         versions = _versions(agent)
         return {key: value for key, value in agent.items() if value is not None} | {
+            "is_archived": _is_archived(agent),
             "variables": _variables_of(versions, agent),
             "event_subscriptions": _subscriptions_of(versions),
         }
+
+
+def _is_archived(agent: Mapping[str, Any]) -> bool:
+    """One generation says it of the agent, the other of each of its versions."""
+    listed = agent.get("versions")
+    versions = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
+    all_archived = bool(versions) and all(one.get("is_archived") is True for one in versions)
+    return agent.get("is_archived") is True or all_archived
 
 
 def _versions(agent: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -280,7 +289,7 @@ def _placeholders(config: Mapping[str, Any]) -> frozenset[str] | None:
         return None
     names = {name for text in spoken for name in _PLACEHOLDER.findall(text)}
     # The platform itself provides original_<field> for each field that it transliterates.
-    return frozenset(name for name in names if not name.startswith("original_")) | _PERMANENT_VARIABLES
+    return frozenset(name for name in names if not name.startswith("original_")) | PERMANENT_VARIABLES
 
 
 def _subscriptions_of(versions: list[Mapping[str, Any]]) -> list[dict[str, Any]] | None:

@@ -10,7 +10,7 @@ from ringg_provider.hours.schedule import Time
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.ringg.limits import Flow
 from ringg_provider.ringg.requests import CallConfig, MakeCallAsync, StartCampaign
-from ringg_provider.ringg.timing import schedule_of, slots_left
+from ringg_provider.ringg.timing import check_scheduled_at, schedule_of, slots_left, soon
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class StandardStart:
 
     flow: ClassVar[Flow] = "standard"
     call_slots: ClassVar[None] = None
+    #: Dial prefixes of the contacts, as far as they are known.
+    country_codes: ClassVar[Sequence[str]] = ()
 
     list_id: str
     agent_id: str
@@ -108,6 +110,11 @@ class LargeStart:
     concurrency_percentage: int = 0
     rows: int | None = None
 
+    @property
+    def country_codes(self) -> Sequence[str]:
+        """Dial prefixes of the contacts."""
+        return (self.country_code,)
+
     def asked(self) -> dict[str, Any]:
         """What is asked for, before times are resolved: a retry an hour later still asks for the same thing."""
         return {
@@ -119,11 +126,13 @@ class LargeStart:
 
     def request(self) -> dict[str, Any]:
         """The body of ``MakeCallAsync``, with times as of now."""
+        fixed = self._fixed()
         if self.call_slots is not None and self.start is None and self.end is None:
-            return MakeCallAsync(**self._fixed()).wire()
+            check_scheduled_at(self.call_config)
+            fixed["call_slots"] = slots_left(self.call_slots, soon(self.call_config))
+            return MakeCallAsync(**fixed).wire()
         schedule = schedule_of(self.call_config, self.start, self.end, late_start_ok=True)
         times = {"campaign_start_time": schedule.wire_start, "campaign_end_time": schedule.wire_end}
-        fixed = self._fixed()
         if self.call_slots is not None:
             fixed["call_slots"] = slots_left(self.call_slots, schedule.start)
         return MakeCallAsync(**fixed, **times).wire()

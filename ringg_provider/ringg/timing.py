@@ -13,6 +13,7 @@ from ringg_provider.api.request_model import RequestModel
 from ringg_provider.exceptions import InvalidRequest, StaleCampaign
 from ringg_provider.hours.plan import WindowPlan, spans_left
 from ringg_provider.hours.schedule import (
+    DEFAULT_LEAD,
     WIRE_FORMAT,
     DailyWindow,
     Schedule,
@@ -87,6 +88,11 @@ def check_scheduled_at(call_config: CallConfig) -> DateTime | None:
     return moment
 
 
+def soon(call_config: CallConfig) -> DateTime:
+    """The first whole minute of the campaign's zone that is surely still ahead when a request arrives."""
+    return (pendulum.now(window_of(call_config).zone) + DEFAULT_LEAD).start_of("minute")
+
+
 def _scheduled_at(call_config: CallConfig) -> DateTime | None:
     given = call_config.call_time.scheduled_at
     return None if given is None else read_time(given, window_of(call_config).zone, _SCHEDULED_AT)
@@ -137,7 +143,7 @@ def slots_left(call_slots: Mapping[str, Any], start: DateTime) -> dict[str, Any]
     :param start: when the campaign starts now, in its zone.
     :raises StaleCampaign: nothing is left.
     """
-    slots = CallSlots(**call_slots)
+    slots = as_call_slots(call_slots)
     if slots.mode == "weekly":
         return slots.wire()
     spans = ((max(begin, start.naive()), end) for begin, end in slots.spans())

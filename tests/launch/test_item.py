@@ -112,3 +112,19 @@ def test_list_ids_come_in_every_form_that_a_dag_has(given: Any, expected: list[s
 def test_what_is_no_list_id_is_refused(given: Any) -> None:
     with pytest.raises(InvalidRequest, match="bulk_list_ids: must be list ids"):
         list_ids(given, "bulk_list_ids")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *[("rows", value) for value in ("many", "5", 5.5, -1, True)],
+        *[("list_id", value) for value in (5, ["a"])],
+        *[("call_config", value) for value in ("{}", ["a"])],
+        ("campaign_start_time", 5),
+        ("launch_key", 20270301),
+    ],
+)
+def test_a_field_of_a_wrong_type_is_named(field: str, value: Any) -> None:
+    with pytest.raises(InvalidRequest, match=f"^launch.{field}: must be") as caught:
+        LaunchItem.of(ITEM.as_xcom() | {field: value})
+    assert caught.value.field == f"launch.{field}"

@@ -82,6 +82,11 @@ def config(**times: str) -> dict[str, Any]:
             "never opens",
             {"campaign_start_time": "2027-03-01T20:00", "campaign_end_time": "2027-03-02T09:00"},
         ),
+        (
+            "call_config.call_time.scheduled_at",
+            "in the future",
+            {"call_config": config(scheduled_at="2027-03-01T12:00:00")},
+        ),
         ("campaign_name", "campaign_name", {"campaign_name": "  "}),
         ("contacts", "no file", {"contacts": "/nowhere/contacts.csv"}),
     ],
@@ -168,7 +173,9 @@ CALLERS = [
     pytest.param("from_numbers", "exactly one", {}, id="neither numbers nor a pool"),
     pytest.param("from_numbers", "exactly one", {"from_numbers": [LINE], "number_pool_id": POOL}, id="both"),
     pytest.param("from_numbers", "test number", {"from_numbers": [LINE, TEST_NUMBER]}, id="a test number"),
-    pytest.param("from_numbers", "entry 1 is not a caller number", {"from_numbers": [NOBODY]}, id="an unknown number"),
+    pytest.param(
+        "from_numbers", "not caller numbers .*: entries 1", {"from_numbers": [NOBODY]}, id="an unknown number"
+    ),
     pytest.param("from_numbers", "exactly one|at least one|empty", {"from_numbers": []}, id="an empty list"),
 ]
 
@@ -200,6 +207,25 @@ def test_a_saved_list_is_not_started_from_numbers_that_cannot_call(
             id="less lines than none",
         ),
         pytest.param("country_code", "country_code", {"from_numbers": [LINE], "country_code": "India"}, id="country"),
+        pytest.param(
+            "call_config.call_time.scheduled_at",
+            "in the future",
+            {"from_numbers": [LINE], "call_config": config(scheduled_at="2027-03-01T12:00:00")},
+            id="a moment that has passed",
+        ),
+        pytest.param(
+            "call_config.call_time.scheduled_at",
+            "in the future",
+            {
+                "from_numbers": [LINE],
+                "call_config": config(scheduled_at="2027-03-01T12:00:00"),
+                "call_slots": {
+                    "mode": "absolute",
+                    "intervals": [{"start": "01/03/2027, 13:00", "end": "01/03/2027, 14:00"}],
+                },
+            },
+            id="a moment that has passed, with slots",
+        ),
         pytest.param(
             "call_config.call_time",
             "call_start_time|earlier|later",

@@ -13,11 +13,15 @@ from hypothesis import strategies as st
 
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.preflight.estimates import (
+    CostEstimate,
     ListLoad,
+    RetryFit,
     check_retries,
     estimate_cost,
     estimate_feasibility,
     expected_attempts,
+    judge_credits,
+    judge_retries,
 )
 
 
@@ -29,38 +33,39 @@ NINE_TO_FIVE = [(at(9), at(17))]
 TWO_DAYS = [(at(9), at(17)), (at(9, 15), at(17, 15))]
 
 
+def minutes(number: int) -> timedelta:
+    return timedelta(minutes=number)
+
+
 class TestRetries:
-    @pytest.mark.parametrize("config", [None, {}, {"retry_count": 0}, {"retry_busy": 600}])
-    def test_no_retries_always_fit(self, config):
-        fit = check_retries(NINE_TO_FIVE, config)
+    @pytest.mark.parametrize("wait", [0, 30, 600])
+    def test_no_retries_always_fit(self, wait):
+        fit = check_retries(NINE_TO_FIVE, 0, minutes(wait))
         assert fit.fits
         assert fit.attempts == 1
-        assert fit.latest_first_call == at(17) - timedelta(minutes=1)
+        assert fit.latest_first_call == at(17) - minutes(1)
         assert fit.message == ""
 
-    def test_the_longest_of_the_three_waits_counts(self):
-        config = {"retry_count": 4, "retry_busy": 10, "retry_not_picked": 119, "retry_failed": 30}
-        assert check_retries(NINE_TO_FIVE, config).fits
-        fit = check_retries(NINE_TO_FIVE, config | {"retry_failed": 120})
+    def test_the_last_retry_must_come_before_closing(self):
+        assert check_retries(NINE_TO_FIVE, 4, minutes(119)).fits
+        fit = check_retries(NINE_TO_FIVE, 4, minutes(120))
         assert not fit.fits  # 09:00 and four times two hours is 17:00, when the window is closed
         assert (fit.attempts, fit.attempts_that_fit) == (5, 4)
         assert fit.latest_first_call is None
         assert "4 of 5 attempts" in fit.message
 
-    def test_a_wait_that_is_not_given_is_thirty_minutes(self):
-        fit = check_retries(NINE_TO_FIVE, {"retry_count": 2, "retry_busy": 1, "retry_failed": 1})
-        assert fit.latest_first_call == at(16) - timedelta(minutes=1)
+    def test_the_latest_first_call_leaves_room_for_all_retries(self):
+        assert check_retries(NINE_TO_FIVE, 2, minutes(30)).latest_first_call == at(16) - minutes(1)
 
     def test_a_retry_after_closing_waits_for_the_next_opening(self):
-        config = {"retry_count": 2, "retry_busy": 300, "retry_not_picked": 300, "retry_failed": 300}
-        assert not check_retries(NINE_TO_FIVE, config).fits  # 09:00, 14:00, never
-        fit = check_retries(TWO_DAYS, config)  # 09:00, 14:00, 09:00 of the next day
+        assert not check_retries(NINE_TO_FIVE, 2, minutes(300)).fits  # 09:00, 14:00, never
+        fit = check_retries(TWO_DAYS, 2, minutes(300))  # 09:00, 14:00, 09:00 of the next day
         assert fit.fits
         # From 12:00 on the first retry, too, is on the second day at 09:00, and the second one at 14:00.
-        assert fit.latest_first_call == at(17) - timedelta(minutes=1)
+        assert fit.latest_first_call == at(17) - minutes(1)
 
     def test_without_any_callable_time_nothing_fits(self):
-        fit = check_retries([], {"retry_count": 1})
+        fit = check_retries([], 1, minutes(30))
         assert not fit.fits
         assert fit.attempts_that_fit == 0
 
@@ -68,8 +73,12 @@ class TestRetries:
         zone = ZoneInfo("America/New_York")
         # Clocks go back at 02:00: from 00:30 to 03:30 on the wall are four hours.
         night = [(datetime(2026, 11, 1, 0, 30, tzinfo=zone), datetime(2026, 11, 1, 3, 30, tzinfo=zone))]
-        config = {"retry_count": 1, "retry_busy": 210, "retry_not_picked": 210, "retry_failed": 210}
-        assert check_retries(night, config).fits
+        assert check_retries(night, 1, minutes(210)).fits
+
+    @pytest.mark.parametrize(("must_fit", "level"), [(False, "warning"), (True, "error")])
+    def test_retries_that_do_not_fit_are_a_warning_or_an_error(self, must_fit, level):
+        assert judge_retries(RetryFit(False, 3, 1, None, "Only 1 fits."), must_fit=must_fit).level == level
+        assert judge_retries(RetryFit(True, 3, 3, None), must_fit=must_fit).level == "ok"
 
 
 class TestExpectedAttempts:
@@ -195,3 +204,29 @@ class TestCost:
     def test_a_cost_is_a_number_of_at_least_zero(self, cost):
         with pytest.raises(InvalidRequest, match="credits_per_call"):
             estimate_cost(1, spendable_credits=Decimal(1), credits_per_call=Decimal(cost))
+
+
+def estimate(basis: str, sufficient: bool | None, spendable: str | None) -> CostEstimate:
+    left = None if spendable is None else Decimal(spendable)
+    return CostEstimate(sufficient, basis, None, None, "", left)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("cost", "told", "unpaid", "level"),
+    [
+        (estimate("history", True, "9"), None, 0, "ok"),
+        (estimate("history", False, "9"), True, 0, "error"),
+        # Credits that cannot be read are never "go ahead".
+        (estimate("history", None, None), None, 0, "error"),
+        (estimate("none", None, "9"), None, 0, "warning"),
+        (estimate("none", None, None), None, 0, "warning"),
+        (estimate("none", None, "0"), None, 0, "error"),
+        (estimate("none", None, "0"), True, 0, "ok"),
+        (estimate("history", True, "9"), False, 0, "error"),
+        (estimate("history", True, "9"), True, 1, "error"),
+    ],
+)
+def test_credits_are_enough_when_nobody_says_otherwise(
+    cost: CostEstimate, told: bool | None, unpaid: int, level: str
+) -> None:
+    assert judge_credits(cost, told_sufficient=told, unpaid_lists=unpaid).level == level

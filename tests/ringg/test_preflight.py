@@ -1,72 +1,86 @@
-"""The preflight's judgement where no platform is needed, and the report that is made of it."""
+"""What is checked against the workspace before a campaign starts: refused before a start, reported by the preflight."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
-from ringg_provider.exceptions import PermissionDenied
+from ringg_provider.exceptions import InvalidRequest, PermissionDenied
 from ringg_provider.launch.protocol import Evidence, ListState
-from ringg_provider.preflight.estimates import CostEstimate, RetryFit
-from ringg_provider.preflight.report import Check, Finding, Level, PreflightReport
 from ringg_provider.ringg import RinggClient
 from ringg_provider.ringg.preflight import (
+    check_agent,
+    check_callers,
+    check_variables,
+    judge_agent,
     judge_callers,
-    judge_credits,
     judge_list_state,
-    judge_retries,
     judge_rows,
     judge_variables,
 )
 from ringg_provider.ringg.starts import Callers
 from tests.support.http_server import Answer, Asked, ScriptedServer
 
-
-@dataclass(frozen=True)
-class Number:
-    id: str = "n1"
-    number: str | None = "+918031000001"
-    is_test_number: bool = False
-    is_spam: bool = False
-    provider: str | None = "ringg"
-    number_pool_id: str | None = "pool"
+LINE = "+918031000001"
 
 
-@dataclass(frozen=True)
-class Workspace:
-    numbers: Sequence[Number]
-
-    def list_numbers(self) -> Sequence[Number]:
-        return self.numbers
-
-    def list_users(self) -> Sequence[Number]:
-        return []
+def number(name: str = "n1", **fields: Any) -> dict[str, Any]:
+    return {"id": name, "number": LINE if name == "n1" else f"+91803100000{name[1:]}", "provider": "ringg"} | fields
 
 
-def levels(callers: Callers, *numbers: Number, country_codes: Sequence[str] = ("+91",)) -> dict[str, str]:
-    return {found.check: found.level for found in judge_callers(Workspace(numbers), callers, country_codes)}
+@contextmanager
+def workspace(
+    *numbers: dict[str, Any],
+    users: Sequence[str] = (),
+    agent: dict[str, Any] | None = None,
+    listed: Sequence[dict[str, Any]] = (),
+) -> Iterator[RinggClient]:
+    """A client of a platform that has these numbers, members and agents."""
+
+    def answer(asked: Asked) -> Answer:
+        at_start = dict(asked.query).get("offset") == "0"
+        if asked.path.endswith("/workspace/numbers"):
+            return Answer(body={"workspace_numbers": list(numbers) if at_start else []})
+        if asked.path.endswith("/workspace/users"):
+            return Answer(body={"workspace_users": [{"id": user} for user in users] if at_start else []})
+        if asked.path.endswith("/agent/all"):
+            return Answer(body={"data": {"agents": list(listed) if at_start else []}})
+        return Answer(body={"agents": agent}) if agent else Answer(status=404, body={"message": "Agent not found"})
+
+    with ScriptedServer(script=answer) as server, RinggClient("key", server.base_url) as client:
+        yield client
+
+
+def levels(callers: Callers, *numbers: dict[str, Any], country_codes: Sequence[str] = ("+91",)) -> dict[str, str]:
+    with workspace(*numbers) as client:
+        return {found.check: found.level for found in judge_callers(client, callers, country_codes)}
 
 
 @pytest.mark.parametrize(
     ("members", "level"),
     [
-        ([], "error"),
-        ([Number(number_pool_id="another")], "error"),
-        ([Number(is_test_number=True)], "error"),
-        ([Number(is_spam=True), Number("n2", is_spam=True)], "warning"),
-        ([Number(is_spam=True), Number("n2")], "ok"),
+        ([number(number_pool_id="another")], "error"),
+        ([number(number_pool_id="pool", is_test_number=True)], "error"),
+        ([number(number_pool_id="pool", is_spam=True), number("n2", number_pool_id="pool", is_spam=True)], "warning"),
+        ([number(number_pool_id="pool", is_spam=True), number("n2", number_pool_id="pool")], "ok"),
+        # A platform that tells of no pool at all cannot be asked about one.
+        ([number()], "warning"),
     ],
 )
-def test_a_pool_needs_a_number_that_can_call(members: list[Number], level: str) -> None:
+def test_a_pool_needs_a_number_that_can_call(members: list[dict[str, Any]], level: str) -> None:
     assert levels(Callers(number_pool_id="pool"), *members) == {"number_pool": level}
 
 
-def test_a_number_may_be_named_by_its_spelling_and_only_once() -> None:
-    assert levels(Callers(["+918031000001"]), Number())["caller_numbers"] == "ok"
-    assert levels(Callers(["n1", "n1"]), Number())["caller_numbers"] == "error"
+@pytest.mark.parametrize(
+    ("wanted", "level"),
+    [([LINE], "ok"), (["n1"], "ok"), (["n1", "n1"], "error"), (["n1", LINE], "error"), (["n9"], "error")],
+)
+def test_a_number_may_be_named_by_its_id_or_its_spelling_and_only_once(wanted: list[str], level: str) -> None:
+    assert levels(Callers(wanted), number())["caller_numbers"] == level
 
 
 @pytest.mark.parametrize(
@@ -79,31 +93,107 @@ def test_a_number_may_be_named_by_its_spelling_and_only_once() -> None:
     ],
 )
 def test_only_twilio_numbers_call_abroad(provider: str | None, country_codes: list[str], level: str) -> None:
-    found = levels(Callers(["n1"]), Number(provider=provider), country_codes=country_codes)
+    found = levels(Callers(["n1"]), number(provider=provider), country_codes=country_codes)
     assert found["foreign_numbers"] == level
 
 
-@dataclass(frozen=True)
-class Agent:
-    variables: frozenset[str] | None
-    id: str = "agent"
-    agent_type: str | None = "outbound"
-    is_outbound: bool = True
+CALLERS_THAT_FAIL = [
+    (Callers(["n1", "n7", "n8"]), "from_numbers", "entries 2, 3"),
+    (Callers(["n1", LINE]), "from_numbers", "named twice"),
+    (Callers(["n2"]), "from_numbers", "test numbers cannot place"),
+    (Callers(["n1"], number_pool_id="pool"), "from_numbers", "exactly one"),
+    (Callers(), "from_numbers", "exactly one"),
+    (Callers(number_pool_id="empty"), "number_pool_id", "nobody could be called"),
+    (Callers(["n1"], email_completion_user_ids=["u1", "u2"]), "email_completion_user_ids", "not members .*: u2"),
+]
+
+
+@pytest.mark.parametrize(("callers", "field", "words"), CALLERS_THAT_FAIL)
+def test_what_the_preflight_calls_an_error_is_refused_before_a_start(callers: Callers, field: str, words: str) -> None:
+    numbers = [number(number_pool_id="pool"), number("n2", is_test_number=True)]
+    with workspace(*numbers, users=["u1"]) as client:
+        with pytest.raises(InvalidRequest, match=f"^{field}: .*{words}") as caught:
+            check_callers(client, callers, ["+91"])
+        assert caught.value.field == field
+        assert "error" in {found.level for found in judge_callers(client, callers, ["+91"])}
+
+
+def test_what_the_preflight_warns_of_is_logged_before_a_start(caplog: pytest.LogCaptureFixture) -> None:
+    with workspace(number(is_spam=True), users=["u1"]) as client, caplog.at_level(logging.WARNING):
+        check_callers(client, Callers([LINE], email_completion_user_ids=["u1"]), ["+1"])
+    assert ["flagged as spam" in text or "Twilio" in text for text in caplog.messages] == [True, True]
+    assert LINE not in caplog.text
+
+
+def versions(*archived: bool) -> list[dict[str, Any]]:
+    return [{"version_id": f"v{place}", "is_archived": each} for place, each in enumerate(archived)]
+
+
+OUTBOUND = {"id": "agent", "agent_type": "outbound", "agent_config": {"custom_variables": ["callee_name"]}}
+
+
+@pytest.mark.parametrize(
+    ("agent", "listed", "words"),
+    [
+        (None, [], "no agent agent"),
+        (OUTBOUND | {"agent_type": "inbound"}, [], "needs an outbound one"),
+        (OUTBOUND | {"agent_type": None}, [], "needs an outbound one"),
+        (OUTBOUND | {"is_archived": True}, [], "is archived"),
+        # Only the list of agents is known to say so.
+        (OUTBOUND, [OUTBOUND | {"is_archived": True}], "is archived"),
+        (
+            OUTBOUND,
+            [
+                OUTBOUND
+                | {"versions": [{"version_id": "v1", "is_archived": True}, {"version_id": "v2", "is_archived": True}]}
+            ],
+            "is archived",
+        ),
+    ],
+)
+def test_an_agent_that_cannot_call_is_refused(agent: Any, listed: list[dict[str, Any]], words: str) -> None:
+    with workspace(agent=agent, listed=listed) as client:
+        with pytest.raises(InvalidRequest, match=f"^agent_id: .*{words}") as caught:
+            check_agent(client, "agent")
+        assert caught.value.field == "agent_id"
+        finding, found = judge_agent(client, "agent")
+        assert (finding.level, found) == ("error", None)
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        [],
+        [OUTBOUND | {"is_archived": False}, OUTBOUND | {"id": "other", "is_archived": True}],
+        [
+            OUTBOUND
+            | {"versions": [{"version_id": "v1", "is_archived": True}, {"version_id": "v2", "is_archived": False}]}
+        ],
+    ],
+)
+def test_an_agent_that_is_in_use_passes(listed: list[dict[str, Any]]) -> None:
+    with workspace(agent=OUTBOUND, listed=listed) as client:
+        assert check_agent(client, "agent").id == "agent"
 
 
 @pytest.mark.parametrize(
     ("variables", "mapped", "level"),
     [
-        (frozenset({"city"}), ["callee_name", "mobile_number", "city"], "ok"),
-        (frozenset({"city"}), ["callee_name", "mobile_number"], "error"),
-        (frozenset(), ["callee_name", "mobile_number", "town"], "warning"),
+        (["city"], ["callee_name", "mobile_number", "city"], "ok"),
+        (["city"], ["callee_name", "mobile_number"], "error"),
+        ([], ["callee_name", "mobile_number", "town"], "warning"),
         (None, ["callee_name", "mobile_number"], "error"),
     ],
 )
-def test_variables_are_all_mapped_and_none_in_vain(
-    variables: frozenset[str] | None, mapped: list[str], level: str
-) -> None:
-    assert judge_variables(Agent(variables), dict.fromkeys(mapped, "column")).level == level
+def test_variables_are_all_mapped_and_none_in_vain(variables: list[str] | None, mapped: list[str], level: str) -> None:
+    body = OUTBOUND | {"agent_config": {} if variables is None else {"custom_variables": variables}}
+    columns = dict.fromkeys(mapped, "column")
+    with workspace(agent=body) as client:
+        agent = client.get_agent("agent")
+    assert judge_variables(agent, columns).level == level
+    if level == "error":
+        with pytest.raises(InvalidRequest, match=r"^variables_map: "):
+            check_variables(agent, columns)
 
 
 @pytest.mark.parametrize("state", ListState)
@@ -131,38 +221,6 @@ def test_an_ambiguous_list_is_what_the_listing_and_its_calls_prove(
     assert Evidence(listed, has_calls).state is state
 
 
-def estimate(basis: str, sufficient: bool | None, spendable: str | None) -> CostEstimate:
-    left = None if spendable is None else Decimal(spendable)
-    return CostEstimate(sufficient, basis, None, None, "", left)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("cost", "told", "unpaid", "level"),
-    [
-        (estimate("history", True, "9"), None, 0, "ok"),
-        (estimate("history", False, "9"), True, 0, "error"),
-        # Credits that cannot be read are never "go ahead".
-        (estimate("history", None, None), None, 0, "error"),
-        (estimate("none", None, "9"), None, 0, "warning"),
-        (estimate("none", None, None), None, 0, "warning"),
-        (estimate("none", None, "0"), None, 0, "error"),
-        (estimate("none", None, "0"), True, 0, "ok"),
-        (estimate("history", True, "9"), False, 0, "error"),
-        (estimate("history", True, "9"), True, 1, "error"),
-    ],
-)
-def test_credits_are_enough_when_nobody_says_otherwise(
-    cost: CostEstimate, told: bool | None, unpaid: int, level: str
-) -> None:
-    assert judge_credits(cost, told_sufficient=told, unpaid_lists=unpaid).level == level
-
-
-@pytest.mark.parametrize(("must_fit", "level"), [(False, "warning"), (True, "error")])
-def test_retries_that_do_not_fit_are_a_warning_or_an_error(must_fit: bool, level: str) -> None:
-    assert judge_retries(RetryFit(False, 3, 1, None, "Only 1 fits."), must_fit=must_fit).level == level
-    assert judge_retries(RetryFit(True, 3, 3, None), must_fit=must_fit).level == "ok"
-
-
 @pytest.mark.parametrize(
     ("rows", "allowance", "accepted", "large", "level"),
     [
@@ -178,43 +236,6 @@ def test_retries_that_do_not_fit_are_a_warning_or_an_error(must_fit: bool, level
 )
 def test_the_row_allowance(rows: int | None, allowance: int | None, accepted: bool, large: bool, level: str) -> None:
     assert judge_rows(rows, allowance=allowance, accepted=accepted, large=large).level == level
-
-
-def finding(check: Check, level: Level, message: str) -> Finding:
-    return Finding(check, level, message)
-
-
-def test_findings_of_several_lists_become_one_line_with_the_worst_level() -> None:
-    report = PreflightReport(
-        [
-            finding(Check.RETRIES, Level.OK, "Fine."),
-            finding(Check.AGENT, Level.OK, "There."),
-            finding(Check.RETRIES, Level.WARNING, "Tight."),
-            finding(Check.RETRIES, Level.WARNING, "Tight."),
-            finding(Check.RETRIES, Level.ERROR, "No | way."),
-        ],
-        lists=4,
-        rows=None,
-    )
-    assert report.level is Level.ERROR
-    assert report.counts == {"ok": 1, "warning": 0, "error": 1}
-    assert [found.check for found in report.checks] == [Check.AGENT, Check.RETRIES]
-    assert report.checks[1].message == "Tight. (2 of 4 lists) No | way. (1 of 4 lists)"
-    assert report.failing(Level.WARNING) == report.failing(Level.ERROR) == [report.checks[1]]
-    lines = report.as_markdown().splitlines()
-    assert "an unknown number of contacts on 4 lists" in lines[0]
-    # What is wrong comes first, and a bar in a message does not break the table.
-    assert lines[4] == r"| ❌ | `retries` | Tight. (2 of 4 lists) No \| way. (1 of 4 lists) |"
-
-
-def test_a_report_without_a_finding_is_fine() -> None:
-    assert PreflightReport([], lists=0, rows=0).as_dict() == {
-        "level": "ok",
-        "counts": {"ok": 0, "warning": 0, "error": 0},
-        "lists": 0,
-        "rows": 0,
-        "checks": [],
-    }
 
 
 @pytest.mark.parametrize(
@@ -234,6 +255,6 @@ def test_what_a_key_may_not_read_is_named_with_the_parameter_that_needs_it(calle
     with (
         ScriptedServer(script=answer) as server,
         RinggClient("key", server.base_url) as client,
-        pytest.raises(PermissionDenied, match=rf"^{parameter}: the workspace's .* cannot be read\. GET /workspace/"),
+        pytest.raises(PermissionDenied, match=rf"^{parameter}: the .* cannot be read\. GET /workspace/"),
     ):
         list(judge_callers(client, callers, ["+91"]))

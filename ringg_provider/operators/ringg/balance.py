@@ -11,8 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, AirflowTas
 
 from ringg_provider.api.arguments import Seconds
 from ringg_provider.api.errors import explained
-from ringg_provider.api.response_model import to_decimal
-from ringg_provider.exceptions import InsufficientBalance, InvalidRequest
+from ringg_provider.exceptions import InsufficientBalance
 from ringg_provider.history.costs import average_cost
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_engine
@@ -180,8 +179,8 @@ def shortfall_of(bulk_list_id: str, balance: Balance) -> InsufficientBalance:
 def expected_cost(
     client: RinggClient,
     *,
-    rows: Sequence[tuple[str, int | str | None]],
-    credits_per_call: Decimal | float | str | None,
+    rows: Sequence[tuple[str, int | None]],
+    credits_per_call: Decimal | None,
     sql_conn_id: str | None,
     history_table: str,
 ) -> CostEstimate:
@@ -190,18 +189,16 @@ def expected_cost(
     :param rows: for each list its agent, and its contacts, or None when they are not known.
     :param credits_per_call: as the user states it; otherwise the agents' averages in ``history_table`` count, the
         dearest for all.
-    :raises InvalidRequest: a number of rows, or ``credits_per_call``, is not a number of at least 0.
     """
-    stated = None if credits_per_call is None else _number("credits_per_call", credits_per_call)
     with explained("credits_per_call: the workspace's credits, which the cost is compared with, cannot be read"):
         spendable = client.get_workspace().spendable_credits
-    contacts = [None if count is None else whole_number("rows", count) for _, count in rows]
+    contacts = [count for _, count in rows]
     if None in contacts:
         return CostEstimate(
             None, "none", None, None, "The cost cannot be estimated: give the number of rows.", spendable
         )
     average = None
-    if stated is None and sql_conn_id:
+    if credits_per_call is None and sql_conn_id:
         with sql_engine(sql_conn_id) as engine:
             found = [average_cost(engine, history_table, agent) for agent in dict.fromkeys(agent for agent, _ in rows)]
         known = [cost for cost in found if cost is not None]
@@ -209,18 +206,6 @@ def expected_cost(
     return estimate_cost(
         sum(count or 0 for count in contacts),
         spendable_credits=spendable,
-        credits_per_call=stated,
+        credits_per_call=credits_per_call,
         average_credits=average,
     )
-
-
-def whole_number(field: str, value: Any) -> int:
-    """A count that a template may have rendered as text."""
-    return int(_number(field, value))
-
-
-def _number(field: str, value: Any) -> Decimal:
-    number = to_decimal(value)
-    if number is None or number < 0:
-        raise InvalidRequest(f"{field}: must be a number of at least 0.", field=field)
-    return number

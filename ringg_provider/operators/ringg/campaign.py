@@ -147,9 +147,8 @@ class RinggStartOperator(RinggCampaignOperator, LaunchOperator):
     def check(self, context: Context, start: RinggStart) -> None:
         """The last checks before a start, of what the platform would only find wrong, or not mind, after it."""
         self._check_times(context, start)
-        check_callers(self.hook.client, start.callers.from_numbers, start.callers.email_completion_user_ids)
-        if start.flow == "large":
-            check_agent(self.hook.client, start.agent_id)
+        check_callers(self.hook.client, start.callers, start.country_codes)
+        check_agent(self.hook.client, start.agent_id)
         has_price = self.credits_per_call is not None or self.sql_conn_id is not None
         # The platform has compared a large list with the credits itself, by prices that it knows better.
         if start.flow == "standard" or (start.rows is not None and has_price):

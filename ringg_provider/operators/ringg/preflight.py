@@ -23,24 +23,24 @@ from ringg_provider.preflight.estimates import (
     check_retries,
     estimate_feasibility,
     expected_attempts,
+    judge_credits,
+    judge_feasibility,
+    judge_retries,
 )
 from ringg_provider.preflight.report import Check, Finding, Level, PreflightReport
 from ringg_provider.ringg.campaigns import RinggLaunchTarget
 from ringg_provider.ringg.client import RinggClient
+from ringg_provider.ringg.hours_check import judge_hours
 from ringg_provider.ringg.limits import Flow
 from ringg_provider.ringg.preflight import (
     judge_agent,
     judge_callers,
-    judge_credits,
-    judge_feasibility,
-    judge_hours,
     judge_list_state,
-    judge_retries,
     judge_rows,
     judge_staleness,
     judge_variables,
 )
-from ringg_provider.ringg.requests import CallConfig
+from ringg_provider.ringg.requests import CallConfig, CallRetryConfig
 from ringg_provider.ringg.timing import (
     as_call_config,
     planned_time,
@@ -221,9 +221,10 @@ class RinggPreflightOperator(RinggCampaignOperator, TimelyOperator):
             one.country_code,
             no_rule=self.no_rule,
             blackout_dates=self.blackout_dates,
-            calls_per_contact=one.retry_count + 1,
+            calls_per_contact=one.retries.retry_count + 1,
         )
-        yield judge_retries(check_retries(spans, one.retry_config), must_fit=self.retries_must_fit)
+        fit = check_retries(spans, one.retries.retry_count, one.retries.longest_wait)
+        yield judge_retries(fit, must_fit=self.retries_must_fit)
 
     def _judge_credits(self, lists: Sequence[_List], states: Sequence[ListState]) -> Finding:
         return judge_credits(
@@ -240,7 +241,7 @@ class RinggPreflightOperator(RinggCampaignOperator, TimelyOperator):
             )
         return estimate_feasibility(
             loads,
-            attempts=max(expected_attempts(one.retry_count, self.answer_rate) for one in lists),
+            attempts=max(expected_attempts(one.retries.retry_count, self.answer_rate) for one in lists),
             average_seconds=self.average_seconds,
             concurrent_lines=self.concurrent_lines,
             now=now,
@@ -302,13 +303,8 @@ class _List:
         )
 
     @property
-    def retry_config(self) -> dict[str, Any] | None:
-        retries = self.call_config.call_retry_config
-        return None if retries is None else retries.model_dump(exclude_none=True)
-
-    @property
-    def retry_count(self) -> int:
-        return int((self.retry_config or {}).get("retry_count") or 0)
+    def retries(self) -> CallRetryConfig:
+        return self.call_config.call_retry_config or CallRetryConfig()
 
     def planned_start(self) -> datetime | None:
         try:
