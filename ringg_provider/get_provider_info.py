@@ -34,9 +34,12 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": _RINGG,
-                # All of them are imported from ringg_provider.operators.ringg.
+                # What a DAG uses is imported from ringg_provider.operators.ringg; the others hold base classes.
                 "python-modules": [
+                    "ringg_provider.operators.launching",
+                    "ringg_provider.operators.timely",
                     "ringg_provider.operators.ringg.balance",
+                    "ringg_provider.operators.ringg.campaign",
                     "ringg_provider.operators.ringg.events",
                     "ringg_provider.operators.ringg.launch",
                     "ringg_provider.operators.ringg.preflight",
@@ -48,18 +51,36 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": _SMARTALEX, "python-modules": ["ringg_provider.operators.smartalex"]},
         ],
         "sensors": [
-            {"integration-name": _RINGG, "python-modules": ["ringg_provider.sensors.ringg"]},
+            {
+                "integration-name": _RINGG,
+                "python-modules": ["ringg_provider.sensors.ringg", "ringg_provider.sensors.waiting"],
+            },
             {"integration-name": _SMARTALEX, "python-modules": ["ringg_provider.sensors.smartalex"]},
         ],
         "hooks": [
-            {"integration-name": _RINGG, "python-modules": ["ringg_provider.hooks.ringg"]},
+            {
+                "integration-name": _RINGG,
+                "python-modules": ["ringg_provider.hooks.platform", "ringg_provider.hooks.ringg"],
+            },
             {"integration-name": _SMARTALEX, "python-modules": ["ringg_provider.hooks.smartalex"]},
         ],
         "triggers": [
-            {"integration-name": _RINGG, "python-modules": ["ringg_provider.triggers.ringg"]},
+            {
+                "integration-name": _RINGG,
+                "python-modules": [
+                    "ringg_provider.triggers.campaign",
+                    "ringg_provider.triggers.ringg",
+                    "ringg_provider.triggers.waiting",
+                ],
+            },
             {"integration-name": _SMARTALEX, "python-modules": ["ringg_provider.triggers.smartalex"]},
         ],
         "transfers": [
+            {
+                "source-integration-name": "Common SQL",
+                "target-integration-name": _RINGG,
+                "python-module": "ringg_provider.transfers.sql_to_lists",
+            },
             {
                 "source-integration-name": "Common SQL",
                 "target-integration-name": _RINGG,

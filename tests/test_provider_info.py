@@ -18,7 +18,7 @@ from airflow.providers_manager import ProvidersManager
 
 from ringg_provider import __version__
 from ringg_provider.get_provider_info import get_provider_info
-from tests.support.provided import offered
+from tests.support.provided import public_classes
 
 INFO = get_provider_info()
 AIRFLOW = Path(airflow.__path__[0])
@@ -75,8 +75,12 @@ def test_reading_the_provider_info_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("kind", ["hooks", "operators", "sensors", "triggers", "transfers"])
-def test_every_module_that_offers_something_is_listed_and_every_listed_one_offers_something(kind: str) -> None:
-    assert listed_modules(kind) == {found.__module__ for found in offered(kind)}
+def test_every_module_with_a_public_class_is_listed_and_no_other(kind: str) -> None:
+    assert listed_modules(kind) == {found.__module__ for found in public_classes(kind)}
+
+
+def test_every_link_is_listed_and_no_other() -> None:
+    assert set(INFO["extra-links"]) == {f"{found.__module__}.{found.__name__}" for found in public_classes("links")}
 
 
 def test_every_named_integration_is_one_that_somebody_declares() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, partial
@@ -12,6 +13,7 @@ import pendulum
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from ringg_provider.api.arguments import Count, DialPrefix, Parameters
+from ringg_provider.contacts.cells import is_sendable
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.contacts.reasons import Rejection
 from ringg_provider.exceptions import CampaignNotActive, InvalidRequest, PermanentError, WrongState
@@ -20,6 +22,7 @@ from ringg_provider.hooks.sql import sql_connection
 from ringg_provider.hours.schedule import Time, read_time
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.progress import Progress
+from ringg_provider.numbers.sets import NumberSet
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.launching import LaunchOperator
 from ringg_provider.operators.private import Private
@@ -186,7 +189,7 @@ class SmartAlexAddContactsOperator(_SmartAlexOperator):
                     f"Campaign {self.campaign_id} is {campaign.status} with {campaign.contacts or 'no'} contacts:"
                     " people are only added to an empty draft, so that nobody is on it twice. Create a new one."
                 )
-            added = client.add_contacts(self.campaign_id, people, per_request=self.contacts_per_request)
+            added = client.add_contacts(self.campaign_id, people, per_request=self.contacts_per_request, distinct=True)
             self.log.info("Campaign %s: %d contacts were added.", self.campaign_id, added)
             return added
 
@@ -201,16 +204,21 @@ class SmartAlexAddContactsOperator(_SmartAlexOperator):
         if "phone" not in rows.columns:
             raise InvalidRequest("sql: the query returns no column 'phone'.", field="sql")
         cleaner = PhoneCleaner(self.country_code)
-        people, left_out = [], 0
+        people: list[NewContact] = []
+        numbers, left_out = NumberSet(), Counter[str]()
         for row in (dict(zip(rows.columns, row, strict=True)) for batch in rows.batches for row in batch):
             number = cleaner.clean(row["phone"])
-            if isinstance(number, Rejection):
-                left_out += 1
-                continue
             texts = {name: str(row.get(name) or "").strip() or None for name in CONTACT_FIELDS}
-            people.append(NewContact(phone=f"+{number}", **texts))
-        if left_out:
-            self.log.warning("%d rows have no usable telephone number and are left out.", left_out)
+            if isinstance(number, Rejection):
+                left_out["have no usable telephone number"] += 1
+            elif not all(is_sendable(text) for text in texts.values() if text):
+                left_out["have a control character in a text"] += 1
+            elif numbers.add_new([number]):
+                left_out["have the number of a row above, perhaps in another spelling"] += 1
+            else:
+                people.append(NewContact(phone=f"+{number}", **texts))
+        for why, rows_like_it in left_out.items():
+            self.log.warning("%d rows %s and are left out.", rows_like_it, why)
         if not people:
             self.log.warning("The query has nobody to add.")
         return people

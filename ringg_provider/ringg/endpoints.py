@@ -6,6 +6,7 @@ Sending is left to the clients.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from ringg_provider.api.response_model import ResponseModel, read_list
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.ringg.csv_check import check_file
 from ringg_provider.ringg.errors import refusal
-from ringg_provider.ringg.limits import EARLIEST_CALL, LATEST_CALL, MAX_CALLS_PER_PAGE
+from ringg_provider.ringg.limits import EARLIEST_CALL, LATEST_CALL, MAX_CALLS_PER_PAGE, MAX_SUBSCRIPTIONS_PER_EVENT
 from ringg_provider.ringg.requests import (
     AnalyticsQuery,
     CallQuery,
@@ -84,8 +85,21 @@ def agent(agent_id: str) -> Endpoint[Agent]:
 def event_subscriptions(subscriptions: EventSubscriptions, kept: Sequence[Mapping[str, Any]] = ()) -> Endpoint[None]:
     # The whole list is replaced, so that sending it twice is the same as once.
     body = {"operation": "edit_event_subscriptions", **subscriptions.wire()}
-    body["event_subscriptions"] = [*kept, *body["event_subscriptions"]]
+    ours = body["event_subscriptions"]
+    body["event_subscriptions"] = [*kept, *ours]
+    counts = Counter(event for each in body["event_subscriptions"] for event in set(_events(each)))
+    if full := sorted(event for each in ours for event in _events(each) if counts[event] > MAX_SUBSCRIPTIONS_PER_EVENT):
+        raise InvalidRequest(
+            f"event_subscriptions: an agent may have {MAX_SUBSCRIPTIONS_PER_EVENT} for each event, and with those that"
+            f" stay there would be {counts[full[0]]} for {full[0]}.",
+            field="event_subscriptions",
+        )
     return Endpoint(Request("PATCH", "/agent/v1", json=body, repeatable=True), _nothing)
+
+
+def _events(subscription: Mapping[str, Any]) -> list[str]:
+    events = subscription.get("event_type")
+    return [str(event) for event in events] if isinstance(events, list) else [str(events)]
 
 
 def _nothing(response: Response) -> None:

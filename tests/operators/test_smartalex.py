@@ -109,6 +109,28 @@ def test_contacts_are_cleaned_and_never_added_to_a_draft_that_has_some(sandbox: 
     assert next(row["contacts"] for row in sandbox.state()["campaigns"]) == 3
 
 
+def test_one_number_in_three_spellings_is_added_once_and_the_log_says_so(
+    sandbox: Sandbox, sqlite_warehouse: Warehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sqlite_warehouse.execute("CREATE TABLE people (phone text, first_name text)")
+    people = [
+        ("98100 00001", "Ann"),
+        ("+91-98100-00001", "Anna"),
+        ("09810000001", "A."),
+        ("9810000002", "B\x1b"),
+        ("x", ""),
+    ]
+    rows = [{"phone": number, "name": name} for number, name in people]
+    sqlite_warehouse.execute("INSERT INTO people VALUES (:phone, :name)", rows)
+    assert add(create()).execute(context()) == 1
+    said = capsys.readouterr().out
+    assert next(row["contacts"] for row in sandbox.state()["campaigns"]) == 1
+    assert "2 rows have the number of a row above" in said
+    assert "1 rows have a control character" in said
+    assert "1 rows have no usable telephone number" in said
+    assert "98100" not in said
+
+
 def test_a_draft_is_started_once_and_adopted_ever_after(sandbox: Sandbox, draft: str) -> None:
     assert start(draft).execute(context()) == draft
     assert start(draft, wait_for_completion=True).execute(context()) == draft

@@ -7,7 +7,7 @@ import inspect
 import pkgutil
 from collections.abc import Iterator
 
-from airflow.providers.common.compat.sdk import BaseHook, BaseOperator
+from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, BaseOperatorLink
 from airflow.triggers.base import BaseTrigger
 
 import ringg_provider
@@ -19,11 +19,12 @@ KINDS: dict[str, type] = {
     "sensors": BaseOperator,
     "triggers": BaseTrigger,
     "transfers": BaseOperator,
+    "links": BaseOperatorLink,
 }
 
 
-def offered(kind: str) -> Iterator[type]:
-    """Every public concrete class of a kind, where it is defined."""
+def public_classes(kind: str) -> Iterator[type]:
+    """Every public class of a kind, base classes among them, where it is defined."""
     package = importlib.import_module(f"{ringg_provider.__name__}.{kind}")
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         for name, found in vars(importlib.import_module(module.name)).items():
@@ -32,9 +33,13 @@ def offered(kind: str) -> Iterator[type]:
                 and issubclass(found, KINDS[kind])
                 and found.__module__ == module.name
                 and not name.startswith("_")
-                and not inspect.isabstract(found)
             ):
                 yield found
+
+
+def offered(kind: str) -> Iterator[type]:
+    """Every public concrete class of a kind, where it is defined."""
+    return (found for found in public_classes(kind) if not inspect.isabstract(found))
 
 
 def offered_operators() -> list[type]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
@@ -14,8 +15,10 @@ from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hours.schedule import Time
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.files import local_copy
+from ringg_provider.preflight.report import Level
 from ringg_provider.ringg.csv_check import inspect_csv
-from ringg_provider.ringg.preflight import check_agent, check_variables
+from ringg_provider.ringg.limits import Flow
+from ringg_provider.ringg.preflight import check_agent, check_variables, judge_rows
 from ringg_provider.ringg.requests import CallConfig, CampaignSpec
 from ringg_provider.ringg.timing import as_call_config, schedule_of
 
@@ -38,6 +41,7 @@ class _RinggUploadOperator(BaseOperator):
         "campaign_end_time",
     )
     ui_color = "#e8e4f8"
+    flow: ClassVar[Flow]
 
     def __init__(
         self,
@@ -77,6 +81,9 @@ class _RinggUploadOperator(BaseOperator):
             spec = self._spec()
             report = inspect_csv(csv, spec.variables_map, spec.country_code, spec.remove_invalid_rows)
             check_variables(check_agent(hook.client, spec.agent_id), spec.variables_map)
+            allowance = judge_rows(report.rows, allowance=None, accepted=False, large=self.flow == "large")
+            if allowance.level is not Level.OK:
+                self.log.warning("%s", allowance.message)
             with quoting_no_cell(csv):
                 list_id, counts = self.upload(hook, spec, csv)
         summary = {"rows": report.rows, "valid_rows": report.valid_rows, "invalid_rows": report.invalid_rows} | counts
@@ -84,9 +91,9 @@ class _RinggUploadOperator(BaseOperator):
         self.log.info("List %s was uploaded: %s.", list_id, summary)
         return list_id
 
+    @abstractmethod
     def upload(self, hook: RinggHook, spec: CampaignSpec, csv: Path) -> tuple[str, dict[str, int]]:
         """Send the file; returns the list's id and what the platform counted."""
-        raise NotImplementedError
 
     def _spec(self) -> CampaignSpec:
         call_config = as_call_config(self.call_config)
@@ -127,6 +134,8 @@ class RinggSaveCampaignOperator(_RinggUploadOperator):
     :param ringg_conn_id: the connection. Default ``ringg_default``.
     """
 
+    flow = "standard"
+
     def upload(self, hook: RinggHook, spec: CampaignSpec, csv: Path) -> tuple[str, dict[str, int]]:
         """``POST /campaign/save``."""
         saved = hook.client.save_campaign(spec, csv)
@@ -145,6 +154,8 @@ class RinggUploadCsvOperator(_RinggUploadOperator):
     :class:`RinggSaveCampaignOperator` takes and returns the ``bulk_list_id``. Wait for the check with
     ``RinggUploadStatusSensor``.
     """
+
+    flow = "large"
 
     def upload(self, hook: RinggHook, spec: CampaignSpec, csv: Path) -> tuple[str, dict[str, int]]:
         """``POST /campaign/upload-csv``."""

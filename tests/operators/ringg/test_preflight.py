@@ -17,7 +17,7 @@ from ringg_provider.preflight.report import Check
 from tests.operators.campaigns import AGENT, CALL_CONFIG, COMMON, LINE, NOON, refused
 from tests.support.tasks import context
 
-DOCS = Path(__file__).parents[2] / "docs" / "preflight.md"
+DOCS = Path(__file__).parents[3] / "docs" / "preflight.md"
 NUMBERS = "aaaaaaaa-0000-4000-8000-00000000000"
 NOBODY = "99999999-9999-4999-8999-999999999999"
 WELL: dict[str, Any] = {

@@ -123,6 +123,27 @@ def test_ours_is_written_again_when_somebody_bent_it(monkeypatch: pytest.MonkeyP
         assert server.asked[-1].json["event_subscriptions"] == [{**OURS, "method_type": "POST"}]
 
 
+def test_more_than_four_for_one_event_are_refused_with_those_that_stay_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    others = [
+        {"event_type": events, "callback_url": f"https://crm.example.com/{place}"}
+        for place, events in enumerate(["all_processing_completed", ["call_completed", "all_processing_completed"]] * 2)
+    ]
+    _, server = serve(*others)
+    with server:
+        connect(monkeypatch, server)
+        with pytest.raises(AirflowFailException, match="there would be 5 for all_processing_completed"):
+            execute()
+        assert [asked.method for asked in server.asked] == ["GET"]
+        # What others have too much of is not ours to refuse.
+        assert execute(subscriptions=[{**OURS, "event_type": ["call_started"]}])["changed"]
+    _, server = serve(*others[1:])
+    with server:
+        connect(monkeypatch, server)
+        assert execute() == {"subscriptions": 4, "kept": 3, "changed": True}
+
+
 def serve(*subscriptions: dict[str, Any]) -> tuple[list[dict[str, Any]], ScriptedServer]:
     """A platform whose agent has these subscriptions; the list can be changed."""
     present = list(subscriptions)
