@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import json
 import pkgutil
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from airflow.providers.common.compat.sdk import BaseOperator
 
 import ringg_provider
 from ringg_provider import exceptions
 from ringg_provider.exceptions import PermanentError, RinggProviderError, TransientError
-from ringg_provider.get_provider_info import get_provider_info
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.smartalex import SmartAlexHook
 from ringg_provider.warehouse import create_ringg_tables
 from tests.support.dags import DagRunner
 from tests.support.databases import Warehouse
+from tests.support.provided import offered_operators
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -70,21 +67,9 @@ def _subclasses(kind: type[Exception]) -> set[type[Exception]]:
 
 def test_every_operator_sensor_and_transfer_is_named_in_the_documentation() -> None:
     text = "\n".join(page.read_text() for page in PAGES)
-    public = set(_public_tasks())
+    public = {operator.__name__ for operator in offered_operators()}
     assert len(public) > 15
     assert {name for name in public if not re.search(rf"\b{name}\b", text)} == set()
-
-
-def _public_tasks() -> Iterator[str]:
-    """The names of the task classes in the modules that Airflow is told of."""
-    info = get_provider_info()
-    modules = [
-        module for kind in ("operators", "sensors") for entry in info[kind] for module in entry["python-modules"]
-    ]
-    for module in (*modules, *(entry["python-module"] for entry in info["transfers"])):
-        for name, kind in inspect.getmembers(importlib.import_module(module), inspect.isclass):
-            if kind.__module__ == module and issubclass(kind, BaseOperator) and not name.startswith("_"):
-                yield name
 
 
 def test_the_connections_in_the_documentation_can_be_used_as_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:
