@@ -36,7 +36,6 @@ from sqlalchemy.exc import IntegrityError
 from ringg_provider.exceptions import (
     InvalidRequest,
     LaunchedByAnotherRun,
-    LaunchOutcomeUnknown,
     ReplacedByAnotherRun,
     RinggProviderError,
     WrongState,
@@ -143,7 +142,7 @@ class LaunchLedger:
         :param launcher: the task that uploaded them. Default: not known.
         :return: the set that stands now: ``items``, or the stored one when it was started meanwhile.
         :raises InvalidRequest: ``launch_key`` is empty or too long, or a list is in the set twice.
-        :raises LaunchOutcomeUnknown: other runs kept replacing the set at the same moment.
+        :raises ReplacedByAnotherRun: other runs kept replacing the set at the same moment.
         """
         _check_key(launch_key)
         if len({item.list_id for item in items}) < len(items):
@@ -159,9 +158,9 @@ class LaunchLedger:
             stored = self.started_set(launch_key)
             if stored is not None:
                 return stored
-        raise LaunchOutcomeUnknown(
-            f"The set of launch key {launch_key!r} is being replaced by other runs at the same time; let one of them "
-            "finish. Nothing was started by this task."
+        raise ReplacedByAnotherRun(
+            f"The set of launch key {launch_key!r} is being replaced by other runs at the same moment; nothing was "
+            "started by this task. Trying again finds what they launched."
         )
 
     def _replace(self, launch_key: str, items: Sequence[LaunchItem], launcher: Launcher | None) -> bool:
