@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
-
-from airflow.triggers.base import TriggerEvent
 
 from ringg_provider.launch.progress import Progress, ProgressReporter
 from ringg_provider.triggers.events import EventStatus, WaitEvent
 from ringg_provider.triggers.poller import Source, sightings
 from ringg_provider.triggers.stopping import stop_if_marked_failed, undisturbed
-from ringg_provider.triggers.tasks import ON_KILL_BY_AIRFLOW
 from ringg_provider.triggers.waiting import WaitingTrigger
 
 #: Seconds that a trigger which starts after its deadline still gives the platform to say how it ended.
@@ -25,7 +21,7 @@ class CampaignTrigger(WaitingTrigger):
     """Wait for a campaign to end: base of the platforms' triggers.
 
     Fires one event ``{"status", "id", "message"}``; status is ``completed``, ``failed``, ``terminated``, ``timeout``,
-    ``execution_timeout`` or ``error``.
+    ``execution_timeout``, ``error`` or ``unreadable``.
 
     :param campaign_id: the campaign.
     :param poll_interval: seconds between two looks; all triggers of a workspace share one listing. Default 60.
@@ -62,16 +58,6 @@ class CampaignTrigger(WaitingTrigger):
         """The class path and plain JSON arguments."""
         path, arguments = super().serialize()
         return path, {**arguments, "cancel_on_kill": self.cancel_on_kill}
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Follow the campaign through the workspace's shared poller until it has ended or a deadline is over."""
-        try:
-            async for event in super().run():
-                yield event
-        except asyncio.CancelledError:
-            if not ON_KILL_BY_AIRFLOW:
-                await self.on_kill()
-            raise
 
     async def wait(self, client: Any) -> WaitEvent:
         """Watch the campaign; its state comes before the deadlines, because a trigger may start after them."""

@@ -96,7 +96,7 @@ class RinggUploadStatusTrigger(_ListTrigger):
     """Wait until the platform has checked an uploaded list.
 
     Fires one event ``{"status", "id", "message"}``; status is ``settled`` (ready, or past it, or failed: the task
-    reads which), ``timeout``, ``execution_timeout`` or ``error``.
+    reads which), ``timeout``, ``execution_timeout``, ``error`` or ``unreadable``.
 
     :param ringg_conn_id: the connection.
     :param bulk_list_id: the list.
@@ -116,8 +116,8 @@ class RinggUploadStatusTrigger(_ListTrigger):
 class RinggBalanceTrigger(_ListTrigger):
     """Wait until a list is no longer short of credits.
 
-    Fires one event ``{"status", "id", "message"}``; status is ``changed``, ``timeout``, ``execution_timeout`` or
-    ``error``. The task asks again before it believes anything.
+    Fires one event ``{"status", "id", "message"}``; status is ``changed``, ``timeout``, ``execution_timeout``,
+    ``error`` or ``unreadable``. The task asks again before it believes anything.
 
     :param ringg_conn_id: the connection.
     :param bulk_list_id: the list.

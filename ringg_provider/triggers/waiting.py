@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from abc import abstractmethod
@@ -16,6 +17,7 @@ from ringg_provider.exceptions import RateLimited, RinggProviderError, Unreadabl
 from ringg_provider.hooks.platform import PlatformHook
 from ringg_provider.triggers.clients import shared_client
 from ringg_provider.triggers.events import EventStatus, WaitEvent
+from ringg_provider.triggers.tasks import ON_KILL_BY_AIRFLOW
 
 #: The longest, in seconds, that a platform is believed when it asks to wait: some send a date in the far future.
 LONGEST_PAUSE = 3600.0
@@ -82,7 +84,14 @@ class WaitingTrigger(BaseTrigger):
             told = self.event(EventStatus.UNREADABLE, str(error))
         except RinggProviderError as error:
             told = self.event(EventStatus.ERROR, str(error))
+        except asyncio.CancelledError:
+            if not ON_KILL_BY_AIRFLOW:
+                await self.on_kill()
+            raise
         yield told.as_trigger_event()
+
+    async def on_kill(self) -> None:
+        """What is to be done when the trigger is cancelled; Airflow below 3.3 does not call it by itself."""
 
     def event(self, status: EventStatus, message: str) -> WaitEvent:
         """What the task gets to know."""
