@@ -7,9 +7,10 @@ repeats the value.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -23,6 +24,8 @@ from pydantic import (
 )
 
 from ringg_provider.exceptions import InvalidRequest
+
+Model = TypeVar("Model", bound="RequestModel")
 
 # True while an outer model is being built: only the outermost one turns pydantic's error into ours, so that
 # the field is named with its whole path.
@@ -55,6 +58,23 @@ class RequestModel(BaseModel):
     def wire(self) -> dict[str, Any]:
         """The JSON object that is sent: the vendor's field names, what was left out is not sent."""
         return self.model_dump(mode="json", exclude_none=True)
+
+
+def as_model(model: type[Model], given: Model | Mapping[str, Any], field: str) -> Model:
+    """A checked model, whether a DAG gave it or a dict of its fields.
+
+    :param field: the parameter that it was given in: a DAG knows a nested field by that, not by the model's name.
+    :raises InvalidRequest: a rule is broken.
+    """
+    if isinstance(given, model):
+        return given
+    if not isinstance(given, Mapping):
+        raise InvalidRequest(f"{field}: must be a dict or a {model.__name__}.", field=field)
+    try:
+        return model(**given)
+    except InvalidRequest as error:
+        said = str(error).removeprefix(f"{model.__name__}: ")
+        raise InvalidRequest(f"{field}.{said}", field=f"{field}.{error.field}") from error
 
 
 # How pydantic's own findings read as rules; what is in braces comes from the finding.

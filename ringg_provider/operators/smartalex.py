@@ -29,6 +29,7 @@ from ringg_provider.operators.private import Private
 from ringg_provider.smartalex import SmartAlexClient
 from ringg_provider.smartalex.campaigns import SmartAlexLaunchTarget, SmartAlexStart, pause, read_progress, resume
 from ringg_provider.smartalex.limits import CONTACTS_PER_REQUEST
+from ringg_provider.smartalex.preflight import as_settings, check_agent
 from ringg_provider.smartalex.requests import CONTACT_FIELDS, CampaignSettings, NewCampaign, NewContact
 from ringg_provider.smartalex.responses import CampaignState
 from ringg_provider.sql.reading import Rows, open_rows
@@ -51,22 +52,6 @@ class _SmartAlexOperator(BaseOperator):
     def hook(self) -> SmartAlexHook:
         """The hook of this attempt."""
         return SmartAlexHook(self.smartalex_conn_id)
-
-
-def as_settings(settings: CampaignSettings | Mapping[str, Any] | None) -> CampaignSettings:
-    """Checked settings, whether a DAG gave the model or a dict."""
-    if isinstance(settings, CampaignSettings):
-        return settings
-    if settings is not None and not isinstance(settings, Mapping):
-        raise InvalidRequest("settings: must be a dict or CampaignSettings.", field="settings")
-    return CampaignSettings(**(settings or {}))
-
-
-def require_usable_agent(client: SmartAlexClient, agent_id: str) -> None:
-    """Refuse an agent that cannot call, before anything is created. Raises `AgentNotFound`, `WrongState`."""
-    agent = client.get_agent(agent_id)
-    if not agent.is_usable:
-        raise WrongState(f"agent_id: agent {agent_id} is not ready to call; finish it in the dashboard first.")
 
 
 class SmartAlexCreateCampaignOperator(_SmartAlexOperator):
@@ -117,18 +102,15 @@ class SmartAlexCreateCampaignOperator(_SmartAlexOperator):
     def execute(self, context: Context) -> str:
         """Check the settings and the agent, then create."""
         with self.hook as hook:
-            settings = as_settings(self.settings)
-            if "timezone" not in settings.model_fields_set:
-                self.log.warning("settings.timezone is left out: the calling hours are read in UTC.")
             campaign = NewCampaign(
                 name=self.name,
                 agent_id=self.agent_id,
-                settings=settings,
+                settings=as_settings(self.settings),
                 description=self.description,
                 objective=self.objective,
                 phone_number_id=self.phone_number_id,
             )
-            require_usable_agent(hook.client, self.agent_id)
+            check_agent(hook.client, self.agent_id)
             created = hook.client.create_campaign(campaign)
             self.log.info("Campaign %s is created as a draft.", created.id)
             return created.id

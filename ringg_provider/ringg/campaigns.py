@@ -1,4 +1,4 @@
-"""How a Ringg campaign is looked at, started and followed: Ringg's words in the terms of ``campaign/``."""
+"""How a Ringg campaign is looked at, started and followed: Ringg's words in the terms of ``launch/``."""
 
 from __future__ import annotations
 

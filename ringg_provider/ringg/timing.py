@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import pendulum
 from pendulum import DateTime
 
-from ringg_provider.api.request_model import RequestModel
+from ringg_provider.api.request_model import as_model
 from ringg_provider.exceptions import InvalidRequest, StaleCampaign
 from ringg_provider.hours.plan import WindowPlan, spans_left
 from ringg_provider.hours.schedule import (
@@ -27,31 +27,17 @@ from ringg_provider.ringg.limits import LAST_SLOT_LEAD, MAX_CALL_SLOTS, MAX_SLOT
 from ringg_provider.ringg.requests import CallConfig, CallSlots
 from ringg_provider.ringg.wire_types import parse_campaign_time
 
-M = TypeVar("M", bound=RequestModel)
 _SCHEDULED_AT = "call_config.call_time.scheduled_at"
 
 
 def as_call_config(call_config: CallConfig | Mapping[str, Any]) -> CallConfig:
     """A checked ``call_config``, whether a DAG gave the model or a dict."""
-    return _as_model(CallConfig, call_config, "call_config")
+    return as_model(CallConfig, call_config, "call_config")
 
 
 def as_call_slots(call_slots: CallSlots | Mapping[str, Any]) -> CallSlots:
     """Checked ``call_slots``, whether a DAG gave the model or a dict."""
-    return _as_model(CallSlots, call_slots, "call_slots")
-
-
-def _as_model(model: type[M], given: M | Mapping[str, Any], field: str) -> M:
-    if isinstance(given, model):
-        return given
-    if not isinstance(given, Mapping):
-        raise InvalidRequest(f"{field}: must be a dict or a {model.__name__}.", field=field)
-    try:
-        return model(**given)
-    except InvalidRequest as error:
-        # A DAG knows the field by the name of the operator's parameter, not by that of our model.
-        said = str(error).removeprefix(f"{model.__name__}: ")
-        raise InvalidRequest(f"{field}.{said}", field=f"{field}.{error.field}") from error
+    return as_model(CallSlots, call_slots, "call_slots")
 
 
 def schedule_of(call_config: CallConfig, start: Time, end: Time, *, late_start_ok: bool = False) -> Schedule:

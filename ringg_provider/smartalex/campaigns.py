@@ -1,4 +1,4 @@
-"""How a SmartAlex campaign is looked at, started, paused and followed: its words in the terms of ``campaign/``."""
+"""How a SmartAlex campaign is looked at, started, paused and followed: its words in the terms of ``launch/``."""
 
 from __future__ import annotations
 

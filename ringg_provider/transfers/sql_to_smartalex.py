@@ -24,9 +24,9 @@ from ringg_provider.hooks.smartalex import SmartAlexHook
 from ringg_provider.hours.plan import WindowPlan
 from ringg_provider.hours.schedule import DailyWindow, Schedule, resolve_schedule
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.operators.smartalex import as_settings, require_usable_agent
 from ringg_provider.smartalex import SmartAlexClient
 from ringg_provider.smartalex.limits import CONTACTS_PER_REQUEST
+from ringg_provider.smartalex.preflight import as_settings, check_agent
 from ringg_provider.smartalex.requests import CONTACT_FIELDS, CampaignSettings, NewCampaign, NewContact
 from ringg_provider.transfers.sql_to_lists import SqlToListsOperator
 
@@ -119,7 +119,7 @@ class SqlToSmartAlexOperator(SqlToListsOperator):
             skip_dnc=self.skip_dnc,
             contacts_per_request=self.contacts_per_request,
         )
-        require_usable_agent(client, self.agent_id)
+        check_agent(client, self.agent_id)
         return destination
 
 

@@ -54,3 +54,33 @@ def test_digits_stay_text_in_plain_and_in_mapped_tasks(run_dag: Any, sqlite_ware
     assert sorted(campaign["name"] for campaign in sandbox.state()["campaigns"]) == ["2027 (1 of 2)", "2027 (2 of 2)"]
     assert [campaign["launches"] for campaign in sandbox.state()["campaigns"]] == [1, 1]
     assert {row["launch_key"] for row in sqlite_warehouse.query("SELECT * FROM ringg_launches")} == {"20270301"}
+
+
+MAPPED = """
+from datetime import timedelta
+
+from airflow.sdk import DAG
+
+from ringg_provider.operators.ringg import RinggStartCampaignOperator
+
+with DAG("mapped", schedule=None):
+    RinggStartCampaignOperator.partial(
+        task_id="start",
+        ringg_conn_id="ringg_sandbox",
+        agent_id="22222222-2222-4222-8222-222222222222",
+        from_numbers=["aaaaaaaa-0000-4000-8000-000000000001"],
+    ).expand_kwargs(
+        [
+            {"list_id": "%(list_id)s", "allow_backfill": "False"},
+            {"list_id": "%(list_id)s", "timeout": "7200"},
+            {"list_id": "%(list_id)s", "poll_interval": float("nan")},
+            {"list_id": "%(list_id)s", "timeout": timedelta(hours=2)},
+        ]
+    )
+"""
+
+
+def test_a_mapped_task_with_a_wrong_argument_starts_nothing(run_dag: Any, platform: Any, saved: str) -> None:
+    run = run_dag(MAPPED % {"list_id": saved})
+    assert [run.tasks["start", index] for index in range(4)] == ["failed", "failed", "failed", "success"]
+    assert [campaign["launches"] for campaign in platform.state()["campaigns"]] == [1]

@@ -168,6 +168,11 @@ class RinggStartOperator(RinggCampaignOperator, LaunchOperator):
     def _check_credits(self, start: RinggStart) -> None:
         """Compare the credits with an estimate; without one there is no verdict, and the log says so."""
         cost = self.cost_of([(start.agent_id, start.rows)])
+        if cost.basis == "none" and cost.spendable_credits is not None and cost.spendable_credits <= 0:
+            raise InsufficientBalance(
+                f"List {start.list_id} was not started: the workspace has no credits to spend. Top up.",
+                available_credits=cost.spendable_credits,
+            )
         if cost.basis == "none":
             self.log.warning(
                 "List %s: %s The workspace can spend %s.", start.list_id, cost.message, cost.spendable_credits

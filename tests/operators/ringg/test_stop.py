@@ -72,6 +72,15 @@ def test_a_query_stops_numbers_in_any_spelling_and_leaves_out_what_is_none(
     assert "43210" not in said
 
 
+def test_one_bad_number_among_many_stops_nobody_half_way(platform: Any, running: str) -> None:
+    numbers = [RAVI, *(f"+9198{place:08d}" for place in range(150)), "9876543210"]
+    with pytest.raises(AirflowFailException, match="mobile_numbers") as caught:
+        stop(mobile_numbers=numbers)
+    assert "98765" not in str(caught.value)
+    assert stopped(platform) == set()
+    assert [request for request in platform.requests() if request["method"] == "PATCH"] == []
+
+
 def test_a_long_query_is_sent_a_hundred_numbers_at_a_time(platform: Any, running: str, opt_outs: Any) -> None:
     enter(opt_outs, *(f"+9198460{number:05d}" for number in range(249)), RAVI)
     before = len(platform.requests())
