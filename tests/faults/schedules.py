@@ -132,8 +132,13 @@ def _hidden(schedule: Schedule) -> Expected:
     if schedule.generation == "g3":
         return SUCCESS  # the upload status is answered for every list, before and after its start
     if schedule.flow == "standard":
-        return Expected("failed", "NotFound", starts=0)
+        return STARTED_IN_DOUBT  # a draft that no listing shows is started; what then became of it, nothing tells
     return IN_DOUBT  # "completed" may mean processed or finished, and nothing else tells
+
+
+def _drafts_are_hidden(schedule: Schedule) -> Expected:
+    """What is shown nowhere is started; "completed" alone may mean that it was started before."""
+    return IN_DOUBT if (schedule.flow, schedule.generation) == ("large", "g2") else SUCCESS
 
 
 def _once_per_run(schedule: Schedule) -> Expected:
@@ -199,6 +204,7 @@ FAULTS: dict[str, Fault] = {
     "500_and_acting_later": Fault(lies=_start(kind="late_effect", seconds=2.0, answer="status", status=500)),
     # Lists that hide or lag, while the answer is lost.
     "hidden": Fault(_hidden, lies=_start(kind="cut", when="after"), settings={"listing_hides": "all"}),
+    "hidden_until_started": Fault(_drafts_are_hidden, settings={"listing_hides": "unstarted"}),
     "lagging": Fault(
         lies=_start(kind="cut", when="after"),
         settings={"listing_lag_seconds": 2.0, "upload_status_lag_seconds": 2.0},
@@ -252,6 +258,7 @@ CORE = (
     "clear_when_in_doubt",
     "same_key_again",
     "two_runs_racing",
+    "hidden_until_started",
     "marked_failed_while_waiting",
     "marked_failed_during_post",
 )
