@@ -13,6 +13,10 @@ from uuid import UUID
 
 from ringg_provider.exceptions import InvalidRequest
 
+#: The longest contact key: every index of every supported database takes two of these.
+MAX_KEY = 250
+_KEYS = (str, int, Decimal, UUID, type(None))
+_WHOLE = re.compile(r"(-?[0-9]+)\.0+").fullmatch
 # Tabs and line breaks are text like any other; the rest of the control characters, and halves of surrogate pairs,
 # have no business in a name and no meaning to a voice.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -44,20 +48,38 @@ def column_texts(values: Sequence[Any], name: str) -> Sequence[str]:
     return [writers[type(value)](value) for value in values]
 
 
-def key_texts(values: Sequence[Any], name: str) -> list[str]:
-    """The texts of a column of contact keys, by which tables are joined: 5.0 and 5.00 of one are the 5 of another.
+def key_texts(values: Sequence[Any], name: str) -> Sequence[str]:
+    """The texts of a column of contact keys: as they are, and as `CAST(... AS varchar(250))` writes them everywhere.
 
-    :param values: as the database gave them.
+    Queries join what is stored to their own column, so that nobody is called again who was reached.
+
+    :param values: text, whole numbers, decimals or UUIDs; NULL is empty.
     :param name: the column, for the error.
-    :raises InvalidRequest: the column is of a type that has no text, such as bytes.
+    :raises InvalidRequest: the column is of a type whose text is another one in the database, such as 7.0 for 7; or a
+        key is too long to be kept whole.
     """
-    if Decimal in set(map(type, values)):
-        values = [_whole(value) if isinstance(value, Decimal) else value for value in values]
-    return list(map(str.strip, column_texts(values, name)))
+    kinds = set(map(type, values))
+    if odd := sorted(kind.__name__ for kind in kinds if kind is bool or not issubclass(kind, _KEYS)):
+        raise InvalidRequest(
+            f"contact_key: column {name!r} has values of type {', '.join(odd)}, which databases write otherwise than is"
+            f" stored, so that no query would find the person again. Cast it in the query to a whole number or to text,"
+            f" and join what was cast.",
+            field="contact_key",
+        )
+    texts = column_texts(values, name)
+    if max(map(len, texts), default=0) > MAX_KEY or "\0" in "".join(texts):
+        raise InvalidRequest(
+            f"contact_key: column {name!r} has a key that is longer than {MAX_KEY} characters, or has a NUL, and is not"
+            f" stored whole, so that no query would find the person again. Take another column, or a hash of it.",
+            field="contact_key",
+        )
+    return texts
 
 
-def _whole(value: Decimal) -> Decimal | int:
-    return int(value) if value.is_finite() and value == value.to_integral_value() else value
+def comparable_keys(keys: Sequence[str]) -> list[str]:
+    """The same keys without what differs between types: the 7 of one column is the 7.00, or the ' 7 ', of another."""
+    stripped = map(str.strip, keys)
+    return [whole[1] if (whole := _WHOLE(key)) else key for key in stripped]
 
 
 def is_sendable(text: str) -> bool:

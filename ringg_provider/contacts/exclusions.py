@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from ringg_provider.contacts.cells import key_texts
-from ringg_provider.contacts.phones import PhoneCleaner
+from ringg_provider.contacts.cells import column_texts, comparable_keys
+from ringg_provider.contacts.optouts import read_opt_outs
+from ringg_provider.contacts.phones import ROUNDED, PhoneCleaner
 from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.numbers.sets import NumberSet
 from ringg_provider.sql.reading import Rows
-
-_SEPARATORS = re.compile(r"[,;/|&\n]|\bor\b|\band\b", re.IGNORECASE)
 
 
 @dataclass
@@ -21,10 +19,12 @@ class Exclusions:
     """The people to leave out. Numbers take a few bytes each; suppressed keys, which are kept as text, about 100.
 
     :param suppressed: numbers from the suppression query.
-    :param suppressed_keys: contact keys from the suppression query.
+    :param suppressed_keys: contact keys from the suppression query, as `comparable_keys` spells them.
     :param called_recently: numbers called within the cap's days.
     :param exhausted: numbers called as often as the cap allows.
-    :param unreadable: values of the suppression query that are neither a number nor a key.
+    :param unreadable: values of the suppression query that should be somebody's number, or part of it, and can be
+        nobody's, so that whoever is meant is called. Those of columns of numbers count; and rows without any number,
+        unless they may be keys.
     """
 
     suppressed: NumberSet = field(default_factory=NumberSet)
@@ -36,27 +36,37 @@ class Exclusions:
     def suppress(self, rows: Rows, cleaner: PhoneCleaner, *, with_keys: bool) -> int:
         """Take in the suppression query's result.
 
-        Every value of every column counts: as a number, however spelled, several to a cell if need be; and as a
-        contact key, if there are such.
+        Every value of every column counts: as a number, however spelled, several to a cell or one in several cells; and
+        as a contact key, if there are such.
 
         :param rows: the result.
         :param cleaner: reads numbers.
         :param with_keys: whether contacts have a key besides their number.
         :return: how many rows there were.
         """
+        tally = _Tally()
         count = 0
         for batch in rows.batches:
             count += len(batch)
-            for column in zip(*batch, strict=True):
-                read = cleaner.column(column)
-                self.suppressed.add([number for number in read.numbers if number])
-                for position, rejection in read.rejections.items():
+            columns = list(zip(*batch, strict=True))
+            read = [cleaner.column(column) for column in columns]
+            doubtful: dict[int, set[int]] = {}
+            for position, phones in enumerate(read):
+                self.suppressed.add([number for number in phones.numbers if number])
+                tally.found[position] += len(batch) - len(phones.rejections)
+                for row, rejection in phones.rejections.items():
                     if rejection.disposition is not Disposition.PHONE_MISSING:
-                        found = {number for text in _texts(column[position]) for number in _numbers_in(text, cleaner)}
-                        self.suppressed.add(sorted(found))
-                        self.unreadable += not found and not with_keys
+                        doubtful.setdefault(row, set()).add(position)
                 if with_keys:
-                    self.suppressed_keys.update(filter(None, key_texts(column, "suppression_sql")))
+                    self.suppressed_keys.update(comparable_keys(column_texts(columns[position], "suppression_sql")))
+            for row, positions in doubtful.items():
+                rounded = {position for position in positions if read[position].rejections[row] in ROUNDED}
+                cells = [None if position in rounded else cell for position, cell in enumerate(batch[row])]
+                opt_outs = read_opt_outs(cells, cleaner)
+                self.suppressed.add(sorted(opt_outs.numbers))
+                tally.note(opt_outs.read & positions, opt_outs.lost | rounded, has_number=bool(opt_outs.numbers))
+        self.suppressed_keys.discard("")
+        self.unreadable += tally.lost_values(with_keys=with_keys)
         return count
 
     def rejections(self, numbers: Sequence[int], keys: Sequence[str] | None) -> dict[int, Rejection]:
@@ -74,31 +84,42 @@ class Exclusions:
         ):
             if people:
                 found.update((position, rejection) for position in people.positions(numbers))
-        if keys is not None and self.suppressed_keys and not self.suppressed_keys.isdisjoint(keys):
+        if keys is not None and self.suppressed_keys:
             found.update(
                 (position, Rejection(Disposition.SUPPRESSED, "by contact key"))
-                for position, key in enumerate(keys)
+                for position, key in enumerate(comparable_keys(keys))
                 if key in self.suppressed_keys
             )
         return found
 
 
-def _numbers_in(text: str, cleaner: PhoneCleaner) -> set[int]:
-    """All numbers that a text can be read as: as free text, and cut at what separates numbers, dates and the like."""
-    parts = map(cleaner.number_of, _SEPARATORS.split(text))
-    return cleaner.numbers_in(text) | {number for number in parts if number is not None}
+@dataclass
+class _Tally:
+    """How much of a suppression query is no number, by column.
 
+    :param found: values that are numbers, or parts of one.
+    :param lost: values that are none.
+    :param beside: of these, the ones with a number in their row.
+    :param rows: rows without a number.
+    """
 
-def _texts(cell: Any) -> Iterator[str]:
-    """The texts in a cell, which may be an array, a document or bytes; what is no text and no whole number has none."""
-    if isinstance(cell, Mapping):
-        cell = list(cell.values())
-    if isinstance(cell, list | tuple | set | frozenset):
-        for item in cell:
-            yield from _texts(item)
-    elif isinstance(cell, bytes | bytearray | memoryview):
-        yield bytes(cell).decode("utf-8", "replace")
-    elif isinstance(cell, str):
-        yield cell
-    elif isinstance(cell, int) and not isinstance(cell, bool):
-        yield from (str(cell),) if abs(cell) < 10**30 else ()
+    found: Counter[int] = field(default_factory=Counter)
+    lost: Counter[int] = field(default_factory=Counter)
+    beside: Counter[int] = field(default_factory=Counter)
+    rows: int = 0
+
+    def note(self, read: set[int], lost: set[int], *, has_number: bool) -> None:
+        """Count the doubtful cells of one row, by whether they were read."""
+        self.found.update(read)
+        self.lost.update(lost)
+        if has_number:
+            self.beside.update(lost)
+        else:
+            self.rows += 1
+
+    def lost_values(self, *, with_keys: bool) -> int:
+        """How many values count as lost: a column with more numbers than other values is one of numbers."""
+        numbers = [position for position in self.lost if self.found[position] > self.lost[position]]
+        if with_keys:
+            return sum(self.lost[position] for position in numbers)
+        return self.rows + sum(self.beside[position] for position in numbers)

@@ -18,14 +18,13 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
+from ringg_provider.contacts.cells import MAX_KEY
 from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.sql.bulk import NULL, can_copy, copy_file, escaped, insert_in_batches, unescaped
 from ringg_provider.sql.creating import create_tables, described, existing, temporary_table
 from ringg_provider.sql.errors import begin_again, mute
 
-#: Longer keys are cut: every index of every supported database takes two of these.
-MAX_KEY = 250
 # Keys are compared byte by byte: sorting by a language's rules takes several times as long.
 _KEY = sa.String(MAX_KEY).with_variant(sa.String(MAX_KEY, collation="C"), "postgresql")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,14 @@ _INVISIBLE = dict.fromkeys(
 )
 _BLANKS = {ord("\t"): " ", ord("\r"): "\n"}
 _PUNCTUATION = dict.fromkeys(map(ord, " -.()[]"))
+# What floating point does to numbers; see `is_rounded` and `_is_single_precision`.
+_ROUNDED_DIGITS, _ROUNDED_ZEROS = 7, 3
+_EXACT_IN_SINGLE, _TOO_LARGE_FOR_SINGLE = 2.0**24, 2.0**127
+_ROUNDED = Rejection(Disposition.PHONE_UNREADABLE, "rounded: the end of the number is lost")
+_SINGLE = Rejection(Disposition.PHONE_UNREADABLE, "rounded: single precision has no room for telephone numbers")
+_AMBIGUOUS = Rejection(Disposition.PHONE_UNREADABLE, "two numbers, one with and one without the country's code")
+#: Why a number that lost its end is none.
+ROUNDED = (_ROUNDED, _SINGLE)
 _PLAIN = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
 _SHORTEST, _LONGEST = len("+1234567"), len("+123456789012345")
 # No number with all its decoration is longer; what is, would only keep the expressions below busy.
@@ -35,16 +44,21 @@ _LONGEST_CELL = 250
 _TOO_LARGE = 10**_LONGEST_CELL
 _DIGITS = re.compile(r"\+?[0-9]{7,17}").fullmatch
 _INTERNATIONAL_00 = re.compile(r"^[\s(]*00(?=[\s().-]*[1-9])")
-_CODE_AND_NUMBER = re.compile(r"(?<![+0-9])[1-9][0-9]{10,14}(?![0-9])").findall
 _WHOLE_FLOAT = re.compile(r"\+?[0-9]{7,15}\.0+").fullmatch
 _SCIENTIFIC = re.compile(r"[+]?[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]{1,2}").fullmatch
-_EXTENSION = re.compile(
+#: What follows a number inside a company.
+EXTENSION = re.compile(
     r"(?:[;,]?\s*ext(?:ension|n)?|[;,]?\s*xtn|\s*x|\s*#|\s*int|\s*anexo)\s*[.:=]?\s*[0-9]{1,7}#?\s*$",
     re.IGNORECASE,
 )
 _TEL = re.compile(r"^\s*(?:tel|callto)\s*:\s*(?://)?", re.IGNORECASE)
 _CONTEXT = re.compile(r";\s*(?:phone-context|isub)=[^;]*", re.IGNORECASE)
 _SEVERAL = re.compile(r"[0-9][^0-9]*(?:[,;/|&\n]|\bor\b|\band\b)[^0-9]*[0-9]", re.IGNORECASE)
+# How numbers were written before a country changed them all, and how they are written since.
+_RENUMBERED = (
+    (re.compile(r"52(?:1|01|044|045)([0-9]{10})"), r"52\1"),  # Mexico's mobiles, 2019
+    (re.compile(r"55([0-9]{2})([6-9][0-9]{7})"), r"55\g<1>9\2"),  # Brazil's mobiles, 2016
+)
 
 
 @dataclass(frozen=True)
@@ -74,8 +88,10 @@ class PhoneCleaner:
         self.calling_code = read_calling_code(country_code)
         self._home = numbering_plan(self.calling_code)
         self._prefix = str(self.calling_code)
-        self._region = _main_region(self.calling_code)
-        metadata = _metadata(self._region)
+        self.region = _main_region(self.calling_code)
+        metadata = _metadata(self.region)
+        #: The fewest digits that a number has without its code.
+        self.fewest_digits = min(metadata.general_desc.possible_length)
         self._trunk_zero = metadata.national_prefix_for_parsing == "0"
         self._is_national = re.compile(metadata.general_desc.national_number_pattern).fullmatch
         # Room for the numbers that a batch repeats; a list without repeats gains nothing from more.
@@ -96,8 +112,10 @@ class PhoneCleaner:
         if plain and not doubtful:
             return PhoneColumn(cells, numbers)
         texts, rejections, foreign = list(cells), {}, []
+        is_single = _is_single_precision(cells)
         for position in doubtful:
-            read = self.clean(cells[position])
+            cell = cells[position]
+            read = _SINGLE if is_single and isinstance(cell, float) else self._clean(cell)
             if isinstance(read, Rejection):
                 rejections[position] = read
                 texts[position], numbers[position] = "", 0
@@ -112,6 +130,9 @@ class PhoneCleaner:
 
         :param cell: text, a whole number, or None.
         """
+        return _SINGLE if _is_single_precision((cell,)) else self._clean(cell)
+
+    def _clean(self, cell: Any) -> int | Rejection:
         text = _text_of(cell)
         if isinstance(text, Rejection):
             return text
@@ -119,34 +140,25 @@ class PhoneCleaner:
         return quick if quick is not None else self._judge(text)
 
     def number_of(self, cell: Any) -> int | None:
-        """The E.164 number that a cell means, dialable or not; None when it is not a number at all.
+        """The number that a cell means, as E.164, dialable or not; None when no country has such a number.
 
         For lists of people who must *not* be called, where a strict reading would lose an opt-out.
         """
+        from phonenumbers import is_valid_number
+
         text = _text_of(cell)
         if isinstance(text, Rejection):
             return None
+        quick = self._quick(text)
+        if quick is not None:
+            return quick
         number = self._parse(text)
-        return None if isinstance(number, Rejection) else _e164(number)
-
-    def numbers_in(self, text: str) -> set[int]:
-        """Every number that can be read out of a text, however many, dialable or not: an opt-out is better honoured
-        twice than lost.
-        """
-        from phonenumbers import Leniency, PhoneNumberMatcher, is_valid_number
-
-        plain = _plain_text(text)
-        found = {_e164(match.number) for match in PhoneNumberMatcher(plain, self._region, leniency=Leniency.POSSIBLE)}
-        # Of another country, and written without its plus sign.
-        for digits in _CODE_AND_NUMBER(plain):
-            number = self._parse(f"+{digits}")
-            if not isinstance(number, Rejection) and is_valid_number(number):
-                found.add(_e164(number))
-        whole = self.number_of(text)
-        return found if whole is None else found | {whole}
+        if isinstance(number, Rejection):
+            return None
+        return _e164(number) if is_valid_number(number) else _renumbered(_e164(number))
 
     def numbers_of(self, cells: Sequence[Any]) -> list[int]:
-        """`number_of` for a whole column, without what is not a number at all."""
+        """`number_of` for a whole column, without the cells that mean none."""
         column = self.column(cells)
         others = map(self.number_of, (cells[position] for position in column.rejections))
         return [number for number in (*column.numbers, *others) if number]
@@ -179,7 +191,11 @@ class PhoneCleaner:
             if not self._trunk_zero:
                 return None
             digits = self._prefix + digits[1:]
-        elif not digits.startswith(self._prefix) or self._is_national(digits):
+        elif not digits.startswith(self._prefix):
+            digits = self._prefix + digits
+        elif self._is_national(digits):
+            if self._is_national(digits.removeprefix(self._prefix)):
+                return None
             digits = self._prefix + digits
         number = int(digits)
         return number if number in home else None
@@ -187,7 +203,20 @@ class PhoneCleaner:
     def _read_and_judge(self, text: str) -> int | Rejection:
         """The reading and the verdict of the library."""
         number = self._parse(text)
-        return number if isinstance(number, Rejection) else self._verdict(number, text)
+        if isinstance(number, Rejection):
+            return number
+        verdict = self._verdict(number, text)
+        return _AMBIGUOUS if isinstance(verdict, int) and self._has_two_readings(text) else verdict
+
+    def _has_two_readings(self, text: str) -> bool:
+        """Whether there is such a number of the country, and another one if its first digits are the country's code.
+
+        So it is with `628123456789` in Indonesia, and with some of Germany and Sweden; the library takes the first.
+        """
+        digits = EXTENSION.sub("", text).translate(_PUNCTUATION)
+        if not digits.startswith(self._prefix) or not digits.isdecimal():
+            return False
+        return None not in (self.number_of(f"+{digits}"), self.number_of(f"+{self._prefix}{digits}"))
 
     def _parse(self, text: str) -> PhoneNumber | Rejection:
         from phonenumbers import NumberParseException, parse
@@ -196,7 +225,9 @@ class PhoneCleaner:
             return Rejection(Disposition.PHONE_UNREADABLE, "a spreadsheet turned it into scientific notation")
         if _WHOLE_FLOAT(text):
             text = text.partition(".")[0]
-        bare = _EXTENSION.sub("", _CONTEXT.sub("", _TEL.sub("", text)))
+            if is_rounded(text):
+                return _ROUNDED
+        bare = EXTENSION.sub("", _CONTEXT.sub("", _TEL.sub("", text)))
         if _SEVERAL.search(bare):
             return Rejection(Disposition.PHONE_UNREADABLE, "several numbers in one cell")
         # The library reads letters as the keys of a telephone: a name in the phone column must not become a
@@ -207,11 +238,11 @@ class PhoneCleaner:
             return Rejection(Disposition.PHONE_UNREADABLE, "no digits")
         text = _INTERNATIONAL_00.sub("+", _TEL.sub("tel:", text), count=1) if "tel:" not in text else text
         try:
-            return parse(text, self._region)
+            return parse(text, self.region)
         except NumberParseException as error:
             if error.error_type == NumberParseException.NOT_A_NUMBER:
                 return Rejection(Disposition.PHONE_UNREADABLE, "not a telephone number")
-            short = _short_number(bare, self._region)
+            short = _short_number(bare, self.region)
             return short or Rejection(Disposition.PHONE_INVALID, _parse_errors().get(error.error_type, "invalid"))
 
     def _verdict(self, number: PhoneNumber, text: str) -> int | Rejection:
@@ -224,7 +255,7 @@ class PhoneCleaner:
         )
 
         if not is_valid_number(number):
-            if short := _short_number(text, self._region):
+            if short := _short_number(text, self.region):
                 return short
             reason = is_possible_number_with_reason(number)
             detail = {ValidationResult.TOO_SHORT: "too short", ValidationResult.TOO_LONG: "too long"}.get(reason)
@@ -299,11 +330,16 @@ def _text_of(cell: Any) -> str | Rejection:
         return Rejection(Disposition.PHONE_UNREADABLE, f"a {type(cell).__name__} is not a telephone number")
     if isinstance(cell, float | Decimal):
         # NULLs in an integer column make some databases and pandas hand out 919876543210.0 and NaN.
-        if not math.isfinite(cell):
-            return Rejection(Disposition.PHONE_MISSING if math.isnan(cell) else Disposition.PHONE_UNREADABLE)
+        if not is_finite(cell):
+            is_missing = "nan" in str(cell).lower()
+            return Rejection(Disposition.PHONE_MISSING if is_missing else Disposition.PHONE_UNREADABLE)
+        if not -_TOO_LARGE < cell < _TOO_LARGE:
+            return Rejection(Disposition.PHONE_UNREADABLE, "too long to be a telephone number")
         if cell != int(cell):
             return Rejection(Disposition.PHONE_UNREADABLE, "a fraction is not a telephone number")
         cell = int(cell)
+        if is_rounded(str(cell)):
+            return _ROUNDED
     if isinstance(cell, int):
         # Python itself refuses to write numbers of thousands of digits.
         text = str(cell) if abs(cell) < _TOO_LARGE else "9" * (_LONGEST_CELL + 1)
@@ -311,10 +347,44 @@ def _text_of(cell: Any) -> str | Rejection:
         text = cell.strip()
     if len(text) > _LONGEST_CELL:
         return Rejection(Disposition.PHONE_UNREADABLE, "too long to be a telephone number")
-    return _plain_text(text) or Rejection(Disposition.PHONE_MISSING)
+    return plain_text(text) or Rejection(Disposition.PHONE_MISSING)
 
 
-def _plain_text(text: str) -> str:
+def is_finite(number: float | Decimal) -> bool:
+    """Whether it is a number, and no infinite one."""
+    return number.is_finite() if isinstance(number, Decimal) else math.isfinite(number)
+
+
+def is_rounded(digits: str) -> bool:
+    """Whether a number that went through a machine's floating point has been cut to seven digits or fewer.
+
+    So many are what `%e` leaves, and what a spreadsheet, SAS or R shows at most. One true number in a thousand looks
+    like this too; it is left out, because the others would ring strangers.
+    """
+    kept = digits.rstrip("0")
+    return len(kept) <= _ROUNDED_DIGITS and len(digits) - len(kept) >= _ROUNDED_ZEROS
+
+
+def _is_single_precision(cells: Sequence[Any]) -> bool:
+    """Whether all floats of a column are such as single precision has, a `real` column's, which ends after 16,777,216.
+
+    Of double precision, where telephone numbers are exact, one in a hundred looks so by itself.
+    """
+    floats = [cell for cell in cells if isinstance(cell, float) and _EXACT_IN_SINGLE < cell < _TOO_LARGE_FOR_SINGLE]
+    return bool(floats) and all(map(_fits_single_precision, floats))
+
+
+def _fits_single_precision(value: float) -> bool:
+    packed = struct.pack("f", value)
+    (nearest,) = struct.unpack("f", packed)
+    if value == nearest:
+        return True
+    # Some databases send what they print: the fewest digits that name it.
+    printed = (float(f"{nearest:.{digits}g}") for digits in range(1, 10))
+    return value == next(text for text in printed if struct.pack("f", text) == packed)
+
+
+def plain_text(text: str) -> str:
     """A text in plain characters: NFKC, ASCII digits, nothing invisible, blanks for tabs."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).translate(_INVISIBLE)
@@ -326,6 +396,15 @@ def _e164(number: PhoneNumber) -> int:
     from phonenumbers import PhoneNumberFormat, format_number
 
     return int(format_number(number, PhoneNumberFormat.E164))
+
+
+def _renumbered(number: int) -> int | None:
+    from phonenumbers import is_valid_number, parse
+
+    for before, now in _RENUMBERED:
+        if before.fullmatch(str(number)) and is_valid_number(parse(spelled := before.sub(rf"+{now}", str(number)))):
+            return int(spelled)
+    return None
 
 
 def _short_number(text: str, region: str) -> Rejection | None:

@@ -266,6 +266,12 @@ class ContactPipeline:
                 sifter.run(rows, between=self.scratch.check)
         if sifter.spool is not None:
             sifter.spool.close()
+        if sifter.without_key:
+            log.warning(
+                "contact_key: %d contacts have none, so no query can tell that they were called; only the frequency cap"
+                " can.",
+                sifter.without_key,
+            )
 
     def _suppress(self, rows: Rows, sifter: Sifter) -> None:
         """Take in whom the suppression query names; one that names nobody is no protection."""
@@ -274,7 +280,10 @@ class ContactPipeline:
         count = exclusions.suppress(rows, sifter.cleaner, with_keys=self.options.contact_key is not None)
         numbers, keys = len(exclusions.suppressed) - known, len(exclusions.suppressed_keys)
         if exclusions.unreadable:
-            log.warning("suppression_sql: %d values are no telephone numbers.", exclusions.unreadable)
+            log.warning(
+                "suppression_sql: %d values are no valid telephone numbers, so that whoever is meant may be called.",
+                exclusions.unreadable,
+            )
         if not count:
             log.warning(
                 "suppression_sql returned no row and leaves nobody out. If there are opt-outs, it reads another table"

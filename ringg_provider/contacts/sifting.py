@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import compress, repeat
@@ -53,10 +53,12 @@ class Layout:
     region: str | None = None
     may_be_empty: frozenset[str] = frozenset()
 
-    def check(self, columns: Sequence[str]) -> None:
-        """Refuse a query that lacks a column.
+    def check(self, columns: Sequence[str], padded: Collection[str] = ()) -> None:
+        """Refuse a query that lacks a column, or whose contact keys no query would find again.
 
-        :raises InvalidRequest: naming the parameter whose column is missing.
+        :param columns: of the query.
+        :param padded: those of the type `char(n)`.
+        :raises InvalidRequest: naming the parameter that is concerned.
         """
         wanted = [
             ("phone_column", self.phone),
@@ -72,6 +74,13 @@ class Layout:
                     f" {', '.join(map(repr, columns))}. Upper and lower case count.",
                     field=parameter,
                 )
+        if self.contact_key in padded:
+            raise InvalidRequest(
+                f"contact_key: column {self.contact_key!r} is of the type char(n), with blanks at the end that are lost"
+                f" where it is compared, so that no query would find the person again. Cast it in the query:"
+                f" CAST({self.contact_key} AS varchar(250)) AS {self.contact_key}.",
+                field="contact_key",
+            )
 
 
 @dataclass
@@ -97,6 +106,8 @@ class Sifter:
     counts: Counter[Disposition] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
+        #: How many listed contacts have an empty key.
+        self.without_key = 0
         self._seen = NumberSet()
         self._home = ListGroup(f"+{self.cleaner.calling_code}")
         self._planned: dict[tuple[NumberOrigin, Any, Any], ListGroup | Rejection] = {}
@@ -113,7 +124,7 @@ class Sifter:
         :param rows: the query.
         :param between: called after each batch; may raise to stop.
         """
-        self.layout.check(rows.columns)
+        self.layout.check(rows.columns, rows.padded)
         with _collector_paused():
             for batch in rows.batches:
                 self._take(dict(zip(rows.columns, zip(*batch, strict=True), strict=True)))
@@ -139,10 +150,12 @@ class Sifter:
         groups = self._groups(columns, phones, rejected)
         for position in self._seen.add_new(phones.numbers, without=rejected):
             rejected[position] = Rejection(Disposition.DUPLICATE)
+        if keys is not None and "" in keys:
+            self.without_key += sum(not key for position, key in enumerate(keys) if position not in rejected)
         self._write(phones.texts, texts, keys, groups, rejected)
         self._note_rejected(cells, phones.texts, keys, rejected)
 
-    def _keys(self, columns: Mapping[str, Sequence[Any]]) -> list[str] | None:
+    def _keys(self, columns: Mapping[str, Sequence[Any]]) -> Sequence[str] | None:
         if self.layout.contact_key is None:
             return None
         return key_texts(columns[self.layout.contact_key], self.layout.contact_key)

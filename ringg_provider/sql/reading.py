@@ -21,6 +21,9 @@ from ringg_provider.sql.errors import mute
 #: Drivers whose parameters are written `%s` or `%(name)s`, and what may follow a percent sign there.
 _WITH_PERCENT_SIGNS = frozenset({"MySQLdb", "psycopg", "psycopg2", "pymysql"})
 _PERCENT_SIGN = re.compile(r"%(%|[sbt]|\([^)]*\)[sbt])?")
+# How PostgreSQL and its kin number the type `char(n)`.
+_POSTGRES_DRIVERS = ("psycopg", "psycopg2", "redshift_connector")
+_BPCHAR = 1042
 # Seconds to wait for the server to take back a query.
 _PATIENCE = 5.0
 #: Rows per batch: enough to work column by column, little enough to be a few megabytes.
@@ -33,10 +36,12 @@ class Rows:
 
     :param columns: names, in the query's order.
     :param batches: the rows, in lists of at most `BATCH_ROWS`; to be read once.
+    :param padded: columns of PostgreSQL's `char(n)`, whose blanks at the end it sends and yet does not compare.
     """
 
     columns: tuple[str, ...]
     batches: Iterator[Sequence[Sequence[Any]]]
+    padded: frozenset[str] = frozenset()
 
 
 @contextmanager
@@ -69,7 +74,7 @@ def open_rows(
         columns = _column_names(cursor, field)
         batches = (_batches_ahead if _is_psycopg(connection) else _batches)(cursor, first, batch_rows, field)
         with closing(batches):
-            yield Rows(columns, batches)
+            yield Rows(columns, batches, _padded_columns(cursor))
     finally:
         # What is closed half read, or after an error, may complain: there is nothing left to do about it.
         for end in (cursor.close, connection.rollback):
@@ -144,6 +149,11 @@ def _streaming_cursor(connection: Any) -> Any:
 def _has_result(cursor: Any) -> bool:
     # psycopg2 knows the columns of a server-side cursor only after the first fetch.
     return cursor.description is not None or type(cursor).__module__.startswith("psycopg2")
+
+
+def _padded_columns(cursor: Any) -> frozenset[str]:
+    is_postgres = type(cursor).__module__.partition(".")[0] in _POSTGRES_DRIVERS
+    return frozenset(str(column[0]) for column in cursor.description if is_postgres and column[1] == _BPCHAR)
 
 
 def _column_names(cursor: Any, field: str) -> tuple[str, ...]:

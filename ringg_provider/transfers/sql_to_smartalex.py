@@ -14,6 +14,7 @@ from ringg_provider.api.arguments import Count
 from ringg_provider.api.errors import explained
 from ringg_provider.contacts.exclusions import Exclusions
 from ringg_provider.contacts.lists import ContactList, Form, ListGroup
+from ringg_provider.contacts.optouts import read_opt_outs
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.contacts.pipeline import ListOptions, Refusals
 from ringg_provider.contacts.scratch import Scratch
@@ -161,8 +162,13 @@ class SmartAlexDestination:
             "only where the workspace has none, set skip_dnc=False"
         ):
             people = [person for person in self.client.iter_contacts(status="dnc") if person.is_dnc]
-        numbers = (cleaner.number_of(person.phone) for person in people)
-        exclusions.suppressed.add([number for number in numbers if number is not None])
+        lost = 0
+        for person in people:
+            opt_outs = read_opt_outs((person.phone,), cleaner)
+            exclusions.suppressed.add(sorted(opt_outs.numbers))
+            lost += bool(opt_outs.lost)
+        if lost:
+            log.warning("skip_dnc: %d of the contacts have no valid telephone number and may be called.", lost)
 
     def choose_flow(self, rows: int) -> str:
         """There is one flow."""

@@ -20,11 +20,17 @@ INDIA = PhoneCleaner("+91")
 NUMBER = 919876543210
 
 
-def suppressed(*rows: tuple[Any, ...], with_keys: bool = False) -> Exclusions:
-    """Exclusions out of a suppression query's rows."""
+def suppress(*rows: tuple[Any, ...], with_keys: bool = False, home: PhoneCleaner = INDIA) -> tuple[Exclusions, int]:
+    """Exclusions out of a suppression query's rows, and how many values were lost."""
     found = Exclusions()
-    found.suppress(Rows(tuple("abcdefgh"[: len(rows[0])]), iter([list(rows)])), INDIA, with_keys=with_keys)
-    return found
+    columns = tuple("abcdefgh"[: len(rows[0])])
+    assert found.suppress(Rows(columns, iter([list(rows)])), home, with_keys=with_keys) == len(rows)
+    return found, found.unreadable
+
+
+def suppressed(*rows: tuple[Any, ...], with_keys: bool = False) -> Exclusions:
+    """The same without the count."""
+    return suppress(*rows, with_keys=with_keys)[0]
 
 
 @pytest.mark.parametrize(
@@ -78,31 +84,85 @@ def test_what_is_no_text_and_no_whole_number_names_nobody() -> None:
 
 
 def test_every_column_counts_and_nulls_do_not() -> None:
-    found = suppressed((None, "9876543210"), ("+919876543211", None))
+    found, lost = suppress((None, "9876543210"), ("+919876543211", None), ("", " "))
     assert len(found.suppressed) == 2
-    assert found.unreadable == 0
+    assert lost == 0
 
 
 def test_a_number_that_cannot_be_dialled_is_suppressed_all_the_same() -> None:
-    assert 18001234567 in suppressed(("+1 800 123 4567",)).suppressed
+    assert 18002345678 in suppressed(("+1 800 234 5678",)).suppressed
 
 
-def test_what_cannot_be_read_is_counted() -> None:
-    assert suppressed(("opted out",), ("9876543210",)).unreadable == 1
+GOOD = [(f"98765432{tail}",) for tail in range(10, 20)]
 
 
-@pytest.mark.parametrize("key", [5, 5.0, Decimal(5), Decimal("5.00"), "5", " 5 "])
-def test_a_contact_key_is_suppressed_whatever_type_the_database_gives_it(key: Any) -> None:
-    contacts = key_texts([5.0, None], "contact_id")
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "opted out",
+        "5550143",
+        "987654321",
+        "+91 98765",
+        "9.87654E+09",
+        "9,87654E+09",
+        "919877000000.0",
+        919877000000.0,
+        Decimal("9.19877E+11"),
+        9876543210.5,
+        datetime(2026, 11, 20, tzinfo=UTC),
+        True,
+    ],
+)
+@pytest.mark.parametrize("with_keys", [False, True])
+def test_a_value_that_is_nobodys_number_is_counted(cell: Any, with_keys: bool) -> None:
+    found, lost = suppress((cell,), *GOOD, with_keys=with_keys)
+    assert lost == 1
+    assert len(found.suppressed) == len(GOOD)
+    assert suppress((cell,))[1] == 1
+
+
+def test_what_may_be_a_key_is_not_counted_where_there_are_keys() -> None:
+    assert suppress(("customer-7",), ("5550143",), with_keys=True)[1] == 0
+    assert suppress(*[(f"customer-{n}", *phone) for n, phone in enumerate(GOOD)], with_keys=True)[1] == 0
+
+
+def test_a_lost_number_is_counted_beside_a_good_one_and_a_remark_is_not() -> None:
+    moment = datetime(2026, 11, 20, tzinfo=UTC)
+    rows = [(f"98765432{n}", f"91234567{n}", "by mail", moment) for n in range(10, 20)]
+    assert suppress(*rows)[1] == 0
+    assert suppress(*rows, ("9876543230", "91234567", "by mail", moment))[1] == 1
+    assert suppress(*rows, ("98765432", "91234567", "by mail", moment))[1] == 1
+
+
+@pytest.mark.parametrize("cells", [("202", "5550143"), (202, 5550143), (202.0, 5550143.0), ("202,5550143",)])
+def test_the_american_registrys_own_file_is_read(cells: tuple[Any, ...]) -> None:
+    found, lost = suppress(cells, home=PhoneCleaner("+1"))
+    assert 12025550143 in found.suppressed
+    assert lost == 0
+
+
+def test_a_column_of_single_precision_names_nobody_and_is_counted() -> None:
+    # 9876543210 and its like, as DuckDB and as PostgreSQL hand them out.
+    for column in ([9876543488.0, 9123456000.0], [9876543000.0, 9123456000.0]):
+        found, lost = suppress(*((cell,) for cell in column))
+        assert (len(found.suppressed), lost) == (0, 2)
+
+
+@pytest.mark.parametrize("key", [7, 7.0, Decimal(7), Decimal("7.00"), "7", " 7 ", "7.00"])
+@pytest.mark.parametrize("contact", [7, Decimal("7.00"), "7", "7 ", None])
+def test_a_contact_key_is_suppressed_whatever_type_the_database_gives_it(key: Any, contact: Any) -> None:
+    contacts = key_texts([contact, "8"], "contact_id")
     rejected = suppressed((key,), (None,), with_keys=True).rejections([NUMBER, NUMBER], contacts)
-    assert {position: reason.detail for position, reason in rejected.items()} == {0: "by contact key"}
+    assert {position: reason.detail for position, reason in rejected.items()} == (
+        {} if contact is None else {0: "by contact key"}
+    )
 
 
 def test_contact_keys_are_suppressed_too_where_there_are_such() -> None:
-    found = suppressed(("customer-7",), (8.0,), with_keys=True)
+    found, lost = suppress(("customer-7",), (8.0,), with_keys=True)
     rejected = found.rejections([NUMBER, NUMBER + 1, NUMBER + 2], ["customer-7", "8", "9"])
     assert sorted(rejected) == [0, 1]
-    assert found.unreadable == 0
+    assert lost == 0
 
 
 def test_suppression_is_told_before_the_frequency_cap() -> None:

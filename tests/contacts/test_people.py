@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from ringg_provider.contacts.people import MAX_KEY, PeopleLedger, PeopleSpool, people_table
+from ringg_provider.contacts.cells import MAX_KEY
+from ringg_provider.contacts.people import PeopleLedger, PeopleSpool, people_table
 from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.exceptions import QueryFailed

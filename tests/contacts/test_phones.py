@@ -55,6 +55,9 @@ def test_numbers_that_the_database_kept_as_numbers_are_read(cell: Any, number: i
     [
         (float("nan"), Disposition.PHONE_MISSING),
         (Decimal("NaN"), Disposition.PHONE_MISSING),
+        (Decimal("sNaN"), Disposition.PHONE_MISSING),
+        (Decimal("-Infinity"), Disposition.PHONE_UNREADABLE),
+        (Decimal("1E+999999999"), Disposition.PHONE_UNREADABLE),
         (float("inf"), Disposition.PHONE_UNREADABLE),
         (9876543210.5, Disposition.PHONE_UNREADABLE),
         (True, Disposition.PHONE_UNREADABLE),
@@ -93,6 +96,59 @@ def test_other_countries_are_read_as_their_people_write(country_code: str, cell:
     assert PhoneCleaner(country_code).clean(cell) == number
 
 
+def _lines_of(code: int, count: int, chance: random.Random) -> list[int]:
+    """Numbers of a code that may be dialled."""
+    cleaner, region = PhoneCleaner(f"+{code}"), phonenumbers.region_code_for_country_code(code)
+    found: list[int] = []
+    for kind in (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE):
+        example = phonenumbers.example_number_for_type(region, kind)
+        for _ in range(count if example else 0):
+            text = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+            kept = chance.randrange(len(str(code)) + 2, len(text) - 2)
+            read = cleaner.clean(text[:kept] + "".join(chance.choices("0123456789", k=len(text) - kept)))
+            found += [read] if isinstance(read, int) else []
+    return found
+
+
+def test_what_is_written_without_a_plus_is_the_number_meant_or_none() -> None:
+    """In Indonesia all such numbers were read as others, in Germany and Sweden every second one."""
+    chance = random.Random(20261120)
+    read = refused = 0
+    for code, regions in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items():
+        if regions == ("001",):
+            continue
+        cleaner = PhoneCleaner(f"+{code}")
+        for number in _lines_of(code, 20, chance):
+            found = cleaner.clean(str(number))
+            read += found == number
+            refused += isinstance(found, Rejection)
+            assert found == number or isinstance(found, Rejection), number
+    assert read > 20 * refused
+
+
+@pytest.mark.parametrize("cell", ["62218453661", "62 21-845-3661", 62218453661, "62218453661 ext. 5"])
+def test_a_number_that_is_two_is_none(cell: Any) -> None:
+    read = PhoneCleaner("+62").clean(cell)
+    assert isinstance(read, Rejection)
+    assert read.detail == "two numbers, one with and one without the country's code"
+
+
+@pytest.mark.parametrize(
+    ("country", "cell", "number"),
+    [
+        ("+62", "+62 812 3456 789", 628123456789),
+        ("+62", "0062 812 3456 789", 628123456789),
+        ("+62", "0812 3456 789", 628123456789),
+        ("+62", "812 3456 789", 628123456789),
+        ("+91", "9123456789", 919123456789),
+        ("+91", "919123456789", 919123456789),
+        ("+91", "9112345678", 919112345678),
+    ],
+)
+def test_what_is_clear_without_a_plus_is_read(country: str, cell: str, number: int) -> None:
+    assert PhoneCleaner(country).clean(cell) == number
+
+
 @pytest.mark.parametrize("cell", ["911", "1-900-234-5678", "800 234 5678", "900-976-1234"])
 def test_american_numbers_that_are_no_persons_are_refused(cell: str) -> None:
     read = PhoneCleaner("+1").clean(cell)
@@ -116,7 +172,6 @@ _CELLS = st.one_of(
     st.text(max_size=12),
     st.sampled_from([row.phone for row in ROWS]),
     st.integers(),
-    st.floats(),
     st.none(),
 )
 

@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from more_itertools import chunked
 
 from ringg_provider.api.arguments import DialPrefix, Parameters
+from ringg_provider.contacts.optouts import read_opt_outs
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.hooks.ringg import RinggHook
@@ -131,7 +132,7 @@ class RinggTerminateOperator(BaseOperator):
             return dict.fromkeys(str(cell).strip() for cell in cells)
         cleaner = PhoneCleaner(self.country_code)
         # Whoever is to be left alone is found in a cell as he is in a suppression query.
-        read = [cleaner.numbers_in("" if cell is None else str(cell)) for cell in cells]
+        read = [read_opt_outs((cell,), cleaner).numbers for cell in cells]
         if unreadable := sum(not numbers for numbers in read):
             self.log.warning("%d numbers to stop cannot be read as phone numbers and are left out.", unreadable)
         return [f"+{number}" for number in dict.fromkeys(number for numbers in read for number in sorted(numbers))]
