@@ -268,8 +268,8 @@ class ContactPipeline:
             sifter.spool.close()
         if sifter.without_key:
             log.warning(
-                "contact_key: %d contacts have none, so no query can tell that they were called; only the frequency cap"
-                " can.",
+                "contact_key: no query can tell afterwards that those were called who have none, only the frequency cap"
+                " can: %d contacts.",
                 sifter.without_key,
             )
 
@@ -281,7 +281,7 @@ class ContactPipeline:
         numbers, keys = len(exclusions.suppressed) - known, len(exclusions.suppressed_keys)
         if exclusions.unreadable:
             log.warning(
-                "suppression_sql: %d values are no valid telephone numbers, so that whoever is meant may be called.",
+                "suppression_sql: whoever is meant may be called, as these are no valid telephone numbers: %d values.",
                 exclusions.unreadable,
             )
         if not count:

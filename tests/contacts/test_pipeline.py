@@ -226,7 +226,18 @@ class TestWhatIsSaidAloud:
         people.execute("INSERT INTO opted_out VALUES (:who)", [{"who": "n/a"}, {"who": ASHA}])
         run(people, folder, suppression_sql="SELECT who FROM opted_out")
         assert folder.lists() == [[RAVI, MEENA]]
-        assert self.warnings(caplog) == ["suppression_sql: 1 values are no telephone numbers."]
+        (said,) = self.warnings(caplog)
+        assert "no valid telephone numbers: 1 values" in said
+
+    def test_contacts_that_no_query_will_find_again(
+        self, people: Warehouse, folder: Folder, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        sql = "SELECT phone, name, CASE id WHEN 1 THEN NULL WHEN 2 THEN '' ELSE 'C-3' END AS key FROM people"
+        run(people, folder, sql=sql, contact_key="key", suppression_sql=f"SELECT '{ASHA}' AS phone")
+        assert folder.lists() == [[RAVI, MEENA]]
+        (said,) = self.warnings(caplog)
+        assert said.startswith("contact_key: no query can tell")
+        assert said.endswith("1 contacts.")
 
 
 @pytest.mark.parametrize(
