@@ -184,11 +184,14 @@ class Sink(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """The agent, or the status of a list."""
+        """The agents, the agent, or the status of a list."""
         names = ["callee_name", "mobile_number", "policy_id", "due_date"]
         agent = {"id": AGENT, "agent_type": "outbound", "agent_config": {"custom_variables": names}}
         status = {"bulk_list_id": "list", "status": "draft", "total_callees": 1, "invalidated_rows_count": 0}
-        self._answer({"agents": agent} if "/agent/" in self.path else status)
+        if "/agent/all" in self.path:
+            self._answer({"data": {"agents": [agent]}})
+        else:
+            self._answer({"agents": agent} if "/agent/" in self.path else status)
 
     def do_POST(self) -> None:
         """An upload."""
