@@ -16,7 +16,7 @@ from ringg_provider.history.backlog import Backlog, CampaignToRead, Scope, find_
 from ringg_provider.history.failures import Failures
 from ringg_provider.history.load import HistoryLoad
 from ringg_provider.history.merging import CallStore, CampaignStore, Wanted
-from ringg_provider.history.paging import EARLIEST, PageReader
+from ringg_provider.history.paging import PageReader
 from ringg_provider.history.read_until import ReadUntil, newest_watermark
 from ringg_provider.history.tables import (
     AWAITS_COST,
@@ -29,6 +29,7 @@ from ringg_provider.history.tables import (
     campaigns_table,
     state_table,
 )
+from ringg_provider.ringg.limits import EARLIEST_CALL
 from ringg_provider.ringg.requests import CallQuery
 from ringg_provider.ringg.responses import CallPage
 from ringg_provider.sql.creating import create_tables
@@ -183,7 +184,7 @@ def test_of_an_interval_are_the_campaigns_that_may_have_calls_in_it(
 
 def test_it_begins_where_the_last_one_ended_and_ends_where_nothing_is_added_any_more(tables: Tables) -> None:
     tables.find()
-    assert tables.asked() == (EARLIEST, NOW - MINUTES)
+    assert tables.asked() == (EARLIEST_CALL, NOW - MINUTES)
     tables.insert(tables.calls, {"call_id": "c", "history_reason": None})
     tables.read_until.move(NOW - DAY, NOW)
     tables.find()
