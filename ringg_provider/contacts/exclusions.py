@@ -22,9 +22,8 @@ class Exclusions:
     :param suppressed_keys: contact keys from the suppression query, as `comparable_keys` spells them.
     :param called_recently: numbers called within the cap's days.
     :param exhausted: numbers called as often as the cap allows.
-    :param unreadable: values of the suppression query that should be somebody's number, or part of it, and can be
-        nobody's, so that whoever is meant is called. Those of columns of numbers count; and rows without any number,
-        unless they may be keys.
+    :param unreadable: values of the suppression query that could not be read as a number, so that whoever they mean may
+        be called: such cells in columns that mostly hold numbers, and rows without any number, unless they may be keys.
     """
 
     suppressed: NumberSet = field(default_factory=NumberSet)

@@ -23,7 +23,7 @@ from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.sql.bulk import NULL, can_copy, copy_file, escaped, insert_in_batches, unescaped
 from ringg_provider.sql.creating import create_tables, described, existing, temporary_table
-from ringg_provider.sql.errors import begin_again, mute
+from ringg_provider.sql.errors import begin_again, without_driver_errors
 
 # Keys are compared byte by byte: sorting by a language's rules takes several times as long.
 _KEY = sa.String(MAX_KEY).with_variant(sa.String(MAX_KEY, collation="C"), "postgresql")
@@ -183,8 +183,8 @@ class PeopleLedger:
         outcomes = [_as_uploaded(outcome, list_ids, why_not_uploaded) for outcome in spool.outcomes]
         replaced = [key for key in (launch_key, instead_of) if key is not None]
         about = f"table {self.table.fullname!r}"
-        mute(about, create_tables, self._engine, self.table)
-        mute(about, self._replace, launch_key, replaced, spool, outcomes, invalid or {})
+        without_driver_errors(about, create_tables, self._engine, self.table)
+        without_driver_errors(about, self._replace, launch_key, replaced, spool, outcomes, invalid or {})
 
     def _replace(
         self,

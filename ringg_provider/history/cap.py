@@ -14,7 +14,7 @@ from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.tables import HistoryState, require_table
 from ringg_provider.numbers.sets import NumberSet
-from ringg_provider.sql.errors import mute
+from ringg_provider.sql.errors import without_driver_errors
 from ringg_provider.sql.reading import BATCH_ROWS
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class FrequencyCap:
             was called: then nobody would be protected.
         :raises QueryFailed, DatabaseUnavailable: it cannot be read.
         """
-        mute(_FIELD, self._exclude, engine, exclusions, cleaner)
+        without_driver_errors(_FIELD, self._exclude, engine, exclusions, cleaner)
 
     def _exclude(self, engine: sa.Engine, exclusions: Exclusions, cleaner: PhoneCleaner) -> None:
         if not require_table(engine, self.calls, field=_FIELD, may_be_missing=self.may_be_missing):

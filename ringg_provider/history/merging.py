@@ -21,7 +21,7 @@ from ringg_provider.history.tables import (
     HistoryState,
 )
 from ringg_provider.ringg.responses import CallStatus
-from ringg_provider.sql.errors import begin_again, mute
+from ringg_provider.sql.errors import begin_again, without_driver_errors
 from ringg_provider.sql.merge import Columns, MergeCounts, merge_rows
 
 #: Columns of a call that are computed while merging; all others keep what is stored where a row says nothing.
@@ -48,7 +48,7 @@ def change(engine: sa.Engine, update: sa.Update) -> None:
         with engine.begin() as connection:
             connection.execute(update)
 
-    mute(update.table.description, begin_again, transaction)
+    without_driver_errors(update.table.description, begin_again, transaction)
 
 
 @dataclass(frozen=True)

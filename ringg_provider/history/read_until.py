@@ -8,7 +8,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from ringg_provider.history.merging import change
-from ringg_provider.sql.errors import begin_again, mute
+from ringg_provider.sql.errors import begin_again, without_driver_errors
 from ringg_provider.sql.types import UtcDateTime
 
 Former = Callable[[sa.Connection, sa.Table], dt.datetime | None]
@@ -54,7 +54,7 @@ class ReadUntil:
                     row = {"calls_table": self._calls.name, "read_until": left, "changed_at": now}
                     connection.execute(sa.insert(self._state).values(**row))
 
-        mute(self._state.name, begin_again, unless_there)
+        without_driver_errors(self._state.name, begin_again, unless_there)
 
 
 def newest_watermark(connection: sa.Connection, calls: sa.Table) -> dt.datetime | None:

@@ -1,4 +1,7 @@
-"""The options of a connection, which are its extra: each is held to a rule, and the one that breaks it is named."""
+"""The kinds of options that a connection's extra may hold, each with its rule; which there are, the hooks say.
+
+A value that breaks its rule is one error that names the option: in the form, and in whatever uses the connection.
+"""
 
 from __future__ import annotations
 

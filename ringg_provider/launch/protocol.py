@@ -226,8 +226,8 @@ def launch(
     :param sleep: waits so many seconds.
     :param monotonic: a clock in seconds.
     :param interrupted: whether the task was told to stop; asked right before anything is sent.
-    :param unwanted: whether a person has given the launch up; asked while looking, which ends then. Unlike a task that
-        is told to stop, which may be an evicted worker that still has the time to find out.
+    :param unwanted: whether a person has given the launch up; asked while looking, which ends then. Being told
+        to stop does not end it: an evicted worker may still have the time to find out.
     :param settle_timeout: seconds for which the state is read after an answer that does not tell. Default 120.
     :param settle_interval: seconds between two such reads. Default 5.
     :param unsent_attempts: how often a request that certainly did not reach the server is sent. Default 4.

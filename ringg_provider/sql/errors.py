@@ -94,7 +94,7 @@ _STATES_ABOUT_NO_DATA = frozenset(
 )
 
 
-def mute(
+def without_driver_errors(
     about: str, call: Callable[..., Any], *arguments: Any, errors: tuple[type[Exception], ...] = (Exception,)
 ) -> Any:
     """Call a driver, and let none of its errors out: many quote the row that they failed at.

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ringg_provider.exceptions import InvalidRequest
-from ringg_provider.sql.errors import mute
+from ringg_provider.sql.errors import without_driver_errors
 
 #: Drivers whose parameters are written `%s` or `%(name)s`, and what may follow a percent sign there.
 _WITH_PERCENT_SIGNS = frozenset({"MySQLdb", "psycopg", "psycopg2", "pymysql"})
@@ -67,10 +67,10 @@ def open_rows(
     """
     if parameters:
         _check_percent_signs(connection, sql, field)
-    cursor = mute(field, _streaming_cursor, connection)
+    cursor = without_driver_errors(field, _streaming_cursor, connection)
     try:
-        mute(field, cursor.execute, sql, *([parameters] if parameters else []))
-        first = mute(field, cursor.fetchmany, batch_rows) if _has_result(cursor) else []
+        without_driver_errors(field, cursor.execute, sql, *([parameters] if parameters else []))
+        first = without_driver_errors(field, cursor.fetchmany, batch_rows) if _has_result(cursor) else []
         columns = _column_names(cursor, field)
         batches = (_batches_ahead if _is_psycopg(connection) else _batches)(cursor, first, batch_rows, field)
         with closing(batches):
@@ -87,7 +87,7 @@ def _batches(cursor: Any, first: Any, size: int, field: str) -> Generator[Sequen
     batch = first
     while batch:
         yield batch
-        batch = mute(field, cursor.fetchmany, size)
+        batch = without_driver_errors(field, cursor.fetchmany, size)
 
 
 def _batches_ahead(cursor: Any, first: Any, size: int, field: str) -> Generator[Sequence[Sequence[Any]]]:
@@ -96,7 +96,7 @@ def _batches_ahead(cursor: Any, first: Any, size: int, field: str) -> Generator[
     reader = ThreadPoolExecutor(1, thread_name_prefix="ringg-rows")
     try:
         while batch:
-            ahead = reader.submit(mute, field, cursor.fetchmany, size)
+            ahead = reader.submit(without_driver_errors, field, cursor.fetchmany, size)
             yield batch
             batch = ahead.result()
     except BaseException:

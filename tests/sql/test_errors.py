@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from ringg_provider.contacts.people import PeopleLedger, PeopleSpool
 from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.exceptions import DatabaseUnavailable, QueryFailed, RinggProviderError
-from ringg_provider.sql.errors import Verdict, begin_again, database_failure, mute, verdict
+from ringg_provider.sql.errors import Verdict, begin_again, database_failure, verdict, without_driver_errors
 from ringg_provider.sql.merge import merge_rows
 from ringg_provider.sql.reading import open_rows
 from tests.support.databases import Warehouse
@@ -287,7 +287,7 @@ def test_our_error_has_the_drivers_neither_as_cause_nor_as_context() -> None:
     def fail() -> None:
         raise psycopg.errors.UniqueViolation("Asha")
 
-    failure = _raised(lambda: mute("t", fail))
+    failure = _raised(lambda: without_driver_errors("t", fail))
     assert isinstance(failure, QueryFailed)
     assert (failure.__cause__, failure.__context__) == (None, None)
 
@@ -298,8 +298,8 @@ def test_errors_of_ours_and_of_others_pass_as_they_are() -> None:
     def fail(error: Exception) -> None:
         raise error
 
-    assert _raised(lambda: mute("t", fail, ours)) is ours
-    assert _raised(lambda: mute("t", fail, others, errors=(psycopg.Error,))) is others
+    assert _raised(lambda: without_driver_errors("t", fail, ours)) is ours
+    assert _raised(lambda: without_driver_errors("t", fail, others, errors=(psycopg.Error,))) is others
 
 
 @pytest.mark.parametrize("when", ["while it stages", "while it replaces"])

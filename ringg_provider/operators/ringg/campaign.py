@@ -109,7 +109,8 @@ class RinggCampaignOperator(BaseOperator):
 class RinggStartOperator(RinggCampaignOperator, LaunchOperator):
     """Base of the operators that start a Ringg campaign.
 
-    :param callback_url: dropped from the vendor's reference; prefer event subscriptions. Default none.
+    :param callback_url: whom the platform tells of each call; no longer in the vendor's reference, so prefer event
+        subscriptions. Default none.
     """
 
     start_template_fields: ClassVar[Sequence[str]] = (
