@@ -18,7 +18,7 @@ def local_copy(contacts: str | Path) -> Iterator[Path]:
     """A readable local file with the content of ``contacts``; a fetched one is private and removed afterwards.
 
     :param contacts: path, ``file://`` address, or any ``ObjectStoragePath`` address such as ``s3://conn@bucket/a.csv``.
-    :raises InvalidRequest: there is no such file.
+    :raises InvalidRequest: there is no such file, or no file system for its address.
     """
     address = str(contacts)
     if "://" not in address:
@@ -27,7 +27,14 @@ def local_copy(contacts: str | Path) -> Iterator[Path]:
             raise _no_such_file()
         yield path
         return
-    source = ObjectStoragePath(address)
+    try:
+        source = ObjectStoragePath(address)
+    except (ImportError, ValueError) as error:
+        raise InvalidRequest(
+            f"contacts: no file system is known for {address.partition('://')[0]}:// ({type(error).__name__}); install"
+            " the Airflow provider that has it, or give a path.",
+            field="contacts",
+        ) from error
     # TemporaryDirectory makes a directory that only this user may enter.
     with tempfile.TemporaryDirectory(prefix="ringg-") as directory:
         copy = Path(directory) / (PurePosixPath(source.path).name or "contacts.csv")

@@ -48,11 +48,12 @@ def check_file(path: Path, field: str = "contacts") -> Path:
     if path.suffix != CSV_SUFFIX:
         raise InvalidRequest(f"{field}: the file's name must end in {CSV_SUFFIX}, in small letters.", field=field)
     try:
-        size = path.stat().st_size
+        with path.open("rb"):
+            size = path.stat().st_size
     except OSError as error:
-        raise InvalidRequest(f"{field}: there is no readable file at this path.", field=field) from error
-    if not path.is_file():
-        raise InvalidRequest(f"{field}: there is no readable file at this path.", field=field)
+        raise InvalidRequest(
+            f"{field}: there is no readable file at this path ({type(error).__name__}).", field=field
+        ) from error
     if not size:
         raise InvalidRequest(f"{field}: the file is empty.", field=field)
     if size > MAX_CSV_BYTES:

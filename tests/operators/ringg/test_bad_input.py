@@ -89,6 +89,8 @@ def config(**times: str) -> dict[str, Any]:
         ),
         ("campaign_name", "campaign_name", {"campaign_name": "  "}),
         ("contacts", "no file", {"contacts": "/nowhere/contacts.csv"}),
+        ("contacts", "no file", {"contacts": "file:///nowhere/contacts.csv"}),
+        ("contacts", "no file system is known for s4://", {"contacts": "s4://bucket/contacts.csv"}),
     ],
     ids=lambda value: value if isinstance(value, str) and " " not in value else None,
 )
