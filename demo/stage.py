@@ -131,7 +131,7 @@ def _export_survey(warehouse: sa.Engine, file: Path) -> Path:
             FROM contacts
             WHERE segment = 'survey' AND trim(phone) <> ''
         )
-        SELECT DISTINCT ON (national) phone, coalesce(full_name, '')
+        SELECT DISTINCT ON (national) phone, regexp_replace(coalesce(full_name, ''), '[[:cntrl:]]', '', 'g')
         FROM survey
         WHERE phone !~ '^\(?\+(?!91)'
           AND national NOT IN (SELECT right(regexp_replace(phone, '\D', '', 'g'), 10) FROM do_not_call)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ringg_provider.contacts.cells import column_texts, comparable_keys
-from ringg_provider.contacts.optouts import read_opt_outs
+from ringg_provider.contacts.optouts import as_written, read_opt_outs
 from ringg_provider.contacts.phones import ROUNDED, PhoneCleaner
 from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.numbers.sets import NumberSet
@@ -62,7 +62,9 @@ class Exclusions:
                 rounded = {position for position in positions if read[position].rejections[row] in ROUNDED}
                 cells = [None if position in rounded else cell for position, cell in enumerate(batch[row])]
                 opt_outs = read_opt_outs(cells, cleaner)
-                self.suppressed.add(sorted(opt_outs.numbers))
+                # As written a lost one may be somebody's all the same; to leave out one too many harms nobody.
+                lost = [as_written(batch[row][position]) for position in opt_outs.lost | rounded]
+                self.suppressed.add(sorted(opt_outs.numbers.union(cleaner.numbers_of(lost))))
                 tally.note(opt_outs.read & positions, opt_outs.lost | rounded, has_number=bool(opt_outs.numbers))
         self.suppressed_keys.discard("")
         self.unreadable += tally.lost_values(with_keys=with_keys)

@@ -157,6 +157,15 @@ def _is_filled(cell: Any) -> bool:
     return cell is not None and not (isinstance(cell, float | Decimal) and not is_finite(cell))
 
 
+def as_written(cell: Any) -> str:
+    """The digits of a whole number that a machine may have rounded; empty when it is no such number."""
+    try:
+        value = Decimal(str(cell).strip())
+        return str(int(value)) if value == int(value) and abs(value) < 10**_MOST_DIGITS else ""
+    except (ArithmeticError, ValueError):
+        return ""
+
+
 def _parts(cell: Any) -> Iterator[str]:
     """The texts in a cell, cut at what separates numbers, dates and the like."""
     for text in _texts(cell):

@@ -112,6 +112,7 @@ class WindowPlanner:
         """
         # The library is large, and most of what imports this module never asks for a code.
         from phonenumbers import region_code_for_country_code
+        from phonenumbers.tzdata import TIMEZONE_DATA
 
         digits = country_code.removeprefix("+")
         country = region_code_for_country_code(int(digits)) if digits.isdecimal() and len(digits) <= 3 else "ZZ"
@@ -119,6 +120,8 @@ class WindowPlanner:
             return Held(HoldCode.NO_COUNTRY, "The country code does not belong to any country.")
         territories = [code for code, region in self._rules.territories.items() if region[:2] == country]
         zones = {zone for code in (country, *territories) for zone in zones_of_country().get(code, ())}
+        # Numbers of a code reach further than its country: to islands, and to neighbours that share it.
+        zones |= zone_names().intersection(TIMEZONE_DATA.get(digits, ()))
         if not zones:
             return Held(HoldCode.NO_ZONE, "The country code does not tell any time zone.")
         return ContactProfile(country, None, tuple(sorted(zones)))

@@ -269,6 +269,8 @@ class KeyedIntents:
     :param launcher: the task that launches it, where it is known.
     """
 
+    remembers = True
+
     def __init__(
         self,
         engine: Engine,

@@ -156,6 +156,9 @@ class Intent:
 class IntentStore(Protocol):
     """Where intents outlive a crash. Tier 1: Airflow's task state store. Tier 2: the launch ledger."""
 
+    #: Whether what was claimed is there for the next attempt: only then does no intent mean that nothing was sent.
+    remembers: bool
+
     def find(self, list_id: str) -> Intent | None:
         """The intent that stands for ``list_id``.
 
@@ -269,6 +272,14 @@ def launch(
     if standing is None and state is ListState.MISSING:
         # A listing that lags does not show yet what was uploaded a moment ago.
         state = settling.until_seen(named)
+        if state is ListState.MISSING:
+            state = settling.shown_elsewhere(named)
+        if state is ListState.MISSING and not store.remembers:
+            raise NotFound(
+                f"List {named} is shown nowhere, and no intent is kept that would tell whether an earlier attempt has "
+                "started it, so it is not started. Give launch_key and ledger_conn_id, or use Airflow 3.3 or newer "
+                "with durable=True."
+            )
     if _already(state, named):
         return _adopt(store, named, state)
     if standing is not None:
@@ -445,6 +456,13 @@ class Settling:
         if state is ListState.AMBIGUOUS:
             return self.target.look_closer(list_id).state
         return state
+
+    def shown_elsewhere(self, list_id: str) -> ListState:
+        """What else tells of a list that was looked for in vain, a listing or a call; missing when nothing does."""
+        evidence = self.target.look_closer(list_id)
+        if evidence.listed in (None, ListState.MISSING) and not evidence.has_calls:
+            return ListState.MISSING
+        return evidence.state
 
     def until_known(self, list_id: str) -> ListState:
         """Look until the list is started, ended, failed or terminated, or until the time is up."""

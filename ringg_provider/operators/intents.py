@@ -14,6 +14,8 @@ INTENT_RETENTION = timedelta(days=30)
 class TaskStateIntents:
     """Tier 1: intents in Airflow's task state store (3.3+), which survives retries, deferral and clearing."""
 
+    remembers = True
+
     def __init__(self, store: Any) -> None:
         self._store = store
 
@@ -47,6 +49,8 @@ class TaskStateIntents:
 
 class NoIntents:
     """No store (``durable=False``, or Airflow below 3.3 without a ledger): the platform's own refusal is relied on."""
+
+    remembers = False
 
     def find(self, list_id: str) -> Intent | None:
         """Nothing was kept."""

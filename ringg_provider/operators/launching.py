@@ -31,7 +31,7 @@ from ringg_provider.hooks.sql import unpooled_engine
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.ledger import Launcher, LaunchLedger
 from ringg_provider.launch.progress import Progress, ProgressReporter, Stage
-from ringg_provider.launch.protocol import IntentStore, Launched, LaunchTarget, launch
+from ringg_provider.launch.protocol import IntentStore, Launched, LaunchTarget, ListState, launch
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.intents import NoIntents, TaskStateIntents
@@ -148,13 +148,14 @@ class LaunchOperator(TimelyOperator):
             return start.request()
 
         with failing_without_retry():
+            intents = self._intents(context, start)
             try:
                 launched = launch(
                     list_id,
                     start.asked(),
                     prepare,
                     target,
-                    self._intents(context, start),
+                    intents,
                     sleep=lambda seconds: sleep_until_told(seconds, lambda: self.told_to_stop),
                     monotonic=time.monotonic,
                     interrupted=lambda: self.told_to_stop,
@@ -168,7 +169,7 @@ class LaunchOperator(TimelyOperator):
             except LaunchedByAnotherRun as elsewhere:
                 raise AirflowSkipException(str(elsewhere)) from elsewhere
             except AirflowTaskTimeout:
-                self._cancel_if_started(target, list_id)
+                self._cancel_if_started(target, intents, list_id)
                 raise
             self._show(context, launched)
             if self.told_to_stop:
@@ -307,9 +308,12 @@ class LaunchOperator(TimelyOperator):
             f"The task was told to stop; campaign {campaign_id} can be adopted by its next attempt."
         )
 
-    def _cancel_if_started(self, target: LaunchTarget, list_id: str) -> None:
+    def _cancel_if_started(self, target: LaunchTarget, store: IntentStore, list_id: str) -> None:
         try:
-            started = target.look(list_id).was_started
+            state = target.look(list_id)
+            # Of a list that the platform hides only the intent tells that it may be calling.
+            hidden = state in (ListState.MISSING, ListState.UNKNOWN, ListState.AMBIGUOUS)
+            started = state.was_started or (hidden and store.find(list_id) is not None)
         except RinggProviderError:
             started = True
         if started:

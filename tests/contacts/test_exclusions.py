@@ -117,8 +117,18 @@ GOOD = [(f"98765432{tail}",) for tail in range(10, 20)]
 def test_a_value_that_is_nobodys_number_is_counted(cell: Any, with_keys: bool) -> None:
     found, lost = suppress((cell,), *GOOD, with_keys=with_keys)
     assert lost == 1
-    assert len(found.suppressed) == len(GOOD)
+    # One that was rounded is left out as it is written, too: that harms nobody.
+    assert len(found.suppressed) - len(GOOD) in (0, 1)
     assert suppress((cell,))[1] == 1
+
+
+@pytest.mark.parametrize(
+    "cell", [Decimal(9876543000), 9876543000.0, "9876543000.0", "9.876543E9", Decimal(919876543000)]
+)
+def test_a_number_that_looks_rounded_is_an_opt_out_all_the_same(cell: Any) -> None:
+    found, lost = suppress((cell,))
+    assert found.rejections([919876543000, 919876543001], None).keys() == {0}
+    assert lost == 1
 
 
 def test_what_may_be_a_key_is_not_counted_where_there_are_keys() -> None:
@@ -141,11 +151,11 @@ def test_the_american_registrys_own_file_is_read(cells: tuple[Any, ...]) -> None
     assert lost == 0
 
 
-def test_a_column_of_single_precision_names_nobody_and_is_counted() -> None:
+def test_a_column_of_single_precision_is_left_out_as_it_is_written_and_counted() -> None:
     # 9876543210 and its like, as DuckDB and as PostgreSQL hand them out.
     for column in ([9876543488.0, 9123456000.0], [9876543000.0, 9123456000.0]):
         found, lost = suppress(*((cell,) for cell in column))
-        assert (len(found.suppressed), lost) == (0, 2)
+        assert (len(found.suppressed), lost) == (2, 2)
 
 
 @pytest.mark.parametrize("key", [7, 7.0, Decimal(7), Decimal("7.00"), "7", " 7 ", "7.00"])

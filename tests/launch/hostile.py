@@ -140,7 +140,8 @@ class HostilePlatform:
         contacts = self.lists[list_id]
         shown = contacts.shown or contacts.visible_state
         listed = None if shown is ListState.MISSING or contacts.says_completed else shown
-        return Evidence(listed, has_calls=contacts.starts > 0)
+        # A history that lags says as little as the listing.
+        return Evidence(listed, has_calls=contacts.starts > 0 and shown is not ListState.MISSING)
 
 
 class Baton:
@@ -274,6 +275,7 @@ class SteppedStore:
 
     def __init__(self, store: IntentStore, baton: Baton, later: list[Callable[[], None]]) -> None:
         self._store = store
+        self.remembers = store.remembers
         self._baton = baton
         self._later = later
 

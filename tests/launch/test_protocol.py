@@ -50,7 +50,7 @@ class ScriptedPlatform:
     ) -> None:
         self._looks = list(looks)
         self._answers = list(start)
-        self._evidence = evidence
+        self._evidence = evidence or Evidence(None, has_calls=False)
         self.looked_at: list[str] = []
         self.sent: list[Mapping[str, Any]] = []
 
@@ -62,7 +62,6 @@ class ScriptedPlatform:
         return answer
 
     def look_closer(self, list_id: str) -> Evidence:
-        assert self._evidence is not None
         return self._evidence
 
     def start(self, request: Mapping[str, Any]) -> None:
@@ -75,8 +74,9 @@ class ScriptedPlatform:
 class Journal:
     """An intent store that also remembers what was asked of it."""
 
-    def __init__(self, standing: Intent | None = None) -> None:
+    def __init__(self, standing: Intent | None = None, *, remembers: bool = True) -> None:
         self.standing = standing
+        self.remembers = remembers
         self.calls: list[str] = []
 
     def find(self, list_id: str) -> Intent | None:
@@ -216,6 +216,20 @@ def test_a_refusal_of_a_list_that_is_shown_nowhere_afterwards_is_not_believed_ot
     with pytest.raises(LaunchOutcomeUnknown, match="shows it as missing"):
         start(platform, store)
     assert store.calls == ["claim"]
+
+
+def test_a_hidden_list_is_not_started_where_no_intent_would_have_been_kept() -> None:
+    platform = ScriptedPlatform(ListState.MISSING)
+    with pytest.raises(NotFound, match="launch_key and ledger_conn_id"):
+        start(platform, Journal(remembers=False))
+    assert platform.sent == []
+
+
+@pytest.mark.parametrize("evidence", [Evidence(None, has_calls=True), Evidence(STARTED, has_calls=False)])
+def test_a_list_that_only_another_listing_or_a_call_shows_is_adopted(evidence: Evidence) -> None:
+    platform = ScriptedPlatform(ListState.MISSING, evidence=evidence)
+    assert start(platform).adopted
+    assert platform.sent == []
 
 
 def test_a_hidden_list_with_an_intent_is_not_started_and_its_outcome_is_unknown() -> None:

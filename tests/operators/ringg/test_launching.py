@@ -120,17 +120,26 @@ def test_a_server_that_cannot_be_reached_leaves_the_list_to_a_retry(
 
 
 @pytest.mark.parametrize("sandbox", ["g2"], indirect=True)
-@pytest.mark.parametrize("store", [True, False], ids=["with a store", "without a store"])
 @pytest.mark.usefixtures("quick_settling")
-def test_a_saved_list_that_no_listing_shows_before_its_start_is_started_once(
-    sandbox: Sandbox, upload: Any, store: bool
-) -> None:
+def test_a_saved_list_that_no_listing_shows_before_its_start_is_started_once(sandbox: Sandbox, upload: Any) -> None:
     sandbox.settings(listing_hides="unstarted", refuse_second_start=False)
     list_id = upload("standard")
-    attempt = with_store(TaskStateModel()) if store else context()
+    attempt = with_store(TaskStateModel())
     assert starting("standard", list_id).execute(attempt) == list_id
     assert starting("standard", list_id).execute(attempt) == list_id
     assert launches(sandbox) == [1]
+
+
+@pytest.mark.parametrize("sandbox", ["g2"], indirect=True)
+@pytest.mark.usefixtures("quick_settling")
+def test_a_saved_list_that_no_listing_shows_is_not_started_where_no_intent_is_kept(
+    sandbox: Sandbox, upload: Any
+) -> None:
+    sandbox.settings(listing_hides="unstarted", refuse_second_start=False)
+    list_id = upload("standard")
+    with pytest.raises(AirflowFailException, match="launch_key and ledger_conn_id"):
+        starting("standard", list_id).execute(context())
+    assert launches(sandbox) in ([], [0])
 
 
 @both_flows
