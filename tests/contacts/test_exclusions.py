@@ -122,9 +122,7 @@ def test_a_value_that_is_nobodys_number_is_counted(cell: Any, with_keys: bool) -
     assert suppress((cell,))[1] == 1
 
 
-@pytest.mark.parametrize(
-    "cell", [Decimal(9876543000), 9876543000.0, "9876543000.0", "9.876543E9", Decimal(919876543000)]
-)
+@pytest.mark.parametrize("cell", [Decimal(9876543000), 9876543000.0, "9876543000.0", "9.876543E9"])
 def test_a_number_that_looks_rounded_is_an_opt_out_all_the_same(cell: Any) -> None:
     found, lost = suppress((cell,))
     assert found.rejections([919876543000, 919876543001], None).keys() == {0}
