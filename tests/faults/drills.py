@@ -63,7 +63,7 @@ def _first_run(drill: Drill, schedule: Schedule, fault: Fault) -> str:
     sabotage: dict[str, Any] = {"unseen": fault.unseen, "haste": fault.haste}
     if fault.sabotage is not None:
         sabotage |= dict(zip(("task", "step", "blow"), fault.sabotage, strict=True))
-    return drill.run(ledger=schedule.ledger, people=fault.people, sabotage=sabotage)
+    return drill.run(people=fault.people, sabotage=sabotage)
 
 
 def _nothing(drill: Drill, schedule: Schedule, fault: Fault, run: str) -> Ending:
@@ -101,17 +101,17 @@ def _clear_while_waiting(drill: Drill, schedule: Schedule, fault: Fault, run: st
 
 def _run_again(drill: Drill, schedule: Schedule, fault: Fault, run: str) -> Ending:
     drill.ending(run)
-    return drill.ending(drill.run(ledger=schedule.ledger))
+    return drill.ending(drill.run())
 
 
 def _run_again_with_more(drill: Drill, schedule: Schedule, fault: Fault, run: str) -> Ending:
     drill.ending(run)
-    return drill.ending(drill.run(ledger=schedule.ledger, people=4))
+    return drill.ending(drill.run(people=4))
 
 
 def _race(drill: Drill, schedule: Schedule, fault: Fault, run: str) -> Ending:
     """Both end well: what one launches, the other adopts or, where it has uploaded lists of its own, leaves to it."""
-    endings = [drill.ending(one) for one in (run, drill.run(ledger=schedule.ledger))]
+    endings = [drill.ending(one) for one in (run, drill.run())]
     return min(endings, key=lambda ending: ending.state)
 
 

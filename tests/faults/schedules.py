@@ -42,7 +42,7 @@ class Schedule:
     @property
     def dag_id(self) -> str:
         """The DAG of `tests/faults/dags/launching.py`."""
-        return f"launch_{self.flow}_{self.mode}"
+        return f"launch_{self.flow}_{self.mode}_{self.store}"
 
     @property
     def ledger(self) -> bool:

@@ -138,18 +138,17 @@ class Drill:
     conn_id: str
     sandbox: Sandbox
 
-    def run(self, *, ledger: bool, people: int = 2, sabotage: Mapping[str, Any] | None = None) -> str:
+    def run(self, *, people: int = 2, sabotage: Mapping[str, Any] | None = None) -> str:
         """Trigger a run.
 
         Args:
-            ledger: with a launch key and the launch ledger, or without.
             people: how many are to be called; more than two make a second list.
             sabotage: see `tests/faults/sabotage.py`.
         """
         conf: dict[str, Any] = {
             "ringg": self.conn_id,
-            "key": self.conn_id if ledger else "",
-            "ledger": "warehouse" if ledger else "",
+            "key": self.conn_id,
+            "ledger": "warehouse",
             "people": ", ".join(map(str, range(1, people + 1))),
             "timezone": _where_it_is_day(),
             "sabotage": {"unseen": False, "haste": HASTE, **(sabotage or {}), "admin": f"{self.sandbox.url}/_sandbox"},
@@ -235,7 +234,7 @@ def set_stage(postgres: EmbeddedPostgres, home: Path) -> Iterator[Stage]:
         with Processes(home / "processes") as processes:
             airflow.start(processes)
             api = Operations(airflow.url, USER, airflow.password)
-            api.wait_for_dag("launch_large_deferrable")
+            api.wait_for_dag("launch_large_deferrable_task")
             yield Stage(airflow, api, processes)
     finally:
         engine.dispose()

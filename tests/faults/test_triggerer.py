@@ -24,7 +24,7 @@ STOPS = {
 
 def waiting_run(drill: Drill) -> str:
     """A run whose launch is deferred, and whose campaign hardly moves."""
-    run = drill.run(ledger=True)
+    run = drill.run()
     drill.until_waiting(run)
     drill.sandbox.settings(speed=0.01)
     return run
@@ -42,7 +42,7 @@ def test_a_deferred_launch_that_is_marked_failed_stops_its_campaign_in_a_fresh_t
     stage: Stage, flow: str, stopping: str
 ) -> None:
     path, stopped = STOPS[flow]
-    with stage.campaign(f"launch_{flow}_deferrable", "g3", speed=2) as drill:
+    with stage.campaign(f"launch_{flow}_deferrable_ledger", "g3", speed=2) as drill:
         run = waiting_run(drill)
         stage.replace_triggerer()
         until_looked(drill)
@@ -57,7 +57,7 @@ def test_a_deferred_launch_that_is_marked_failed_stops_its_campaign_in_a_fresh_t
 def test_a_deferred_launch_that_is_marked_failed_a_moment_before_the_triggerer_shuts_down_stops_its_campaign(
     stage: Stage,
 ) -> None:
-    with stage.campaign("launch_standard_deferrable", "g3", speed=2) as drill:
+    with stage.campaign("launch_standard_deferrable_ledger", "g3", speed=2) as drill:
         run = waiting_run(drill)
         drill.sandbox.fault(path="/campaign/terminate", kind="status", status=429, headers={"Retry-After": "60"})
         stage.api.mark(drill.dag_id, run, "launch", 0, "failed")

@@ -6,6 +6,7 @@ Everything that a schedule varies comes with the run's configuration; see `tests
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 from airflow.sdk import DAG
@@ -22,10 +23,15 @@ def conf(name: str) -> str:
     return f"{{{{ dag_run.conf['{name}'] }}}}"
 
 
-def make_dag(flow: Any, mode: str) -> DAG:
+def keyed(store: str) -> dict[str, Any]:
+    """Key and ledger, where the launch has them."""
+    return {"launch_key": conf("key"), "ledger_conn_id": conf("ledger")} if store == "ledger" else {}
+
+
+def make_dag(flow: Any, mode: str, store: str) -> DAG:
     """Query, upload, launch, wait."""
     hardening: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(0), "pre_execute": arm}
-    with DAG(f"launch_{flow}_{mode}", schedule=None, catchup=False) as dag:
+    with DAG(f"launch_{flow}_{mode}_{store}", schedule=None, catchup=False) as dag:
         lists = SqlToRinggOperator(
             task_id="upload",
             sql_conn_id="warehouse",
@@ -41,16 +47,14 @@ def make_dag(flow: Any, mode: str) -> DAG:
             },
             flow=flow,
             max_rows_per_list=2,
-            launch_key=conf("key"),
-            ledger_conn_id=conf("ledger"),
+            **keyed(store),
             **hardening,
         )
         RinggLaunchOperator.partial(
             task_id="launch",
             ringg_conn_id=conf("ringg"),
             from_numbers=["aaaaaaaa-0000-4000-8000-000000000001"],
-            launch_key=conf("key"),
-            ledger_conn_id=conf("ledger"),
+            **keyed(store),
             wait_for_completion=True,
             deferrable=mode == "deferrable",
             poll_interval=1,
@@ -60,10 +64,10 @@ def make_dag(flow: Any, mode: str) -> DAG:
     return dag
 
 
-def make_smartalex_dag(mode: str) -> DAG:
+def make_smartalex_dag(mode: str, store: str) -> DAG:
     """The same on the other platform."""
     hardening: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(0), "pre_execute": arm}
-    with DAG(f"launch_smartalex_{mode}", schedule=None, catchup=False) as dag:
+    with DAG(f"launch_smartalex_{mode}_{store}", schedule=None, catchup=False) as dag:
         lists = SqlToSmartAlexOperator(
             task_id="upload",
             sql_conn_id="warehouse",
@@ -81,15 +85,13 @@ def make_smartalex_dag(mode: str) -> DAG:
                 "max_retries": 0,
             },
             max_rows_per_list=2,
-            launch_key=conf("key"),
-            ledger_conn_id=conf("ledger"),
+            **keyed(store),
             **hardening,
         )
         SmartAlexStartCampaignOperator.partial(
             task_id="launch",
             smartalex_conn_id=conf("ringg"),
-            launch_key=conf("key"),
-            ledger_conn_id=conf("ledger"),
+            **keyed(store),
             wait_for_completion=True,
             deferrable=mode == "deferrable",
             poll_interval=1,
@@ -98,8 +100,7 @@ def make_smartalex_dag(mode: str) -> DAG:
     return dag
 
 
-for _mode in ("sync", "deferrable"):
-    globals()[f"launch_smartalex_{_mode}"] = make_smartalex_dag(_mode)
-for _flow in ("standard", "large"):
-    for _mode in ("sync", "deferrable"):
-        globals()[f"launch_{_flow}_{_mode}"] = make_dag(_flow, _mode)
+for _mode, _store in product(("sync", "deferrable"), ("ledger", "task")):
+    globals()[f"launch_smartalex_{_mode}_{_store}"] = make_smartalex_dag(_mode, _store)
+    for _flow in ("standard", "large"):
+        globals()[f"launch_{_flow}_{_mode}_{_store}"] = make_dag(_flow, _mode, _store)
