@@ -36,7 +36,9 @@ async def shared_client(hook: PlatformHook[C, A]) -> AsyncIterator[A]:
     :param hook: of the connection. Two connections that say the same share a client; a changed key makes a new
         one, while triggers that wait already go on with theirs.
     """
-    options = await hook.aclient_options()
+    # Shielded, because a cancel that reaches a thread comes back without its message, by which Airflow tells a person
+    # who marked the task from a triggerer that shuts down.
+    options = await asyncio.shield(hook.aclient_options())
     key = (asyncio.get_running_loop(), hook.async_client_class, *sorted(options.items()))
     shared = open_clients.setdefault(key, _Shared())
     shared.users += 1

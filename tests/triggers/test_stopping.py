@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from airflow.jobs.triggerer_job_runner import TriggerRunner
+from airflow.secrets.environment_variables import EnvironmentVariablesBackend
 
 from ringg_provider.triggers import stopping
 from ringg_provider.triggers.tasks import ON_KILL_BY_AIRFLOW
@@ -121,6 +122,23 @@ async def test_finding_out_slowly_is_not_interrupted_by_the_next_cancel(
     await all_is_done()
     assert sandbox.state()["campaigns"][0]["state"] == "terminated"
     assert "was terminated" in said()
+
+
+async def test_a_trigger_that_is_cancelled_while_it_still_opens_its_connection_stops_its_campaign(
+    sandbox: Sandbox, task_is: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow tells by the cancel's message that a person acted, and what waits for a thread loses it."""
+    read = EnvironmentVariablesBackend.get_conn_value
+
+    def slowly(self: EnvironmentVariablesBackend, *args: Any, **kwargs: Any) -> Any:
+        time.sleep(0.8)
+        return read(self, *args, **kwargs)
+
+    monkeypatch.setattr(EnvironmentVariablesBackend, "get_conn_value", slowly)
+    task_is("failed")
+    await Triggerer(watching(sandbox)).cancel()
+    await all_is_done()
+    assert sandbox.state()["campaigns"][0]["state"] == "terminated"
 
 
 @pytest.mark.parametrize(
@@ -248,6 +266,8 @@ def test_a_stop_that_a_shutdown_interrupts_is_tried_once_more(
 
     async def shut_down() -> None:
         await Triggerer(watching(sandbox)).cancel(times=2)
+        while not terminations(sandbox):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
     begun = time.monotonic()
     asyncio.run(shut_down())
