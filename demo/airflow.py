@@ -25,23 +25,25 @@ class AirflowError(RuntimeError):
 
 
 class Airflow:
-    """One Airflow: scheduler, triggerer, DAG processor and API server over a SQLite metadata database.
+    """One Airflow: scheduler, triggerer, DAG processor and API server.
 
     Args:
         home: its AIRFLOW_HOME; made if missing.
         dags: its DAGs folder.
+        database: the SQLAlchemy URL of its metadata database. No SQLite: it answers "database is locked" to one of
+            the five processes that write sooner or later.
         variables: further environment for its processes, such as `AIRFLOW_CONN_...`.
         port: of the UI and the API; 0 takes a free one.
     """
 
-    def __init__(self, home: Path, dags: Path, variables: Mapping[str, str], port: int = 0) -> None:
+    def __init__(self, home: Path, dags: Path, database: str, variables: Mapping[str, str], port: int = 0) -> None:
         self.home = home.absolute()
         self.url = f"http://127.0.0.1:{port or free_port()}"
         self.password = secrets.token_urlsafe(9)
         self._passwords = self.home / "passwords.json"
         # Nothing of an Airflow that this machine has otherwise may leak into this one.
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW_")}
-        self.environment = {**inherited, **self._settings(dags.absolute()), **variables}
+        self.environment = {**inherited, **self._settings(dags.absolute(), database), **variables}
 
     def prepare(self) -> None:
         """Create the folder, the login and the tables.
@@ -106,7 +108,7 @@ class Airflow:
         parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
         return all((health.get(part) or {}).get("status") == "healthy" for part in parts)
 
-    def _settings(self, dags: Path) -> dict[str, str]:
+    def _settings(self, dags: Path, database: str) -> dict[str, str]:
         return {
             "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__API__BASE_URL": self.url,
@@ -121,7 +123,7 @@ class Airflow:
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",  # the files do not change
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "2",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.home / "logs"),
             "AIRFLOW__LOGGING__REMOTE_LOGGING": "False",
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "2",

@@ -131,6 +131,11 @@ class EmbeddedPostgres:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return self.url(name)
 
+    def create_airflow_database(self) -> str:
+        """Make an empty database for Airflow's own tables and return its URL as Airflow's settings name it."""
+        self.create_database("airflow")
+        return self.url("airflow", driver="postgresql+psycopg2")
+
     def drop_database(self, name: str) -> None:
         """Drop a database, throwing out whoever is still connected to it."""
         with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:

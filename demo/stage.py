@@ -85,6 +85,7 @@ def set_stage(folder: Path, dags: Path, generation: str, say: Say, *, schedules:
         airflow = Airflow(
             folder / "airflow",
             dags,
+            postgres.create_airflow_database(),
             {
                 "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(schedules),
                 "AIRFLOW_CONN_WAREHOUSE": postgres.airflow_connection("warehouse"),

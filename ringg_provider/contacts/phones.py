@@ -35,6 +35,7 @@ _EXACT_IN_SINGLE, _TOO_LARGE_FOR_SINGLE = 2.0**24, 2.0**127
 _ROUNDED = Rejection(Disposition.PHONE_UNREADABLE, "rounded: the end of the number is lost")
 _SINGLE = Rejection(Disposition.PHONE_UNREADABLE, "rounded: single precision has no room for telephone numbers")
 _AMBIGUOUS = Rejection(Disposition.PHONE_UNREADABLE, "two numbers, one with and one without the country's code")
+_AMBIGUOUS_ABROAD = Rejection(Disposition.PHONE_UNREADABLE, "two numbers, by two ways to dial abroad")
 #: Why a number that lost its end is none.
 ROUNDED = (_ROUNDED, _SINGLE)
 _PLAIN = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
@@ -94,6 +95,8 @@ class PhoneCleaner:
         self.fewest_digits = min(metadata.general_desc.possible_length)
         self._trunk_zero = metadata.national_prefix_for_parsing == "0"
         self._is_national = re.compile(metadata.general_desc.national_number_pattern).fullmatch
+        self._leads_abroad = re.compile(metadata.international_prefix or "00").match
+        self._abroad_is_00 = metadata.international_prefix in (None, "00")
         # Room for the numbers that a batch repeats; a list without repeats gains nothing from more.
         self._judge = lru_cache(maxsize=4096)(self._read_and_judge)
 
@@ -149,7 +152,7 @@ class PhoneCleaner:
         text = _text_of(cell)
         if isinstance(text, Rejection):
             return None
-        quick = self._quick(text)
+        quick = self._quick(text, or_abroad=True)
         if quick is not None:
             return quick
         number = self._parse(text)
@@ -175,8 +178,11 @@ class PhoneCleaner:
         # No calling code is the beginning of another one.
         return str(number).startswith(self._prefix)
 
-    def _quick(self, text: str) -> int | None:
-        """The number, where its spelling leaves one reading only and its leading digits make it dialable."""
+    def _quick(self, text: str, *, or_abroad: bool = False) -> int | None:
+        """The number, where its spelling leaves one reading only and its leading digits make it dialable.
+
+        :param or_abroad: also where its first digits may lead abroad instead: 0199 in Uruguay, 012 in Israel.
+        """
         digits = text.translate(_PUNCTUATION)
         if not _DIGITS(digits) or _WHOLE_FLOAT(text.strip()):
             return None
@@ -185,8 +191,12 @@ class PhoneCleaner:
             number = int(digits)
             return number if digits[1] != "0" and number in home else None
         if digits.startswith("00"):
+            if not self._abroad_is_00:
+                return None
             number = int(digits)
             return number if _INTERNATIONAL_00.match(text) and number in home else None
+        if not or_abroad and self._leads_abroad(digits):
+            return None
         if digits[0] == "0":
             if not self._trunk_zero:
                 return None
@@ -206,7 +216,11 @@ class PhoneCleaner:
         if isinstance(number, Rejection):
             return number
         verdict = self._verdict(number, text)
-        return _AMBIGUOUS if isinstance(verdict, int) and self._has_two_readings(text) else verdict
+        if isinstance(verdict, Rejection):
+            return verdict
+        if self._leads_elsewhere(text):
+            return _AMBIGUOUS_ABROAD
+        return _AMBIGUOUS if self._has_two_readings(text) else verdict
 
     def _has_two_readings(self, text: str) -> bool:
         """Whether there is such a number of the country, and another one if its first digits are the country's code.
@@ -217,6 +231,20 @@ class PhoneCleaner:
         if not digits.startswith(self._prefix) or not digits.isdecimal():
             return False
         return None not in (self.number_of(f"+{digits}"), self.number_of(f"+{self._prefix}{digits}"))
+
+    def _leads_elsewhere(self, text: str) -> bool:
+        """Whether 00 is read as a plus sign, and the country's own way abroad leads to somebody too.
+
+        So it is with `0091...` in Thailand, where 009 leads abroad and the 1 after it to America.
+        """
+        from phonenumbers import NumberParseException, is_valid_number, parse
+
+        if self._abroad_is_00 or not _INTERNATIONAL_00.match(text):
+            return False
+        try:
+            return is_valid_number(parse(text, self.region))
+        except NumberParseException:
+            return False
 
     def _parse(self, text: str) -> PhoneNumber | Rejection:
         from phonenumbers import NumberParseException, parse

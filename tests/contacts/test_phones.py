@@ -149,6 +149,23 @@ def test_what_is_clear_without_a_plus_is_read(country: str, cell: str, number: i
     assert PhoneCleaner(country).clean(cell) == number
 
 
+@pytest.mark.parametrize(
+    ("country", "cell", "number"),
+    [
+        ("+598", "019-979868", 59819979868),
+        ("+972", "012-3456789", None),
+        ("+886", "019 123 4567", None),
+        ("+66", "00912025550143", 912025550143),
+    ],
+)
+def test_a_number_whose_first_digits_may_lead_abroad_is_dialled_for_nobody_and_opted_out_for_whoever_has_it(
+    country: str, cell: str, number: int | None
+) -> None:
+    cleaner = PhoneCleaner(country)
+    assert isinstance(cleaner.clean(cell), Rejection)
+    assert cleaner.number_of(cell) == number
+
+
 @pytest.mark.parametrize("cell", ["911", "1-900-234-5678", "800 234 5678", "900-976-1234"])
 def test_american_numbers_that_are_no_persons_are_refused(cell: str) -> None:
     read = PhoneCleaner("+1").clean(cell)
@@ -260,7 +277,7 @@ def _spelled(code: int, national: str, chance: random.Random) -> str:
 def _as_the_library_reads(cell: str, region: str) -> int | None:
     """The number that the library makes of a cell, and calls a mobile or fixed line."""
     try:
-        number = phonenumbers.parse(f"+{cell[2:]}" if re.match("00[1-9]", cell) else cell, region)
+        number = phonenumbers.parse(re.sub(r"^\(?00(?=[1-9])", "+", cell), region)
     except phonenumbers.NumberParseException:
         return None
     if not phonenumbers.is_valid_number(number) or phonenumbers.number_type(number) not in _LINES:
@@ -294,6 +311,8 @@ def test_short_cuts_agree_with_the_library_on_half_a_million_random_numbers() ->
         if isinstance(read, int):
             accepted += 1
             assert _as_the_library_reads(cell, regions[code]) == read, f"+{code}: {cell}"
+        elif read.detail == "two numbers, by two ways to dial abroad":
+            assert re.match(r"\(?00", cell), f"+{code}: {cell}"
         elif read.detail.startswith("two numbers"):
             assert _as_the_library_reads(f"+{code} {cell}", regions[code]), f"+{code}: {cell}"
         elif turn % 20 == 0:  # nothing else is refused but by the library itself, which is slow

@@ -167,7 +167,7 @@ class Drill:
 
     def until_waiting(self, run_id: str) -> None:
         """Wait until the campaign is on and its task waits for the end: deferred, or sync and past the start."""
-        state = "deferred" if self.dag_id.endswith("deferrable") else "running"
+        state = "deferred" if "_deferrable_" in self.dag_id else "running"
 
         def waits() -> bool:
             entries = self.sandbox.requests()
@@ -208,8 +208,6 @@ def set_stage(postgres: EmbeddedPostgres, home: Path) -> Iterator[Stage]:
         postgres: gets the warehouse.
         home: an empty folder.
     """
-    # SQLite locks the scheduler out when six tasks, a triggerer and an API server write as well.
-    postgres.create_database("airflow")
     engine = sa.create_engine(postgres.create_database("faults"))
     with engine.begin() as connection:
         connection.execute(sa.text("CREATE TABLE people (id integer PRIMARY KEY, phone text, name text)"))
@@ -218,10 +216,10 @@ def set_stage(postgres: EmbeddedPostgres, home: Path) -> Iterator[Stage]:
     airflow = Airflow(
         home,
         DAGS,
+        postgres.create_airflow_database(),
         {
             "AIRFLOW_CONN_WAREHOUSE": postgres.airflow_connection("faults"),
             "AIRFLOW__CORE__PARALLELISM": "6",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.url("airflow", driver="postgresql+psycopg2"),
             "AIRFLOW__CORE__FERNET_KEY": "cmluZ2ctcHJvdmlkZXItdGVzdHMtZmVybmV0LWtleS0=",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(WORKER_IS_DEAD_AFTER),
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",

@@ -382,7 +382,7 @@ class ClaimsAfterSending:
     def __init__(self, store: IntentStore) -> None:
         self._store = store
         self._intent: Intent | None = None
-        self.find, self.confirm = store.find, store.confirm
+        self.find, self.confirm, self.remembers = store.find, store.confirm, store.remembers
 
     def claim(self, intent: Intent) -> Intent | None:
         self._intent = intent
