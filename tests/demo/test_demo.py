@@ -16,9 +16,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
+from psycopg import sql
 
 from demo.contacts import generate
+from demo.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).parents[2]
 
@@ -117,17 +120,30 @@ def test_the_demo_runs_both_campaigns_and_leaves_no_process(folder: Path) -> Non
     assert re.search(r"\+91[6-9]\d{9}", output) is None, "a whole phone number is on the terminal"
     assert "no process is left" in output
     assert (demo.living(), demo.listening()) == ([], [])
-    assert personal_in(demo.folder / "stage" / "airflow") == set()
+    assert personal_in([*files(demo.folder / "stage" / "airflow"), *rows(demo.folder / "stage" / "postgres")]) == set()
 
 
-def personal_in(folder: Path) -> set[str]:
+def files(folder: Path) -> list[str]:
+    return [file.read_bytes().decode("latin-1") for file in folder.rglob("*") if file.is_file()]
+
+
+def rows(folder: Path) -> list[str]:
+    """Every row of Airflow's own database, which the demo left in the data folder of its PostgreSQL."""
+    found = []
+    with EmbeddedPostgres(folder) as server, psycopg.connect(server.url("airflow", driver="postgresql")) as connection:
+        for (table,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall():
+            for row in connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table))):
+                found += [cell.decode("latin-1") if isinstance(cell, bytes) else str(cell) for cell in row]
+    return found
+
+
+def personal_in(texts: list[str]) -> set[str]:
     """The demo's numbers and names in what Airflow wrote: logs, and a database with XComs, confs and approvals."""
     people = list(generate())
     numbers = {re.sub(r"\D", "", person["phone"] or "")[-10:] for person in people}
     numbers = {number for number in numbers if len(number) == 10}
     names = {person["full_name"] for person in people if (person["full_name"] or "").strip()}
     assert len(numbers) > 5000
-    texts = [file.read_bytes().decode("latin-1") for file in folder.rglob("*") if file.is_file()]
     # What must be there, or the search proves nothing: a conf, a result, and what the approval's answerer was shown.
     assert all(any(mark in text for text in texts) for mark in ("survey.csv", "list_id", "Preflight: "))
     found = {
