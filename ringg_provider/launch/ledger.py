@@ -43,7 +43,7 @@ from ringg_provider.exceptions import (
 from ringg_provider.launch.item import ItemFlow, LaunchItem
 from ringg_provider.launch.protocol import Intent, fingerprint
 from ringg_provider.sql.creating import add_missing_columns, create_tables
-from ringg_provider.sql.dialects import database_of
+from ringg_provider.sql.dialects import require_state
 
 #: How many characters a launch key may have.
 LONGEST_KEY = 250
@@ -112,13 +112,7 @@ class LaunchLedger:
     """
 
     def __init__(self, engine: Engine, schema: str | None = None) -> None:
-        database = database_of(engine)
-        if not database.claims_once:
-            raise InvalidRequest(
-                f"ledger_conn_id: a {database.name} database does not enforce unique keys with row locks, so two "
-                "runs could both claim a launch. Use PostgreSQL, MySQL, MariaDB, SQLite, SQL Server or Oracle.",
-                field="ledger_conn_id",
-            )
+        require_state(engine, for_="ledger", field="ledger_conn_id")
         self.engine = engine.execution_options(schema_translate_map={None: schema}) if schema else engine
         create_tables(self.engine, launches)
         add_missing_columns(self.engine, launches)

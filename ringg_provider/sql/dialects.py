@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
+import re
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
+
+from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.sql.errors import without_driver_errors
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -17,11 +23,31 @@ if TYPE_CHECKING:
 Type = sa.types.TypeEngine[Any]
 
 
+Kept = Literal["history", "people", "cap", "outcomes", "ledger", "publications"]
+"""What is kept in a state database."""
+
+_KEPT: dict[Kept, str] = {
+    "history": "the history of calls",
+    "people": "the table of people",
+    "cap": "the history that a cap is counted in",
+    "outcomes": "the view of outcomes",
+    "ledger": "the launch ledger",
+    "publications": "the marks of what was published",
+}
+#: What two may want to have at the same moment, and exactly one must.
+_CLAIMED: frozenset[Kept] = frozenset({"ledger", "publications"})
+
+
 @dataclass(frozen=True)
 class Database:
     """What a database can do; what is not known of one is taken for missing.
 
-    :param name: as SQLAlchemy calls it, unless it only speaks another one's protocol.
+    :param name: as SQLAlchemy calls it, unless it only speaks another one's protocol; `unknown: ` and the connection's
+        type where nobody can tell.
+    :param version: of the server; None where it was not asked.
+    :param since: the first version that has what the tables need.
+    :param transactional: what is written between `BEGIN` and `ROLLBACK` is undone, keys are enforced, and there are
+        temporary tables.
     :param claims_once: it enforces unique keys and locks rows: where two claim a thing, exactly one has it.
     :param copies: it takes `COPY ... FROM STDIN`.
     :param lock: the statement that lets one writer into `{table}` at a time, readers unhindered; to be the first one
@@ -32,12 +58,40 @@ class Database:
     """
 
     name: str
+    version: tuple[int, ...] | None = None
+    since: tuple[int, ...] = ()
+    transactional: bool = False
     claims_once: bool = False
     copies: bool = False
     lock: str | None = None
     moment: Callable[[Dialect], Type] = lambda dialect: dialect.type_descriptor(sa.DateTime(timezone=True))
     keeps_zones: bool = True
     document: Type | None = None
+
+    @property
+    def is_too_old(self) -> bool:
+        """Whether it lacks what later versions of it have."""
+        return self.version is not None and self.version < self.since
+
+    @property
+    def holds_state(self) -> bool:
+        """Whether the history, the people and what caps count can be kept there."""
+        return self.transactional and not self.is_too_old
+
+    @property
+    def holds_ledger(self) -> bool:
+        """Whether the launch ledger can be kept there, where two runs may claim the same launch."""
+        return self.claims_once and not self.is_too_old
+
+    @property
+    def refusal(self) -> str:
+        """What to set where it cannot hold what it was given."""
+        other = f"a newer {self.name}" if self.is_too_old else "another database"
+        return (
+            f"Set state_conn_id (or ledger_conn_id, for the ledger alone) to a connection of {other}: PostgreSQL, "
+            "MySQL 8, MariaDB or SQLite; the warehouse stays what the query reads, and gets a copy of the tables by "
+            "RinggPublishOperator."
+        )
 
 
 def _without_zone(dialect: Dialect) -> Type:
@@ -54,12 +108,13 @@ def _snowflake_timestamp(dialect: Dialect) -> Type:
 
 
 _JSON = sa.JSON(none_as_null=True)
-_WITHOUT_ZONES = Database("", moment=_without_zone, keeps_zones=False, document=_JSON)
+_WITHOUT_ZONES = Database("", transactional=True, moment=_without_zone, keeps_zones=False, document=_JSON)
 _KNOWN = {
     database.name: database
     for database in (
         Database(
             "postgresql",
+            transactional=True,
             claims_once=True,
             copies=True,
             lock="LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE",
@@ -67,33 +122,59 @@ _KNOWN = {
         ),
         Database("cockroachdb", claims_once=True, document=postgresql.JSONB(none_as_null=True)),
         # A transaction that reads first and writes later would fail at once when another one does the same.
-        replace(_WITHOUT_ZONES, name="sqlite", claims_once=True, lock="BEGIN IMMEDIATE"),
-        replace(_WITHOUT_ZONES, name="mysql", claims_once=True),
-        replace(_WITHOUT_ZONES, name="mariadb", claims_once=True),
+        replace(_WITHOUT_ZONES, name="sqlite", since=(3, 25), claims_once=True, lock="BEGIN IMMEDIATE"),
+        # From these versions on there are window functions.
+        replace(_WITHOUT_ZONES, name="mysql", since=(8,), claims_once=True),
+        replace(_WITHOUT_ZONES, name="mariadb", since=(10, 2), claims_once=True),
         # It has a type with a zone, but reading it needs one more library (pytz).
         replace(_WITHOUT_ZONES, name="duckdb"),
-        Database("mssql", claims_once=True),
-        Database("oracle", claims_once=True),
         Database("redshift", lock="LOCK {table}"),
         # Its generic DateTime is TIMESTAMP_NTZ, which loses the zone without a word; its VARIANT cannot be bound to.
         Database("snowflake", moment=_snowflake_timestamp),
         # DATETIME has no zone there; and the dialect's own descriptor of a time cannot be written in DDL.
         Database("bigquery", moment=_timestamp),
+        *map(Database, ("athena", "clickhouse", "databricks", "mssql", "oracle", "presto", "trino")),
     )
 }
-#: Databases that are reached as PostgreSQL, and say in `version()` what they are.
-_LIKE_POSTGRESQL = ("redshift", "cockroachdb")
+#: Airflow's connection types whose databases have another name.
+_OF_CONNECTION = {
+    "clickhousedb": "clickhouse",
+    "gcpbigquery": "bigquery",
+    "google_cloud_platform": "bigquery",
+    "postgres": "postgresql",
+}
+#: What a database is by the package of its driver, where the connection's type does not say.
+_OF_DRIVER = {
+    "MySQLdb": "mysql",
+    "duckdb": "duckdb",
+    "mariadb": "mysql",
+    "mysql": "mysql",
+    "psycopg": "postgresql",
+    "psycopg2": "postgresql",
+    "pymysql": "mysql",
+    "sqlite3": "sqlite",
+}
+#: What reaches databases of several kinds, which say in these words what they are.
+_TELLS = {"postgresql": "SELECT version()", "mysql": "SELECT concat(version(), ' ', @@version_comment)"}
+#: Databases that are reached as another one.
+_LIKE = {
+    "postgresql": ("redshift", "cockroachdb", "greenplum", "materialize", "risingwave", "cratedb", "questdb"),
+    "mysql": ("mariadb", "starrocks", "doris", "singlestore"),
+}
 _found: weakref.WeakKeyDictionary[Dialect, Database] = weakref.WeakKeyDictionary()
 
 
-def database_of(bind: sa.Engine | sa.Connection) -> Database:
-    """What a database is and can do; where its dialect alone does not tell, it is asked, once.
+def database_of(bind: Any) -> Database:
+    """What a database is and can do; where its type alone does not tell, it is asked.
 
-    :param bind: an engine, or a connection of one.
+    :param bind: one of Airflow's hooks; or an engine of SQLAlchemy, or a connection of one, which are asked once.
+    :raises QueryFailed, DatabaseUnavailable: a hook's database cannot be asked.
     """
+    if hasattr(bind, "get_conn_id"):
+        return _of_hook(bind)
     dialect = bind.dialect
     if dialect not in _found:
-        _found[dialect] = _known(_name(bind))
+        _found[dialect] = _of_bind(bind)
     return _found[dialect]
 
 
@@ -105,17 +186,68 @@ def database_behind(dialect: Dialect) -> Database:
     return _found.get(dialect) or _known(dialect.name)
 
 
+def require_state(bind: Any, *, for_: Kept, field: str) -> Database:
+    """Refuse a database that cannot hold what is to be kept there, before anything is done.
+
+    :param bind: see `database_of`.
+    :param for_: what is to be kept.
+    :param field: the parameter that named the connection, for the error.
+    :return: which database it is.
+    :raises InvalidRequest: it cannot; the message says why, and what to set.
+    :raises QueryFailed, DatabaseUnavailable: it cannot be asked which it is.
+    """
+    database = database_of(bind)
+    if database.holds_ledger if for_ in _CLAIMED else database.holds_state:
+        return database
+    if database.is_too_old:
+        why = f"version {'.'.join(map(str, database.version or ()))} of {database.name} lacks what"
+    elif for_ in _CLAIMED:
+        why = f"{database.name} does not enforce unique keys with row locks, which"
+    else:
+        why = f"{database.name} is not a transactional database, which"
+    raise InvalidRequest(f"{field}: {why} {_KEPT[for_]} needs. {database.refusal}", field=field)
+
+
 def _known(name: str) -> Database:
     return _KNOWN.get(name) or Database(name)
 
 
-def _name(bind: sa.Engine | sa.Connection) -> str:
-    if bind.dialect.name != "postgresql":
-        return bind.dialect.name
-    version = sa.select(sa.func.version())
+def _of_hook(hook: Any) -> Database:
+    kind = str(getattr(hook, "conn_type", ""))
+    name = _OF_CONNECTION.get(kind, kind)
+    if name in _KNOWN and name not in _TELLS:
+        return _known(name)
+    about = f"connection {hook.get_conn_id()!r}"
+    # Some hooks keep their connection and give it again; this one is closed.
+    with closing(without_driver_errors(about, copy.copy(hook).get_conn)) as connection:
+        name = _OF_DRIVER.get(type(connection).__module__.lstrip("_").partition(".")[0], "")
+        if name not in _TELLS:
+            return _known(name or f"unknown: {kind}")
+        with closing(connection.cursor()) as cursor:
+            without_driver_errors(about, cursor.execute, _TELLS[name])
+            row = cursor.fetchone()
+    # An extra can ask for rows that are mappings.
+    return as_told(name, next(iter(row.values() if isinstance(row, Mapping) else row)))
+
+
+def _of_bind(bind: sa.Engine | sa.Connection) -> Database:
+    name = bind.dialect.name
+    if name not in _TELLS:
+        return _known(name)
     if isinstance(bind, sa.Connection):
-        told = bind.execute(version).scalar_one()
-    else:
-        with bind.connect() as connection:
-            told = connection.execute(version).scalar_one()
-    return next((name for name in _LIKE_POSTGRESQL if name in str(told).lower()), "postgresql")
+        return as_told(name, bind.exec_driver_sql(_TELLS[name]).scalar_one())
+    with bind.connect() as connection:
+        return as_told(name, connection.exec_driver_sql(_TELLS[name]).scalar_one())
+
+
+def as_told(name: str, told: object) -> Database:
+    """What a database is by what it says of itself.
+
+    :param name: whose protocol it speaks: `postgresql` or `mysql`.
+    :param told: such as `PostgreSQL 17.2 on x86_64`, `8.0.36 MySQL Community Server`, `10.11.6-MariaDB`.
+    """
+    text = str(told)
+    name = next((other for other in _LIKE[name] if other in text.lower()), name)
+    numbers = re.search(r"(?<![0-9.])[0-9]+(\.[0-9]+)+", text.removeprefix("5.5.5-"))
+    version = tuple(map(int, numbers[0].split("."))) if numbers else None
+    return replace(_known(name), version=version)

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any, get_args
+
 import pytest
 import sqlalchemy as sa
+from airflow.providers.common.compat.sdk import BaseHook
+from airflow.providers.common.sql.hooks.sql import DbApiHook
 from sqlalchemy.dialects import registry
 
+from ringg_provider.exceptions import InvalidRequest, RinggProviderError
 from ringg_provider.sql.bulk import can_copy
-from ringg_provider.sql.dialects import database_behind, database_of
+from ringg_provider.sql.dialects import Kept, as_told, database_behind, database_of, require_state
 from ringg_provider.sql.types import Json
 from tests.support.databases import Warehouse
 
 
 @pytest.fixture
-def pretended(warehouse: Warehouse, request: pytest.FixtureRequest) -> sa.Engine:
-    """A PostgreSQL whose `version()` says that it is something else."""
+def pretended(warehouse: Warehouse, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> sa.Engine:
+    """A PostgreSQL whose `version()` says that it is something else; also as the connection `pretended`."""
     told = {"redshift": "PostgreSQL 8.0.2 on i686, Redshift 1.0.88395", "cockroachdb": "CockroachDB CCL v25.1.0"}
     warehouse.execute("CREATE SCHEMA other")
     warehouse.execute(
         f"CREATE FUNCTION other.version() RETURNS text LANGUAGE sql AS $$ SELECT '{told[request.param]}' $$"
     )
-    return sa.create_engine(
-        sa.make_url(warehouse.url), connect_args={"options": "-c search_path=other,pg_catalog"}, poolclass=sa.NullPool
-    )
+    url = sa.make_url(warehouse.url)
+    options = "-c search_path=other,pg_catalog"
+    airflow = url.set(drivername="postgres").update_query_dict({"options": options})
+    monkeypatch.setenv("AIRFLOW_CONN_PRETENDED", airflow.render_as_string(hide_password=False))
+    return sa.create_engine(url, connect_args={"options": options}, poolclass=sa.NullPool)
 
 
 def test_a_database_at_hand_is_what_it_says(engine: sa.Engine) -> None:
@@ -45,6 +53,8 @@ def test_what_only_speaks_postgresqls_protocol_is_asked_what_it_is(pretended: sa
     assert database.lock != "LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"
     # From then on its dialect is known too, so that tables get types that it has.
     assert database_behind(pretended.dialect) is database
+    # The hook of the same connection is asked, too.
+    assert database_of(BaseHook.get_hook("pretended")).name == database.name
     assert (Json().compile(dialect=pretended.dialect) == "JSONB") == (database.name == "cockroachdb")
 
 
@@ -70,3 +80,87 @@ def test_what_is_not_known_of_a_database_is_taken_for_missing() -> None:
     assert not database.copies
     assert database.lock is None
     assert database.document is None
+
+
+def test_a_hook_tells_what_its_engine_tells(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", warehouse.connection)
+    by_hook = database_of(BaseHook.get_hook("warehouse"))
+    assert (by_hook.name, by_hook.version) == (warehouse.engine.dialect.name, database_of(warehouse.engine).version)
+    for kept in get_args(Kept):
+        assert require_state(BaseHook.get_hook("warehouse"), for_=kept, field="sql_conn_id").name == by_hook.name
+
+
+def _hook(conn_type: str) -> DbApiHook:
+    return type("Hook", (DbApiHook,), {"conn_type": conn_type, "conn_name_attr": "some_conn_id"})()
+
+
+@pytest.mark.parametrize("kept", get_args(Kept))
+@pytest.mark.parametrize(
+    ("conn_type", "name"),
+    [
+        ("snowflake", "snowflake"),
+        ("gcpbigquery", "bigquery"),
+        ("google_cloud_platform", "bigquery"),
+        ("redshift", "redshift"),
+        ("databricks", "databricks"),
+        ("mssql", "mssql"),
+        ("oracle", "oracle"),
+        ("trino", "trino"),
+        ("clickhouse", "clickhouse"),
+    ],
+)
+def test_a_warehouse_is_refused_as_state_by_name_and_never_connected_to(conn_type: str, name: str, kept: Kept) -> None:
+    with pytest.raises(InvalidRequest, match=rf"^from_dag: {name} .*Set state_conn_id .*PostgreSQL") as caught:
+        require_state(_hook(conn_type), for_=kept, field="from_dag")
+    assert caught.value.field == "from_dag"
+
+
+@pytest.mark.parametrize("kept", get_args(Kept))
+def test_duckdb_holds_what_nobody_claims(kept: Kept) -> None:
+    if kept in ("ledger", "publications"):
+        with pytest.raises(InvalidRequest, match=r"^state_conn_id: duckdb does not enforce unique keys with row locks"):
+            require_state(_hook("duckdb"), for_=kept, field="state_conn_id")
+    else:
+        assert require_state(_hook("duckdb"), for_=kept, field="state_conn_id").name == "duckdb"
+
+
+def test_what_nobody_knows_is_refused_by_its_connections_type() -> None:
+    hook = _hook("acme")
+    driver = type("Connection", (), {"__module__": "acme.dbapi", "close": lambda _: None})
+    hook.get_conn = lambda: driver()  # type: ignore[method-assign]
+    hook.get_conn_id = lambda: "some"  # type: ignore[method-assign]
+    with pytest.raises(InvalidRequest, match=r"^sql_conn_id: unknown: acme is not a transactional database"):
+        require_state(hook, for_="history", field="sql_conn_id")
+
+
+def test_a_hook_that_cannot_connect_says_so_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_GONE", "postgres://somebody:secret@127.0.0.1:1/nothing")
+    with pytest.raises(RinggProviderError, match="connection 'gone'") as caught:
+        database_of(BaseHook.get_hook("gone"))
+    assert not re.search("secret", str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "told", "name", "version", "holds"),
+    [
+        ("postgresql", "PostgreSQL 17.2 (Debian 17.2-1) on x86_64-pc-linux-gnu", "postgresql", (17, 2), True),
+        ("postgresql", "PostgreSQL 9.4.26 (Greenplum Database 6.25.3 build)", "greenplum", (9, 4, 26), False),
+        ("postgresql", "PostgreSQL 8.0.2 on i686, compiled by GCC, Redshift 1.0.88395", "redshift", (8, 0, 2), False),
+        ("mysql", "8.0.36 MySQL Community Server - GPL", "mysql", (8, 0, 36), True),
+        ("mysql", "5.7.44-log MySQL Community Server (GPL)", "mysql", (5, 7, 44), False),
+        ("mysql", "10.11.19-MariaDB-0+deb12u1 Debian 12", "mariadb", (10, 11, 19), True),
+        ("mysql", "5.5.5-10.6.12-MariaDB Source distribution", "mariadb", (10, 6, 12), True),
+        ("mysql", "10.1.48-MariaDB Debian", "mariadb", (10, 1, 48), False),
+        ("mysql", "8.0.33 StarRocks version 3.3.0", "starrocks", (8, 0, 33), False),
+    ],
+)
+def test_what_a_server_says_of_itself(
+    protocol: str, told: str, name: str, version: tuple[int, ...], holds: bool
+) -> None:
+    database: Any = as_told(protocol, told)
+    assert (database.name, database.version) == (name, version)
+    assert database.holds_state == database.holds_ledger == holds
+
+
+def test_a_version_that_is_too_old_is_named() -> None:
+    assert "a newer mysql" in as_told("mysql", "5.7.44-log MySQL").refusal
