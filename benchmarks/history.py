@@ -34,8 +34,9 @@ from benchmarks import memory as process_memory
 from demo.postgres import EmbeddedPostgres
 from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.history.backlog import Scope
-from ringg_provider.history.load import HistoryLoad, LoadOptions
+from ringg_provider.history.load import HistoryLoad
 from ringg_provider.history.merging import CallStore, Wanted
+from ringg_provider.history.options import LoadOptions
 from ringg_provider.history.tables import calls_table
 from ringg_provider.ringg import RinggClient
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from ringg_provider.contacts.people import people_table
 from ringg_provider.exceptions import HistoryNotCurrent
 from ringg_provider.history.freshness import require_history_within
+from ringg_provider.history.options import CALLS, CAMPAIGNS
 from ringg_provider.history.outcomes import create_outcomes_view
-from ringg_provider.history.tables import CALLS, CAMPAIGNS, calls_table, state_table
+from ringg_provider.history.tables import calls_table, state_table
 from ringg_provider.history.tables import campaigns_table as describe_campaigns
 from ringg_provider.sql.creating import create_tables
 

@@ -25,7 +25,8 @@ from ringg_provider.contacts.sifting import Layout, Planner, Sifter
 from ringg_provider.exceptions import InvalidContacts, InvalidRequest, PermanentError, RinggProviderError
 from ringg_provider.hours.plan import Held
 from ringg_provider.hours.planner import WindowPlanner
-from ringg_provider.hours.rules import Purpose, load_rules
+from ringg_provider.hours.purposes import Purpose
+from ringg_provider.hours.rules import load_rules
 from ringg_provider.hours.schedule import DailyWindow, Schedule, Time
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.ledger import Launcher, LaunchLedger

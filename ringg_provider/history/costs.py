@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from ringg_provider.history.tables import CALLS, calls_table, not_found
+from ringg_provider.history.options import CALLS
+from ringg_provider.history.tables import calls_table, not_found
 from ringg_provider.sql.creating import is_there
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import datetime as dt
 import sqlalchemy as sa
 
 from ringg_provider.exceptions import HistoryNotCurrent, InvalidRequest
+from ringg_provider.history.options import CAMPAIGNS
 from ringg_provider.history.tables import (
-    CAMPAIGNS,
     NO_CALL_YET,
     NOT_STARTED,
     REACHED_KNOWN,

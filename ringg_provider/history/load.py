@@ -22,6 +22,7 @@ from ringg_provider.history.closing import Closing, ListsRead
 from ringg_provider.history.details import DetailsPass, ReadsDetails
 from ringg_provider.history.failures import Failures, UntilFailure
 from ringg_provider.history.merging import CallStore, CampaignStore, Wanted
+from ringg_provider.history.options import LoadOptions
 from ringg_provider.history.paging import (
     DateSlices,
     ListsCalls,
@@ -51,28 +52,6 @@ class HistorySource(ListsCalls, ReadsDetails, Protocol):
     def iter_campaigns(self) -> Iterator[Campaign]:
         """All campaigns of the workspace."""
         ...
-
-
-@dataclass(frozen=True)
-class LoadOptions:
-    """How a load reads.
-
-    :param lookback: a pass by date begins this much before the end of the last one. Default one hour.
-    :param give_up_after: what is still missing then is marked incomplete. Default three days.
-    :param include_analysis: read the analysis of calls that can have one. Default True.
-    :param wait_for_client_analysis: keep a call open until the agent's own analysis is there too. Default False.
-    :param transcripts: keep what was said. Default True.
-    :param analysis_concurrency: details read at the same time. Default 8.
-    :param max_minutes: read no more campaigns in this load than fit, those longest unread first; None for all.
-    """
-
-    lookback: dt.timedelta = dt.timedelta(hours=1)
-    give_up_after: dt.timedelta = dt.timedelta(days=3)
-    include_analysis: bool = True
-    wait_for_client_analysis: bool = False
-    transcripts: bool = True
-    analysis_concurrency: int = 8
-    max_minutes: float | None = None
 
 
 @dataclass
@@ -128,7 +107,7 @@ class HistoryLoad:
     engine: sa.Engine
     calls: sa.Table = field(default_factory=calls_table)
     campaigns: sa.Table = field(default_factory=campaigns_table)
-    options: LoadOptions = LoadOptions()
+    options: LoadOptions = field(default_factory=LoadOptions)
     recordings: RecordingStore | None = None
     pacer: Pacer = field(default_factory=lambda: Pacer(HISTORY_REQUESTS, HISTORY_PERIOD))
     now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)

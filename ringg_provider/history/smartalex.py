@@ -18,6 +18,7 @@ from more_itertools import chunked
 
 from ringg_provider.exceptions import NotFound, RinggProviderError
 from ringg_provider.history.failures import Failures, UntilFailure
+from ringg_provider.history.options import SMARTALEX_CALLBACKS, SMARTALEX_CALLS
 from ringg_provider.history.read_until import ReadUntil, newest_call
 from ringg_provider.history.rows import Row
 from ringg_provider.history.tables import column, state_table
@@ -29,15 +30,13 @@ from ringg_provider.sql.creating import create_tables, described
 from ringg_provider.sql.merge import Columns, merge_rows
 from ringg_provider.sql.types import Json, Key, Money, Seconds, UtcDateTime
 
-CALLS = "smartalex_calls"
-CALLBACKS = "smartalex_callbacks"
 STATE = "smartalex_history_state"
 PENDING, DONE = "pending", "done"
 
 _DETAILS_PER_MERGE = 50
 
 
-def smartalex_calls_table(name: str = CALLS, *, schema: str | None = None) -> sa.Table:
+def smartalex_calls_table(name: str = SMARTALEX_CALLS, *, schema: str | None = None) -> sa.Table:
     """Describe the table of calls: one row per call; a retry is a call of its own.
 
     :param name: of the table; `schema.name` is understood too.
@@ -72,7 +71,7 @@ def smartalex_calls_table(name: str = CALLS, *, schema: str | None = None) -> sa
     return described(name, *columns, schema=schema)
 
 
-def callbacks_table(name: str = CALLBACKS, *, schema: str | None = None) -> sa.Table:
+def callbacks_table(name: str = SMARTALEX_CALLBACKS, *, schema: str | None = None) -> sa.Table:
     """Describe the table of callbacks: one row per callback that was ever seen pending.
 
     :param name: of the table; `schema.name` is understood too.

@@ -13,14 +13,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.history.options import CALLS, CAMPAIGNS
 from ringg_provider.ringg.responses import CampaignState
 from ringg_provider.sql.creating import described, is_there, namesakes
 from ringg_provider.sql.types import Json, Key, Money, Seconds, UtcDateTime
 
 log = logging.getLogger(__name__)
 
-CALLS = "ringg_calls"
-CAMPAIGNS = "ringg_campaigns"
 STATE = "ringg_history_state"
 
 

@@ -25,7 +25,8 @@ from ringg_provider.hours.plan import (
     minute_of_day,
     time_of_day,
 )
-from ringg_provider.hours.rules import ANY_HOUR, PURPOSES, CallingHours, CallingRules, Purpose, shipped_zones
+from ringg_provider.hours.purposes import PURPOSES, Purpose
+from ringg_provider.hours.rules import ANY_HOUR, CallingHours, CallingRules, shipped_zones
 from ringg_provider.hours.schedule import DailyWindow, Schedule
 from ringg_provider.hours.wall_clock import Span, clock_in, intersect, length, subtract
 from ringg_provider.hours.zones import zone_names, zones_of_country

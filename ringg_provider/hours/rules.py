@@ -15,17 +15,14 @@ from datetime import date
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.hours.purposes import Purpose
 from ringg_provider.hours.wall_clock import MINUTES_PER_DAY, Span, intersect, normalise
 from ringg_provider.hours.zones import zone_names, zones_of_country
-
-#: What a call is for. A call with any sales content is ``promotional``.
-Purpose = Literal["promotional", "service", "recovery", "survey"]
-PURPOSES: tuple[str, ...] = get_args(Purpose)
 
 #: Seven days from Monday, each with its allowed spans in minutes after local midnight.
 Week = tuple[tuple[Span, ...], ...]

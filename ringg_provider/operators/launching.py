@@ -29,7 +29,6 @@ from ringg_provider.exceptions import (
 )
 from ringg_provider.hooks.sql import unpooled_engine
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.launch.ledger import Launcher, LaunchLedger
 from ringg_provider.launch.progress import Progress, ProgressReporter, Stage
 from ringg_provider.launch.protocol import IntentStore, Launched, LaunchTarget, ListState, launch
 from ringg_provider.operators.arguments import with_checked_arguments
@@ -43,6 +42,8 @@ from ringg_provider.triggers.tasks import task_state
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.triggers.base import BaseTrigger
+
+    from ringg_provider.launch.ledger import Launcher, LaunchLedger
 
 
 class Start(Protocol):
@@ -340,12 +341,17 @@ def waited_too_long(campaign_id: str) -> TimeoutError:
 
 def launcher_of(context: Context) -> Launcher:
     """This task, as the launch ledger notes it."""
+    # The ledger is loaded when a task runs, here and below, and not with every DAG file.
+    from ringg_provider.launch.ledger import Launcher
+
     ti = context["ti"]
     return Launcher(ti.dag_id, ti.run_id, ti.task_id)
 
 
 def open_ledger(ledger_conn_id: str) -> LaunchLedger:
     """The launch ledger in the database of an Airflow connection."""
+    from ringg_provider.launch.ledger import LaunchLedger
+
     # A launch waits for minutes between two entries, in which an open connection could break.
     return LaunchLedger(unpooled_engine(ledger_conn_id, field="ledger_conn_id"))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, partial
@@ -13,16 +12,12 @@ import pendulum
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from ringg_provider.api.arguments import Count, DialPrefix, Parameters
-from ringg_provider.contacts.cells import is_sendable
-from ringg_provider.contacts.phones import PhoneCleaner
-from ringg_provider.contacts.reasons import Rejection
 from ringg_provider.exceptions import CampaignNotActive, InvalidRequest, PermanentError, WrongState
 from ringg_provider.hooks.smartalex import SmartAlexHook
 from ringg_provider.hooks.sql import sql_connection
 from ringg_provider.hours.schedule import Time, read_time
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.progress import Progress
-from ringg_provider.numbers.sets import NumberSet
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.launching import LaunchOperator
 from ringg_provider.operators.private import Private
@@ -30,9 +25,8 @@ from ringg_provider.smartalex import SmartAlexClient
 from ringg_provider.smartalex.campaigns import SmartAlexLaunchTarget, SmartAlexStart, pause, read_progress, resume
 from ringg_provider.smartalex.limits import CONTACTS_PER_REQUEST
 from ringg_provider.smartalex.preflight import as_settings, check_agent
-from ringg_provider.smartalex.requests import CONTACT_FIELDS, CampaignSettings, NewCampaign, NewContact
+from ringg_provider.smartalex.requests import CampaignSettings, NewCampaign, NewContact
 from ringg_provider.smartalex.responses import CampaignState
-from ringg_provider.sql.reading import Rows, open_rows
 from ringg_provider.triggers.smartalex import SmartAlexCampaignTrigger
 
 if TYPE_CHECKING:
@@ -176,34 +170,15 @@ class SmartAlexAddContactsOperator(_SmartAlexOperator):
             return added
 
     def _people(self, parameters: Any) -> list[NewContact]:
+        # What reads rows and numbers is loaded when a task runs, and not with every DAG file.
+        from ringg_provider.smartalex.people import read_people
+        from ringg_provider.sql.reading import open_rows
+
         with (
             sql_connection(self.sql_conn_id) as connection,
             open_rows(connection, self.sql, parameters) as rows,
         ):
-            return self._read(rows)
-
-    def _read(self, rows: Rows) -> list[NewContact]:
-        if "phone" not in rows.columns:
-            raise InvalidRequest("sql: the query returns no column 'phone'.", field="sql")
-        cleaner = PhoneCleaner(self.country_code)
-        people: list[NewContact] = []
-        numbers, left_out = NumberSet(), Counter[str]()
-        for row in (dict(zip(rows.columns, row, strict=True)) for batch in rows.batches for row in batch):
-            number = cleaner.clean(row["phone"])
-            texts = {name: str(row.get(name) or "").strip() or None for name in CONTACT_FIELDS}
-            if isinstance(number, Rejection):
-                left_out["have no usable telephone number"] += 1
-            elif not all(is_sendable(text) for text in texts.values() if text):
-                left_out["have a control character in a text"] += 1
-            elif numbers.add_new([number]):
-                left_out["have the number of a row above, perhaps in another spelling"] += 1
-            else:
-                people.append(NewContact(phone=f"+{number}", **texts))
-        for why, rows_like_it in left_out.items():
-            self.log.warning("%d rows %s and are left out.", rows_like_it, why)
-        if not people:
-            self.log.warning("The query has nobody to add.")
-        return people
+            return read_people(rows, self.country_code)
 
 
 class SmartAlexStartCampaignOperator(LaunchOperator):

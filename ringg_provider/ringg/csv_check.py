@@ -18,7 +18,8 @@ from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.contacts.reasons import Rejection
 from ringg_provider.exceptions import InvalidContacts, InvalidRequest
 from ringg_provider.numbers.sets import NumberSet
-from ringg_provider.ringg.limits import CSV_SUFFIX, MAX_CSV_BYTES, PHONE_VARIABLE
+from ringg_provider.ringg.csv_file import check_file
+from ringg_provider.ringg.limits import PHONE_VARIABLE
 
 _LINES_NAMED = 5
 _ROWS_AT_ONCE = 10_000
@@ -36,33 +37,6 @@ class CsvReport:
     rows: int
     valid_rows: int
     invalid_rows: int
-
-
-def check_file(path: Path, field: str = "contacts") -> Path:
-    """The file, if the platform could take it at all: by its name and its size.
-
-    :param path: the file.
-    :param field: what the file is called where it is given, for the error.
-    :raises InvalidRequest: it is missing, empty, too large, or not called a CSV.
-    """
-    if path.suffix != CSV_SUFFIX:
-        raise InvalidRequest(f"{field}: the file's name must end in {CSV_SUFFIX}, in small letters.", field=field)
-    try:
-        with path.open("rb"):
-            size = path.stat().st_size
-    except OSError as error:
-        raise InvalidRequest(
-            f"{field}: there is no readable file at this path ({type(error).__name__}).", field=field
-        ) from error
-    if not size:
-        raise InvalidRequest(f"{field}: the file is empty.", field=field)
-    if size > MAX_CSV_BYTES:
-        raise InvalidRequest(
-            f"{field}: the file has {size / 1e6:.1f} MB and the platform takes at most {MAX_CSV_BYTES / 1e6:.0f} MB:"
-            " split it, or use SqlToRinggOperator, which does.",
-            field=field,
-        )
-    return path
 
 
 def inspect_csv(

@@ -17,7 +17,7 @@ from ringg_provider.api.endpoint import Endpoint, get, path_id, read_as
 from ringg_provider.api.messages import Request, Response
 from ringg_provider.api.response_model import ResponseModel, read_list
 from ringg_provider.exceptions import InvalidRequest
-from ringg_provider.ringg.csv_check import check_file
+from ringg_provider.ringg.csv_file import check_file
 from ringg_provider.ringg.errors import refusal
 from ringg_provider.ringg.limits import EARLIEST_CALL, LATEST_CALL, MAX_CALLS_PER_PAGE, MAX_SUBSCRIPTIONS_PER_EVENT
 from ringg_provider.ringg.requests import (

@@ -9,7 +9,8 @@ import pendulum
 
 from ringg_provider.hours.plan import ContactProfile, Held
 from ringg_provider.hours.planner import NoRule, WindowPlanner
-from ringg_provider.hours.rules import CallingHours, CallingRules, Purpose
+from ringg_provider.hours.purposes import Purpose
+from ringg_provider.hours.rules import CallingHours, CallingRules
 from ringg_provider.hours.schedule import DailyWindow, Schedule
 from ringg_provider.preflight.estimates import TimeSpan
 from ringg_provider.preflight.report import Check, Finding, Level

@@ -10,8 +10,6 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mappin
 from itertools import count
 from typing import Any, TypeVar
 
-from more_itertools import chunked, unique_everseen
-
 from ringg_provider.api.client import ApiClient, AsyncApiClient, Vendor
 from ringg_provider.api.endpoint import Endpoint
 from ringg_provider.api.messages import Response
@@ -151,6 +149,8 @@ class SmartAlexClient(_SmartAlex, ApiClient):
 
         https://docs.getsmartalex.com/api-reference/campaigns
         """
+        from more_itertools import chunked, unique_everseen
+
         if per_request < 1:
             raise InvalidRequest("per_request must be at least 1.", field="per_request")
         people = contacts if distinct else unique_everseen(contacts, key=lambda contact: contact.phone)

@@ -16,22 +16,20 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from ringg_provider.api.arguments import Count, ListIds, Minutes, OptionalText, OptionalTime, Span
-from ringg_provider.contacts.people import people_table
-from ringg_provider.history.backlog import Scope
-from ringg_provider.history.load import HistoryLoad, LoadCounts, LoadOptions
-from ringg_provider.history.outcomes import create_outcomes_view
-from ringg_provider.history.recordings import RecordingStore
-from ringg_provider.history.tables import CALLS, CAMPAIGNS, calls_table, campaigns_table
+from ringg_provider.history.options import CALLS, CAMPAIGNS, LoadOptions
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_engine
 from ringg_provider.hours.schedule import read_moment
 from ringg_provider.launch.item import list_ids
 from ringg_provider.operators.arguments import with_checked_arguments
-from ringg_provider.sql.creating import create_tables
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
     from airflow.providers.common.compat.sdk import Context
+
+    from ringg_provider.history.backlog import Scope
+    from ringg_provider.history.load import HistoryLoad, LoadCounts
+    from ringg_provider.history.recordings import RecordingStore
 
 
 #: Reads whatever may have changed, in any list and in none.
@@ -145,6 +143,12 @@ class RinggCallsToSqlOperator(BaseOperator):
     @with_checked_arguments
     def execute(self, context: Context) -> dict[str, int]:
         """Load, tell those who wait for new calls, and return counts."""
+        # What reads a history is loaded when a task runs, here and below, and not with every DAG file.
+        from ringg_provider.contacts.people import people_table
+        from ringg_provider.history.load import LoadCounts
+        from ringg_provider.history.outcomes import create_outcomes_view
+        from ringg_provider.sql.creating import create_tables
+
         with (
             RinggHook(self.ringg_conn_id) as hook,
             sql_engine(self.sql_conn_id) as engine,
@@ -168,6 +172,9 @@ class RinggCallsToSqlOperator(BaseOperator):
         return result
 
     def _load(self, hook: RinggHook, engine: sa.Engine) -> HistoryLoad:
+        from ringg_provider.history.load import HistoryLoad
+        from ringg_provider.history.tables import calls_table, campaigns_table
+
         schema = self.schema or None
         return HistoryLoad(
             source=hook.client,
@@ -188,6 +195,8 @@ class RinggCallsToSqlOperator(BaseOperator):
         )
 
     def _scope(self) -> Scope:
+        from ringg_provider.history.backlog import Scope
+
         return Scope(
             bulk_list_ids=[] if self.bulk_list_ids == ALL else list_ids(self.bulk_list_ids, "bulk_list_ids"),
             start=instant(self.start, "start"),
@@ -197,6 +206,8 @@ class RinggCallsToSqlOperator(BaseOperator):
     def _recordings(self, hook: RinggHook) -> RecordingStore | None:
         if not self.recordings_path:
             return None
+        from ringg_provider.history.recordings import RecordingStore
+
         client = hook.client
         return RecordingStore(
             ObjectStoragePath(self.recordings_path, conn_id=self.recordings_conn_id),

@@ -8,18 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from ringg_provider.api.arguments import ListIds, OptionalText, OptionalTime, Span
-from ringg_provider.history.smartalex import (
-    CALLBACKS,
-    CALLS,
-    CallbackLoad,
-    CallLoad,
-    callbacks_table,
-    smartalex_calls_table,
-)
+from ringg_provider.history.options import SMARTALEX_CALLBACKS, SMARTALEX_CALLS
 from ringg_provider.hooks.smartalex import SmartAlexHook
 from ringg_provider.hooks.sql import sql_engine
 from ringg_provider.launch.item import list_ids
@@ -27,6 +19,7 @@ from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.transfers.ringg_to_sql import instant
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
     from airflow.providers.common.compat.sdk import Context
 
     from ringg_provider.smartalex import SmartAlexClient
@@ -94,7 +87,7 @@ class SmartAlexCallsToSqlOperator(_SmartAlexToSqlOperator):
     def __init__(
         self,
         *,
-        table: str = CALLS,
+        table: str = SMARTALEX_CALLS,
         start: OptionalTime = None,
         end: OptionalTime = None,
         lookback: Span = dt.timedelta(hours=1),
@@ -111,6 +104,9 @@ class SmartAlexCallsToSqlOperator(_SmartAlexToSqlOperator):
     @with_checked_arguments
     def execute(self, context: Context) -> dict[str, int]:
         """Load and return counts."""
+        # Loaded when a task runs, and not with every DAG file.
+        from ringg_provider.history.smartalex import CallLoad, smartalex_calls_table
+
         with self.reading() as (client, engine):
             table = smartalex_calls_table(self.table, schema=self.schema or None)
             load = CallLoad(client, engine, table, self.include_details, self.lookback)
@@ -136,13 +132,15 @@ class SmartAlexCallbacksToSqlOperator(_SmartAlexToSqlOperator):
 
     template_fields: Sequence[str] = ("sql_conn_id", "smartalex_conn_id", "table", "schema", "campaign_ids")
 
-    def __init__(self, *, table: str = CALLBACKS, **kwargs: Any) -> None:
+    def __init__(self, *, table: str = SMARTALEX_CALLBACKS, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.table = table
 
     @with_checked_arguments
     def execute(self, context: Context) -> dict[str, int]:
         """Load and return counts."""
+        from ringg_provider.history.smartalex import CallbackLoad, callbacks_table
+
         with self.reading() as (client, engine):
             load = CallbackLoad(client, engine, callbacks_table(self.table, schema=self.schema or None))
             counts = load.run(self.campaigns)

@@ -11,30 +11,24 @@ from dataclasses import fields
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import sqlalchemy as sa
 from airflow.providers.common.compat.sdk import BaseOperator, ObjectStoragePath, conf
 
 from ringg_provider.api.arguments import BlankText, Count, Days, DialPrefix, Parameters, RowsOrShare
-from ringg_provider.contacts.pipeline import (
-    ContactPipeline,
-    Destination,
-    ListOptions,
-    PipelineResult,
-    already_launched,
-)
-from ringg_provider.contacts.scratch import Scratch
-from ringg_provider.history.cap import FrequencyCap
-from ringg_provider.history.tables import CALLS, calls_table
+from ringg_provider.history.options import CALLS
 from ringg_provider.hooks.platform import PlatformHook
 from ringg_provider.hooks.sql import sql_connection, sql_engine
-from ringg_provider.hours.rules import Purpose
+from ringg_provider.hours.purposes import Purpose
 from ringg_provider.hours.schedule import Time
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.launching import launcher_of, open_ledger
 from ringg_provider.operators.private import Private
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
     from airflow.providers.common.compat.sdk import Context
+
+    from ringg_provider.contacts.pipeline import Destination, ListOptions, PipelineResult
+    from ringg_provider.contacts.scratch import Scratch
 
 
 class SqlToListsOperator(BaseOperator):
@@ -112,7 +106,6 @@ class SqlToListsOperator(BaseOperator):
     template_ext: Sequence[str] = (".sql",)
     #: The platform's calls, which the frequency cap reads.
     default_history_table: ClassVar[str] = CALLS
-    describe_history: ClassVar[Callable[..., sa.Table]] = staticmethod(calls_table)
     template_fields_renderers = {"sql": "sql", "suppression_sql": "sql"}
 
     def __init__(
@@ -185,6 +178,13 @@ class SqlToListsOperator(BaseOperator):
     def hook(self) -> PlatformHook[Any, Any]:
         """The connection's hook."""
 
+    @staticmethod
+    def describe_history(name: str) -> sa.Table:
+        """The platform's table of calls, by its name."""
+        from ringg_provider.history.tables import calls_table
+
+        return calls_table(name)
+
     @abstractmethod
     def destination(self, client: Any, options: ListOptions, scratch: Scratch) -> Destination:
         """Where the lists go; refuses here what is wrong with the campaign or its agent."""
@@ -206,6 +206,10 @@ class SqlToListsOperator(BaseOperator):
         """Refuse what can be known to be wrong without asking anybody."""
 
     def _run(self, context: Context) -> PipelineResult:
+        # Loaded when a task runs, and not with every DAG file.
+        from ringg_provider.contacts.pipeline import ContactPipeline, ListOptions, already_launched
+        from ringg_provider.contacts.scratch import Scratch
+
         names = [one.name for one in fields(ListOptions) if one.name != "dry_run"]
         options = ListOptions(dry_run=self.is_dry_run, **{name: getattr(self, name) for name in names})
         self.check()
@@ -234,8 +238,10 @@ class SqlToListsOperator(BaseOperator):
     def _frequency_cap(self) -> Callable[..., None] | None:
         if self.not_called_within_days is None and self.max_attempts is None:
             return None
+        from ringg_provider.history.cap import FrequencyCap
+
         return FrequencyCap(
-            type(self).describe_history(self.history_table or self.default_history_table),
+            self.describe_history(self.history_table or self.default_history_table),
             self.not_called_within_days,
             self.max_attempts,
             may_be_missing=self.history_table_may_be_missing,

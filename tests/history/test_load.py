@@ -25,7 +25,8 @@ from ringg_provider.exceptions import (
     UnreadableAnswer,
 )
 from ringg_provider.history.backlog import Scope
-from ringg_provider.history.load import HistoryLoad, LoadCounts, LoadOptions
+from ringg_provider.history.load import HistoryLoad, LoadCounts
+from ringg_provider.history.options import LoadOptions
 from ringg_provider.history.tables import calls_table, campaigns_table
 from ringg_provider.ringg import RinggClient
 from tests.history.hostile_platform import START, Behaviour, HostilePlatform

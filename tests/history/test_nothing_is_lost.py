@@ -27,7 +27,8 @@ from ringg_provider.exceptions import (
 )
 from ringg_provider.history import paging
 from ringg_provider.history.backlog import Scope
-from ringg_provider.history.load import HistoryLoad, LoadOptions
+from ringg_provider.history.load import HistoryLoad
+from ringg_provider.history.options import LoadOptions
 from ringg_provider.history.read_until import ReadUntil, newest_watermark
 from ringg_provider.history.tables import calls_table, campaigns_table, state_table
 from ringg_provider.ringg.requests import CallQuery

@@ -9,7 +9,8 @@ from importlib import resources
 import pytest
 
 from ringg_provider.exceptions import InvalidRequest
-from ringg_provider.hours.rules import PURPOSES, CallingHours, is_public_holiday, load_rules
+from ringg_provider.hours.purposes import PURPOSES
+from ringg_provider.hours.rules import CallingHours, is_public_holiday, load_rules
 
 MONDAY, SATURDAY, SUNDAY = date(2026, 10, 12), date(2026, 10, 17), date(2026, 10, 18)
 

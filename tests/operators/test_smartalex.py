@@ -110,7 +110,7 @@ def test_contacts_are_cleaned_and_never_added_to_a_draft_that_has_some(sandbox: 
 
 
 def test_one_number_in_three_spellings_is_added_once_and_the_log_says_so(
-    sandbox: Sandbox, sqlite_warehouse: Warehouse, capsys: pytest.CaptureFixture[str]
+    sandbox: Sandbox, sqlite_warehouse: Warehouse, caplog: pytest.LogCaptureFixture
 ) -> None:
     sqlite_warehouse.execute("CREATE TABLE people (phone text, first_name text)")
     people = [
@@ -123,7 +123,7 @@ def test_one_number_in_three_spellings_is_added_once_and_the_log_says_so(
     rows = [{"phone": number, "name": name} for number, name in people]
     sqlite_warehouse.execute("INSERT INTO people VALUES (:phone, :name)", rows)
     assert add(create()).execute(context()) == 1
-    said = capsys.readouterr().out
+    said = caplog.text
     assert next(row["contacts"] for row in sandbox.state()["campaigns"]) == 1
     assert "2 rows have the number of a row above" in said
     assert "1 rows have a control character" in said

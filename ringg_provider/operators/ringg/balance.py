@@ -12,12 +12,10 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, AirflowTas
 from ringg_provider.api.arguments import Seconds
 from ringg_provider.api.errors import explained
 from ringg_provider.exceptions import InsufficientBalance
-from ringg_provider.history.costs import average_cost
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_engine
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.waiting import kill_deadline, wait_until
-from ringg_provider.preflight.estimates import CostEstimate, estimate_cost
 from ringg_provider.ringg.client import RinggClient
 from ringg_provider.ringg.responses import Balance, CampaignState
 from ringg_provider.triggers.events import CREDITS_ENDS, EventStatus, read_event
@@ -25,6 +23,8 @@ from ringg_provider.triggers.ringg import RinggBalanceTrigger
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+    from ringg_provider.preflight.estimates import CostEstimate
 
 
 class RinggCheckBalanceOperator(BaseOperator):
@@ -190,6 +190,10 @@ def expected_cost(
     :param credits_per_call: as the user states it; otherwise the agents' averages in ``history_table`` count, the
         dearest for all.
     """
+    # What estimates is loaded when a task runs, and not with every DAG file.
+    from ringg_provider.history.costs import average_cost
+    from ringg_provider.preflight.estimates import CostEstimate, estimate_cost
+
     with explained("credits_per_call: the workspace's credits, which the cost is compared with, cannot be read"):
         spendable = client.get_workspace().spendable_credits
     contacts = [count for _, count in rows]

@@ -13,13 +13,12 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from ringg_provider.api.arguments import Amount, OptionalText, PlusText
 from ringg_provider.exceptions import InsufficientBalance, StaleCampaign
-from ringg_provider.history.tables import CALLS
+from ringg_provider.history.options import CALLS
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.launch.progress import Progress, StallWatch
 from ringg_provider.links.ringg import RinggCampaignLink
 from ringg_provider.operators.launching import LaunchOperator
 from ringg_provider.operators.ringg.balance import expected_cost
-from ringg_provider.preflight.estimates import CostEstimate
 from ringg_provider.ringg.campaigns import RinggLaunchTarget, read_progress
 from ringg_provider.ringg.preflight import check_agent, check_callers
 from ringg_provider.ringg.requests import Terminate
@@ -29,6 +28,8 @@ from ringg_provider.triggers.ringg import RinggCampaignTrigger
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+    from ringg_provider.preflight.estimates import CostEstimate
 
 
 class RinggCampaignOperator(BaseOperator):

@@ -2,55 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from ringg_provider.api.arguments import DialPrefix, Seconds, Share, WholeNumber
 from ringg_provider.exceptions import InvalidRequest, PreflightFailed
-from ringg_provider.hours.rules import Purpose, load_rules
+from ringg_provider.hours.purposes import Purpose
 from ringg_provider.hours.schedule import Time
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.launch.protocol import ListState
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.ringg.campaign import RinggCampaignOperator
 from ringg_provider.operators.timely import TimelyOperator
-from ringg_provider.preflight.estimates import (
-    Feasibility,
-    ListLoad,
-    TimeSpan,
-    check_retries,
-    estimate_feasibility,
-    expected_attempts,
-    judge_credits,
-    judge_feasibility,
-    judge_retries,
-)
-from ringg_provider.preflight.report import Check, Finding, Level, PreflightReport
-from ringg_provider.ringg.campaigns import RinggLaunchTarget
-from ringg_provider.ringg.client import RinggClient
-from ringg_provider.ringg.hours_check import judge_hours
 from ringg_provider.ringg.limits import Flow
-from ringg_provider.ringg.preflight import (
-    judge_agent,
-    judge_callers,
-    judge_list_state,
-    judge_rows,
-    judge_staleness,
-    judge_variables,
-)
-from ringg_provider.ringg.requests import CallConfig, CallRetryConfig
-from ringg_provider.ringg.timing import (
-    as_call_config,
-    planned_time,
-    schedule_of,
-    spans_ahead,
-    window_of,
-)
+from ringg_provider.ringg.requests import CallConfig
+from ringg_provider.ringg.timing import as_call_config
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+    from ringg_provider.ringg.launch_check import LaunchCheck, ListToStart
 
 
 class RinggPreflightOperator(RinggCampaignOperator, TimelyOperator):
@@ -167,14 +139,11 @@ class RinggPreflightOperator(RinggCampaignOperator, TimelyOperator):
     @with_checked_arguments
     def execute(self, context: Context) -> dict[str, Any]:
         """Make every check, push the report, and fail if it is as bad as ``fail_on``."""
+        # What judges is loaded when a task runs, here and below, and not with every DAG file.
+        from ringg_provider.preflight.report import Level
+
         with self.hook as hook:
-            lists = self._lists()
-            known = [one.rows for one in lists]
-            report = PreflightReport(
-                findings=list(self._findings(context, hook.client, lists)),
-                lists=len(lists),
-                rows=None if None in known else sum(rows or 0 for rows in known),
-            )
+            report = self._check(context).report(hook.client)
             # Before it may fail: a person who is paged reads what was found.
             context["ti"].xcom_push(key="report", value=report.as_markdown())
             self.log.info("%s", report.as_markdown())
@@ -183,71 +152,30 @@ class RinggPreflightOperator(RinggCampaignOperator, TimelyOperator):
                 raise PreflightFailed(f"Not ready to start: {codes}. The report is in the log and in XCom 'report'.")
             return report.as_dict()
 
-    def _findings(self, context: Context, client: RinggClient, lists: Sequence[_List]) -> Iterator[Finding]:
-        for agent_id in dict.fromkeys(one.agent_id for one in lists):
-            finding, agent = judge_agent(client, agent_id)
-            yield finding
-            if agent is not None and self.variables_map is not None:
-                yield judge_variables(agent, self.variables_map)
-        yield from judge_callers(client, self.callers(), {one.country_code for one in lists})
-        states = [one.state(client) for one in lists if one.list_id is not None]
-        yield from map(judge_list_state, states)
-        loads: list[ListLoad] = []
-        now = datetime.now(UTC)
-        for one in lists:
-            yield judge_staleness(self.staleness(context, one.planned_start()))
-            finding, spans = one.judge_schedule(now)
-            yield finding
-            if spans:
-                yield from self._judge_times(one, spans)
-            loads.append(ListLoad(one.rows or 0, spans))
-            yield judge_rows(
-                one.rows,
-                allowance=self.row_allowance,
-                accepted=one.list_id is not None,
-                large=one.flow == "large",
-            )
-        if lists:
-            yield self._judge_credits(lists, states)
-        if lists and all(load.spans for load in loads):
-            yield judge_feasibility(self._outlook(lists, loads, now))
+    def _check(self, context: Context) -> LaunchCheck:
+        from ringg_provider.ringg.launch_check import LaunchCheck
 
-    def _judge_times(self, one: _List, spans: Sequence[TimeSpan]) -> Iterator[Finding]:
-        yield from judge_hours(
-            load_rules(self.calling_hours),
-            self.purpose,
-            window_of(one.call_config),
-            spans,
-            one.country_code,
+        return LaunchCheck(
+            lists=self._lists(),
+            callers=self.callers(),
+            staleness=partial(self.staleness, context),
+            cost=self.cost_of,
+            variables_map=self.variables_map,
+            purpose=self.purpose,
+            calling_hours=self.calling_hours,
             no_rule=self.no_rule,
             blackout_dates=self.blackout_dates,
-            calls_per_contact=one.retries.retry_count + 1,
-        )
-        fit = check_retries(spans, one.retries.retry_count, one.retries.longest_wait)
-        yield judge_retries(fit, must_fit=self.retries_must_fit)
-
-    def _judge_credits(self, lists: Sequence[_List], states: Sequence[ListState]) -> Finding:
-        return judge_credits(
-            self.cost_of([(one.agent_id, one.rows) for one in lists]),
-            told_sufficient=None if self.balance is None else self.balance.get("sufficient") is True,
-            unpaid_lists=sum(state is ListState.INSUFFICIENT_BALANCE for state in states),
-        )
-
-    def _outlook(self, lists: Sequence[_List], loads: Sequence[ListLoad], now: datetime) -> Feasibility:
-        if self.average_seconds is None or any(one.rows is None for one in lists):
-            missing = "average_seconds" if self.average_seconds is None else "rows"
-            return Feasibility(
-                None, 0, None, None, None, f"Give {missing} to learn whether all contacts can be reached in time."
-            )
-        return estimate_feasibility(
-            loads,
-            attempts=max(expected_attempts(one.retries.retry_count, self.answer_rate) for one in lists),
-            average_seconds=self.average_seconds,
+            retries_must_fit=self.retries_must_fit,
+            row_allowance=self.row_allowance,
+            balance=self.balance,
             concurrent_lines=self.concurrent_lines,
-            now=now,
+            average_seconds=self.average_seconds,
+            answer_rate=self.answer_rate,
         )
 
-    def _lists(self) -> list[_List]:
+    def _lists(self) -> list[ListToStart]:
+        from ringg_provider.ringg.launch_check import ListToStart
+
         described = {"agent_id": self.agent_id, "country_code": self.country_code, "call_config": self.call_config}
         if self.launches is not None:
             if any(value is not None for value in (*described.values(), self.list_id, self.rows)):
@@ -255,12 +183,12 @@ class RinggPreflightOperator(RinggCampaignOperator, TimelyOperator):
                     "launches: it says agent, country, call_config, list and rows itself; leave those out.",
                     field="launches",
                 )
-            return [_List.of_item(LaunchItem.of(item, "launches")) for item in self.launches]
+            return [ListToStart.of_item(LaunchItem.of(item, "launches")) for item in self.launches]
         for name, value in described.items():
             if value is None:
                 raise InvalidRequest(f"{name}: give it, or launches.", field=name)
         return [
-            _List(
+            ListToStart(
                 agent_id=str(self.agent_id),
                 country_code=str(self.country_code),
                 call_config=as_call_config(self.call_config or {}),
@@ -272,66 +200,3 @@ class RinggPreflightOperator(RinggCampaignOperator, TimelyOperator):
                 flow=self.flow,
             )
         ]
-
-
-@dataclass(frozen=True)
-class _List:
-    """One list that is to be started, as a DAG or an item of ``SqlToRinggOperator`` says."""
-
-    agent_id: str
-    country_code: str
-    call_config: CallConfig
-    start: Time
-    end: Time
-    call_slots: Mapping[str, Any] | None
-    rows: int | None
-    list_id: str | None
-    flow: Flow
-
-    @classmethod
-    def of_item(cls, item: LaunchItem) -> _List:
-        return cls(
-            agent_id=item.agent_id,
-            country_code=item.country_code,
-            call_config=as_call_config(item.call_config or {}),
-            start=item.campaign_start_time,
-            end=item.campaign_end_time,
-            call_slots=item.call_slots,
-            rows=item.rows,
-            list_id=item.list_id,
-            flow=item.ringg_flow("launches"),
-        )
-
-    @property
-    def retries(self) -> CallRetryConfig:
-        return self.call_config.call_retry_config or CallRetryConfig()
-
-    def planned_start(self) -> datetime | None:
-        try:
-            return planned_time(self.call_config, self.start, "campaign_start_time")
-        except InvalidRequest:
-            return None  # what cannot be read is the schedule's finding
-
-    def state(self, client: RinggClient) -> ListState:
-        """What the platform says, and what else proves it where that is ambiguous."""
-        lists, list_id = RinggLaunchTarget(client, self.flow), str(self.list_id)
-        state = lists.look(list_id)
-        return lists.look_closer(list_id).state if state is ListState.AMBIGUOUS else state
-
-    def judge_schedule(self, now: datetime) -> tuple[Finding, Sequence[TimeSpan]]:
-        """Whether the campaign will dial at all; and when, from now on."""
-        try:
-            spans = spans_ahead(self.call_config, self.start, self.end, self.call_slots, now)
-            if spans is None or spans:
-                # What the start would say of these times, it says now.
-                schedule = schedule_of(self.call_config, self.start, self.end, late_start_ok=True)
-        except InvalidRequest as error:
-            return Finding(Check.SCHEDULE, Level.ERROR, str(error)), ()
-        if spans is None:
-            spans = spans_ahead(self.call_config, schedule.start, schedule.end, None, now) or []
-        if not spans:
-            message = "The calling hours are over, so nobody would be called: give later dates."
-            return Finding(Check.SCHEDULE, Level.ERROR, message), ()
-        begin, end = spans[0][0], spans[-1][1]
-        message = f"Calls from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} ({window_of(self.call_config).timezone})."
-        return Finding(Check.SCHEDULE, Level.OK, message), spans

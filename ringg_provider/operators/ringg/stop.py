@@ -6,11 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
-from more_itertools import chunked
 
 from ringg_provider.api.arguments import DialPrefix, Parameters
-from ringg_provider.contacts.optouts import read_opt_outs
-from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_connection
@@ -18,7 +15,6 @@ from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.private import Private
 from ringg_provider.ringg.limits import MAX_PER_TERMINATE
 from ringg_provider.ringg.requests import Terminate
-from ringg_provider.sql.reading import open_rows
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -97,6 +93,8 @@ class RinggTerminateOperator(BaseOperator):
             return asked
 
     def _requests(self, mobile_numbers: list[str] | None, parameters: Any) -> Iterator[tuple[Terminate, int]]:
+        from more_itertools import chunked
+
         self._require_one_mode(mobile_numbers, parameters)
         if self.call_ids is not None:
             for chunk in chunked(dict.fromkeys(self.call_ids), MAX_PER_TERMINATE):
@@ -130,6 +128,10 @@ class RinggTerminateOperator(BaseOperator):
     def _numbers(self, cells: Iterable[Any]) -> Iterable[str]:
         if self.country_code is None:
             return dict.fromkeys(str(cell).strip() for cell in cells)
+        # What reads numbers is loaded when a task runs, and not with every DAG file.
+        from ringg_provider.contacts.optouts import read_opt_outs
+        from ringg_provider.contacts.phones import PhoneCleaner
+
         cleaner = PhoneCleaner(self.country_code)
         # Whoever is to be left alone is found in a cell as he is in a suppression query.
         read = [read_opt_outs((cell,), cleaner).numbers for cell in cells]
@@ -138,6 +140,8 @@ class RinggTerminateOperator(BaseOperator):
         return [f"+{number}" for number in dict.fromkeys(number for numbers in read for number in sorted(numbers))]
 
     def _selected(self, parameters: Any) -> Iterator[Any]:
+        from ringg_provider.sql.reading import open_rows
+
         with (
             sql_connection(str(self.sql_conn_id)) as connection,
             open_rows(connection, str(self.sql), parameters) as rows,

@@ -10,15 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from ringg_provider.api.arguments import DialPrefix
-from ringg_provider.contacts.lists import quoting_no_cell
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hours.schedule import Time
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.files import local_copy
-from ringg_provider.preflight.report import Level
-from ringg_provider.ringg.csv_check import inspect_csv
 from ringg_provider.ringg.limits import Flow
-from ringg_provider.ringg.preflight import check_agent, check_variables, judge_rows
 from ringg_provider.ringg.requests import CallConfig, CampaignSpec
 from ringg_provider.ringg.timing import as_call_config, schedule_of
 
@@ -77,6 +73,12 @@ class _RinggUploadOperator(BaseOperator):
     @with_checked_arguments
     def execute(self, context: Context) -> str:
         """Check, upload, and return the new list's id; counts go to XCom ``summary``."""
+        # Loaded when a task runs, and not with every DAG file.
+        from ringg_provider.contacts.lists import quoting_no_cell
+        from ringg_provider.preflight.report import Level
+        from ringg_provider.ringg.csv_check import inspect_csv
+        from ringg_provider.ringg.preflight import check_agent, check_variables, judge_rows
+
         with RinggHook(self.ringg_conn_id) as hook, local_copy(self.contacts) as csv:
             spec = self._spec()
             report = inspect_csv(csv, spec.variables_map, spec.country_code, spec.remove_invalid_rows)
