@@ -80,14 +80,14 @@ class CampaignFacts:
     calls_incomplete: int = 0
 
 
-class Verdict(NamedTuple):
+class CampaignVerdict(NamedTuple):
     """Whether a campaign is all there, and what it waits for."""
 
     state: HistoryState
     reason: str | None = None
 
 
-def verdict(facts: CampaignFacts, *, now: dt.datetime, give_up_after: dt.timedelta) -> Verdict:
+def judge_campaign(facts: CampaignFacts, *, now: dt.datetime, give_up_after: dt.timedelta) -> CampaignVerdict:
     """Judge a campaign.
 
     :param facts: what is known of it.
@@ -95,30 +95,30 @@ def verdict(facts: CampaignFacts, *, now: dt.datetime, give_up_after: dt.timedel
     :param give_up_after: for how long a list without a call may still be started.
     """
     if facts.state in NOT_STARTED and facts.calls == 0:
-        return Verdict(HistoryState.OPEN, "not started")
+        return CampaignVerdict(HistoryState.OPEN, "not started")
     listed = facts.state is not None and facts.listed_at >= now - UNLISTED_AFTER
     if facts.state not in ENDED and listed:
-        return Verdict(HistoryState.OPEN, f"campaign is {facts.state}")
+        return CampaignVerdict(HistoryState.OPEN, f"campaign is {facts.state}")
     was_read = facts.history_reason in (AWAITS_STATUS, AWAITS_COST, AWAITS_DETAILS) or facts.history_state in CLOSED
     if not facts.settled and not was_read:
-        return Verdict(HistoryState.OPEN, f"{UNREAD}: {facts.failure}" if facts.failure else UNREAD)
+        return CampaignVerdict(HistoryState.OPEN, f"{UNREAD}: {facts.failure}" if facts.failure else UNREAD)
     if facts.calls_running:
-        return Verdict(HistoryState.OPEN, AWAITS_STATUS)
+        return CampaignVerdict(HistoryState.OPEN, AWAITS_STATUS)
     if facts.calls_uncosted:
-        return Verdict(HistoryState.OPEN, AWAITS_COST)
+        return CampaignVerdict(HistoryState.OPEN, AWAITS_COST)
     if facts.calls_open:
-        return Verdict(HistoryState.OPEN, AWAITS_DETAILS)
+        return CampaignVerdict(HistoryState.OPEN, AWAITS_DETAILS)
     # A list that is hidden, or of which one generation says "completed" when its file is merely read, can still be
     # started: no call yet is no end yet. One that failed or was stopped is opened again when it says otherwise.
     maybe_unstarted = facts.calls == 0 and facts.state in (None, CampaignState.COMPLETED.value)
     if maybe_unstarted and facts.changed_at > now - give_up_after:
-        return Verdict(HistoryState.OPEN, NO_CALL_YET)
+        return CampaignVerdict(HistoryState.OPEN, NO_CALL_YET)
     # Nobody says that a hidden one has ended; only that no call has come for long.
     if facts.state is None and facts.last_call_at and facts.last_call_at > now - UNLISTED_AFTER:
-        return Verdict(HistoryState.OPEN, NOT_LISTED)
+        return CampaignVerdict(HistoryState.OPEN, NOT_LISTED)
     if facts.calls_incomplete:
-        return Verdict(HistoryState.INCOMPLETE, f"{facts.calls_incomplete} calls were given up")
-    return Verdict(HistoryState.COMPLETE)
+        return CampaignVerdict(HistoryState.INCOMPLETE, f"{facts.calls_incomplete} calls were given up")
+    return CampaignVerdict(HistoryState.COMPLETE)
 
 
 @dataclass
@@ -236,7 +236,7 @@ class Closing:
             calls_uncosted=row.calls_uncosted,
             calls_incomplete=row.calls_incomplete,
         )
-        state, reason = verdict(facts, now=self._started_at, give_up_after=self._give_up_after)
+        state, reason = judge_campaign(facts, now=self._started_at, give_up_after=self._give_up_after)
         return {
             "campaign_id": row.campaign_id,
             "calls": row.calls,

@@ -41,7 +41,7 @@ from ringg_provider.exceptions import (
     WrongState,
 )
 from ringg_provider.launch.item import ItemFlow, LaunchItem
-from ringg_provider.launch.protocol import Intent, fingerprint
+from ringg_provider.launch.terms import Intent, fingerprint
 from ringg_provider.sql.creating import add_missing_columns, create_tables
 from ringg_provider.sql.dialects import require_state
 

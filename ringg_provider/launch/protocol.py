@@ -50,17 +50,11 @@ remains in tier 1: another task or run that holds the same list id sees no inten
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from ringg_provider.exceptions import (
-    CampaignFailed,
-    CampaignTerminated,
     InsufficientBalance,
     LaunchInterrupted,
     LaunchOutcomeUnknown,
@@ -68,138 +62,15 @@ from ringg_provider.exceptions import (
     NotFound,
     PermanentError,
     RateLimited,
-    ReplacedByAnotherRun,
     RinggProviderError,
     ServerError,
-    TransientError,
     UnexpectedResponse,
     WrongState,
 )
+from ringg_provider.launch.settling import Settling, is_started, outcome_unknown
+from ringg_provider.launch.terms import Intent, IntentStore, Launched, LaunchTarget, ListState, fingerprint
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
-
-
-class ListState(StrEnum):
-    """What the platform says about a list, reduced to what a launch must know."""
-
-    PREPARING = "preparing"
-    READY = "ready"
-    INSUFFICIENT_BALANCE = "insufficient_balance"
-    STARTED = "started"
-    ENDED = "ended"
-    FAILED = "failed"
-    TERMINATED = "terminated"
-    AMBIGUOUS = "ambiguous"
-    """The word can mean "processed" or "finished"; see :meth:`LaunchTarget.look_closer`."""
-    MISSING = "missing"
-    UNKNOWN = "unknown"
-
-    @property
-    def was_started(self) -> bool:
-        """Whether phones have been rung, or will be, without another start."""
-        return self in (ListState.STARTED, ListState.ENDED)
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """A second opinion on a list whose state is ambiguous.
-
-    :param listed: the state under which the campaign list shows it; None when it does not show it.
-    :param has_calls: whether the call history has at least one call of it.
-    """
-
-    listed: ListState | None
-    has_calls: bool
-
-    @property
-    def state(self) -> ListState:
-        """The state that both together prove; still ambiguous when they prove none."""
-        if self.listed in (ListState.STARTED, ListState.FAILED, ListState.TERMINATED):
-            return self.listed
-        if self.has_calls:
-            return ListState.ENDED
-        if self.listed in (ListState.READY, ListState.INSUFFICIENT_BALANCE):
-            return self.listed
-        return ListState.AMBIGUOUS
-
-
-class LaunchTarget(Protocol):
-    """A calling platform as a launch reaches it. Every method may raise the errors of this package."""
-
-    def look(self, list_id: str) -> ListState:
-        """Read the list's state; :attr:`ListState.MISSING` when the platform does not show it."""
-
-    def look_closer(self, list_id: str) -> Evidence:
-        """Read what else tells whether the list has been started."""
-
-    def start(self, request: Mapping[str, Any]) -> None:
-        """Send the start request exactly once, and return on success only."""
-
-
-@dataclass(frozen=True)
-class Intent:
-    """A start that was about to be sent, as it is stored.
-
-    :param list_id: the list to be started.
-    :param fingerprint: digest of what was asked for, before times were resolved; see :func:`fingerprint`.
-    :param request: the request as plain JSON, times resolved; it holds no personal data.
-    :param confirmed: whether it was noted that the platform has the list as started; not every store notes it.
-    """
-
-    list_id: str
-    fingerprint: str
-    request: Mapping[str, Any]
-    confirmed: bool = False
-
-
-class IntentStore(Protocol):
-    """Where intents outlive a crash. Tier 1: Airflow's task state store. Tier 2: the launch ledger."""
-
-    #: Whether what was claimed is there for the next attempt: only then does no intent mean that nothing was sent.
-    remembers: bool
-
-    def find(self, list_id: str) -> Intent | None:
-        """The intent that stands for ``list_id``.
-
-        With a key it may be that of another list, when the key was launched with that one.
-
-        :raises LaunchedByAnotherRun: another run launched the key with other lists.
-        :raises ReplacedByAnotherRun: another run's lists took the place of this one, and were not launched yet.
-        :raises WrongState: the list may not be started under the key.
-        """
-
-    def claim(self, intent: Intent) -> Intent | None:
-        """Store ``intent`` unless another stands. Atomic where two can claim at once. Raises what :meth:`find` raises.
-
-        :return: None when the claim is ours; otherwise the intent that stands.
-        """
-
-    def forget(self, intent: Intent) -> None:
-        """Withdraw our intent: it is certain that nothing was started by it."""
-
-    def confirm(self, list_id: str) -> None:
-        """Note that the platform has the list as started."""
-
-
-@dataclass(frozen=True)
-class Launched:
-    """How a launch ended well.
-
-    :param list_id: the list that stands as started.
-    :param state: the state in which it was last seen; started when it was started just now.
-    :param adopted: whether it had been started before this attempt, which sent nothing.
-    """
-
-    list_id: str
-    state: ListState
-    adopted: bool
-
-
-def fingerprint(request: Mapping[str, Any]) -> str:
-    """Digest of a request: equal for equal JSON, whatever the order of its keys."""
-    canonical = json.dumps(request, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def launch(
@@ -280,8 +151,8 @@ def launch(
                 "started it, so it is not started. Give launch_key and ledger_conn_id, or use Airflow 3.3 or newer "
                 "with durable=True."
             )
-    if _already(state, named):
-        return _adopt(store, named, state)
+    if is_started(state, named):
+        return settling.adopt(named, state)
     if standing is not None:
         return _follow(standing, list_id, ours, settling)
     _require_startable(state, list_id)
@@ -291,7 +162,7 @@ def launch(
     standing = settling.unless_replaced(lambda: store.claim(intent))
     if standing is not None:
         return _follow(standing, list_id, ours, settling)
-    return _start_once(intent, target, store, settling, sleep, interrupted, unsent_attempts)
+    return _start_once(intent, settling, sleep, interrupted, unsent_attempts)
 
 
 def _follow(standing: Intent, list_id: str, ours: str, settling: Settling) -> Launched:
@@ -303,22 +174,21 @@ def _follow(standing: Intent, list_id: str, ours: str, settling: Settling) -> La
             "whether it was started; see the runbook, 'Launch outcome unknown'."
         )
     state = settling.until_known(standing.list_id)
-    if _already(state, standing.list_id):
-        return _adopt(settling.store, standing.list_id, state)
-    raise _unknown(standing.list_id, state)
+    if is_started(state, standing.list_id):
+        return settling.adopt(standing.list_id, state)
+    raise outcome_unknown(standing.list_id, state)
 
 
 def _start_once(
     intent: Intent,
-    target: LaunchTarget,
-    store: IntentStore,
     settling: Settling,
     sleep: Callable[[float], None],
     interrupted: Callable[[], bool],
     unsent_attempts: int,
 ) -> Launched:
+    store = settling.store
     try:
-        _send(intent, target, sleep, interrupted, unsent_attempts)
+        _send(intent, settling.target, sleep, interrupted, unsent_attempts)
     except (LaunchInterrupted, RateLimited):
         store.forget(intent)
         raise
@@ -362,164 +232,6 @@ def _send(
         sleep(min(2.0**attempt if wait is None else wait, 60.0))
 
 
-class Settling:
-    """Finds out what became of a list, by looking at it for a bounded time; tolerates a platform that is unwell.
-
-    :param target: looks.
-    :param store: keeps the intents.
-    :param sleep: waits so many seconds.
-    :param monotonic: a clock in seconds.
-    :param unwanted: whether to give up.
-    :param timeout: seconds for which is looked.
-    :param interval: seconds between two looks.
-    """
-
-    def __init__(
-        self,
-        target: LaunchTarget,
-        store: IntentStore,
-        *,
-        sleep: Callable[[float], None],
-        monotonic: Callable[[], float],
-        unwanted: Callable[[], bool],
-        timeout: float,
-        interval: float,
-    ) -> None:
-        self.target = target
-        self.store = store
-        self._sleep = sleep
-        self._monotonic = monotonic
-        self._unwanted = unwanted
-        self._timeout = timeout
-        self._interval = interval
-        self._was_shown = False
-
-    def after_lost_answer(self, intent: Intent, lost: RinggProviderError) -> Launched:
-        """What an answer meant that does not tell, or never came: started, or not known."""
-        log.warning(
-            "The answer to the start of list %s is lost (%s), so it may be calling. Looking for up to %.0f seconds "
-            "whether it was started; a later attempt looks too, and sends no other start.",
-            intent.list_id,
-            type(lost).__name__,
-            self._timeout,
-        )
-        state = self._state_after_sending(self.until_known, intent.list_id)
-        if _already(state, intent.list_id):
-            self.store.confirm(intent.list_id)
-            return Launched(intent.list_id, state, adopted=False)
-        raise _unknown(intent.list_id, state) from lost
-
-    def after_refusal(self, intent: Intent, refusal: PermanentError) -> Launched:
-        """The platform said no: believe it when the list is still a draft, adopt when it was "already started"."""
-        log.warning(
-            "The platform refused to start list %s (%s). Looking for up to %.0f seconds whether it was started before.",
-            intent.list_id,
-            type(refusal).__name__,
-            self._timeout,
-        )
-        drafts = {ListState.READY, ListState.INSUFFICIENT_BALANCE}
-        look = self.until_seen
-        if isinstance(refusal, WrongState):
-            # "Already started" and a draft contradict each other; a listing that lags gets all the time there is.
-            look = self.until_known
-        elif not self._was_shown:
-            # It was looked for in vain before: a draft that the listing hides, or no list at all.
-            drafts.add(ListState.MISSING)
-            look = self.state_of
-        state = self._state_after_sending(look, intent.list_id)
-        if _already(state, intent.list_id):
-            return _adopt(self.store, intent.list_id, state)
-        if state in drafts:
-            self.store.forget(intent)
-            raise refusal
-        raise LaunchOutcomeUnknown(
-            f"The platform refused to start list {intent.list_id} ({refusal}), but shows it as {state}. It is not "
-            "started again. Check in the dashboard whether it dials; see the runbook, 'Launch outcome unknown'."
-        ) from refusal
-
-    def unless_replaced(self, ask: Callable[[], T]) -> T:
-        """Ask the store; where another run's lists took the place of ours, they are given the time to be launched."""
-        deadline = self._monotonic() + self._timeout
-        while True:
-            try:
-                return ask()
-            except ReplacedByAnotherRun as replaced:
-                if self._monotonic() >= deadline or self._unwanted():
-                    raise
-                log.info("%s", replaced)
-            self._sleep(self._interval)
-
-    def state_of(self, list_id: str) -> ListState:
-        """Look once, and closer where the first look is ambiguous."""
-        state = self.target.look(list_id)
-        self._was_shown = self._was_shown or state is not ListState.MISSING
-        if state is ListState.AMBIGUOUS:
-            return self.target.look_closer(list_id).state
-        return state
-
-    def shown_elsewhere(self, list_id: str) -> ListState:
-        """What else tells of a list that was looked for in vain, a listing or a call; missing when nothing does."""
-        evidence = self.target.look_closer(list_id)
-        if evidence.listed in (None, ListState.MISSING) and not evidence.has_calls:
-            return ListState.MISSING
-        return evidence.state
-
-    def until_known(self, list_id: str) -> ListState:
-        """Look until the list is started, ended, failed or terminated, or until the time is up."""
-        return self._until(
-            list_id, lambda state: state.was_started or state in (ListState.FAILED, ListState.TERMINATED)
-        )
-
-    def until_seen(self, list_id: str) -> ListState:
-        """Look until the platform says anything definite, a draft included."""
-        return self._until(
-            list_id,
-            lambda state: state not in (ListState.UNKNOWN, ListState.MISSING, ListState.PREPARING),
-        )
-
-    @staticmethod
-    def _state_after_sending(look: Callable[[str], ListState], list_id: str) -> ListState:
-        """What looking says; once a start may have been sent, an error of looking must not hide that."""
-        try:
-            return look(list_id)
-        except RinggProviderError as error:
-            log.warning("The state of list %s cannot be read any more (%s).", list_id, type(error).__name__)
-            return ListState.UNKNOWN
-
-    def _until(self, list_id: str, enough: Callable[[ListState], bool]) -> ListState:
-        deadline = self._monotonic() + self._timeout
-        while True:
-            try:
-                state = self.state_of(list_id)
-            except (TransientError, NotFound, UnexpectedResponse) as error:
-                log.info("The state of list %s could not be read (%s).", list_id, type(error).__name__)
-                state = ListState.UNKNOWN
-            if enough(state) or self._monotonic() >= deadline or self._unwanted():
-                return state
-            self._sleep(self._interval)
-
-
-def _adopt(store: IntentStore, list_id: str, state: ListState) -> Launched:
-    log.info("List %s is %s already; it is adopted and nothing is sent.", list_id, state)
-    store.confirm(list_id)
-    return Launched(list_id, state, adopted=True)
-
-
-def _already(state: ListState, list_id: str) -> bool:
-    """Whether the list was started and did not go wrong; what went wrong for good is raised, never restarted."""
-    if state is ListState.FAILED:
-        raise CampaignFailed(
-            f"List {list_id} failed on the platform; it is not started again by itself. See its reason in the "
-            "dashboard, then upload and launch a new list."
-        )
-    if state is ListState.TERMINATED:
-        raise CampaignTerminated(
-            f"List {list_id} was terminated, which is final. To call the rest of its people, launch those without "
-            "a call under a new key; see the runbook, 'Finish a stopped campaign'."
-        )
-    return state.was_started
-
-
 def _require_startable(state: ListState, list_id: str) -> None:
     if state is ListState.READY:
         return
@@ -537,12 +249,4 @@ def _require_startable(state: ListState, list_id: str) -> None:
     raise LaunchOutcomeUnknown(
         f"It cannot be told whether list {list_id} has been started (its state is {state}); nothing was sent now. "
         "Check it in the dashboard; see the runbook, 'Launch outcome unknown'."
-    )
-
-
-def _unknown(list_id: str, state: ListState) -> LaunchOutcomeUnknown:
-    return LaunchOutcomeUnknown(
-        f"A start of list {list_id} was sent or was about to be, its answer is lost, and the platform shows the list "
-        f"as {state}. It is not started again. Check in the dashboard whether it dials; see the runbook, 'Launch "
-        "outcome unknown'."
     )

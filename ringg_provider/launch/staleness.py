@@ -1,14 +1,12 @@
 """Whether it is too late to start a campaign that was meant for an earlier time.
 
 A scheduler catches up, retries and backfills; people must not be rung for last week's run. Pure: the operator
-passes the clock and what it knows about its run, and refuses on a verdict that is not fresh.
+passes the clock and what it knows about its run.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 #: How late after its planned start a campaign may still be started.
 MAX_DELAY = timedelta(hours=2)
@@ -16,33 +14,7 @@ MAX_DELAY = timedelta(hours=2)
 MAX_AGE = timedelta(days=1)
 
 
-class Freshness(StrEnum):
-    """The verdict; everything but ``fresh`` means: do not start."""
-
-    FRESH = "fresh"
-    LATE = "late"
-    BACKFILL = "backfill"
-    OLD_RUN = "old_run"
-
-
-@dataclass(frozen=True)
-class StalenessVerdict:
-    """What :func:`check_staleness` found.
-
-    :param freshness: the verdict.
-    :param message: one or two sentences with the next step; empty when fresh.
-    """
-
-    freshness: Freshness
-    message: str = ""
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether the campaign must not be started."""
-        return self.freshness is not Freshness.FRESH
-
-
-def check_staleness(
+def why_too_late(
     *,
     now: datetime,
     planned_start: datetime | None = None,
@@ -51,8 +23,8 @@ def check_staleness(
     max_age: timedelta = MAX_AGE,
     is_backfill: bool = False,
     allow_backfill: bool = False,
-) -> StalenessVerdict:
-    """Say whether a campaign may still be started now.
+) -> str | None:
+    """Why a campaign must not be started any more, with the next step; None while it may.
 
     :param now: the present, aware.
     :param planned_start: when it should have started, aware; None when nothing was planned.
@@ -65,23 +37,18 @@ def check_staleness(
     :param allow_backfill: start even in a backfill or for an old run; default False.
     """
     if planned_start is not None and now - planned_start > max_delay:
-        return StalenessVerdict(
-            Freshness.LATE,
+        return (
             f"The start was planned for {planned_start.isoformat()}, and it is {_hours(now - planned_start)}"
-            f" later; at most {_hours(max_delay)} are allowed (max_delay). Build a new list for a new time.",
+            f" later; at most {_hours(max_delay)} are allowed (max_delay). Build a new list for a new time."
         )
     if is_backfill and not allow_backfill:
-        return StalenessVerdict(
-            Freshness.BACKFILL,
-            "This run is part of a backfill, and a backfill does not call people unless allow_backfill=True.",
-        )
+        return "This run is part of a backfill, and a backfill does not call people unless allow_backfill=True."
     if run_date is not None and now - run_date > max_age and not allow_backfill:
-        return StalenessVerdict(
-            Freshness.OLD_RUN,
+        return (
             f"This run was due {_hours(now - run_date)} ago; at most {_hours(max_age)} are allowed (max_age)."
-            " Start a new run, or say allow_backfill=True.",
+            " Start a new run, or say allow_backfill=True."
         )
-    return StalenessVerdict(Freshness.FRESH)
+    return None
 
 
 def _hours(span: timedelta) -> str:

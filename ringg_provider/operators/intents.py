@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from ringg_provider.launch.protocol import Intent
+from ringg_provider.launch.terms import Intent
 
 #: Long enough for a retry that comes late, or for a task that is cleared after a long weekend.
 INTENT_RETENTION = timedelta(days=30)

@@ -30,7 +30,8 @@ from ringg_provider.exceptions import (
 from ringg_provider.hooks.sql import unpooled_engine
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.progress import Progress, ProgressReporter, Stage
-from ringg_provider.launch.protocol import IntentStore, Launched, LaunchTarget, ListState, launch
+from ringg_provider.launch.protocol import launch
+from ringg_provider.launch.terms import IntentStore, Launched, LaunchTarget, ListState
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.intents import NoIntents, TaskStateIntents
@@ -197,9 +198,8 @@ class LaunchOperator(TimelyOperator):
 
         :raises StaleCampaign: with what may be done about it.
         """
-        verdict = self.staleness(context, planned_start)
-        if verdict.is_stale:
-            raise StaleCampaign(f"List {list_id} was not started. {verdict.message}")
+        if (why := self.why_too_late(context, planned_start)) is not None:
+            raise StaleCampaign(f"List {list_id} was not started. {why}")
 
     def _intents(self, context: Context, start: Start) -> IntentStore:
         if bool(self.launch_key) != bool(self.ledger_conn_id):

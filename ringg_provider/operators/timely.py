@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from ringg_provider.api.arguments import Span
-from ringg_provider.launch.staleness import MAX_AGE, MAX_DELAY, StalenessVerdict, check_staleness
+from ringg_provider.launch.staleness import MAX_AGE, MAX_DELAY, why_too_late
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -41,14 +41,14 @@ class TimelyOperator(BaseOperator):
     def execute(self, context: Context) -> Any:
         """What a subclass does."""
 
-    def staleness(self, context: Context, planned_start: datetime | None) -> StalenessVerdict:
-        """Whether it is too late to start a campaign now, in this run.
+    def why_too_late(self, context: Context, planned_start: datetime | None) -> str | None:
+        """Why a campaign must not be started now, in this run; None while it may.
 
         :param context: of the task.
         :param planned_start: when it should have started, aware; None when nothing was planned.
         """
         run = context.get("dag_run")
-        return check_staleness(
+        return why_too_late(
             now=datetime.now(UTC),
             planned_start=planned_start,
             run_date=None if run is None else run.run_after,

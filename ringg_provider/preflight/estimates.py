@@ -21,26 +21,6 @@ TimeSpan = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True)
-class RetryFit:
-    """Whether a contact that is first called at the opening can get all its retries.
-
-    :param fits: the last retry falls inside the callable time.
-    :param attempts: calls asked for: one and the retries.
-    :param attempts_that_fit: how many of them fall inside it, if every one but the last goes wrong in the
-        slowest way.
-    :param latest_first_call: the last moment for a first call whose retries still fit; None when there is
-        none.
-    :param message: what to say when they do not fit; else empty.
-    """
-
-    fits: bool
-    attempts: int
-    attempts_that_fit: int
-    latest_first_call: datetime | None
-    message: str = ""
-
-
-@dataclass(frozen=True)
 class ListLoad:
     """One list that has to be called.
 
@@ -50,27 +30,6 @@ class ListLoad:
 
     contacts: int
     spans: Sequence[TimeSpan]
-
-
-@dataclass(frozen=True)
-class Feasibility:
-    """Whether the lines can reach everybody in the time there is.
-
-    :param fits: True or False; None without ``concurrent_lines``.
-    :param needed_minutes: minutes of talking and ringing on all lines together.
-    :param available_minutes: minutes of the callable time (overlaps once) times the lines; None without
-        lines.
-    :param expected_end: when the last call ends; None when it does not fit or cannot be said.
-    :param unreached: how many contacts would not be reached; None without lines.
-    :param message: the finding in one sentence.
-    """
-
-    fits: bool | None
-    needed_minutes: float
-    available_minutes: float | None
-    expected_end: datetime | None
-    unreached: int | None
-    message: str
 
 
 @dataclass(frozen=True)
@@ -93,8 +52,8 @@ class CostEstimate:
     spendable_credits: Decimal | None = None
 
 
-def check_retries(spans: Sequence[TimeSpan], retries: int, wait: timedelta) -> RetryFit:
-    """Check that the last retry falls before the campaign's time is over.
+def judge_retries(spans: Sequence[TimeSpan], retries: int, wait: timedelta, *, must_fit: bool) -> Finding:
+    """Whether a contact that is first called at the opening gets all its retries before the campaign's time is over.
 
     Counts the slowest way: a retry that falls outside the callable time waits for the next opening. At the campaign's
     end the platform gives up who still waits for a retry.
@@ -102,20 +61,16 @@ def check_retries(spans: Sequence[TimeSpan], retries: int, wait: timedelta) -> R
     :param spans: when contacts may be called: aware, half-open, in order.
     :param retries: further attempts after the first.
     :param wait: the longest that is waited between two attempts.
+    :param must_fit: whether it is an error that they do not fit, or a warning.
     """
-    spans = _in_utc(spans)
-    fit = _attempts_from(spans[0][0], spans, wait, retries) if spans else 0
-    fits = fit == retries + 1
-    return RetryFit(
-        fits=fits,
-        attempts=retries + 1,
-        attempts_that_fit=fit,
-        latest_first_call=_latest_first_call(spans, wait, retries) if fits else None,
-        message=""
-        if fits
-        else f"Only {fit} of {retries + 1} attempts fit before the last calling window closes, with up to"
-        f" {wait.total_seconds() / 60:g} minutes between attempts: take fewer retries, shorter waits or more"
-        " days.",
+    wanted, fit = retries + 1, _attempts_that_fit(_in_utc(spans), wait, retries)
+    if fit == wanted:
+        return Finding(Check.RETRIES, Level.OK, f"All {wanted} attempts fit before the calling hours are over.")
+    return Finding(
+        Check.RETRIES,
+        Level.ERROR if must_fit else Level.WARNING,
+        f"Only {fit} of {wanted} attempts fit before the last calling window closes, with up to"
+        f" {wait.total_seconds() / 60:g} minutes between attempts: take fewer retries, shorter waits or more days.",
     )
 
 
@@ -134,15 +89,15 @@ def expected_attempts(retry_count: int, answer_rate: float | None = None) -> flo
     return sum((1 - answer_rate) ** attempt for attempt in range(retry_count + 1))
 
 
-def estimate_feasibility(
+def judge_feasibility(
     lists: Sequence[ListLoad],
     *,
     attempts: float,
     average_seconds: float,
     concurrent_lines: int | None,
     now: datetime | None = None,
-) -> Feasibility:
-    """Estimate whether all lists can be called in their windows over shared lines.
+) -> Finding:
+    """Whether everybody can be reached before the hours are over, all lists sharing the lines.
 
     Lines serve whichever open list closes first, which is the best that can be done: a "does not fit" is
     certain under the given averages, a "fits" assumes that the platform keeps its lines busy.
@@ -150,35 +105,27 @@ def estimate_feasibility(
     :param lists: how many contacts, and when.
     :param attempts: average calls per contact, see :func:`expected_attempts`.
     :param average_seconds: average length of a call, ringing included.
-    :param concurrent_lines: calls at the same time; None when not known.
+    :param concurrent_lines: calls at the same time; None when not known, which is a warning.
     :param now: time before it is over (aware); None counts all spans.
     :raises InvalidRequest: ``attempts``, ``average_seconds`` or ``concurrent_lines`` is not positive.
     """
     _positive("attempts", attempts)
     _positive("average_seconds", average_seconds)
+    if concurrent_lines is None:
+        message = "Give concurrent_lines to learn whether all contacts can be reached in time."
+        return Finding(Check.FEASIBILITY, Level.WARNING, message)
+    _positive("concurrent_lines", concurrent_lines)
     per_contact = attempts * average_seconds / 60
     contacts = sum(load.contacts for load in lists)
-    needed = contacts * per_contact
-    if concurrent_lines is None:
-        return Feasibility(
-            None,
-            needed,
-            None,
-            None,
-            None,
-            "Give concurrent_lines to learn whether all contacts can be reached in time.",
-        )
-    _positive("concurrent_lines", concurrent_lines)
-    waiting = [(load.contacts * per_contact, _after(load.spans, now)) for load in lists]
-    left, available, end = _serve(waiting, concurrent_lines)
+    left, end = _serve([(load.contacts * per_contact, _after(load.spans, now)) for load in lists], concurrent_lines)
     unreached = min(contacts, sum(math.ceil(round(minutes / per_contact, 6)) for minutes in left))
     if unreached:
         message = f"About {unreached} of {contacts} contacts would not be reached before their windows close."
-    elif end is None:
-        message = "There is nobody to call."
-    else:
-        message = f"All {contacts} contacts can be reached by {end.isoformat(timespec='minutes')}."
-    return Feasibility(unreached == 0, needed, available, None if unreached else end, unreached, message)
+        return Finding(Check.FEASIBILITY, Level.ERROR, message)
+    if end is None:
+        return Finding(Check.FEASIBILITY, Level.OK, "There is nobody to call.")
+    message = f"All {contacts} contacts can be reached by {end.isoformat(timespec='minutes')}."
+    return Finding(Check.FEASIBILITY, Level.OK, message)
 
 
 def estimate_cost(
@@ -195,30 +142,17 @@ def estimate_cost(
     :param credits_per_call: as the user states it.
     :param average_credits: average cost per contact in the history table; used when the former is None.
     """
-    cost = credits_per_call if credits_per_call is not None else average_credits
-    basis: Literal["credits_per_call", "history", "none"] = "none"
-    if cost is not None:
-        basis = "credits_per_call" if credits_per_call is not None else "history"
+    basis: Literal["credits_per_call", "history"] = "history" if credits_per_call is None else "credits_per_call"
+    cost = average_credits if credits_per_call is None else credits_per_call
     if cost is None:
-        return CostEstimate(
-            None,
-            basis,
-            None,
-            None,
-            "The cost cannot be estimated: give credits_per_call, or load the call history.",
-            spendable_credits,
-        )
+        message = "The cost cannot be estimated: give credits_per_call, or load the call history."
+        return CostEstimate(None, "none", None, None, message, spendable_credits)
     if not (cost.is_finite() and cost >= 0):
         raise InvalidRequest("credits_per_call must be a number of at least 0.", field="credits_per_call")
     total = rows * cost
     if spendable_credits is None:
-        return CostEstimate(
-            None,
-            basis,
-            total,
-            None,
-            f"About {total} credits are needed; the workspace's credits could not be read.",
-        )
+        message = f"About {total} credits are needed; the workspace's credits could not be read."
+        return CostEstimate(None, basis, total, None, message)
     shortfall = max(Decimal(0), total - spendable_credits)
     message = f"About {total} credits are needed, and {spendable_credits} can be spent"
     return CostEstimate(
@@ -229,13 +163,6 @@ def estimate_cost(
         f"{message}: top up {shortfall}." if shortfall else f"{message}.",
         spendable_credits,
     )
-
-
-def judge_retries(fit: RetryFit, *, must_fit: bool) -> Finding:
-    """Whether the last retry comes before the hours are over; by choice an error instead of a warning."""
-    if fit.fits:
-        return Finding(Check.RETRIES, Level.OK, f"All {fit.attempts} attempts fit before the calling hours are over.")
-    return Finding(Check.RETRIES, Level.ERROR if must_fit else Level.WARNING, fit.message)
 
 
 def judge_credits(cost: CostEstimate, *, told_sufficient: bool | None, unpaid_lists: int) -> Finding:
@@ -258,15 +185,9 @@ def judge_credits(cost: CostEstimate, *, told_sufficient: bool | None, unpaid_li
     return Finding(Check.CREDITS, Level.WARNING, cost.message)
 
 
-def judge_feasibility(outlook: Feasibility) -> Finding:
-    """Whether everybody will be reached before the hours are over."""
-    level = {True: Level.OK, False: Level.ERROR, None: Level.WARNING}[outlook.fits]
-    return Finding(Check.FEASIBILITY, level, outlook.message)
-
-
-def _attempts_from(first: datetime, spans: Sequence[TimeSpan], wait: timedelta, retries: int) -> int:
-    """How many attempts happen when the first is at ``first``, inside a span."""
-    moment: datetime | None = first
+def _attempts_that_fit(spans: Sequence[TimeSpan], wait: timedelta, retries: int) -> int:
+    """How many attempts happen when the first is at the first opening."""
+    moment = spans[0][0] if spans else None
     for done in range(retries + 1):
         moment = _next_callable(moment, spans) if moment is not None else None
         if moment is None:
@@ -277,19 +198,6 @@ def _attempts_from(first: datetime, spans: Sequence[TimeSpan], wait: timedelta, 
 
 def _next_callable(moment: datetime, spans: Sequence[TimeSpan]) -> datetime | None:
     return next((max(begin, moment) for begin, end in spans if moment < end), None)
-
-
-def _latest_first_call(spans: Sequence[TimeSpan], wait: timedelta, retries: int) -> datetime:
-    minute = timedelta(minutes=1)
-    begin, end = next(
-        (begin, end) for begin, end in reversed(spans) if _attempts_from(begin, spans, wait, retries) == retries + 1
-    )
-    low, high = 0, (end - begin) // minute
-    while high - low > 1:  # the later the first call, the fewer attempts fit
-        middle = (low + high) // 2
-        fits = _attempts_from(begin + middle * minute, spans, wait, retries) == retries + 1
-        low, high = (middle, high) if fits else (low, middle)
-    return begin + low * minute
 
 
 def _in_utc(spans: Sequence[TimeSpan]) -> list[TimeSpan]:
@@ -309,11 +217,11 @@ def _after(spans: Sequence[TimeSpan], now: datetime | None) -> list[TimeSpan]:
     return [(max(begin, present), end) for begin, end in spans if end > present]
 
 
-def _serve(waiting: Sequence[tuple[float, list[TimeSpan]]], lines: int) -> tuple[list[float], float, datetime | None]:
-    """Let the lines work, first on what closes first: minutes left per list, minutes there were, the end."""
+def _serve(waiting: Sequence[tuple[float, list[TimeSpan]]], lines: int) -> tuple[list[float], datetime | None]:
+    """Let the lines work, first on what closes first: minutes left per list, and the end."""
     left = [minutes for minutes, _ in waiting]
     edges = sorted({edge for _, spans in waiting for span in spans for edge in span})
-    available, end = 0.0, None
+    end = None
     for begin, until in pairwise(edges):
         opened = [
             index
@@ -323,7 +231,6 @@ def _serve(waiting: Sequence[tuple[float, list[TimeSpan]]], lines: int) -> tuple
         if not opened:
             continue
         capacity = lines * (until - begin).total_seconds() / 60
-        available += capacity
         used = 0.0
         for index in sorted(opened, key=lambda index: waiting[index][1][-1][1]):
             served = min(left[index], capacity - used)
@@ -331,7 +238,7 @@ def _serve(waiting: Sequence[tuple[float, list[TimeSpan]]], lines: int) -> tuple
             used += served
         if used > 0:
             end = begin + timedelta(minutes=used / lines)
-    return left, available, end
+    return left, end
 
 
 def _positive(field: str, value: float) -> None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from ringg_provider.exceptions import NotFound, RinggProviderError
 from ringg_provider.launch.progress import Progress, Stage, StallWatch
-from ringg_provider.launch.protocol import Evidence, ListState
+from ringg_provider.launch.terms import Evidence, ListState
 from ringg_provider.ringg.client import AsyncRinggClient, RinggClient
 from ringg_provider.ringg.limits import MAX_CAMPAIGNS_PER_PAGE, Flow
 from ringg_provider.ringg.requests import CallQuery, MakeCallAsync, StartCampaign
@@ -41,7 +41,7 @@ _PENDING = "pending"
 
 
 class RinggLaunchTarget:
-    """Ringg as a launch reaches it, see :class:`~ringg_provider.launch.protocol.LaunchTarget`.
+    """Ringg as a launch reaches it, see :class:`~ringg_provider.launch.terms.LaunchTarget`.
 
     :param client: reaches the workspace.
     :param flow: ``standard`` (lists from ``campaign/save``) or ``large`` (from ``campaign/upload-csv``).

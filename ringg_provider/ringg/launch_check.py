@@ -13,15 +13,11 @@ from ringg_provider.hours.purposes import Purpose
 from ringg_provider.hours.rules import load_rules
 from ringg_provider.hours.schedule import Time
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.launch.protocol import ListState
-from ringg_provider.launch.staleness import StalenessVerdict
+from ringg_provider.launch.terms import ListState
 from ringg_provider.preflight.estimates import (
     CostEstimate,
-    Feasibility,
     ListLoad,
     TimeSpan,
-    check_retries,
-    estimate_feasibility,
     expected_attempts,
     judge_credits,
     judge_feasibility,
@@ -114,13 +110,13 @@ class LaunchCheck:
 
     :param lists: what is to be started.
     :param callers: who is to call, and whom to tell.
-    :param staleness: whether it is too late for a planned start, which may be None.
+    :param why_too_late: the reason why a planned start, which may be None, is too late; None when it is not.
     :param cost: what lists will cost, by the agent and the contacts of each.
     """
 
     lists: Sequence[ListToStart]
     callers: Callers
-    staleness: Callable[[datetime | None], StalenessVerdict]
+    why_too_late: Callable[[datetime | None], str | None]
     cost: Callable[[Sequence[tuple[str, int | None]]], CostEstimate]
     variables_map: Mapping[str, str] | None = None
     purpose: Purpose | None = None
@@ -159,7 +155,7 @@ class LaunchCheck:
         loads: list[ListLoad] = []
         now = datetime.now(UTC)
         for one in lists:
-            yield judge_staleness(self.staleness(one.planned_start()))
+            yield judge_staleness(self.why_too_late(one.planned_start()))
             finding, spans = one.judge_schedule(now)
             yield finding
             if spans:
@@ -174,7 +170,7 @@ class LaunchCheck:
         if lists:
             yield self._judge_credits(states)
         if lists and all(load.spans for load in loads):
-            yield judge_feasibility(self._outlook(loads, now))
+            yield self._judge_feasibility(loads, now)
 
     def _judge_times(self, one: ListToStart, spans: Sequence[TimeSpan]) -> Iterator[Finding]:
         yield from judge_hours(
@@ -187,8 +183,7 @@ class LaunchCheck:
             blackout_dates=self.blackout_dates,
             calls_per_contact=one.retries.retry_count + 1,
         )
-        fit = check_retries(spans, one.retries.retry_count, one.retries.longest_wait)
-        yield judge_retries(fit, must_fit=self.retries_must_fit)
+        yield judge_retries(spans, one.retries.retry_count, one.retries.longest_wait, must_fit=self.retries_must_fit)
 
     def _judge_credits(self, states: Sequence[ListState]) -> Finding:
         return judge_credits(
@@ -197,13 +192,12 @@ class LaunchCheck:
             unpaid_lists=sum(state is ListState.INSUFFICIENT_BALANCE for state in states),
         )
 
-    def _outlook(self, loads: Sequence[ListLoad], now: datetime) -> Feasibility:
+    def _judge_feasibility(self, loads: Sequence[ListLoad], now: datetime) -> Finding:
         if self.average_seconds is None or any(one.rows is None for one in self.lists):
             missing = "average_seconds" if self.average_seconds is None else "rows"
-            return Feasibility(
-                None, 0, None, None, None, f"Give {missing} to learn whether all contacts can be reached in time."
-            )
-        return estimate_feasibility(
+            message = f"Give {missing} to learn whether all contacts can be reached in time."
+            return Finding(Check.FEASIBILITY, Level.WARNING, message)
+        return judge_feasibility(
             loads,
             attempts=max(expected_attempts(one.retries.retry_count, self.answer_rate) for one in self.lists),
             average_seconds=self.average_seconds,

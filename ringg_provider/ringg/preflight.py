@@ -11,8 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from ringg_provider.api.errors import explained
 from ringg_provider.exceptions import InvalidRequest, NotFound
-from ringg_provider.launch.protocol import ListState
-from ringg_provider.launch.staleness import StalenessVerdict
+from ringg_provider.launch.terms import ListState
 from ringg_provider.preflight.report import Check, Finding, Level
 from ringg_provider.ringg.client import RinggClient
 from ringg_provider.ringg.limits import (
@@ -246,10 +245,10 @@ _LIST_STATES = {
 }
 
 
-def judge_staleness(verdict: StalenessVerdict) -> Finding:
+def judge_staleness(why_too_late: str | None) -> Finding:
     """Whether it is early enough, and the run one that may call."""
-    if verdict.is_stale:
-        return Finding(Check.STALENESS, Level.ERROR, verdict.message)
+    if why_too_late is not None:
+        return Finding(Check.STALENESS, Level.ERROR, why_too_late)
     return Finding(Check.STALENESS, Level.OK, "It is not too late to start, and the run may call.")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from ringg_provider.exceptions import CampaignAlreadyActive, NotFound, RinggProviderError, WrongState
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.progress import Progress, Stage
-from ringg_provider.launch.protocol import Evidence, ListState
+from ringg_provider.launch.terms import Evidence, ListState
 from ringg_provider.smartalex.client import AsyncSmartAlexClient, SmartAlexClient
 from ringg_provider.smartalex.responses import Campaign, CampaignState
 
@@ -36,7 +36,7 @@ _STAGES = {
 
 
 class SmartAlexLaunchTarget:
-    """SmartAlex as a launch reaches it, see :class:`~ringg_provider.launch.protocol.LaunchTarget`.
+    """SmartAlex as a launch reaches it, see :class:`~ringg_provider.launch.terms.LaunchTarget`.
 
     :param client: reaches the workspace.
     """

@@ -44,7 +44,7 @@ class RinggCampaignTrigger(CampaignTrigger):
 
 
 class _ListTrigger(WaitingTrigger):
-    """Look at one uploaded list again and again, until that settles it or a deadline is over."""
+    """Look at one uploaded list again and again, until a look finds what is waited for or a deadline is over."""
 
     id_field = "bulk_list_id"
     default_poll_interval = 10.0
@@ -52,7 +52,7 @@ class _ListTrigger(WaitingTrigger):
     #: Whether the first look comes after a pause, because the task has just looked.
     waits_first = False
     #: What is said of a list at a deadline.
-    unsettled = "was not ready in time"
+    late_because = "was not ready in time"
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class _ListTrigger(WaitingTrigger):
         """Ask the platform once; None while there is more to wait for."""
 
     async def wait(self, client: AsyncRinggClient) -> WaitEvent:
-        """Look until it is settled or a deadline is over."""
+        """Look until there is something to tell or a deadline is over."""
         pause = self.poll_interval if self.waits_first else 0.0
         while True:
             left = self.seconds_left()
@@ -89,7 +89,7 @@ class _ListTrigger(WaitingTrigger):
                 self.log.info("List %s could not be looked at (%s).", self.bulk_list_id, type(error).__name__)
                 pause = pause_after(error, pause)
             if (late := self.overdue()) is not None:
-                return self.event(late, f"List {self.bulk_list_id} {self.unsettled}.")
+                return self.event(late, f"List {self.bulk_list_id} {self.late_because}.")
 
 
 class RinggUploadStatusTrigger(_ListTrigger):
@@ -127,7 +127,7 @@ class RinggBalanceTrigger(_ListTrigger):
     """
 
     waits_first = True
-    unsettled = "is still short of credits"
+    late_because = "is still short of credits"
 
     async def look(self, client: AsyncRinggClient) -> WaitEvent | None:
         """Check the balance."""

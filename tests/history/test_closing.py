@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringg_provider.history.closing import UNLISTED_AFTER, CampaignFacts, Closing, ListsRead, verdict
+from ringg_provider.history.closing import UNLISTED_AFTER, CampaignFacts, Closing, ListsRead, judge_campaign
 from ringg_provider.history.merging import CallStore, CampaignStore, Wanted
 from ringg_provider.history.tables import (
     AWAITS_COST,
@@ -35,7 +35,7 @@ ALL_THERE = CampaignFacts("completed", NOW, NOW - DAY, NOW - DAY, settled=True, 
 
 
 def judge(**facts: Any) -> tuple[str, str | None]:
-    state, reason = verdict(dataclasses.replace(ALL_THERE, **facts), now=NOW, give_up_after=GIVE_UP_AFTER)
+    state, reason = judge_campaign(dataclasses.replace(ALL_THERE, **facts), now=NOW, give_up_after=GIVE_UP_AFTER)
     return state.value, reason
 
 
@@ -95,7 +95,7 @@ facts = st.builds(
 
 @given(facts)
 def test_nothing_is_closed_of_which_anything_may_still_come(given_facts: CampaignFacts) -> None:
-    state, reason = verdict(given_facts, now=NOW, give_up_after=GIVE_UP_AFTER)
+    state, reason = judge_campaign(given_facts, now=NOW, give_up_after=GIVE_UP_AFTER)
     if state is HistoryState.OPEN:
         assert reason
         return

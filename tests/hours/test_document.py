@@ -11,7 +11,6 @@ import pytest
 
 from ringg_provider.hours.plan import HoldCode
 from ringg_provider.hours.rules import load_rules
-from ringg_provider.launch.staleness import Freshness
 
 DOCS = Path(__file__).parents[2] / "docs" / "calling-hours.md"
 
@@ -43,11 +42,6 @@ def test_every_reason_to_hold_a_contact_has_its_line():
     assert len(codes) == 6
     for code in codes:
         assert f"`{code}`" in DOCS.read_text("utf-8")
-
-
-def test_every_staleness_verdict_has_its_line():
-    for verdict in Freshness:
-        assert f"`{verdict}`" in DOCS.read_text("utf-8")
 
 
 def test_the_example_file_of_the_docs_is_a_valid_set_of_rules(tmp_path):

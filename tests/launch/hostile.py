@@ -29,7 +29,7 @@ from ringg_provider.exceptions import (
     WrongState,
 )
 from ringg_provider.launch import protocol as protocol
-from ringg_provider.launch.protocol import Evidence, Intent, IntentStore, Launched, ListState
+from ringg_provider.launch.terms import Evidence, Intent, IntentStore, Launched, ListState
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ from sqlalchemy.schema import CreateTable
 from ringg_provider.exceptions import InvalidRequest, LaunchedByAnotherRun, ReplacedByAnotherRun, WrongState
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.ledger import LONGEST_KEY, Launcher, LaunchLedger, launches
-from ringg_provider.launch.protocol import Intent
+from ringg_provider.launch.terms import Intent
 from tests.support.databases import Warehouse
 
 KEY = "renewals-2026-11-20"

@@ -24,14 +24,8 @@ from ringg_provider.exceptions import (
     UnexpectedResponse,
     WrongState,
 )
-from ringg_provider.launch.protocol import (
-    Evidence,
-    Intent,
-    Launched,
-    ListState,
-    fingerprint,
-    launch,
-)
+from ringg_provider.launch.protocol import launch
+from ringg_provider.launch.terms import Evidence, Intent, Launched, ListState, fingerprint
 from tests.launch.hostile import Clock
 
 ASKED = {"agent_id": "agent-1", "from_numbers": ["number-1"]}

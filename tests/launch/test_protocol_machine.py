@@ -32,7 +32,8 @@ from ringg_provider.exceptions import (
 from ringg_provider.launch import protocol as protocol
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.ledger import KeyedIntents, LaunchLedger, launches
-from ringg_provider.launch.protocol import Intent, IntentStore, Launched, ListState
+from ringg_provider.launch.settling import Settling
+from ringg_provider.launch.terms import Intent, IntentStore, Launched, ListState, fingerprint
 from ringg_provider.operators.intents import TaskStateIntents
 from tests.launch.hostile import (
     FATES,
@@ -442,7 +443,7 @@ class SettleThatTrustsCompleted(Tier1Machine):
     """With `Settling` replaced by one that takes `completed` for an end; see the test."""
 
 
-class TrustingSettling(protocol.Settling):
+class TrustingSettling(Settling):
     def state_of(self, list_id: str) -> ListState:
         state = self.target.look(list_id)
         return ListState.ENDED if state is ListState.AMBIGUOUS else state
@@ -452,7 +453,7 @@ class ForgetsLostAnswers(Tier1Machine):
     """With `Settling` replaced by one that takes "still a draft" for "not started"; see the test."""
 
 
-class SettlingByOneLook(protocol.Settling):
+class SettlingByOneLook(Settling):
     def after_lost_answer(self, intent: Intent, lost: RinggProviderError) -> Launched:
         if self.state_of(intent.list_id).was_started:
             return Launched(intent.list_id, ListState.STARTED, adopted=False)
@@ -465,7 +466,7 @@ class ForgetsOtherRequests(TaskStateIntents):
 
     def find(self, list_id: str) -> Intent | None:
         standing = super().find(list_id)
-        same = standing is None or standing.fingerprint == protocol.fingerprint({"for": "the same"})
+        same = standing is None or standing.fingerprint == fingerprint({"for": "the same"})
         return standing if same else None
 
 
@@ -509,19 +510,19 @@ class SetReplacedAfterItsStart(Tier2Machine):
 @pytest.mark.parametrize(
     ("mutant", "settling", "complaint"),
     [
-        (IntentAfterThePost, protocol.Settling, "dialled more than once"),
-        (ClaimWithoutAtomicity, protocol.Settling, "dialled more than once"),
+        (IntentAfterThePost, Settling, "dialled more than once"),
+        (ClaimWithoutAtomicity, Settling, "dialled more than once"),
         (SettleThatTrustsCompleted, TrustingSettling, "the list was never started"),
         (ForgetsLostAnswers, SettlingByOneLook, "dialled more than once|ended in"),
-        (IgnoresOtherFingerprints, protocol.Settling, "dialled more than once"),
-        (StartsHiddenListsAgain, protocol.Settling, "dialled more than once"),
-        (SetReplacedAfterItsStart, protocol.Settling, "dialled more than once"),
+        (IgnoresOtherFingerprints, Settling, "dialled more than once"),
+        (StartsHiddenListsAgain, Settling, "dialled more than once"),
+        (SetReplacedAfterItsStart, Settling, "dialled more than once"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) and issubclass(value, HostileMachine) else "",
 )
 def test_the_machines_notice_a_protocol_that_breaks_a_rule(
     mutant: type[HostileMachine],
-    settling: type[protocol.Settling],
+    settling: type[Settling],
     complaint: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

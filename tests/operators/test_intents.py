@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from ringg_provider.launch.protocol import Intent
+from ringg_provider.launch.terms import Intent
 from ringg_provider.operators.intents import INTENT_RETENTION, NoIntents, TaskStateIntents
 from tests.launch.hostile import TaskStateModel
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -15,14 +16,13 @@ from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.preflight.estimates import (
     CostEstimate,
     ListLoad,
-    RetryFit,
-    check_retries,
     estimate_cost,
-    estimate_feasibility,
     expected_attempts,
     judge_credits,
+    judge_feasibility,
     judge_retries,
 )
+from ringg_provider.preflight.report import Check, Finding, Level
 
 
 def at(hour: float, day: int = 14) -> datetime:
@@ -38,47 +38,37 @@ def minutes(number: int) -> timedelta:
 
 
 class TestRetries:
+    def judge(self, spans, retries, wait, *, must_fit=False):
+        return judge_retries(spans, retries, minutes(wait), must_fit=must_fit)
+
     @pytest.mark.parametrize("wait", [0, 30, 600])
     def test_no_retries_always_fit(self, wait):
-        fit = check_retries(NINE_TO_FIVE, 0, minutes(wait))
-        assert fit.fits
-        assert fit.attempts == 1
-        assert fit.latest_first_call == at(17) - minutes(1)
-        assert fit.message == ""
+        assert self.judge(NINE_TO_FIVE, 0, wait) == Finding(
+            Check.RETRIES, Level.OK, "All 1 attempts fit before the calling hours are over."
+        )
 
     def test_the_last_retry_must_come_before_closing(self):
-        assert check_retries(NINE_TO_FIVE, 4, minutes(119)).fits
-        fit = check_retries(NINE_TO_FIVE, 4, minutes(120))
-        assert not fit.fits  # 09:00 and four times two hours is 17:00, when the window is closed
-        assert (fit.attempts, fit.attempts_that_fit) == (5, 4)
-        assert fit.latest_first_call is None
-        assert "4 of 5 attempts" in fit.message
-
-    def test_the_latest_first_call_leaves_room_for_all_retries(self):
-        assert check_retries(NINE_TO_FIVE, 2, minutes(30)).latest_first_call == at(16) - minutes(1)
+        assert self.judge(NINE_TO_FIVE, 4, 119).level is Level.OK
+        # 09:00 and four times two hours is 17:00, when the window is closed
+        assert "4 of 5 attempts" in self.judge(NINE_TO_FIVE, 4, 120).message
 
     def test_a_retry_after_closing_waits_for_the_next_opening(self):
-        assert not check_retries(NINE_TO_FIVE, 2, minutes(300)).fits  # 09:00, 14:00, never
-        fit = check_retries(TWO_DAYS, 2, minutes(300))  # 09:00, 14:00, 09:00 of the next day
-        assert fit.fits
-        # From 12:00 on the first retry, too, is on the second day at 09:00, and the second one at 14:00.
-        assert fit.latest_first_call == at(17) - minutes(1)
+        assert "2 of 3" in self.judge(NINE_TO_FIVE, 2, 300).message  # 09:00, 14:00, never
+        assert self.judge(TWO_DAYS, 2, 300).level is Level.OK  # 09:00, 14:00, 09:00 of the next day
 
     def test_without_any_callable_time_nothing_fits(self):
-        fit = check_retries([], 1, minutes(30))
-        assert not fit.fits
-        assert fit.attempts_that_fit == 0
+        assert "0 of 2" in self.judge([], 1, 30).message
 
     def test_waits_are_real_minutes_over_a_change_of_the_clocks(self):
         zone = ZoneInfo("America/New_York")
         # Clocks go back at 02:00: from 00:30 to 03:30 on the wall are four hours.
         night = [(datetime(2026, 11, 1, 0, 30, tzinfo=zone), datetime(2026, 11, 1, 3, 30, tzinfo=zone))]
-        assert check_retries(night, 1, minutes(210)).fits
+        assert self.judge(night, 1, 210).level is Level.OK
 
     @pytest.mark.parametrize(("must_fit", "level"), [(False, "warning"), (True, "error")])
     def test_retries_that_do_not_fit_are_a_warning_or_an_error(self, must_fit, level):
-        assert judge_retries(RetryFit(False, 3, 1, None, "Only 1 fits."), must_fit=must_fit).level == level
-        assert judge_retries(RetryFit(True, 3, 3, None), must_fit=must_fit).level == "ok"
+        assert self.judge(NINE_TO_FIVE, 2, 300, must_fit=must_fit).level == level
+        assert self.judge(NINE_TO_FIVE, 0, 300, must_fit=must_fit).level == "ok"
 
 
 class TestExpectedAttempts:
@@ -98,80 +88,69 @@ class TestExpectedAttempts:
 
 
 class TestFeasibility:
-    def estimate(self, *lists, lines=10, seconds=60, attempts=1, **options):
+    def judge(self, *lists, lines=10, seconds=60, attempts=1, **options):
         loads = [ListLoad(contacts, spans) for contacts, spans in lists]
-        return estimate_feasibility(
-            loads, attempts=attempts, average_seconds=seconds, concurrent_lines=lines, **options
-        )
+        return judge_feasibility(loads, attempts=attempts, average_seconds=seconds, concurrent_lines=lines, **options)
+
+    def unreached(self, *lists, **options):
+        found = self.judge(*lists, **options)
+        told = re.match(r"About (\d+) of ", found.message)
+        assert (found.level is Level.ERROR) is (told is not None)
+        return int(told[1]) if told else 0
 
     def test_without_lines_there_is_no_verdict(self):
-        found = self.estimate((100, NINE_TO_FIVE), lines=None)
-        assert found.fits is None
-        assert found.unreached is None
-        assert found.needed_minutes == 100
+        found = self.judge((100, NINE_TO_FIVE), lines=None)
+        assert found.level is Level.WARNING
         assert "concurrent_lines" in found.message
 
     def test_what_fits_ends_when_the_lines_are_done(self):
-        found = self.estimate((1200, NINE_TO_FIVE), lines=10)  # 120 minutes
-        assert found.fits
-        assert found.expected_end == at(11)
-        assert found.available_minutes == 8 * 60 * 10
-        assert found.unreached == 0
+        found = self.judge((1200, NINE_TO_FIVE), lines=10)  # 120 minutes
+        assert found == Finding(
+            Check.FEASIBILITY, Level.OK, f"All 1200 contacts can be reached by {at(11).isoformat(timespec='minutes')}."
+        )
 
     def test_what_does_not_fit_says_how_many_are_left(self):
-        found = self.estimate((6000, NINE_TO_FIVE), lines=10)  # 4,800 line minutes for 6,000 contacts
-        assert found.fits is False
-        assert found.unreached == 1200
-        assert found.expected_end is None
+        found = self.judge((6000, NINE_TO_FIVE), lines=10)  # 4,800 line minutes for 6,000 contacts
+        assert found.level is Level.ERROR
         assert "1200 of 6000" in found.message
 
     def test_attempts_and_seconds_multiply(self):
-        found = self.estimate((1000, NINE_TO_FIVE), lines=10, seconds=90, attempts=2)
-        assert found.needed_minutes == 3000
-        assert found.expected_end == at(14)
+        found = self.judge((1000, NINE_TO_FIVE), lines=10, seconds=90, attempts=2)  # 3,000 line minutes
+        assert at(14).isoformat(timespec="minutes") in found.message
 
     def test_only_the_time_that_is_left_counts(self):
-        found = self.estimate((1200, NINE_TO_FIVE), lines=10, now=pendulum.instance(at(16)))
-        assert found.available_minutes == 600
-        assert found.unreached == 600
-        assert self.estimate((5, NINE_TO_FIVE), now=at(18)).unreached == 5
+        assert self.unreached((1200, NINE_TO_FIVE), lines=10, now=pendulum.instance(at(16))) == 600
+        assert self.unreached((5, NINE_TO_FIVE), now=at(18)) == 5
 
     def test_lists_share_the_lines_and_the_one_that_closes_first_goes_first(self):
         early, late = [(at(9), at(10))], [(at(9), at(11))]
-        found = self.estimate((600, late), (600, early), lines=10)
-        assert found.fits
-        assert found.expected_end == at(11)
-        assert self.estimate((600, late), (601, early), lines=10).unreached == 1
+        found = self.judge((600, late), (600, early), lines=10)
+        assert at(11).isoformat(timespec="minutes") in found.message
+        assert self.unreached((600, late), (601, early), lines=10) == 1
 
     def test_nobody_to_call_fits(self):
-        found = self.estimate((0, NINE_TO_FIVE))
-        assert found.fits
-        assert found.expected_end is None
+        assert self.judge((0, NINE_TO_FIVE)) == Finding(Check.FEASIBILITY, Level.OK, "There is nobody to call.")
 
     @pytest.mark.parametrize("wrong", [{"lines": 0}, {"seconds": 0}, {"attempts": -1}, {"seconds": float("inf")}])
     def test_numbers_must_be_positive(self, wrong):
         with pytest.raises(InvalidRequest, match="greater than 0"):
-            self.estimate((1, NINE_TO_FIVE), **wrong)
+            self.judge((1, NINE_TO_FIVE), **wrong)
 
     @given(
         loads=st.lists(st.tuples(st.integers(0, 500), st.integers(0, 20), st.integers(1, 10)), min_size=1, max_size=4),
         lines=st.integers(1, 5),
     )
     def test_reached_people_never_need_more_minutes_than_there_are(self, loads, lines):
-        found = self.estimate(
+        unreached = self.unreached(
             *((contacts, [(at(first), at(first + hours))]) for contacts, first, hours in loads), lines=lines
         )
         total = sum(contacts for contacts, _, _ in loads)
-        assert 0 <= found.unreached <= total
-        assert total - found.unreached <= found.available_minutes
-        # One minute each: whoever is not reached means that the lines were busy all the time one list was open.
+        # One minute each: the lines are busy, at most, in every hour in which some list is open.
         hours = [set(range(first, first + length)) for _, first, length in loads]
-        enough = all(
-            sum(load[0] for load, own in zip(loads, hours, strict=True) if own & hour_set) <= 60 * lines * len(hour_set)
-            for hour_set in hours
-        )
-        if enough and len(loads) == 1:
-            assert found.fits
+        assert total - unreached <= 60 * lines * len(set().union(*hours))
+        assert 0 <= unreached <= total
+        if len(loads) == 1:
+            assert (unreached == 0) is (total <= 60 * lines * len(hours[0]))
 
 
 class TestCost:

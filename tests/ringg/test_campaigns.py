@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ringg_provider.launch.progress import Stage, StallWatch
-from ringg_provider.launch.protocol import ListState
+from ringg_provider.launch.terms import ListState
 from ringg_provider.ringg import RinggClient
 from ringg_provider.ringg.campaigns import RinggLaunchTarget, read_progress
 from ringg_provider.ringg.requests import CallQuery

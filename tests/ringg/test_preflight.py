@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ringg_provider.exceptions import InvalidRequest, PermissionDenied
-from ringg_provider.launch.protocol import Evidence, ListState
+from ringg_provider.launch.terms import Evidence, ListState
 from ringg_provider.ringg import RinggClient
 from ringg_provider.ringg.preflight import (
     check_agent,

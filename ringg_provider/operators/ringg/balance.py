@@ -69,7 +69,7 @@ class RinggCheckBalanceOperator(BaseOperator):
         """Ask, and act on a shortfall as told."""
         with RinggHook(self.ringg_conn_id) as hook:
             if self.on_shortfall != "wait":
-                return self._decide(settled_balance(hook, self.bulk_list_id))
+                return self._decide(read_balance(hook, self.bulk_list_id))
             now = time.time()
             deadline = None if self.timeout is None else now + self.timeout
             balance = self._wait(hook, now if self.deferrable else deadline)
@@ -103,7 +103,7 @@ class RinggCheckBalanceOperator(BaseOperator):
         """Ask until there are enough credits; None when there are not by the deadline."""
 
         def look() -> Balance | None:
-            balance = settled_balance(hook, self.bulk_list_id)
+            balance = read_balance(hook, self.bulk_list_id)
             return balance if balance.sufficient else None
 
         return wait_until(look, poll_interval=self.poll_interval, deadline=deadline)
@@ -137,7 +137,7 @@ class RinggCheckBalanceOperator(BaseOperator):
         raise shortfall
 
 
-def settled_balance(hook: RinggHook, bulk_list_id: str) -> Balance:
+def read_balance(hook: RinggHook, bulk_list_id: str) -> Balance:
     """The balance for a list; a refusal to check a list that is ready counts as sufficient, with basis ``status``."""
     balance = hook.client.check_balance(bulk_list_id)
     if balance.sufficient is None and balance.basis == "not_short":

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ringg_provider.preflight.estimates import CostEstimate
 
 
-class RinggCampaignOperator(BaseOperator):
+class BaseRinggCampaignOperator(BaseOperator):
     """Base of the operators that know who is to call, and what it may cost.
 
     :param from_numbers: ids of caller numbers, in the order of use. Exactly one of this and ``number_pool_id``.
@@ -107,7 +107,7 @@ class RinggCampaignOperator(BaseOperator):
         )
 
 
-class RinggStartOperator(RinggCampaignOperator, LaunchOperator):
+class BaseRinggStartOperator(BaseRinggCampaignOperator, LaunchOperator):
     """Base of the operators that start a Ringg campaign.
 
     :param callback_url: whom the platform tells of each call; no longer in the vendor's reference, so prefer event
@@ -115,7 +115,7 @@ class RinggStartOperator(RinggCampaignOperator, LaunchOperator):
     """
 
     start_template_fields: ClassVar[Sequence[str]] = (
-        *RinggCampaignOperator.campaign_template_fields,
+        *BaseRinggCampaignOperator.campaign_template_fields,
         *LaunchOperator.launching_template_fields,
         "callback_url",
     )

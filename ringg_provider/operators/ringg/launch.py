@@ -12,8 +12,8 @@ from ringg_provider.api.arguments import Percent, RowsOrShare, Seconds
 from ringg_provider.exceptions import LaunchInterrupted, NotFound
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.operators.arguments import with_checked_arguments
-from ringg_provider.operators.ringg.balance import settled_balance, shortfall_of
-from ringg_provider.operators.ringg.campaign import RinggStartOperator
+from ringg_provider.operators.ringg.balance import read_balance, shortfall_of
+from ringg_provider.operators.ringg.campaign import BaseRinggStartOperator
 from ringg_provider.operators.waiting import kill_deadline, sleep_until_told, wait_until
 from ringg_provider.ringg.responses import CampaignState, UploadStatus
 from ringg_provider.ringg.starts import LargeStart, RinggStart, StandardStart
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 VISIBLE_WITHIN = 120.0
 
 
-class RinggLaunchOperator(RinggStartOperator):
+class RinggLaunchOperator(BaseRinggStartOperator):
     """Take one list of ``SqlToRinggOperator`` to its end, in either flow; made for ``.expand(launch=...)``.
 
     Waits for the upload, checks the balance, starts at most once, and waits for the campaign if asked to. Returns the
@@ -43,14 +43,14 @@ class RinggLaunchOperator(RinggStartOperator):
     :param upload_poll_interval: seconds between two looks at the upload. Default 10.
 
     Who is to call and what it may cost are parameters of
-    :class:`~ringg_provider.operators.ringg.campaign.RinggCampaignOperator`, waiting and launching of
+    :class:`~ringg_provider.operators.ringg.campaign.BaseRinggCampaignOperator`, waiting and launching of
     :class:`~ringg_provider.operators.launching.LaunchOperator`; ``launch_key`` defaults to the item's own when
     ``ledger_conn_id`` is given.
     """
 
     template_fields: Sequence[str] = (
         "launch",
-        *RinggStartOperator.start_template_fields,
+        *BaseRinggStartOperator.start_template_fields,
     )
 
     def __init__(
@@ -143,12 +143,12 @@ class RinggLaunchOperator(RinggStartOperator):
 
     def _require_paid(self, list_id: str) -> None:
         if self._upload(list_id).state is CampaignState.INSUFFICIENT_BALANCE:
-            balance = settled_balance(self.hook, list_id)
+            balance = read_balance(self.hook, list_id)
             if not balance.sufficient:
                 raise shortfall_of(list_id, balance)
 
     def _wait_for_upload(self, list_id: str) -> None:
-        settled = wait_until(
+        checked = wait_until(
             lambda: True if self._pending_upload(list_id) is None else None,
             poll_interval=self.upload_poll_interval,
             deadline=None if self.timeout is None else time.time() + self.timeout,
@@ -156,7 +156,7 @@ class RinggLaunchOperator(RinggStartOperator):
         )
         if self.told_to_stop:
             raise LaunchInterrupted("The task was told to stop; nothing was started.")
-        if not settled:
+        if not checked:
             raise TimeoutError(f"Upload {list_id} was not ready in time.")
 
     def _defer_upload(self, context: Context, list_id: str) -> None:

@@ -13,7 +13,7 @@ from ringg_provider.hours.purposes import Purpose
 from ringg_provider.hours.schedule import Time
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.operators.arguments import with_checked_arguments
-from ringg_provider.operators.ringg.campaign import RinggCampaignOperator
+from ringg_provider.operators.ringg.campaign import BaseRinggCampaignOperator
 from ringg_provider.operators.timely import TimelyOperator
 from ringg_provider.ringg.limits import Flow
 from ringg_provider.ringg.requests import CallConfig
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ringg_provider.ringg.launch_check import LaunchCheck, ListToStart
 
 
-class RinggPreflightOperator(RinggCampaignOperator, TimelyOperator):
+class RinggPreflightOperator(BaseRinggCampaignOperator, TimelyOperator):
     """Check everything that can be checked before a launch, and report it; nothing is changed and nobody is called.
 
     Looks at one list, described by parameters of their own, or at all ``launches`` of ``SqlToRinggOperator``. Returns
@@ -61,7 +61,7 @@ class RinggPreflightOperator(RinggCampaignOperator, TimelyOperator):
     :param fail_on: fail the task on an ``error`` (default), or on a ``warning`` already.
 
     Who is to call and what it may cost are parameters of
-    :class:`~ringg_provider.operators.ringg.campaign.RinggCampaignOperator`, and how late it may be of
+    :class:`~ringg_provider.operators.ringg.campaign.BaseRinggCampaignOperator`, and how late it may be of
     :class:`~ringg_provider.operators.timely.TimelyOperator`.
     """
 
@@ -81,7 +81,7 @@ class RinggPreflightOperator(RinggCampaignOperator, TimelyOperator):
         "balance",
         "concurrent_lines",
         "row_allowance",
-        *RinggCampaignOperator.campaign_template_fields,
+        *BaseRinggCampaignOperator.campaign_template_fields,
     )
     ui_color = "#fbf3d9"
 
@@ -158,7 +158,7 @@ class RinggPreflightOperator(RinggCampaignOperator, TimelyOperator):
         return LaunchCheck(
             lists=self._lists(),
             callers=self.callers(),
-            staleness=partial(self.staleness, context),
+            why_too_late=partial(self.why_too_late, context),
             cost=self.cost_of,
             variables_map=self.variables_map,
             purpose=self.purpose,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ringg_provider.api.arguments import DialPrefix, Percent, WholeNumber
 from ringg_provider.hours.schedule import Time
 from ringg_provider.operators.arguments import with_checked_arguments
-from ringg_provider.operators.ringg.campaign import RinggStartOperator
+from ringg_provider.operators.ringg.campaign import BaseRinggStartOperator
 from ringg_provider.ringg.requests import CallConfig
 from ringg_provider.ringg.starts import LargeStart, StandardStart
 from ringg_provider.ringg.timing import as_call_config
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class RinggStartCampaignOperator(RinggStartOperator):
+class RinggStartCampaignOperator(BaseRinggStartOperator):
     """Start a saved list at most once, whatever is retried; optionally wait for the campaign's end.
 
     Follows https://docs.ringg.ai/api-reference/endpoint/campaign/start-campaign, with a pool
@@ -35,7 +35,7 @@ class RinggStartCampaignOperator(RinggStartOperator):
     :param rows: contacts on the list, for the estimate of its cost. Default None: no estimate.
 
     Who is to call and what it may cost are parameters of
-    :class:`~ringg_provider.operators.ringg.campaign.RinggCampaignOperator`, waiting and launching of
+    :class:`~ringg_provider.operators.ringg.campaign.BaseRinggCampaignOperator`, waiting and launching of
     :class:`~ringg_provider.operators.launching.LaunchOperator`.
     """
 
@@ -48,7 +48,7 @@ class RinggStartCampaignOperator(RinggStartOperator):
         "planned_start",
         "campaign_end_time",
         "rows",
-        *RinggStartOperator.start_template_fields,
+        *BaseRinggStartOperator.start_template_fields,
     )
 
     def __init__(
@@ -85,7 +85,7 @@ class RinggStartCampaignOperator(RinggStartOperator):
         return self.launch_ringg(context, start)
 
 
-class RinggMakeCallAsyncOperator(RinggStartOperator):
+class RinggMakeCallAsyncOperator(BaseRinggStartOperator):
     """Start an uploaded list of the large flow at most once; optionally wait for the campaign's end.
 
     Follows https://docs.ringg.ai/api-reference/endpoint/campaign/make-large-campaign-calls-async. Returns the id that
@@ -105,7 +105,7 @@ class RinggMakeCallAsyncOperator(RinggStartOperator):
     :param concurrency_percentage: share of the workspace's lines, 0 to 100; 0 is an equal share. Default 0.
 
     Who is to call and what it may cost are parameters of
-    :class:`~ringg_provider.operators.ringg.campaign.RinggCampaignOperator`, waiting and launching of
+    :class:`~ringg_provider.operators.ringg.campaign.BaseRinggCampaignOperator`, waiting and launching of
     :class:`~ringg_provider.operators.launching.LaunchOperator`.
     """
 
@@ -118,7 +118,7 @@ class RinggMakeCallAsyncOperator(RinggStartOperator):
         "campaign_end_time",
         "call_slots",
         "rows",
-        *RinggStartOperator.start_template_fields,
+        *BaseRinggStartOperator.start_template_fields,
     )
 
     def __init__(
