@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help demo airflow test test-matrix faults-full hours lint format constraints build clean install
+.PHONY: help demo airflow test test-warehouses test-matrix faults-full hours lint format constraints build clean install
 
 help: ## show this list
 	@echo "ringg-provider: what make can do (GENERATION=g2 and AIRFLOW=3.1 are the two switches)"
@@ -30,8 +30,12 @@ airflow: install ## the same wiring under the Airflow UI, until Ctrl-C
 test: install ## the whole suite: PostgreSQL, sandbox and Airflow included
 	@export EXPECTED_AIRFLOW=$(AIRFLOW)
 	if [ -n "$(ARGS)" ]; then exec $(BIN)/python -m pytest $(ARGS); fi
-	$(BIN)/python -m pytest -n 3 --dist loadfile --ignore tests/faults
+	$(BIN)/python -m pytest -n 3 --dist loadfile --ignore tests/faults --ignore tests/warehouses
 	$(BIN)/python -m pytest tests/faults
+	if [ "$(AIRFLOW)" = 3.3 ]; then $(MAKE) test-warehouses; fi
+
+test-warehouses: .venv-warehouses/.installed .venv-bqemulator/.installed ## publishing, against emulators of Snowflake, BigQuery and S3
+	@EXPECTED_AIRFLOW=3.3 .venv-warehouses/bin/python -m pytest tests/warehouses $(ARGS)
 
 test-matrix: ## the suite on every supported Airflow; then the next pre-release, which may fail
 	@for minor in 3.1 3.2 3.3; do echo "== Airflow $$minor"; $(MAKE) test AIRFLOW=$$minor; done
@@ -79,4 +83,16 @@ $(VENV)/.installed: pyproject.toml constraints/airflow-$(AIRFLOW).txt
 	echo "Installing Airflow $(AIRFLOW) and the provider into $(VENV); the first time takes a few minutes."
 	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -qq -e ".[dev]" -c constraints/airflow-$(AIRFLOW).txt
+	touch $@
+
+.venv-warehouses/.installed: pyproject.toml constraints/airflow-3.3.txt
+	@echo "Installing the warehouses' Airflow providers and emulators into .venv-warehouses; the first time takes some minutes."
+	[ -x .venv-warehouses/bin/python ] || $(PYTHON) -m venv .venv-warehouses
+	.venv-warehouses/bin/python -m pip install -qq --no-compile -e ".[warehouses]" -c constraints/airflow-3.3.txt
+	touch $@
+
+# What the emulator of BigQuery is pinned to, the one of Snowflake is not.
+.venv-bqemulator/.installed: constraints/bqemulator.txt
+	@[ -x .venv-bqemulator/bin/python ] || $(PYTHON) -m venv .venv-bqemulator
+	.venv-bqemulator/bin/python -m pip install -qq --no-compile -r constraints/bqemulator.txt
 	touch $@

@@ -1,7 +1,8 @@
 """Write `constraints/airflow-X.Y.txt`: the exact versions that the suite runs on with each Airflow minor.
 
 pip's own resolver chooses the newest versions that Airflow and this project allow together, in a throwaway
-environment; what it chose is written down. Run `make constraints` after a new Airflow release or a changed
+environment that holds every extra; what it chose is written down. (MySQL's driver is built there, which takes a C
+compiler and Debian's `libmariadb-dev`.) Run `make constraints` after a new Airflow release or a changed
 dependency, then `make test-matrix`, and commit the result.
 """
 
@@ -36,7 +37,7 @@ def resolve(minor: str) -> list[str]:
     with tempfile.TemporaryDirectory(prefix=f"constraints-{minor}-") as folder:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         python = str(Path(folder) / "bin" / "python")
-        wanted = [f"{ROOT}[bench,dev]", f"apache-airflow=={minor}.*", *KNOWN_BAD[minor]]
+        wanted = [f"{ROOT}[bench,mysql,warehouses]", f"apache-airflow=={minor}.*", *KNOWN_BAD[minor]]
         subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
         subprocess.run([python, "-m", "pip", "check"], check=True, stdout=subprocess.DEVNULL)
         frozen = subprocess.run(
