@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import sqlalchemy as sa
 
@@ -119,11 +119,13 @@ class Destination(Protocol):
 
     :param form: the columns of a list.
     :param variables: agent variable -> column of the query, without the phone.
+    :param variables_field: the operator's parameter that `variables` came from, for errors.
     :param may_be_empty: agent variables whose cell may be empty.
     """
 
     form: Form
     variables: Mapping[str, str]
+    variables_field: ClassVar[str]
     may_be_empty: frozenset[str]
 
     def planner(self) -> Planner | None:
@@ -246,6 +248,7 @@ class ContactPipeline:
                 timezone=options.timezone_column,
                 region=options.region_column,
                 may_be_empty=destination.may_be_empty,
+                variables_field=destination.variables_field,
             ),
             PhoneCleaner(options.country_code),
             ListWriter(self.scratch, destination.form, max_rows=options.max_rows_per_list),

@@ -11,7 +11,7 @@ import gc
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import compress, repeat
 from typing import Any
 
@@ -24,7 +24,7 @@ from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.numbers.plan import NumberOrigin, calling_code_of
 from ringg_provider.numbers.sets import NumberSet
-from ringg_provider.sql.reading import Rows
+from ringg_provider.sql.reading import Rows, column_named
 
 _PLANS_KEPT = 50_000
 # Bytes of a row beside its texts: the number, with room to spare.
@@ -38,12 +38,13 @@ Planner = Callable[[str, Any, Any], Hashable | Rejection]
 class Layout:
     """Which column of the query is what.
 
-    :param phone: the phone column.
+    :param phone: the phone column, in any case where that is clear, as are the others.
     :param variables: agent variable -> column, without the phone.
     :param contact_key: the column that names a person; None for the number itself.
     :param timezone: the column with IANA zone names, if there is one.
     :param region: the column with region codes, if there is one.
     :param may_be_empty: agent variables whose cell may be empty.
+    :param variables_field: the parameter that `variables` came from, for errors.
     """
 
     phone: str
@@ -52,35 +53,39 @@ class Layout:
     timezone: str | None = None
     region: str | None = None
     may_be_empty: frozenset[str] = frozenset()
+    variables_field: str = "variables_map"
 
-    def check(self, columns: Sequence[str], padded: Collection[str] = ()) -> None:
-        """Refuse a query that lacks a column, or whose contact keys no query would find again.
+    def found_in(self, columns: Sequence[str], padded: Collection[str] = ()) -> Layout:
+        """The same with the columns as the query spells them.
 
         :param columns: of the query.
         :param padded: those of the type `char(n)`.
-        :raises InvalidRequest: naming the parameter that is concerned.
+        :raises InvalidRequest: naming the parameter whose column the query lacks, or whose contact keys no query would
+            find again.
         """
-        wanted = [
-            ("phone_column", self.phone),
-            ("contact_key", self.contact_key),
-            ("timezone_column", self.timezone),
-            ("region_column", self.region),
-            *(("variables_map", column) for column in self.variables.values()),
-        ]
-        for parameter, column in wanted:
-            if column is not None and column not in columns:
-                raise InvalidRequest(
-                    f"{parameter}: the query returns no column {column!r}; it returns"
-                    f" {', '.join(map(repr, columns))}. Upper and lower case count.",
-                    field=parameter,
-                )
-        if self.contact_key in padded:
+
+        def find(field: str, name: str | None) -> str | None:
+            return None if name is None else column_named(name, columns, field)
+
+        contact_key = find("contact_key", self.contact_key)
+        if contact_key in padded:
             raise InvalidRequest(
-                f"contact_key: column {self.contact_key!r} is of the type char(n), with blanks at the end that are lost"
+                f"contact_key: column {contact_key!r} is of the type char(n), with blanks at the end that are lost"
                 f" where it is compared, so that no query would find the person again. Cast it in the query:"
-                f" CAST({self.contact_key} AS varchar(250)) AS {self.contact_key}.",
+                f" CAST({contact_key} AS varchar(250)) AS {contact_key}.",
                 field="contact_key",
             )
+        return replace(
+            self,
+            phone=column_named(self.phone, columns, "phone_column"),
+            variables={
+                variable: column_named(column, columns, self.variables_field)
+                for variable, column in self.variables.items()
+            },
+            contact_key=contact_key,
+            timezone=find("timezone_column", self.timezone),
+            region=find("region_column", self.region),
+        )
 
 
 @dataclass
@@ -124,7 +129,7 @@ class Sifter:
         :param rows: the query.
         :param between: called after each batch; may raise to stop.
         """
-        self.layout.check(rows.columns, rows.padded)
+        self.layout = self.layout.found_in(rows.columns, rows.padded)
         with _collector_paused():
             for batch in rows.batches:
                 self._take(dict(zip(rows.columns, zip(*batch, strict=True), strict=True)))

@@ -28,29 +28,34 @@ _HELD_TO = {"bigquery": frozenset({"key_path", "keyfile_dict", "num_retries", "p
 
 
 @contextmanager
-def sql_connection(conn_id: str, *, field: str = "sql_conn_id") -> Iterator[Any]:
+def sql_connection(
+    conn_id: str, *, field: str = "sql_conn_id", hook_params: Mapping[str, Any] | None = None
+) -> Iterator[Any]:
     """Open a DB-API connection, and close it at the end.
 
     :param conn_id: the connection.
     :param field: the parameter that named it, for the error. Default ``sql_conn_id``.
+    :param hook_params: more arguments for its hook, as `SQLExecuteQueryOperator` has them. Default none.
     :return: a context manager that yields what the hook's ``get_conn`` gives.
-    :raises InvalidRequest: the connection is not one of a SQL database.
+    :raises InvalidRequest: the connection is not one of a SQL database, or its hook has no such argument.
     """
-    with closing(_sql_hook(conn_id, field).get_conn()) as connection:
+    with closing(sql_hook(conn_id, field=field, hook_params=hook_params).get_conn()) as connection:
         yield connection
 
 
 @contextmanager
-def sql_engine(conn_id: str, *, field: str = "sql_conn_id") -> Iterator[Engine]:
+def sql_engine(
+    conn_id: str, *, field: str = "sql_conn_id", hook_params: Mapping[str, Any] | None = None
+) -> Iterator[Engine]:
     """Open an engine for a connection; SQLAlchemy's errors and log on it leave out the values of rows.
 
     :param conn_id: the connection.
     :param field: the parameter that named it, for the error. Default ``sql_conn_id``.
+    :param hook_params: as above.
     :return: a context manager that yields the engine and closes its connections at the end.
-    :raises InvalidRequest: the connection is not one of a SQL database, or demands in its extra what SQLAlchemy would
-        not hold to.
+    :raises InvalidRequest: as above, or the connection demands in its extra what SQLAlchemy would not hold to.
     """
-    engine = engine_of(_sql_hook(conn_id, field), field=field)
+    engine = engine_of(sql_hook(conn_id, field=field, hook_params=hook_params), field=field)
     try:
         yield engine
     finally:
@@ -64,7 +69,7 @@ def unpooled_engine(conn_id: str, *, field: str = "sql_conn_id") -> Engine:
     :param field: the parameter that named it, for the error. Default ``sql_conn_id``.
     :raises InvalidRequest: as above.
     """
-    return engine_of(_sql_hook(conn_id, field), field=field, poolclass=NullPool)
+    return engine_of(sql_hook(conn_id, field=field), field=field, poolclass=NullPool)
 
 
 def engine_of(hook: Any, *, field: str = "sql_conn_id", **options: Any) -> Engine:
@@ -85,8 +90,24 @@ def engine_of(hook: Any, *, field: str = "sql_conn_id", **options: Any) -> Engin
     return engine
 
 
-def _sql_hook(conn_id: str, field: str) -> Any:
-    hook = BaseHook.get_hook(conn_id)
+def sql_hook(conn_id: str, *, field: str = "sql_conn_id", hook_params: Mapping[str, Any] | None = None) -> Any:
+    """The hook of a connection to a SQL database.
+
+    :param conn_id: the connection.
+    :param field: the parameter that named it, for the error. Default ``sql_conn_id``.
+    :param hook_params: more arguments for the hook. Default none.
+    :raises InvalidRequest: the connection is not one of a SQL database, or its hook has no such argument.
+    """
+    try:
+        hook = BaseHook.get_hook(conn_id, hook_params=dict(hook_params or {}))
+    except TypeError as error:
+        # The hooks say only by this what they do not know; its text names the argument.
+        if not hook_params:
+            raise
+        raise InvalidRequest(
+            f"hook_params: the hook of connection {conn_id!r} does not take {', '.join(sorted(hook_params))}: {error}.",
+            field="hook_params",
+        ) from error
     if not hasattr(hook, "get_sqlalchemy_engine"):
         raise InvalidRequest(
             f"{field}: connection {conn_id!r} is not one of a SQL database that Airflow has a DbApiHook for.",

@@ -120,6 +120,8 @@ class SmartAlexAddContactsOperator(_SmartAlexOperator):
 
     :param campaign_id: a draft.
     :param sql_conn_id: connection of the database; any ``DbApiHook``.
+    :param hook_params: more arguments for the hook of ``sql_conn_id``, as ``SQLExecuteQueryOperator`` has them. Default
+        none.
     :param sql: one SELECT with the columns ``phone`` and, optionally, ``first_name``, ``last_name``, ``email`` and
         ``company``.
     :param parameters: values for the query, in the driver's style. Templates in them are rendered; what comes of it is
@@ -130,7 +132,14 @@ class SmartAlexAddContactsOperator(_SmartAlexOperator):
     :param smartalex_conn_id: the connection. Default ``smartalex_default``.
     """
 
-    template_fields: Sequence[str] = ("smartalex_conn_id", "campaign_id", "sql_conn_id", "sql", "country_code")
+    template_fields: Sequence[str] = (
+        "smartalex_conn_id",
+        "campaign_id",
+        "sql_conn_id",
+        "hook_params",
+        "sql",
+        "country_code",
+    )
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers = {"sql": "sql"}
 
@@ -142,6 +151,7 @@ class SmartAlexAddContactsOperator(_SmartAlexOperator):
         sql: str,
         country_code: DialPrefix,
         parameters: Parameters | None = None,
+        hook_params: Mapping[str, Any] | None = None,
         contacts_per_request: Count = CONTACTS_PER_REQUEST,
         **kwargs: Any,
     ) -> None:
@@ -150,6 +160,7 @@ class SmartAlexAddContactsOperator(_SmartAlexOperator):
         self.sql_conn_id = sql_conn_id
         self.sql = sql
         self._parameters = Private("parameters", parameters)
+        self.hook_params = hook_params
         self.country_code = country_code
         self.contacts_per_request = contacts_per_request
 
@@ -175,7 +186,7 @@ class SmartAlexAddContactsOperator(_SmartAlexOperator):
         from ringg_provider.sql.reading import open_rows
 
         with (
-            sql_connection(self.sql_conn_id) as connection,
+            sql_connection(self.sql_conn_id, hook_params=self.hook_params) as connection,
             open_rows(connection, self.sql, parameters) as rows,
         ):
             return read_people(rows, self.country_code)

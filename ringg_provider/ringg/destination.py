@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ringg_provider.contacts.exclusions import Exclusions
 from ringg_provider.contacts.lists import ContactList, Form, ListGroup, quoting_no_cell
@@ -53,6 +53,7 @@ class RinggDestination:
     phone_header: str
     transliterate_callee_name: bool
     transliterate_fields: list[str] | None
+    variables_field: ClassVar[str] = "variables_map"
     form: Form = field(init=False)
     schedule: Schedule = field(init=False)
     chosen_flow: Flow = field(init=False, default="standard")

@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from ringg_provider.api.errors import explained
 from ringg_provider.contacts.exclusions import Exclusions
@@ -39,6 +40,7 @@ class SmartAlexDestination:
     skip_dnc: bool
     contacts_per_request: int
     may_be_empty: frozenset[str] = frozenset(CONTACT_FIELDS)
+    variables_field: ClassVar[str] = "contact_columns"
     form: Form = field(init=False)
     window: DailyWindow = field(init=False)
     schedule: Schedule = field(init=False)

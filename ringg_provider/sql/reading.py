@@ -1,13 +1,14 @@
 """Reads a query's rows in batches from any DB-API connection, without ever holding the result whole.
 
-PostgreSQL and MySQL drivers fetch everything into the client unless they are asked for a server-side cursor; they are
-asked. SQLite, Oracle, SQL Server, Snowflake, BigQuery and most others stream from a plain cursor; a driver
-that does not holds the whole result itself, whatever is done here.
+The drivers of PostgreSQL, MySQL and Redshift fetch everything into the client unless the server is told to keep it; it
+is told. SQLite, Oracle, SQL Server, Snowflake, BigQuery and most others stream from a plain cursor; a driver that does
+not holds the whole result itself, whatever is done here.
 """
 
 from __future__ import annotations
 
 import importlib
+import itertools
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -17,15 +18,20 @@ from typing import Any
 
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.sql.errors import without_driver_errors
+from ringg_provider.sql.values import read_alike, readers
 
 #: Drivers whose parameters are written `%s` or `%(name)s`, and what may follow a percent sign there.
-_WITH_PERCENT_SIGNS = frozenset({"MySQLdb", "psycopg", "psycopg2", "pymysql"})
+_WITH_PERCENT_SIGNS = frozenset({"MySQLdb", "google", "psycopg", "psycopg2", "pymysql", "redshift_connector"})
 _PERCENT_SIGN = re.compile(r"%(%|[sbt]|\([^)]*\)[sbt])?")
 # How PostgreSQL and its kin number the type `char(n)`.
 _POSTGRES_DRIVERS = ("psycopg", "psycopg2", "redshift_connector")
 _BPCHAR = 1042
 # Seconds to wait for the server to take back a query.
 _PATIENCE = 5.0
+# A cluster of one node hands out no more at a time: https://docs.aws.amazon.com/redshift/latest/dg/declare.html
+_REDSHIFT_ROWS = 1000
+# Redshift says that it is PostgreSQL 8.0.2.
+_REDSHIFT_VERSIONS = range(80000, 80100)
 #: Rows per batch: enough to work column by column, little enough to be a few megabytes.
 BATCH_ROWS = 10_000
 
@@ -35,7 +41,7 @@ class Rows:
     """A running query.
 
     :param columns: names, in the query's order.
-    :param batches: the rows, in lists of at most `BATCH_ROWS`; to be read once.
+    :param batches: the rows, in lists of at most `BATCH_ROWS`, with values as `sql/values.py` has them; read once.
     :param padded: columns of PostgreSQL's `char(n)`, whose blanks at the end it sends and yet does not compare.
     """
 
@@ -56,7 +62,8 @@ def open_rows(
     """Run a query and read it in batches.
 
     :param connection: a DB-API connection, such as `DbApiHook.get_conn()` gives; left open, its transaction undone.
-    :param sql: one SELECT (or WITH) statement, in the driver's own parameter style. Where that is `%s` or `%(name)s`, a
+    :param sql: one SELECT (or WITH) statement, in the driver's own parameter style; a semicolon at its end is left out,
+        which not every database minds. Where the style is `%s` or `%(name)s`, a
         percent sign beside parameters is written `%%`; without parameters it is an ordinary one.
     :param parameters: values for it; never logged.
     :param field: the parameter that the statement came from, for errors.
@@ -67,20 +74,49 @@ def open_rows(
     """
     if parameters:
         _check_percent_signs(connection, sql, field)
-    cursor = without_driver_errors(field, _streaming_cursor, connection)
+    if _is_redshift(connection):
+        batch_rows = min(batch_rows, _REDSHIFT_ROWS)
+    cursor = without_driver_errors(field, _streaming_cursor, connection, batch_rows, bool(parameters))
     try:
-        without_driver_errors(field, cursor.execute, sql, *([parameters] if parameters else []))
+        without_driver_errors(field, cursor.execute, sql.strip().rstrip("; \n"), *([parameters] if parameters else []))
         first = without_driver_errors(field, cursor.fetchmany, batch_rows) if _has_result(cursor) else []
         columns = _column_names(cursor, field)
         batches = (_batches_ahead if _is_psycopg(connection) else _batches)(cursor, first, batch_rows, field)
+        unlike = readers(_driver(connection), cursor.description)
         with closing(batches):
-            yield Rows(columns, batches, _padded_columns(cursor))
+            yield Rows(columns, read_alike(batches, unlike) if unlike else batches, _padded_columns(connection, cursor))
     finally:
         # What is closed half read, or after an error, may complain: there is nothing left to do about it.
         for end in (cursor.close, connection.rollback):
             if not getattr(connection, "closed", False):
                 with suppress(Exception):
                     end()
+
+
+def column_named(name: str, columns: Sequence[str], field: str) -> str:
+    """The column that is meant by a name: the one that is written so, or the only one that is in some other case.
+
+    Snowflake and Oracle answer `PHONE` to who asks for `phone`.
+
+    :param name: as the user wrote it.
+    :param columns: of the query.
+    :param field: the parameter with the name, for the error.
+    :raises InvalidRequest: there is none, or several are written so but for the case.
+    """
+    if name in columns:
+        return name
+    alike = [column for column in columns if column.casefold() == name.casefold()]
+    if len(alike) == 1:
+        return alike[0]
+    if alike:
+        raise InvalidRequest(
+            f"{field}: {name!r} may be any of the query's columns {', '.join(map(repr, alike))}; write the one that is"
+            " meant exactly so.",
+            field=field,
+        )
+    raise InvalidRequest(
+        f"{field}: the query returns no column {name!r}; it returns {', '.join(map(repr, columns))}.", field=field
+    )
 
 
 def _batches(cursor: Any, first: Any, size: int, field: str) -> Generator[Sequence[Sequence[Any]]]:
@@ -112,7 +148,7 @@ def _batches_ahead(cursor: Any, first: Any, size: int, field: str) -> Generator[
 
 
 def _driver(connection: Any) -> str:
-    return type(connection).__module__.partition(".")[0]
+    return type(connection).__module__.partition(".")[0].removeprefix("_")
 
 
 def _is_psycopg(connection: Any) -> bool:
@@ -133,7 +169,39 @@ def _check_percent_signs(connection: Any, sql: str, field: str) -> None:
             )
 
 
-def _streaming_cursor(connection: Any) -> Any:
+def _is_redshift(connection: Any) -> bool:
+    if _driver(connection) in {"psycopg", "psycopg2"}:
+        return connection.info.server_version in _REDSHIFT_VERSIONS
+    return _driver(connection) == "redshift_connector"
+
+
+class _DeclaredCursor:
+    """A cursor that the server keeps, for a driver that knows of none.
+
+    Only one is open at a time. Each has a name of its own, since the driver keeps how a FETCH was answered by its text.
+    """
+
+    _names = map("ringg_contacts_{}".format, itertools.count(1))
+
+    def __init__(self, connection: Any) -> None:
+        self._plain = connection.cursor()
+        self._name = next(self._names)
+        self.close = self._plain.close
+
+    @property
+    def description(self) -> Any:
+        return self._plain.description
+
+    def execute(self, sql: str) -> None:
+        self._plain.execute(f"DECLARE {self._name} CURSOR FOR {sql}")
+
+    def fetchmany(self, size: int) -> Sequence[Sequence[Any]]:
+        self._plain.execute(f"FETCH FORWARD {size} FROM {self._name}")
+        rows: Sequence[Sequence[Any]] = self._plain.fetchall()
+        return rows
+
+
+def _streaming_cursor(connection: Any, batch_rows: int, has_parameters: bool) -> Any:
     driver = _driver(connection)
     if _is_psycopg(connection):
         rows = importlib.import_module("psycopg.rows")
@@ -143,16 +211,26 @@ def _streaming_cursor(connection: Any) -> Any:
         return connection.cursor(name="ringg_contacts", cursor_factory=extensions.cursor)
     if driver in {"MySQLdb", "pymysql"}:
         return connection.cursor(importlib.import_module(f"{driver}.cursors").SSCursor)
-    return connection.cursor()
+    if driver == "mysql":
+        return connection.cursor(buffered=False)
+    # The server binds no parameters in DECLARE; and outside a transaction there is none.
+    if driver == "redshift_connector" and not has_parameters and not connection.autocommit:
+        return _DeclaredCursor(connection)
+    cursor = connection.cursor()
+    if driver in {"google", "oracledb"}:
+        # So many rows come at a time.
+        cursor.arraysize = batch_rows
+    return cursor
 
 
 def _has_result(cursor: Any) -> bool:
-    # psycopg2 knows the columns of a server-side cursor only after the first fetch.
-    return cursor.description is not None or type(cursor).__module__.startswith("psycopg2")
+    # These know the columns of a server-side cursor only after the first fetch.
+    is_late = isinstance(cursor, _DeclaredCursor) or type(cursor).__module__.startswith("psycopg2")
+    return is_late or cursor.description is not None
 
 
-def _padded_columns(cursor: Any) -> frozenset[str]:
-    is_postgres = type(cursor).__module__.partition(".")[0] in _POSTGRES_DRIVERS
+def _padded_columns(connection: Any, cursor: Any) -> frozenset[str]:
+    is_postgres = _driver(connection) in _POSTGRES_DRIVERS
     return frozenset(str(column[0]) for column in cursor.description if is_postgres and column[1] == _BPCHAR)
 
 

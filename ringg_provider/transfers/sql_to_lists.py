@@ -38,6 +38,8 @@ class SqlToListsOperator(BaseOperator):
     or too many bad rows, leave nothing on the platform.
 
     :param sql_conn_id: connection of the database; any ``DbApiHook``.
+    :param hook_params: more arguments for the hook of ``sql_conn_id``, as ``SQLExecuteQueryOperator`` has them, such as
+        Snowflake's ``warehouse`` and ``role``. Default none.
     :param sql: one SELECT. PostgreSQL and MySQL are read through a server-side cursor.
     :param parameters: values for the query, in the driver's style. Templates in them are rendered; what comes of it is
         never logged and never stored. Beside them, a percent sign of the query is written ``%%`` where that
@@ -84,6 +86,7 @@ class SqlToListsOperator(BaseOperator):
 
     shared_template_fields: Sequence[str] = (
         "sql_conn_id",
+        "hook_params",
         "sql",
         "agent_id",
         "campaign_name",
@@ -118,6 +121,7 @@ class SqlToListsOperator(BaseOperator):
         phone_column: str,
         country_code: DialPrefix,
         parameters: Parameters | None = None,
+        hook_params: Mapping[str, Any] | None = None,
         campaign_start_time: Time = None,
         campaign_end_time: Time = None,
         contact_key: str | None = None,
@@ -150,6 +154,7 @@ class SqlToListsOperator(BaseOperator):
         self.phone_column = phone_column
         self.country_code = country_code
         self._parameters = Private("parameters", parameters)
+        self.hook_params = hook_params
         self.campaign_start_time = campaign_start_time
         self.campaign_end_time = campaign_end_time
         self.contact_key = contact_key
@@ -223,8 +228,8 @@ class SqlToListsOperator(BaseOperator):
                 options=options,
                 destination=self.destination(hook.client, options, self._scratch),
                 scratch=self._scratch,
-                connect=lambda: sql_connection(self.sql_conn_id),
-                engine=lambda: sql_engine(self.sql_conn_id),
+                connect=lambda: sql_connection(self.sql_conn_id, hook_params=self.hook_params),
+                engine=lambda: sql_engine(self.sql_conn_id, hook_params=self.hook_params),
                 # Without a launch key this very task of this run, whatever is retried.
                 people_key=self.launch_key or f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}",
                 parameters=parameters,

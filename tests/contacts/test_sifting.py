@@ -215,6 +215,38 @@ def test_a_missing_column_is_named_with_its_parameter() -> None:
     assert caught.value.field == "variables_map"
 
 
+@pytest.mark.parametrize("columns", [("PHONE", "Name"), ("phone", "name"), ("Phone", "NAME")])
+def test_a_column_is_found_in_any_case(columns: tuple[str, str]) -> None:
+    layout = Layout("phone", {"callee_name": "name"}, contact_key="Phone", timezone="name", region="NAME")
+    assert Sifted([("9876543210", "Asha")], layout=layout, columns=columns).cells() == [["+919876543210", "Asha"]]
+
+
+def test_of_two_columns_the_one_that_is_written_so_is_meant() -> None:
+    row = [("9876543210", "Asha", "Rao")]
+    columns = ("phone", "Name", "name")
+    assert Sifted(row, columns=columns).cells() == [["+919876543210", "Rao"]]
+    layout = Layout("phone", {"callee_name": "NAME"})
+    with pytest.raises(InvalidRequest, match=r"variables_map: 'NAME' may be any of .*'Name', 'name'") as caught:
+        Sifted(row, layout=layout, columns=columns)
+    assert caught.value.field == "variables_map"
+
+
+@pytest.mark.parametrize(
+    ("field", "layout"),
+    [
+        ("phone_column", Layout("telephone", {})),
+        ("contact_key", Layout("phone", {}, contact_key="id")),
+        ("timezone_column", Layout("phone", {}, timezone="zone")),
+        ("region_column", Layout("phone", {}, region="state")),
+        ("contact_columns", Layout("phone", {"company": "firm"}, variables_field="contact_columns")),
+    ],
+)
+def test_a_column_that_is_not_there_is_named_with_the_parameter_that_asks_for_it(field: str, layout: Layout) -> None:
+    with pytest.raises(InvalidRequest, match=f"^{field}: the query returns no column .*'PHONE', 'NAME'") as caught:
+        Sifted([("9876543210", "x")], layout=layout, columns=("PHONE", "NAME"))
+    assert caught.value.field == field
+
+
 def test_a_stopped_run_leaves_no_file_behind() -> None:
     scratch = Scratch()
     with scratch:

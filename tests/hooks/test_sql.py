@@ -70,6 +70,25 @@ def test_sqlalchemy_is_in_the_schema_that_the_options_name(demand: Demand, drive
         assert cursor.fetchone() == ("crm",)
 
 
+def test_the_hook_has_what_the_operator_gives_it(warehouse: Warehouse) -> None:
+    given = {"options": "-c search_path=crm"}
+    with sql_connection("warehouse", hook_params=given) as connection, closing(connection.cursor()) as cursor:
+        cursor.execute("SHOW search_path")
+        assert cursor.fetchone() == ("crm",)
+    with sql_engine("warehouse", hook_params=given) as engine, engine.connect() as connection:
+        assert connection.exec_driver_sql("SHOW search_path").scalar_one() == "crm"
+    assert given == {"options": "-c search_path=crm"}
+
+
+def test_what_the_hook_does_not_take_is_named(warehouse: Warehouse) -> None:
+    with (
+        pytest.raises(InvalidRequest, match=r"^hook_params: .* not take options, postgres_conn_id") as caught,
+        sql_connection("warehouse", hook_params={"options": "", "postgres_conn_id": "another"}),
+    ):
+        pass
+    assert caught.value.field == "hook_params"
+
+
 @pytest.mark.parametrize("extra", [{"sslmode": "require"}, {"sslmode": "verify-full"}])
 def test_nothing_goes_in_clear_text_where_tls_is_required(demand: Demand, driver: str, extra: dict[str, str]) -> None:
     """The server has no TLS, so that there must be no connection."""

@@ -100,7 +100,7 @@ RIGHT: dict[Callable[[Any], bool], str] = {
     is_list(lambda value: isinstance(value, date) or is_text(value)): "blackout_dates",
     is_list(is_object()): "launches subscriptions",
     is_object(is_text): "contact_columns variables_map",
-    is_object(): "balance call_config call_slots launch settings",
+    is_object(): "balance call_config call_slots hook_params launch settings",
     lambda value: is_text(value) or is_object()(value): "calling_hours",
     lambda value: isinstance(value, list | dict): "parameters",
     lambda value: value in ("large", "standard"): "fail_on flow no_rule on_shortfall other_countries purpose",

@@ -498,3 +498,15 @@ class TestCallingHours:
         sql = "SELECT phone, name, CASE id WHEN 1 THEN 'Asia/Kolkata' ELSE 'Europe/London' END AS zone FROM people"
         lists, _ = transfer(sql=sql, **self.SPAN, purpose="promotional", timezone_column="zone")
         assert len({json.dumps(item["call_config"]["call_time"], sort_keys=True) for item in lists}) == 2
+
+
+def test_the_query_and_the_opt_outs_are_read_as_hook_params_say(sandbox: Any, warehouse: Warehouse) -> None:
+    warehouse.execute("CREATE SCHEMA crm")
+    warehouse.execute("CREATE TABLE crm.people AS SELECT 1 AS id, '9876543210' AS \"PHONE\", 'Asha' AS \"Name\"")
+    warehouse.execute("INSERT INTO crm.people VALUES (2, '9876543211', 'Ravi')")
+    warehouse.execute("CREATE TABLE crm.opted_out AS SELECT 'x' AS note, '98765 43211' AS phone")
+    (item,), summary = transfer(
+        sql="SELECT * FROM people", suppression_sql="SELECT * FROM opted_out",
+        hook_params={"options": "-c search_path=crm"},
+    )  # fmt: skip
+    assert (item["rows"], summary["reasons"]) == (1, {"listed": 1, "suppressed": 1})

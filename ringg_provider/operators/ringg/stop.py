@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -33,6 +33,8 @@ class RinggTerminateOperator(BaseOperator):
     :param mobile_numbers: numbers with ``+`` and country code. Templates in them are rendered; what comes of it is
         never logged and never stored.
     :param sql_conn_id: connection to a database, with ``sql``.
+    :param hook_params: more arguments for the hook of ``sql_conn_id``, as ``SQLExecuteQueryOperator`` has them. Default
+        none.
     :param sql: a query whose first column holds numbers.
     :param parameters: values for the query, in the driver's style, treated like ``mobile_numbers``. Default none.
     :param country_code: dial prefix for numbers from SQL that are spelled without one, such as ``+91``. Default None:
@@ -46,6 +48,7 @@ class RinggTerminateOperator(BaseOperator):
         "agent_id",
         "call_ids",
         "sql_conn_id",
+        "hook_params",
         "sql",
         "country_code",
     )
@@ -61,6 +64,7 @@ class RinggTerminateOperator(BaseOperator):
         call_ids: list[str] | None = None,
         mobile_numbers: list[str] | None = None,
         sql_conn_id: str | None = None,
+        hook_params: Mapping[str, Any] | None = None,
         sql: str | None = None,
         parameters: Parameters | None = None,
         country_code: DialPrefix | None = None,
@@ -73,6 +77,7 @@ class RinggTerminateOperator(BaseOperator):
         self.call_ids = call_ids
         self._mobile_numbers = Private("mobile_numbers", mobile_numbers)
         self.sql_conn_id = sql_conn_id
+        self.hook_params = hook_params
         self.sql = sql
         self._parameters = Private("parameters", parameters)
         self.country_code = country_code
@@ -143,7 +148,7 @@ class RinggTerminateOperator(BaseOperator):
         from ringg_provider.sql.reading import open_rows
 
         with (
-            sql_connection(str(self.sql_conn_id)) as connection,
+            sql_connection(str(self.sql_conn_id), hook_params=self.hook_params) as connection,
             open_rows(connection, str(self.sql), parameters) as rows,
         ):
             for batch in rows.batches:
