@@ -23,16 +23,18 @@ isolate_airflow(_HOME)
 
 from demo.postgres import EmbeddedPostgres  # noqa: E402
 from tests.support.dags import DagRunner  # noqa: E402
-from tests.support.databases import Warehouse  # noqa: E402
+from tests.support.databases import Warehouse, engines  # noqa: E402
+from tests.support.mariadb import EmbeddedMariaDB, hold_to_mysqls_rules, server_program  # noqa: E402
 from tests.support.sandbox import Sandbox, running_sandbox  # noqa: E402
 
 
 def pytest_report_header() -> str:
-    """Say which Airflow this is, and refuse another one than `make` meant."""
+    """Say which Airflow and which MariaDB this is, and refuse another Airflow than `make` meant."""
     installed, expected = version("apache-airflow"), os.environ.get("EXPECTED_AIRFLOW", "")
     if expected and not installed.startswith(f"{expected}."):
         pytest.exit(f"Airflow {expected} was to be tested, but {installed} is installed", returncode=3)
-    return f"airflow: {installed}"
+    mariadb = server_program() or "not on this machine, so its tests are skipped; Debian has it as mariadb-server"
+    return f"airflow: {installed}\nmariadb: {mariadb}"
 
 
 def pytest_unconfigure() -> None:
@@ -77,15 +79,33 @@ def sqlite_warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     database.engine.dispose()
 
 
-@pytest.fixture(params=["postgresql", "sqlite", "duckdb"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
-    """An empty database of each kind."""
-    if request.param == "postgresql":
-        yield request.getfixturevalue("warehouse").engine
-        return
-    made = sa.create_engine(f"{request.param}:///{tmp_path / 'warehouse.db'}")
-    yield made
-    made.dispose()
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[EmbeddedMariaDB]:
+    """The machine's MariaDB for the whole session; `mariadb_warehouse` makes a fresh database in it."""
+    if server_program() is None:
+        pytest.skip("there is no MariaDB on this machine (mariadbd); Debian has it as mariadb-server")
+    # A path that is short enough for a socket.
+    folder = Path(tempfile.mkdtemp(prefix="ringg-mariadb-"))
+    try:
+        with EmbeddedMariaDB(folder / "server") as server:
+            yield server
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def mariadb_warehouse(mariadb: EmbeddedMariaDB, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
+    """An empty MariaDB database, held to MySQL's rules, known to Airflow as the connection `warehouse`."""
+    name = f"warehouse_{next(_databases)}"
+    database = Warehouse(mariadb.create_database(name), mariadb.airflow_connection(name))
+    hold_to_mysqls_rules(database.engine)
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", database.connection)
+    yield database
+    database.engine.dispose()
+    mariadb.drop_database(name)
+
+
+engine = engines("psycopg", "sqlite", "duckdb", "mariadb")
 
 
 @pytest.fixture

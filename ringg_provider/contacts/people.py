@@ -24,6 +24,7 @@ from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.sql.bulk import NULL, can_copy, copy_file, escaped, insert_in_batches, unescaped
 from ringg_provider.sql.creating import create_tables, described, existing, temporary_table
 from ringg_provider.sql.errors import begin_again, without_driver_errors
+from ringg_provider.sql.types import UtcDateTime
 
 # Keys are compared byte by byte: sorting by a language's rules takes several times as long.
 _KEY = sa.String(MAX_KEY).with_variant(sa.String(MAX_KEY, collation="C"), "postgresql")
@@ -143,7 +144,7 @@ def people_table(name: str = "ringg_contacts", schema: str | None = None) -> sa.
         sa.Column("phone", sa.String(20)),
         sa.Column("disposition", sa.String(40), nullable=False),
         sa.Column("detail", sa.Text),
-        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", UtcDateTime, nullable=False),
         schema=schema,
         field="contacts_table",
     )
@@ -212,8 +213,8 @@ class PeopleLedger:
         )
         refused = temporary_table(
             f"{table.name}_refused",
-            sa.Column("list_id", sa.String(100)),
-            sa.Column("phone", sa.String(20)),
+            sa.Column("list_id", sa.String(100), primary_key=True),
+            sa.Column("phone", sa.String(20), primary_key=True),
             sa.Column("detail", sa.Text),
         )
         of_kinds = [
@@ -242,16 +243,18 @@ class PeopleLedger:
             def put_in_place() -> None:
                 with connection.begin():
                     connection.execute(sa.delete(table).where(table.c.launch_key.in_(replaced)))
-                    connection.execute(self._insert(launch_key, staging, kinds))
-                    if of_refused:
-                        connection.execute(self._mark_refused(launch_key, refused))
+                    connection.execute(self._insert(launch_key, staging, kinds, refused))
 
             # Another run of the same key may write at the same moment.
             begin_again(put_in_place)
 
-    def _insert(self, launch_key: str, staging: sa.Table, kinds: sa.Table) -> sa.Insert:
+    def _insert(self, launch_key: str, staging: sa.Table, kinds: sa.Table, refused: sa.Table) -> sa.Insert:
         key = sa.func.coalesce(staging.c.contact_key, staging.c.phone, "")
         occurrence = sa.func.row_number().over(partition_by=key, order_by=staging.c.seq)
+        people = staging.join(kinds, staging.c.outcome == kinds.c.outcome)
+        # By its key: without one, some databases would look through all that were refused, for every person.
+        by_platform = sa.and_(refused.c.list_id == kinds.c.list_id, refused.c.phone == staging.c.phone)
+        is_refused = refused.c.list_id.is_not(None)
         return sa.insert(self.table).from_select(
             [column.name for column in self.table.columns],
             sa.select(
@@ -260,20 +263,10 @@ class PeopleLedger:
                 occurrence,
                 kinds.c.list_id,
                 staging.c.phone,
-                kinds.c.disposition,
-                kinds.c.detail,
+                sa.case((is_refused, str(Disposition.REJECTED_BY_PLATFORM)), else_=kinds.c.disposition),
+                sa.case((is_refused, refused.c.detail), else_=kinds.c.detail),
                 sa.literal(dt.datetime.now(dt.UTC), self.table.c.recorded_at.type),
-            ).select_from(staging.join(kinds, staging.c.outcome == kinds.c.outcome)),
-        )
-
-    def _mark_refused(self, launch_key: str, refused: sa.Table) -> sa.Update:
-        table = self.table
-        same = sa.and_(refused.c.list_id == table.c.list_id, refused.c.phone == table.c.phone)
-        reason = sa.select(sa.func.max(refused.c.detail)).where(same).scalar_subquery()
-        return (
-            sa.update(table)
-            .where(table.c.launch_key == launch_key, sa.exists().where(same))
-            .values(disposition=str(Disposition.REJECTED_BY_PLATFORM), detail=reason)
+            ).select_from(people.outerjoin(refused, by_platform)),
         )
 
 

@@ -14,6 +14,7 @@ from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.tables import HistoryState, require_table
 from ringg_provider.numbers.sets import NumberSet
+from ringg_provider.sql.creating import columns_of
 from ringg_provider.sql.errors import without_driver_errors
 from ringg_provider.sql.reading import BATCH_ROWS
 
@@ -103,8 +104,7 @@ class FrequencyCap:
         return queries
 
     def _check_columns(self, engine: sa.Engine) -> None:
-        found = sa.inspect(engine).get_columns(self.calls.name, schema=self.calls.schema)
-        present = {column["name"].lower() for column in found}
+        present = {name.lower() for name in columns_of(engine, self.calls)}
         if missing := [name for name in _NEEDED if name in self.calls.c and name not in present]:
             raise InvalidRequest(
                 f"{_FIELD}: {self.calls.fullname} is no table of this platform's calls; it has no"

@@ -28,7 +28,7 @@ from ringg_provider.smartalex.responses import Call, Callback, CampaignState
 from ringg_provider.sql import fitting
 from ringg_provider.sql.creating import create_tables, described
 from ringg_provider.sql.merge import Columns, merge_rows
-from ringg_provider.sql.types import Json, Key, Money, Seconds, UtcDateTime
+from ringg_provider.sql.types import Json, Key, Money, Seconds, Text, UtcDateTime
 
 STATE = "smartalex_history_state"
 PENDING, DONE = "pending", "done"
@@ -51,17 +51,17 @@ def smartalex_calls_table(name: str = SMARTALEX_CALLS, *, schema: str | None = N
         column("direction", Key, "`direction`", "inbound, outbound, web"),
         column("to_number", Key, "`phone_number`", "who was called; only the older API gives it; personal"),
         column("to_number_e164", Key, "`phone_number`", "the same as `+` and digits, which joins contacts; personal", index=True),
-        column("callee_name", sa.Text, "`contact`", "personal"),
+        column("callee_name", Text, "`contact`", "personal"),
         column("status", Key, "`status` or `call_status`", "completed, voicemail, no_answer, failed, or a new one"),
         column("is_final", sa.Boolean, "`status`", "no other status is to come"),
         column("created_at", UtcDateTime, "`created_at` or `start_timestamp`", "when it was made", index=True),
         column("ended_at", UtcDateTime, "`end_timestamp`", "only the newer API gives it"),
         column("duration_seconds", Seconds, "`duration` or `duration_seconds`", "seconds"),
         column("cost", Money, "`cost`", "as the platform counts"),
-        column("sentiment", sa.Text, "`sentiment`", "positive, neutral, negative"),
-        column("summary", sa.Text, "details `summary`", "what was said; personal"),
+        column("sentiment", Text, "`sentiment`", "positive, neutral, negative"),
+        column("summary", Text, "details `summary`", "what was said; personal"),
         column("transcript", Json, "details `transcript`", "personal"),
-        column("recording_url", sa.Text, "details `recording_url`", "a link"),
+        column("recording_url", Text, "details `recording_url`", "a link"),
         column("raw", Json, "the list's row", "unknown fields too; personal"),
         column("details_read_at", UtcDateTime, "this provider", "when its details were read; NULL: not yet"),
         column("first_read_at", UtcDateTime, "this provider", "when the row was first written"),

@@ -16,7 +16,7 @@ from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.options import CALLS, CAMPAIGNS
 from ringg_provider.ringg.responses import CampaignState
 from ringg_provider.sql.creating import described, is_there, namesakes
-from ringg_provider.sql.types import Json, Key, Money, Seconds, UtcDateTime
+from ringg_provider.sql.types import Json, Key, Money, Seconds, Text, UtcDateTime
 
 log = logging.getLogger(__name__)
 
@@ -130,14 +130,14 @@ def calls_table(name: str = CALLS, *, schema: str | None = None, metadata: sa.Me
         column("call_id", Key, "history `id`", "the call; a retry keeps it", primary_key=True),
         column("bulk_list_id", Key, "the filter it was read with", "the list, which is the campaign; NULL for single calls and callbacks", index=True),
         column("agent_id", Key, "history `agent.id`, details `agent_id`", "the agent that called"),
-        column("agent_name", sa.Text, "history `agent.agent_name`", "its name then"),
+        column("agent_name", Text, "history `agent.agent_name`", "its name then"),
         column("call_type", Key, "history `call_type`, details `call_direction`", "outbound, inbound, webcall, callback, voicemail"),
         column("to_number", Key, "history and details `to_number`", "who was called, as the platform writes it; personal"),
         column("to_number_e164", Key, "`to_number`", "the same as `+` and digits, which joins contacts; personal", index=True),
         column("from_number", Key, "history `from_numbers[0]`, details `from_number`", "the caller number"),
-        column("callee_name", sa.Text, "history `name`, details `callee_name`", "personal"),
+        column("callee_name", Text, "history `name`, details `callee_name`", "personal"),
         column("status", Key, "history `status`, details `call_status`", "registered, ongoing, retry, completed, failed, error, cancelled, forwarded, or a new one"),
-        column("sub_status", sa.Text, "history `sub_status`, details `call_sub_status`", "why; an open set"),
+        column("sub_status", Text, "history `sub_status`, details `call_sub_status`", "why; an open set"),
         column("is_final", sa.Boolean, "`status`", "no other status is to come"),
         column("created_at", UtcDateTime, "history `created_at`", "when the platform registered the call"),
         column("attempted_at", UtcDateTime, "history `call_attempt_time`, details `initiation_time`", "the last attempt"),
@@ -146,23 +146,23 @@ def calls_table(name: str = CALLS, *, schema: str | None = None, metadata: sa.Me
         column("currency", Key, "history `currency`", "only newer answers give it"),
         column("cost_final", sa.Boolean, "history `credits_processed`", "false while the platform still computes the cost"),
         column("voicemail_detected", sa.Boolean, "history `voicemail_detected`", "an answering machine took the call"),
-        column("summary", sa.Text, "details `platform_analysis.summary`", "what was said; personal"),
-        column("classification", sa.Text, "details `platform_analysis.classification`", "the disposition"),
-        column("sentiment", sa.Text, "details `platform_analysis.sentiment`", "positive, neutral, negative"),
+        column("summary", Text, "details `platform_analysis.summary`", "what was said; personal"),
+        column("classification", Text, "details `platform_analysis.classification`", "the disposition"),
+        column("sentiment", Text, "details `platform_analysis.sentiment`", "positive, neutral, negative"),
         column("callback_requested", sa.Boolean, "details `platform_analysis.callback_requested`", "the callee asked to be called back"),
-        column("callback_requested_time", sa.Text, "details `platform_analysis.callback_requested_time`", "when; as the platform writes it, since its format is not documented"),
-        column("disconnect_reason", sa.Text, "details `platform_analysis.call_disconnect_reason`", "agent_hangup, user_hangup"),
+        column("callback_requested_time", Text, "details `platform_analysis.callback_requested_time`", "when; as the platform writes it, since its format is not documented"),
+        column("disconnect_reason", Text, "details `platform_analysis.call_disconnect_reason`", "agent_hangup, user_hangup"),
         column("platform_analysis", Json, "details `platform_analysis`", "the whole block; personal"),
         column("client_analysis", Json, "details `client_analysis`", "the agent's own analysis; personal"),
         column("transcript", Json, "history `transcript`, details `transcription_url`", '`[{"speaker": "bot" or "user", "text": "..."}]`; personal'),
-        column("recording_url", sa.Text, "history `audio_recording`, details `recording_url`", "a link that dies after 24 hours"),
-        column("recording_path", sa.Text, "`recordings_path`", "where the recording was stored"),
+        column("recording_url", Text, "history `audio_recording`, details `recording_url`", "a link that dies after 24 hours"),
+        column("recording_path", Text, "`recordings_path`", "where the recording was stored"),
         column("recording_bytes", sa.BigInteger, "the recording", "its size"),
         column("raw", Json, "history", "the whole row, unknown fields too, without transcript and recording; personal"),
         column("details_raw", Json, "details", "fields of the details that are not known here"),
         column("status_since", UtcDateTime, "this provider", "when the present status was first read"),
         column("history_state", Key, "this provider", "open (will be read again), complete, incomplete (given up)", index=True),
-        column("history_reason", sa.Text, "this provider", "what is missing; NULL when complete"),
+        column("history_reason", Text, "this provider", "what is missing; NULL when complete"),
         column("first_read_at", UtcDateTime, "this provider", "when the row was first written"),
         column("changed_at", UtcDateTime, "this provider", "when a reading last brought something new", index=True),
         column("read_at", UtcDateTime, "this provider", "when the platform was last asked for it"),
@@ -185,7 +185,7 @@ def campaigns_table(
     # fmt: off
     columns = [
         column("campaign_id", Key, "`id`", "the same value as `list_id` and `bulk_list_id`", primary_key=True),
-        column("name", sa.Text, "`name`", "the campaign's name"),
+        column("name", Text, "`name`", "the campaign's name"),
         column("agent_id", Key, "`agent_id`", "only newer answers give it"),
         column("status", Key, "`campaign_status`", "as the platform writes it"),
         column("state", Key, "`campaign_status`", "preparing, draft, insufficient_balance, scheduled, running, paused, completed, terminated, failed, not_a_campaign, unknown"),
@@ -205,7 +205,7 @@ def campaigns_table(
         column("last_call_at", UtcDateTime, "`ringg_calls`", "the latest attempt"),
         column("raw", Json, "`/campaign/all`", "the whole row, unknown fields too"),
         column("history_state", Key, "this provider", "open (will be read again), complete, incomplete (closed, calls given up)", index=True),
-        column("history_reason", sa.Text, "this provider", "what is missing; NULL when complete"),
+        column("history_reason", Text, "this provider", "what is missing; NULL when complete"),
         column("calls_read_at", UtcDateTime, "this provider", "when its calls were last asked for"),
         column("first_read_at", UtcDateTime, "this provider", "when the row was first written"),
         column("read_at", UtcDateTime, "this provider", "when the platform was last asked for it"),

@@ -7,6 +7,7 @@ in `docs/platforms.md` for what it protects against. Nothing personal is stored 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,13 +17,10 @@ from sqlalchemy import (
     JSON,
     Column,
     Connection,
-    DateTime,
     Engine,
     Integer,
-    MetaData,
     Row,
     String,
-    Table,
     UniqueConstraint,
     and_,
     delete,
@@ -42,8 +40,10 @@ from ringg_provider.exceptions import (
 )
 from ringg_provider.launch.item import ItemFlow, LaunchItem
 from ringg_provider.launch.terms import Intent, fingerprint
-from ringg_provider.sql.creating import add_missing_columns, create_tables
+from ringg_provider.sql.creating import add_missing_columns, create_tables, described
 from ringg_provider.sql.dialects import require_state
+from ringg_provider.sql.errors import begin_again
+from ringg_provider.sql.types import UtcDateTime
 
 #: How many characters a launch key may have.
 LONGEST_KEY = 250
@@ -53,14 +53,11 @@ LISTED, START_SENT, STARTED, REPLACED = "listed", "start_sent", "started", "repl
 #: What a row's ``origin`` says: it is one of a set, or the list that was launched first under a key without a set.
 IN_SET, FIRST = "set", "first"
 
-metadata = MetaData()
-
 #: What helps where lists of a key were replaced; another key would call everybody again.
 _CLEAR = "clear the whole run, not this task alone: it adopts what was launched by then, or else uploads and launches"
 
-launches = Table(
+launches = described(
     "ringg_launches",
-    metadata,
     Column("launch_key", String(LONGEST_KEY), primary_key=True),
     Column("list_id", String(100), primary_key=True),
     # The list's place in the key's present set. A replaced list gives its place up and takes its own id instead,
@@ -75,9 +72,9 @@ launches = Table(
     Column("item", JSON, nullable=False),
     Column("intent", JSON),
     Column("claim", String(36)),
-    Column("listed_at", DateTime(timezone=True), nullable=False),
-    Column("start_sent_at", DateTime(timezone=True)),
-    Column("started_at", DateTime(timezone=True)),
+    Column("listed_at", UtcDateTime, nullable=False),
+    Column("start_sent_at", UtcDateTime),
+    Column("started_at", UtcDateTime),
     # An older version's table lacks these; they are added to it.
     Column("origin", String(10)),
     Column("dag_id", String(250)),
@@ -142,12 +139,9 @@ class LaunchLedger:
         if len({item.list_id for item in items}) < len(items):
             raise InvalidRequest("items: a list must not be in a set twice.", field="items")
         for _ in range(5):
-            try:
-                if self._replace(launch_key, items, launcher):
-                    return list(items)
-            except IntegrityError:
-                # Another run's set, or first list, came between.
-                continue
+            # Another run's set, or first list, may come between.
+            if begin_again(lambda: self._replace(launch_key, items, launcher)):
+                return list(items)
             # A claim can be withdrawn between the two transactions; then the key is free again.
             stored = self.started_set(launch_key)
             if stored is not None:
@@ -293,35 +287,36 @@ class KeyedIntents:
             "start_sent_at": datetime.now(UTC),
             **_named(self._launcher),
         }
-        with self.engine.begin() as connection:
-            updated = connection.execute(
-                update(launches).where(self._is(intent.list_id), launches.c.state == LISTED).values(**claimed)
-            )
-            if updated.rowcount == 1:
-                return None
-        try:
+        listed = update(launches).where(self._is(intent.list_id), launches.c.state == LISTED)
+
+        def take() -> bool:
+            with self.engine.begin() as connection:
+                return connection.execute(listed.values(**claimed)).rowcount == 1
+
+        def become_first() -> Intent | None:
             with self.engine.begin() as connection:
                 standing = self._standing(connection, intent.list_id)
-                if standing is not None:
-                    return standing
-                first = self._first_row(intent.list_id, intent.request)
-                connection.execute(insert(launches).values(**first | claimed))
-            return None
-        except IntegrityError:
-            standing = self.find(intent.list_id)
-            if standing is None:
-                raise
-            return standing
+                if standing is None:
+                    first = self._first_row(intent.list_id, intent.request)
+                    connection.execute(insert(launches).values(**first | claimed))
+                return standing
+
+        # Whoever collides with another one looks again, and finds what that one wrote.
+        return None if begin_again(take) else begin_again(become_first)
 
     def forget(self, intent: Intent) -> None:
         """Give the claim back, so that a later attempt may start the list."""
         ours = and_(self._is(intent.list_id), launches.c.state == START_SENT, launches.c.claim == self._claim)
-        with self.engine.begin() as connection:
-            # A first list without a set leaves no trace, so that another list may become the key's first.
-            connection.execute(delete(launches).where(ours, _IS_FIRST))
-            connection.execute(
-                update(launches).where(ours).values(state=LISTED, intent=None, claim=None, start_sent_at=None)
-            )
+
+        def give_back() -> None:
+            with self.engine.begin() as connection:
+                # A first list without a set leaves no trace, so that another list may become the key's first.
+                connection.execute(delete(launches).where(ours, _IS_FIRST))
+                connection.execute(
+                    update(launches).where(ours).values(state=LISTED, intent=None, claim=None, start_sent_at=None)
+                )
+
+        begin_again(give_back)
 
     def confirm(self, list_id: str) -> None:
         """Note that the platform has the list as started, by whomever.
@@ -330,21 +325,21 @@ class KeyedIntents:
         under it: otherwise the same people could be launched once more under the same key.
         """
         started = {"state": STARTED, "started_at": datetime.now(UTC)}
-        with self.engine.begin() as connection:
-            connection.execute(
-                update(launches)
-                .where(self._is(list_id), or_(launches.c.state == LISTED, launches.c.state == START_SENT))
-                .values(**started)
-            )
-        try:
+        claimed = or_(launches.c.state == LISTED, launches.c.state == START_SENT)
+
+        def note() -> None:
             with self.engine.begin() as connection:
-                if self._present(connection):
-                    return
-                first = self._first_row(list_id, {})
-                connection.execute(insert(launches).values(**first | started))
-        except IntegrityError:
-            # Somebody else's list became the first meanwhile; both are started, so there is nothing to choose.
-            return
+                connection.execute(update(launches).where(self._is(list_id), claimed).values(**started))
+
+        def become_first() -> None:
+            with self.engine.begin() as connection:
+                if not self._present(connection):
+                    connection.execute(insert(launches).values(**self._first_row(list_id, {}) | started))
+
+        begin_again(note)
+        # Where somebody else's list became the first meanwhile, both are started, and there is nothing to choose.
+        with suppress(IntegrityError):
+            begin_again(become_first)
 
     def _is(self, list_id: str) -> Any:
         return and_(launches.c.launch_key == self.launch_key, launches.c.list_id == list_id)

@@ -15,6 +15,13 @@ from sqlalchemy.exc import DBAPIError
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.sql.errors import begin_again
 
+# What MySQL and MariaDB would otherwise take from the server's settings. Text is compared byte by byte, as other
+# databases do: by the rules of a language, `A1` and `a1` would be the same key.
+# https://dev.mysql.com/doc/refman/8.4/en/create-table.html
+_MYSQL = {"engine": "InnoDB", "charset": "utf8mb4", "collate": "utf8mb4_bin"}
+_OPTIONS: dict[str, Any] = {
+    f"{dialect}_{name}": value for dialect in ("mysql", "mariadb") for name, value in _MYSQL.items()
+}
 # A database may have thousands, and asking each takes its time.
 _SCHEMAS_SEARCHED = 50
 
@@ -40,7 +47,9 @@ def described(
         raise InvalidRequest(f"{field}: must be a table's name, with or without its schema.", field=field)
     if dot and schema is not None:
         raise InvalidRequest(f"{field}: has a schema in its name, and another one is given.", field=field)
-    return sa.Table(table, metadata if metadata is not None else sa.MetaData(), *items, schema=where or schema)
+    return sa.Table(
+        table, metadata if metadata is not None else sa.MetaData(), *items, schema=where or schema, **_OPTIONS
+    )
 
 
 def is_there(engine: sa.Engine, table: sa.Table) -> bool:
@@ -91,9 +100,7 @@ def add_missing_columns(engine: sa.Engine, table: sa.Table) -> None:
     name += preparer.quote(table.name)
 
     def missing() -> list[sa.Column[Any]]:
-        none: sa.Select[Any] = sa.select(sa.literal_column("*")).select_from(table).where(sa.false())
-        with engine.connect() as connection:
-            present = set(connection.execute(none).keys())
+        present = columns_of(engine, table)
         return [column for column in table.columns if column.name not in present]
 
     for column in missing():
@@ -102,6 +109,14 @@ def add_missing_columns(engine: sa.Engine, table: sa.Table) -> None:
             partial(_execute, engine, f"ALTER TABLE {name} ADD {as_ddl}"),
             lambda added=column: added not in missing(),  # type: ignore[misc]
         )
+
+
+def columns_of(engine: sa.Engine, table: sa.Table) -> set[str]:
+    """The names of a table's columns, as it has them by now."""
+    # What SQLAlchemy asks of the catalogue is not there on every database that it takes for PostgreSQL.
+    none: sa.Select[Any] = sa.select(sa.literal_column("*")).select_from(table).where(sa.false())
+    with engine.connect() as connection:
+        return set(connection.execute(none).keys())
 
 
 def create_view(engine: sa.Engine, view: sa.Table, query: sa.Select[Any]) -> str | None:
@@ -146,7 +161,7 @@ def temporary_table(name: str, *columns: sa.Column[Any]) -> sa.Table:
 
     :param name: what its name begins with.
     """
-    return sa.Table(f"{name}_{secrets.token_hex(4)}", sa.MetaData(), *columns, prefixes=["TEMPORARY"])
+    return sa.Table(f"{name}_{secrets.token_hex(4)}", sa.MetaData(), *columns, prefixes=["TEMPORARY"], **_OPTIONS)
 
 
 @contextmanager

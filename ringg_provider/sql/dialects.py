@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import mysql, postgresql
 
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.sql.errors import without_driver_errors
@@ -52,6 +52,7 @@ class Database:
     :param copies: it takes `COPY ... FROM STDIN`.
     :param lock: the statement that lets one writer into `{table}` at a time, readers unhindered; to be the first one
         of a transaction. Without it, writers collide and begin again.
+    :param joins_to_delete: what is in another table is deleted by a join; a subquery would be run for every row.
     :param moment: the type of an instant.
     :param keeps_zones: `moment` has a zone; otherwise it is UTC by convention.
     :param document: the type of a JSON document; None where it is kept as text.
@@ -64,6 +65,7 @@ class Database:
     claims_once: bool = False
     copies: bool = False
     lock: str | None = None
+    joins_to_delete: bool = False
     moment: Callable[[Dialect], Type] = lambda dialect: dialect.type_descriptor(sa.DateTime(timezone=True))
     keeps_zones: bool = True
     document: Type | None = None
@@ -98,6 +100,11 @@ def _without_zone(dialect: Dialect) -> Type:
     return dialect.type_descriptor(sa.DateTime())
 
 
+def _microseconds(dialect: Dialect) -> Type:
+    # A DATETIME is rounded to the second, which may lie before or after everything else that was noted in it.
+    return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+
+
 def _timestamp(dialect: Dialect) -> Type:  # noqa: ARG001
     return sa.TIMESTAMP(timezone=True)
 
@@ -109,6 +116,7 @@ def _snowflake_timestamp(dialect: Dialect) -> Type:
 
 _JSON = sa.JSON(none_as_null=True)
 _WITHOUT_ZONES = Database("", transactional=True, moment=_without_zone, keeps_zones=False, document=_JSON)
+_MYSQL = replace(_WITHOUT_ZONES, claims_once=True, joins_to_delete=True, moment=_microseconds)
 _KNOWN = {
     database.name: database
     for database in (
@@ -124,8 +132,8 @@ _KNOWN = {
         # A transaction that reads first and writes later would fail at once when another one does the same.
         replace(_WITHOUT_ZONES, name="sqlite", since=(3, 25), claims_once=True, lock="BEGIN IMMEDIATE"),
         # From these versions on there are window functions.
-        replace(_WITHOUT_ZONES, name="mysql", since=(8,), claims_once=True),
-        replace(_WITHOUT_ZONES, name="mariadb", since=(10, 2), claims_once=True),
+        replace(_MYSQL, name="mysql", since=(8,)),
+        replace(_MYSQL, name="mariadb", since=(10, 2)),
         # It has a type with a zone, but reading it needs one more library (pytz).
         replace(_WITHOUT_ZONES, name="duckdb"),
         Database("redshift", lock="LOCK {table}"),

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ringg_provider.sql.bulk import stage
 from ringg_provider.sql.creating import existing, temporary_table
-from ringg_provider.sql.dialects import database_of
+from ringg_provider.sql.dialects import Database, database_of
 from ringg_provider.sql.errors import begin_again, without_driver_errors
 
 Columns = Mapping[str, sa.ColumnElement[Any]]
@@ -85,10 +85,13 @@ def statements(
     supersedes: Callable[[Columns, Columns], sa.ColumnElement[bool]] | None = None,
     carry_over: Iterable[str] = (),
     derive: Callable[[Columns, Columns, Columns], Columns] | None = None,
+    database: Database,
 ) -> list[sa.Executable]:
     """List every statement of a merge in its order, to see what a database will be asked for.
 
     Parameters as for `merge_rows`.
+
+    :param database: which one.
     """
     work = _Work(table, tuple(keys), supersedes, frozenset(carry_over), derive)
     drops = [sa.schema.DropTable(work.merged), sa.schema.DropTable(work.staging)]
@@ -99,14 +102,14 @@ def statements(
         work.count_offered(),
         work.compute(),
         work.count_merged(),
-        work.delete(),
+        work.delete(database),
         work.insert(),
         *drops,
     ]
 
 
 _POSITION = "staging_position"
-_NEWEST = "staging_newest"
+_FIRST = "staging_first"
 
 
 class _Work:
@@ -161,8 +164,9 @@ class _Work:
             offered = connection.execute(self.count_offered()).scalar_one()
             connection.execute(self.compute())
             standing = connection.execute(self.count_merged()).scalar_one()
-            replaced = connection.execute(self.delete()).rowcount
+            deleted = connection.execute(self.delete(database_of(connection))).rowcount
             connection.execute(self.insert())
+        replaced = min(deleted, standing)  # fewer than were deleted where a key was stored twice
         return MergeCounts(inserted=standing - replaced, updated=replaced, kept=offered - standing)
 
     def count_offered(self) -> sa.Select[Any]:
@@ -174,13 +178,14 @@ class _Work:
         """How many rows will be written."""
         return sa.select(sa.func.count()).select_from(self.merged)
 
-    def delete(self) -> sa.Delete:
-        """Take away the stored rows that are replaced."""
+    def delete(self, database: Database) -> sa.Delete:
+        """Take away the stored rows that are replaced, by an index of the stored or a hash of the new ones."""
+        same = sa.and_(*(self.merged.c[key] == self.table.c[key] for key in self.keys))
+        if database.joins_to_delete:
+            return sa.delete(self.table).where(same)
         if len(self.keys) == 1:
-            # Every database makes a hash of this by itself, with no index on the temporary table.
             (key,) = self.keys
             return sa.delete(self.table).where(self.table.c[key].in_(sa.select(self.merged.c[key])))
-        same = sa.and_(*(self.merged.c[key] == self.table.c[key] for key in self.keys))
         return sa.delete(self.table).where(sa.exists().where(same))
 
     def insert(self) -> sa.Insert:
@@ -190,26 +195,34 @@ class _Work:
 
     def compute(self) -> sa.Insert:
         """Fill the second table: the staged rows that may stand, with what they carry over from the stored ones."""
-        newest_first = sa.func.row_number().over(
-            partition_by=[self.staging.c[key] for key in self.keys], order_by=self.staging.c[_POSITION].desc()
+        staging, table = self.staging, self.table.alias("stored")
+        # Where a key is stored twice, because nothing enforces it, one of the two counts, and both are replaced: the
+        # one that may not be, if there is one.
+        order: list[sa.ColumnElement[Any]] = [staging.c[_POSITION].desc()]
+        if self.supersedes is not None:
+            order.append(sa.case((self.supersedes(dict(table.c.items()), dict(staging.c.items())), 1), else_=0))
+        first = sa.func.row_number().over(partition_by=[staging.c[key] for key in self.keys], order_by=order)
+        same = sa.and_(*(staging.c[key] == table.c[key] for key in self.keys))
+        pairs = (
+            sa.select(
+                *(staging.c[name].label(f"staged_{name}") for name in self.names),
+                *(table.c[name].label(f"stored_{name}") for name in self.names),
+                first.label(_FIRST),
+            )
+            .select_from(staging.outerjoin(table, same))
+            .subquery("pairs")
         )
-        staged = sa.select(self.staging, newest_first.label(_NEWEST)).subquery("staged")
-        stored = self.table.alias("stored")
-        same = sa.and_(*(staged.c[key] == stored.c[key] for key in self.keys))
+        staged = {name: pairs.c[f"staged_{name}"] for name in self.names}
+        stored = {name: pairs.c[f"stored_{name}"] for name in self.names}
         merged: dict[str, sa.ColumnElement[Any]] = {
-            name: sa.func.coalesce(staged.c[name], stored.c[name]) if name in self.carry_over else staged.c[name]
+            name: sa.func.coalesce(staged[name], stored[name]) if name in self.carry_over else staged[name]
             for name in self.names
         }
         if self.derive is not None:
-            merged |= self.derive(dict(stored.c.items()), dict(staged.c.items()), dict(merged))
-        query = (
-            sa.select(*(merged[name].label(name) for name in self.names))
-            .select_from(staged.outerjoin(stored, same))
-            .where(staged.c[_NEWEST] == 1)
-        )
+            merged |= self.derive(stored, staged, dict(merged))
+        query = sa.select(*(merged[name].label(name) for name in self.names)).where(pairs.c[_FIRST] == 1)
         if self.supersedes is not None:
-            allowed = self.supersedes(dict(stored.c.items()), dict(staged.c.items()))
-            query = query.where(sa.or_(stored.c[self.keys[0]].is_(None), allowed))
+            query = query.where(sa.or_(stored[self.keys[0]].is_(None), self.supersedes(stored, staged)))
         return sa.insert(self.merged).from_select(self.names, query)
 
 

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.mysql import LONGTEXT
 
 from ringg_provider.sql.dialects import database_behind
 
@@ -18,6 +19,10 @@ Money = sa.Numeric(18, 6).with_variant(sa.Float(), "sqlite")  # SQLite has no ex
 
 Seconds = sa.Numeric(18, 3).with_variant(sa.Float(), "sqlite")
 """Durations."""
+
+# MySQL's TEXT holds 64 kilobytes, which a long call's summary may exceed.
+Text = sa.Text().with_variant(LONGTEXT(), "mysql", "mariadb")
+"""Text of any length."""
 
 # MySQL wants a length for what is indexed, and 191 characters fit every index limit.
 Key = sa.String(191)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -27,26 +27,28 @@ from ringg_provider.history.tables import calls_table
 from ringg_provider.ringg.limits import MAX_CSV_BYTES, PHONE_HEADER
 from ringg_provider.sql.reading import Rows, open_rows
 from ringg_provider.warehouse import create_ringg_tables
+from tests.support.databases import engines
 
 INDIA = PhoneCleaner("+91")
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.fixture(params=["psycopg", "psycopg2", "sqlite", "duckdb"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
-    """PostgreSQL through both of its drivers, SQLite and DuckDB."""
-    url = sa.make_url(f"{request.param}:///{tmp_path / 'warehouse.db'}")
-    if request.param.startswith("psycopg"):
-        url = sa.make_url(request.getfixturevalue("warehouse").url).set(drivername=f"postgresql+{request.param}")
-    engine = sa.create_engine(url)
-    yield engine
-    engine.dispose()
+engine = engines("psycopg", "psycopg2", "sqlite", "duckdb", "mariadb")
 
 
 def only(engine: sa.Engine, *dialects: str) -> None:
     """Skip what the database has no type for."""
     if engine.dialect.name not in dialects:
         pytest.skip(f"{engine.dialect.name} has no such type")
+
+
+def in_cast(engine: sa.Engine, kind: str) -> str:
+    """A type as the database spells it in CAST."""
+    if engine.dialect.name != "mysql":
+        return kind
+    words = {"bigint": "signed", "double precision": "double", "numeric": "decimal(20)", "text": "char"}
+    words |= {"integer": "signed", "real": "float"}
+    return words.get(kind) or kind.replace("varchar", "char").replace("numeric", "decimal")
 
 
 def read(engine: sa.Engine, sql: str, use: Callable[[Rows], Any]) -> Any:
@@ -73,13 +75,14 @@ def is_rounded(read_as: Any) -> bool:
 @pytest.mark.parametrize("kind", ["real", "double precision", "numeric", "text"])
 def test_a_number_that_was_rounded_is_none(engine: sa.Engine, kind: str) -> None:
     spelled = "'9.19877E+11'" if kind == "text" else "9.19877E+11"
-    (found,) = column(engine, f"CAST({spelled} AS {kind})")
+    (found,) = column(engine, f"CAST({spelled} AS {in_cast(engine, kind)})")
     assert isinstance(found, Rejection)
     assert found.disposition is Disposition.PHONE_UNREADABLE
 
 
 @pytest.mark.parametrize("kind", ["double precision", "numeric", "bigint", "text"])
 def test_a_number_that_is_whole_in_its_type_is_read(engine: sa.Engine, kind: str) -> None:
+    kind = in_cast(engine, kind)
     assert column(engine, f"CAST(919876543210 AS {kind})", f"CAST(9876543211 AS {kind})") == [
         919876543210,
         919876543211,
@@ -155,10 +158,10 @@ def test_an_opt_out_that_was_rounded_is_counted(engine: sa.Engine) -> None:
 # --- keys
 
 
-def tonight() -> str:
+def tonight(engine: sa.Engine) -> sa.TextClause:
     """The query that the documents recommend for finding those who were not reached yet."""
     (query,) = re.findall(r"<!-- tonight's query -->\n```sql\n(.*?)```", (DOCS / "tables.md").read_text(), re.DOTALL)
-    return str(query)
+    return sa.text(query.replace("varchar(250)", in_cast(engine, "varchar(250)")))
 
 
 def call_everybody(engine: sa.Engine, sql: str = "SELECT contact_id, phone, name FROM contacts") -> None:
@@ -182,11 +185,13 @@ def call_everybody(engine: sa.Engine, sql: str = "SELECT contact_id, phone, name
 
 def contacts(engine: sa.Engine, kind: str, first: Any, second: Any) -> None:
     """A table of two people with keys of a type, written as literals of the database."""
+    utf8 = " CHARSET utf8mb4" if engine.dialect.name == "mysql" else ""
     with engine.begin() as connection:
-        connection.execute(sa.text(f"CREATE TABLE contacts (contact_id {kind}, phone varchar(20), name varchar(20))"))
+        columns = f"contact_id {kind}, phone varchar(20), name varchar(20)"
+        connection.execute(sa.text(f"CREATE TABLE contacts ({columns}){utf8}"))
         for number, key in enumerate((first, second)):
             connection.execute(
-                sa.text(f"INSERT INTO contacts VALUES (CAST(:key AS {kind}), :phone, 'Asha')"),
+                sa.text(f"INSERT INTO contacts VALUES (CAST(:key AS {in_cast(engine, kind)}), :phone, 'Asha')"),
                 {"key": key, "phone": f"+91987654321{number}"},
             )
 
@@ -213,10 +218,10 @@ def test_who_was_reached_is_not_chosen_again(engine: sa.Engine, kind: str, keys:
     contacts(engine, kind, *keys)
     with engine.connect() as connection:
         create_ringg_tables(engine)
-        assert len(connection.execute(sa.text(tonight())).all()) == 2
+        assert len(connection.execute(tonight(engine)).all()) == 2
     call_everybody(engine)
     with engine.connect() as connection:
-        assert connection.execute(sa.text(tonight())).all() == []
+        assert connection.execute(tonight(engine)).all() == []
 
 
 def test_a_uuid_joins_too(engine: sa.Engine) -> None:
@@ -224,7 +229,7 @@ def test_a_uuid_joins_too(engine: sa.Engine) -> None:
     contacts(engine, "uuid", "6F9619FF-8B86-D011-B42D-00C04FC964FF", "00000000-0000-0000-0000-000000000001")
     call_everybody(engine)
     with engine.connect() as connection:
-        assert connection.execute(sa.text(tonight())).all() == []
+        assert connection.execute(tonight(engine)).all() == []
 
 
 @pytest.mark.parametrize(
@@ -252,8 +257,9 @@ def test_a_key_that_would_not_join_is_refused_before_anybody_is_called(
 
 def test_what_is_cast_in_the_query_joins_where_it_is_cast_alike(engine: sa.Engine) -> None:
     contacts(engine, "double precision", 7.0, 8.0)
-    call_everybody(engine, "SELECT CAST(contact_id AS bigint) AS contact_id, phone, name FROM contacts")
-    query = tonight().replace("c.contact_id", "CAST(c.contact_id AS bigint)")
+    whole = in_cast(engine, "bigint")
+    call_everybody(engine, f"SELECT CAST(contact_id AS {whole}) AS contact_id, phone, name FROM contacts")
+    query = str(tonight(engine)).replace("c.contact_id", f"CAST(c.contact_id AS {whole})")
     with engine.connect() as connection:
         assert connection.execute(sa.text(query)).all() == []
 
@@ -261,4 +267,4 @@ def test_what_is_cast_in_the_query_joins_where_it_is_cast_alike(engine: sa.Engin
 def test_blanks_that_postgresql_adds_are_cast_away_as_the_error_says(warehouse: Any) -> None:
     contacts(warehouse.engine, "char(10)", "A1", "A2")
     call_everybody(warehouse.engine, "SELECT CAST(contact_id AS varchar(250)) AS contact_id, phone, name FROM contacts")
-    assert warehouse.query(tonight()) == []
+    assert warehouse.query(str(tonight(warehouse.engine))) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,20 +13,12 @@ from ringg_provider.contacts.people import PeopleLedger, PeopleSpool, people_tab
 from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.exceptions import QueryFailed
-from tests.support.databases import Warehouse
+from tests.support.databases import Warehouse, engines
 
 BAD = Rejection(Disposition.PHONE_UNREADABLE, "letters in the number")
 
 
-@pytest.fixture(params=["psycopg", "psycopg2", "sqlite", "duckdb"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
-    """PostgreSQL through both of its drivers, SQLite and DuckDB."""
-    url = sa.make_url(f"{request.param}:///{tmp_path / 'warehouse.db'}")
-    if request.param.startswith("psycopg"):
-        url = sa.make_url(request.getfixturevalue("warehouse").url).set(drivername=f"postgresql+{request.param}")
-    engine = sa.create_engine(url)
-    yield engine
-    engine.dispose()
+engine = engines("psycopg", "psycopg2", "sqlite", "duckdb", "mariadb")
 
 
 @pytest.fixture

@@ -20,17 +20,12 @@ from ringg_provider.exceptions import InvalidRequest, LaunchedByAnotherRun, Repl
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.ledger import LONGEST_KEY, Launcher, LaunchLedger, launches
 from ringg_provider.launch.terms import Intent
-from tests.support.databases import Warehouse
+from tests.support.databases import Warehouse, each_of
 
 KEY = "renewals-2026-11-20"
 
 
-@pytest.fixture(params=["postgresql", "sqlite"])
-def database(request: pytest.FixtureRequest) -> Warehouse:
-    """Each test runs on both databases."""
-    name = "warehouse" if request.param == "postgresql" else "sqlite_warehouse"
-    warehouse: Warehouse = request.getfixturevalue(name)
-    return warehouse
+database = each_of("warehouse", "sqlite_warehouse", "mariadb_warehouse")
 
 
 @pytest.fixture
@@ -371,7 +366,8 @@ OLD_ROWS: dict[str, list[tuple[str, str, str, bool, dict[str, Any] | None]]] = {
 @pytest.fixture
 def old_database(database: Warehouse) -> Warehouse:
     """A ledger that an older version made and filled."""
-    database.execute(OLD_TABLE)
+    rows = database.engine.dialect.identifier_preparer.quote("rows")  # a word of MySQL's own
+    database.execute(OLD_TABLE.replace(" rows ", f" {rows} "))
     for key, rows in OLD_ROWS.items():
         for row in rows:
             write_old_row(database, key, *row)

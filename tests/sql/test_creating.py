@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects.mysql.mariadb import MariaDBDialect
 
 from ringg_provider.contacts.people import people_table
 from ringg_provider.exceptions import InvalidRequest
-from ringg_provider.history.tables import calls_table, campaigns_table
+from ringg_provider.history.smartalex import callbacks_table, smartalex_calls_table
+from ringg_provider.history.tables import calls_table, campaigns_table, state_table
+from ringg_provider.launch.ledger import launches
 from ringg_provider.sql.creating import (
     add_missing_columns,
+    columns_of,
     create_tables,
     create_view,
     described,
@@ -43,6 +49,22 @@ def _at_once(call: Callable[[], object], times: int = 4) -> list[BaseException]:
     for thread in threads:
         thread.join()
     return failures
+
+
+TABLES = [calls_table(), campaigns_table(), state_table(), people_table(), launches]
+TABLES += [smartalex_calls_table(), callbacks_table()]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+@pytest.mark.parametrize("dialect", [mysql.dialect(), MariaDBDialect()], ids=lambda dialect: dialect.name)
+def test_each_table_on_mysql_keeps_all_scripts_and_fractions_of_seconds(dialect: Any, table: sa.Table) -> None:
+    made = str(sa.schema.CreateTable(table).compile(dialect=dialect))
+    assert made.rstrip().endswith(")ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin")
+    assert "DATETIME" not in made.replace("DATETIME(6)", "")
+    # Four bytes a character, and no index may have more: https://dev.mysql.com/doc/refman/8.4/en/innodb-limits.html
+    unique = [each for each in table.constraints if isinstance(each, sa.UniqueConstraint)]
+    for key in (table.primary_key, *unique, *table.indexes):
+        assert sum(4 * (getattr(column.type, "length", None) or 2) for column in key.columns) <= 3072
 
 
 @pytest.mark.parametrize("describe", [people_table, calls_table, campaigns_table, described])
@@ -137,3 +159,12 @@ def test_temporary_tables_go_whatever_happens(engine: sa.Engine) -> None:
             connection.execute(sa.insert(temporary), {"id": "a"})
         with pytest.raises(sa.exc.DBAPIError):
             connection.execute(sa.select(temporary))
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_each_table_and_its_indexes_are_made_for_real(engine: sa.Engine, table: sa.Table) -> None:
+    create_tables(engine, table)
+    assert columns_of(engine, table) == {column.name for column in table.columns}
+    if engine.dialect.name != "duckdb":  # SQLAlchemy asks it for its indexes as it asks PostgreSQL
+        made = {index["name"] for index in sa.inspect(engine).get_indexes(table.name)}
+        assert {index.name for index in table.indexes} <= made

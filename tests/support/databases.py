@@ -1,10 +1,13 @@
-"""A warehouse for one test: an empty database, its connection id, and two ways to look into it."""
+"""Databases for one test: an empty one, its connection id, and two ways to look into it; or one of each kind."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 
@@ -39,3 +42,42 @@ class Warehouse:
     def tables(self) -> set[str]:
         """The names of the tables that exist by now."""
         return set(sa.inspect(self.engine).get_table_names())
+
+
+def each_of(*fixtures: str) -> Any:
+    """A fixture that gives the databases of several fixtures, one after the other.
+
+    Args:
+        fixtures: such as "warehouse" and "sqlite_warehouse".
+    """
+
+    @pytest.fixture(params=fixtures)
+    def database(request: pytest.FixtureRequest) -> Warehouse:
+        """Each test runs on every one of them."""
+        found: Warehouse = request.getfixturevalue(request.param)
+        return found
+
+    return database
+
+
+def engines(*kinds: str) -> Any:
+    """A fixture that gives an engine of an empty database of each kind.
+
+    Args:
+        kinds: "psycopg" and "psycopg2" (PostgreSQL), "mariadb", "sqlite", "duckdb".
+    """
+
+    @pytest.fixture(params=kinds)
+    def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+        """An empty database of each kind."""
+        if request.param == "mariadb":
+            yield request.getfixturevalue("mariadb_warehouse").engine
+            return
+        url = sa.make_url(f"{request.param}:///{tmp_path / 'warehouse.db'}")
+        if request.param.startswith("psycopg"):
+            url = sa.make_url(request.getfixturevalue("warehouse").url).set(drivername=f"postgresql+{request.param}")
+        made = sa.create_engine(url)
+        yield made
+        made.dispose()
+
+    return engine

@@ -1,0 +1,198 @@
+"""A real MariaDB from the machine, on a loopback port: the state database of those who have MySQL."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import pymysql
+import pytest
+import sqlalchemy as sa
+
+from demo.postgres import free_port
+
+# Durability is for data that must outlive the machine; this database is thrown away.
+_SETTINGS = {
+    "bind-address": "127.0.0.1",
+    "innodb-buffer-pool-size": "128M",
+    "innodb-doublewrite": "0",
+    "innodb-flush-log-at-trx-commit": "0",
+    "innodb-log-file-size": "64M",
+    "max-connections": "200",
+    "skip-log-bin": None,
+    "skip-name-resolve": None,
+    # An old server's default: whatever needs another one has to say so.
+    "character-set-server": "latin1",
+}
+_USER = "ringg"
+#: How the names of our temporary tables end.
+_TEMPORARY = r"\w+_[0-9a-f]{8}"
+
+
+def server_program() -> str | None:
+    """Where the machine has MariaDB's server; None where it has none."""
+    return shutil.which("mariadbd", path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin{os.pathsep}/usr/libexec")
+
+
+class EmbeddedMariaDB:
+    """A MariaDB server of our own, alive between `start` and `stop` (or inside a `with` block).
+
+    It listens on 127.0.0.1 only and asks for a password made up at the start; as root too.
+
+    Args:
+        folder: where the data goes; made if missing, never removed here. Its path must be short enough for a socket.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+        self.port = 0
+        self._password = secrets.token_urlsafe(18)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self, timeout: float = 60) -> Self:
+        """Make the data folder, start the server and wait until it answers.
+
+        Args:
+            timeout: seconds to wait for the first answer.
+
+        Raises:
+            RuntimeError: the server ended, or did not answer in time; the text carries its log.
+        """
+        self.folder.mkdir(parents=True)
+        data, log = self.folder / "data", self.folder / "log"
+        common = ["--no-defaults", f"--datadir={data}", f"--user={getpass.getuser()}"]
+        install = shutil.which("mariadb-install-db") or "mariadb-install-db"
+        made = subprocess.run(
+            [install, *common, "--auth-root-authentication-method=normal", "--skip-test-db"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if made.returncode:
+            raise RuntimeError(f"MariaDB could not be prepared in {self.folder}:\n{made.stdout}{made.stderr}")
+        first = self.folder / "first.sql"
+        first.write_text(
+            f"CREATE USER {_USER}@'127.0.0.1' IDENTIFIED BY '{self._password}';\n"
+            f"GRANT ALL ON *.* TO {_USER}@'127.0.0.1' WITH GRANT OPTION;\n"
+            "DROP USER root@localhost;\n"
+        )
+        self.port = free_port()
+        settings = [f"--{name}" if value is None else f"--{name}={value}" for name, value in _SETTINGS.items()]
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [
+                    str(server_program()),
+                    *common,
+                    f"--port={self.port}",
+                    f"--socket={self.folder / 'socket'}",
+                    f"--pid-file={self.folder / 'pid'}",
+                    f"--init-file={first}",
+                    *settings,
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C is for us; the server is told to stop after its clients
+            )
+        try:
+            self._wait(timeout, log)
+        except BaseException:  # Ctrl-C too: nobody else knows this process yet
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Stop the server; safe to call twice."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(10)
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id; None when it was not started."""
+        return self._process.pid if self._process else None
+
+    def create_database(self, name: str) -> str:
+        """Make an empty database and return its SQLAlchemy URL."""
+        self._execute(f"CREATE DATABASE {name}")
+        return self.url(name)
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database."""
+        self._execute(f"DROP DATABASE IF EXISTS {name}")
+
+    def url(self, database: str, driver: str = "mysql+pymysql") -> str:
+        """The SQLAlchemy URL of one of its databases; `mysql`, as Airflow's hook says, is what nearly everybody has."""
+        return f"{driver}://{_USER}:{self._password}@127.0.0.1:{self.port}/{database}"
+
+    def airflow_connection(self, database: str) -> str:
+        """The same database as the value of an `AIRFLOW_CONN_...` variable, by the driver that has a wheel."""
+        return json.dumps(
+            {
+                "conn_type": "mysql",
+                "host": "127.0.0.1",
+                "port": self.port,
+                "login": _USER,
+                "password": self._password,
+                "schema": database,
+                "extra": {"client": "mysql-connector-python"},
+            }
+        )
+
+    def _execute(self, statement: str) -> None:
+        with self._connect() as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    def _connect(self) -> Any:
+        return pymysql.connect(
+            host="127.0.0.1", port=self.port, user=_USER, password=self._password, autocommit=True, connect_timeout=5
+        )
+
+    def _wait(self, timeout: float, log: Path) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline and self._process.poll() is None:
+            with contextlib.suppress(pymysql.OperationalError):
+                self._connect().close()
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"MariaDB did not start in {self.folder}:\n{log.read_text(errors='replace')[-4000:]}")
+
+
+def hold_to_mysqls_rules(engine: sa.Engine) -> None:
+    """Refuse what MariaDB allows and MySQL does not: a temporary table that is named twice in one statement.
+
+    https://dev.mysql.com/doc/refman/8.4/en/temporary-table-problems.html
+    """
+
+    def refuse(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if named_twice := temporary_tables_named_twice(statement):
+            pytest.fail(f"MySQL refuses this (error 1137), {', '.join(named_twice)} is named twice:\n{statement}")
+
+    sa.event.listen(engine, "before_cursor_execute", refuse)
+
+
+def temporary_tables_named_twice(statement: str) -> list[str]:
+    """Temporary tables that a statement reads from, or writes to, more than once."""
+    named = re.findall(rf"(?:FROM|INTO|JOIN|TABLE|UPDATE|USING|,)\s+`?({_TEMPORARY})\b(?!`?\.)", statement)
+    return sorted({name for name in named if named.count(name) > 1})
