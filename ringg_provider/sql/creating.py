@@ -127,10 +127,10 @@ def create_view(engine: sa.Engine, view: sa.Table, query: sa.Select[Any]) -> str
     :param query: what it selects.
     :return: the statement of the view that there was already, as far as the database tells it; None when it was made.
     """
-    if not _has_view(engine, view):
+    if not has_view(engine, view):
         selected = query.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True})
         name = engine.dialect.identifier_preparer.format_table(view)
-        made = _make(partial(_execute, engine, f"CREATE VIEW {name} AS {selected}"), partial(_has_view, engine, view))
+        made = _make(partial(_execute, engine, f"CREATE VIEW {name} AS {selected}"), partial(has_view, engine, view))
         if made:
             return None
     return sa.inspect(engine).get_view_definition(view.name, schema=view.schema) or ""
@@ -152,7 +152,8 @@ def _make(make: Callable[[], None], is_made: Callable[[], bool]) -> bool:
     return True
 
 
-def _has_view(engine: sa.Engine, view: sa.Table) -> bool:
+def has_view(engine: sa.Engine, view: sa.Table) -> bool:
+    """Whether a view exists."""
     return view.name in sa.inspect(engine).get_view_names(schema=view.schema)
 
 

@@ -160,7 +160,7 @@ class _Work:
     def replace(self, connection: sa.Connection) -> MergeCounts:
         """Put the staged rows in place, in one transaction."""
         with connection.begin():
-            _lock(connection, self.table)
+            lock_writers(connection, self.table)
             offered = connection.execute(self.count_offered()).scalar_one()
             connection.execute(self.compute())
             standing = connection.execute(self.count_merged()).scalar_one()
@@ -232,7 +232,7 @@ def _batches(rows: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapp
         yield batch
 
 
-def _lock(connection: sa.Connection, table: sa.Table) -> None:
+def lock_writers(connection: sa.Connection, table: sa.Table) -> None:
     """Let one merge into a table at a time; elsewhere a collision is begun again."""
     statement = database_of(connection).lock
     if statement is not None:

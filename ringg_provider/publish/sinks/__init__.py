@@ -59,8 +59,8 @@ class Sink(Protocol):
         """All rows of a small table that is there, by the names of `table.columns`."""
         ...
 
-    def count(self, table: PublishedTable) -> int:
-        """How many rows the table has."""
+    def totals(self, table: PublishedTable) -> tuple[int, int]:
+        """How many rows the table has, and the sum of their `publication`, 0 where it has none."""
         ...
 
     def load(self, table: PublishedTable, spool: Spool) -> str:
