@@ -12,6 +12,7 @@ from ringg_provider.history.outcomes import create_outcomes_view
 from ringg_provider.history.tables import calls_table, state_table
 from ringg_provider.history.tables import campaigns_table as describe_campaigns
 from ringg_provider.sql.creating import create_tables
+from ringg_provider.sql.dialects import require_state
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -32,13 +33,15 @@ def create_ringg_tables(
 
     The operators create the tables that they write; a query that reads them before the first run needs this.
 
-    :param engine: the warehouse.
+    :param engine: of the state database, such as ``hooks.sql.sql_engine(state_conn_id)`` opens.
     :param schema: where they live; the connection's default when left out.
     :param contacts_table: as given to the operators. Default ``ringg_contacts``.
     :param table: of calls, as given to ``RinggCallsToSqlOperator``. Default ``ringg_calls``.
     :param campaigns_table: the same of campaigns. Default ``ringg_campaigns``.
-    :raises InvalidRequest: there is a view ``ringg_outcomes`` that reads other tables.
+    :raises InvalidRequest: the database cannot hold them, or there is a view ``ringg_outcomes`` that reads other
+        tables.
     """
+    require_state(engine, for_="history", field="engine")
     people, calls = people_table(contacts_table, schema), calls_table(table, schema=schema)
     campaigns = describe_campaigns(campaigns_table, schema=schema)
     create_tables(engine, people, calls, campaigns, state_table(schema=calls.schema))

@@ -32,8 +32,8 @@ class Exclusions:
     exhausted: NumberSet = field(default_factory=NumberSet)
     unreadable: int = 0
 
-    def suppress(self, rows: Rows, cleaner: PhoneCleaner, *, with_keys: bool) -> int:
-        """Take in the suppression query's result.
+    def suppress(self, rows: Rows, cleaner: PhoneCleaner, *, with_keys: bool, field: str = "suppression_sql") -> int:
+        """Take in a suppression query's result.
 
         Every value of every column counts: as a number, however spelled, several to a cell or one in several cells; and
         as a contact key, if there are such.
@@ -41,6 +41,7 @@ class Exclusions:
         :param rows: the result.
         :param cleaner: reads numbers.
         :param with_keys: whether contacts have a key besides their number.
+        :param field: the parameter that the query came from, for errors.
         :return: how many rows there were.
         """
         tally = _Tally()
@@ -57,7 +58,7 @@ class Exclusions:
                     if rejection.disposition is not Disposition.PHONE_MISSING:
                         doubtful.setdefault(row, set()).add(position)
                 if with_keys:
-                    self.suppressed_keys.update(comparable_keys(column_texts(columns[position], "suppression_sql")))
+                    self.suppressed_keys.update(comparable_keys(column_texts(columns[position], field)))
             for row, positions in doubtful.items():
                 rounded = {position for position in positions if read[position].rejections[row] in ROUNDED}
                 cells = [None if position in rounded else cell for position, cell in enumerate(batch[row])]
@@ -69,6 +70,12 @@ class Exclusions:
         self.suppressed_keys.discard("")
         self.unreadable += tally.lost_values(with_keys=with_keys)
         return count
+
+    def add_suppressed(self, others: Exclusions) -> None:
+        """Take in whom other exclusions suppress."""
+        self.suppressed.update(others.suppressed)
+        self.suppressed_keys |= others.suppressed_keys
+        self.unreadable += others.unreadable
 
     def rejections(self, numbers: Sequence[int], keys: Sequence[str] | None) -> dict[int, Rejection]:
         """Why which of a batch's contacts are left out.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import hashlib
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,10 @@ from ringg_provider.sql.types import UtcDateTime
 
 # Keys are compared byte by byte: sorting by a language's rules takes several times as long.
 _KEY = sa.String(MAX_KEY).with_variant(sa.String(MAX_KEY, collation="C"), "postgresql")
+
+
+#: A number that no telephone has.
+_NOBODY = "+10000000000"
 
 
 @dataclass(frozen=True)
@@ -52,10 +57,11 @@ class PeopleSpool:
     """A private file with what became of each row, in PostgreSQL's COPY text format.
 
     :param scratch: where the file goes.
+    :param name: of the file.
     """
 
-    def __init__(self, scratch: Scratch) -> None:
-        self.path, self._file = scratch.create("people.tsv")
+    def __init__(self, scratch: Scratch, name: str = "people.tsv") -> None:
+        self.path, self._file = scratch.create(name)
         self.rows = 0
         # What rows have in common is kept once: a list number, a disposition and a detail.
         self.outcomes: list[tuple[int | None, Disposition, str]] = []
@@ -161,6 +167,17 @@ class PeopleLedger:
         self._engine = engine
         self.table = people_table(table)
 
+    def try_out(self, scratch: Scratch) -> None:
+        """Do all that `replace` does for one row, and undo it: what cannot be written is told before an upload.
+
+        :param scratch: where the row is spooled.
+        :raises QueryFailed, DatabaseUnavailable: the database refused.
+        """
+        spool, key = PeopleSpool(scratch, "trial.tsv"), f"trial-{secrets.token_hex(8)}"
+        spool.listed(1, [_NOBODY], None)
+        spool.close()
+        self.replace(key, spool, {1: key}, {key: {_NOBODY: "a trial"}}, undone=True)
+
     def replace(
         self,
         launch_key: str,
@@ -170,6 +187,7 @@ class PeopleLedger:
         *,
         why_not_uploaded: str = "",
         instead_of: str | None = None,
+        undone: bool = False,
     ) -> None:
         """Make the spooled rows all the rows of a launch key, in one transaction.
 
@@ -179,13 +197,14 @@ class PeopleLedger:
         :param invalid: list id -> phone -> why the platform refused it, out of its reports of invalid rows.
         :param why_not_uploaded: what to say of contacts whose list has no id.
         :param instead_of: another key, whose rows are removed.
+        :param undone: roll the transaction back. Default False.
         :raises QueryFailed, DatabaseUnavailable: the database refused; the text quotes no row.
         """
         outcomes = [_as_uploaded(outcome, list_ids, why_not_uploaded) for outcome in spool.outcomes]
         replaced = [key for key in (launch_key, instead_of) if key is not None]
         about = f"table {self.table.fullname!r}"
         without_driver_errors(about, create_tables, self._engine, self.table)
-        without_driver_errors(about, self._replace, launch_key, replaced, spool, outcomes, invalid or {})
+        without_driver_errors(about, self._replace, launch_key, replaced, spool, outcomes, invalid or {}, undone)
 
     def _replace(
         self,
@@ -194,6 +213,7 @@ class PeopleLedger:
         spool: PeopleSpool,
         outcomes: Sequence[tuple[str | None, Disposition, str]],
         invalid: Mapping[str, Mapping[str, str]],
+        undone: bool,
     ) -> None:
         table, copies = self.table, can_copy(self._engine)
         staging = temporary_table(
@@ -241,9 +261,11 @@ class PeopleLedger:
                 insert_in_batches(connection, refused, of_refused)
 
             def put_in_place() -> None:
-                with connection.begin():
+                with connection.begin() as transaction:
                     connection.execute(sa.delete(table).where(table.c.launch_key.in_(replaced)))
                     connection.execute(self._insert(launch_key, staging, kinds, refused))
+                    if undone:
+                        transaction.rollback()
 
             # Another run of the same key may write at the same moment.
             begin_again(put_in_place)

@@ -30,7 +30,7 @@ from ringg_provider.hours.rules import load_rules
 from ringg_provider.hours.schedule import DailyWindow, Schedule, Time
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.ledger import Launcher, LaunchLedger
-from ringg_provider.sql.reading import Rows, open_rows
+from ringg_provider.sql.reading import open_rows
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ class ListOptions:
     timezone_column: str | None = None
     region_column: str | None = None
     suppression_sql: str | None = None
+    state_suppression_sql: str | None = None
     contacts_table: str | None = None
     launch_key: str | None = None
     ledger_conn_id: str | None = None
@@ -181,7 +182,8 @@ class ContactPipeline:
     :param destination: where the lists go.
     :param scratch: keeps the files; entered.
     :param connect: opens a DB-API connection to the database that people are chosen from.
-    :param engine: opens an engine of the same database.
+    :param connect_state: the same to the state database, which may be another one.
+    :param state: opens an engine of the state database.
     :param people_key: what the people are noted under in `contacts_table`.
     :param parameters: values for the query.
     :param cap: adds whom the history protects; None without a frequency cap.
@@ -195,7 +197,8 @@ class ContactPipeline:
     destination: Destination
     scratch: Scratch
     connect: Callable[[], AbstractContextManager[Any]]
-    engine: Callable[[], AbstractContextManager[sa.Engine]]
+    connect_state: Callable[[], AbstractContextManager[Any]]
+    state: Callable[[], AbstractContextManager[sa.Engine]]
     people_key: str
     parameters: Mapping[str, Any] | Sequence[Any] | None = None
     cap: Callable[[sa.Engine, Exclusions, PhoneCleaner], None] | None = None
@@ -211,6 +214,7 @@ class ContactPipeline:
         :raises InvalidRequest: an option is wrong, or a protection could not be checked.
         :raises QueryFailed, DatabaseUnavailable: a database did not do what was asked.
         """
+        self._try_out()
         sifter = self._sifter()
         self.destination.exclude(sifter.exclusions, sifter.cleaner)
         self._read(sifter)
@@ -226,6 +230,9 @@ class ContactPipeline:
             items: Sequence[LaunchItem] = [self.destination.item(contacts, len(lists)) for contacts in lists]
             self._note(sifter, unused="dry run", why="a dry run")
             return self._result(sifter, flow, items)
+        if self.rejects is not None and sifter.spool is not None:
+            # What cannot be written is told before the upload; it is written again with what the platform refuses.
+            write_rejects(sifter.spool, self.rejects, {}, {})
         items = self._upload(lists)
         refusals: Refusals = {}
         if sifter.spool is not None:
@@ -237,6 +244,14 @@ class ContactPipeline:
         list_ids = {contacts.number: str(item.list_id) for contacts, item in zip(lists, items, strict=True)}
         self._note(sifter, list_ids, refusals)
         return self._result(sifter, flow, items)
+
+    def _try_out(self) -> None:
+        """Make sure that what became of everybody can be noted, or every attempt would upload the lists once more."""
+        if self.options.contacts_table:
+            with self.state() as engine:
+                PeopleLedger(engine, self.options.contacts_table).try_out(self.scratch)
+        if self.ledger is not None:
+            self.ledger.try_out()
 
     def _sifter(self) -> Sifter:
         options, destination = self.options, self.destination
@@ -260,12 +275,14 @@ class ContactPipeline:
     def _read(self, sifter: Sifter) -> None:
         """Run the queries, and let the sifter put every row somewhere."""
         if self.cap is not None:
-            with self.engine() as engine:
+            with self.state() as engine:
                 self.cap(engine, sifter.exclusions, sifter.cleaner)
+        if self.options.state_suppression_sql:
+            with self.connect_state() as connection:
+                self._suppress(connection, "state_suppression_sql", self.options.state_suppression_sql, sifter)
         with self.connect() as connection:
             if self.options.suppression_sql:
-                with open_rows(connection, self.options.suppression_sql, field="suppression_sql") as rows:
-                    self._suppress(rows, sifter)
+                self._suppress(connection, "suppression_sql", self.options.suppression_sql, sifter)
             with open_rows(connection, self.options.sql, self.parameters) as rows:
                 sifter.run(rows, between=self.scratch.check)
         if sifter.spool is not None:
@@ -277,29 +294,31 @@ class ContactPipeline:
                 sifter.without_key,
             )
 
-    def _suppress(self, rows: Rows, sifter: Sifter) -> None:
-        """Take in whom the suppression query names; one that names nobody is no protection."""
-        exclusions = sifter.exclusions
-        known = len(exclusions.suppressed)
-        count = exclusions.suppress(rows, sifter.cleaner, with_keys=self.options.contact_key is not None)
-        numbers, keys = len(exclusions.suppressed) - known, len(exclusions.suppressed_keys)
-        if exclusions.unreadable:
+    def _suppress(self, connection: Any, field: str, sql: str, sifter: Sifter) -> None:
+        """Take in whom a suppression query names; one that names nobody is no protection."""
+        with_keys, found = self.options.contact_key is not None, Exclusions()
+        with open_rows(connection, sql, field=field) as rows:
+            count = found.suppress(rows, sifter.cleaner, with_keys=with_keys, field=field)
+        numbers, keys = len(found.suppressed), len(found.suppressed_keys)
+        if found.unreadable:
             log.warning(
-                "suppression_sql: whoever is meant may be called, as these are no valid telephone numbers: %d values.",
-                exclusions.unreadable,
+                "%s: whoever is meant may be called, as these are no valid telephone numbers: %d values.",
+                field,
+                found.unreadable,
             )
         if not count:
             log.warning(
-                "suppression_sql returned no row and leaves nobody out. If there are opt-outs, it reads another table"
-                " or schema than theirs."
+                "%s returned no row and leaves nobody out. If there are opt-outs, it reads another table or schema than"
+                " theirs.",
+                field,
             )
-        elif not numbers and not keys and not known:
-            what = "telephone number" if self.options.contact_key is None else "telephone number or a contact key"
+        elif not numbers and not keys:
+            what = "telephone number or a contact key" if with_keys else "telephone number"
             raise InvalidRequest(
-                f"suppression_sql: none of its {count} rows holds a {what}, so it would leave nobody out.",
-                field="suppression_sql",
+                f"{field}: none of its {count} rows holds a {what}, so it would leave nobody out.", field=field
             )
-        log.info("suppression_sql names %d numbers and %d contact keys.", numbers, keys)
+        log.info("%s names %d numbers and %d contact keys.", field, numbers, keys)
+        sifter.exclusions.add_suppressed(found)
 
     def _require_contacts(self, sifter: Sifter) -> None:
         """Refuse a result that is too bad to be used, and say aloud when nobody is to be called."""
@@ -364,7 +383,7 @@ class ContactPipeline:
             return
         list_ids, refusals = list_ids or {}, refusals or {}
         if self.options.contacts_table:
-            with self.engine() as engine, self._unless_stopped():
+            with self.state() as engine, self._unless_stopped():
                 PeopleLedger(engine, self.options.contacts_table).replace(
                     f"{key} ({unused})" if unused else key,
                     spool,

@@ -19,6 +19,7 @@ from ringg_provider.history.tables import (
 from ringg_provider.launch.ledger import launches as ledger
 from ringg_provider.ringg.responses import CampaignState
 from ringg_provider.sql.creating import described, is_there
+from ringg_provider.sql.dialects import require_state
 
 #: States of a list in the launch ledger from which on phones may have rung.
 _LAUNCHED = ("start_sent", "started")
@@ -46,7 +47,7 @@ def require_history_within(
     who was reached (a cost, an analysis that is still to come) does not hold up the night, unless `complete`. Neither
     do calls that were given up, nor a list without a call that failed, was stopped, or was never launched.
 
-    :param engine: the database that holds the tables.
+    :param engine: of the state database, such as `hooks.sql.sql_engine(state_conn_id)` opens.
     :param within: how far back to look.
     :param table: of campaigns. Default `ringg_campaigns`.
     :param launches: the launch ledger, which must be in this database then. Default `ringg_launches`, if it is there.
@@ -56,10 +57,11 @@ def require_history_within(
         checked, so that is an error; `create_ringg_tables` makes it.
     :param now: the present time, aware; for tests.
     :return: how many campaigns were looked at.
-    :raises InvalidRequest: a table is not there, or `within` is no length of time.
+    :raises InvalidRequest: a table is not there, the database cannot hold one, or `within` is no length of time.
     :raises HistoryNotCurrent: something is missing. The text says how many campaigns, what they wait for, and the
         first of their ids.
     """
+    require_state(engine, for_="history", field="engine")
     if within <= dt.timedelta(0):
         raise InvalidRequest("within: must be above zero, or nothing would be checked.", field="within")
     now = now or dt.datetime.now(dt.UTC)

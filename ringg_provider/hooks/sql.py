@@ -10,7 +10,8 @@ import copy
 import importlib
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -21,6 +22,8 @@ from ringg_provider.exceptions import InvalidRequest
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+    from ringg_provider.sql.dialects import Kept
 
 #: What an engine holds to though it connects by itself, by the dialect's name.
 # https://airflow.apache.org/docs/apache-airflow-providers-google/stable/connections/bigquery.html
@@ -60,6 +63,58 @@ def sql_engine(
         yield engine
     finally:
         engine.dispose()
+
+
+@dataclass(frozen=True)
+class StateConnection:
+    """The connection of the database that holds what must not be lost: history, people, launch ledger.
+
+    :param conn_id: the connection.
+    :param field: the parameter that named it, for errors.
+    :param hook_params: more arguments for its hook.
+    """
+
+    conn_id: str
+    field: str
+    hook_params: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(
+        cls, state_conn_id: str | None, sql_conn_id: str | None, hook_params: Mapping[str, Any] | None = None
+    ) -> StateConnection:
+        """What a DAG says: ``state_conn_id``, or else ``sql_conn_id``, with the arguments for its hook.
+
+        :raises InvalidRequest: neither is given.
+        """
+        if state_conn_id is None and sql_conn_id is None:
+            raise InvalidRequest(
+                "state_conn_id: must be given, or sql_conn_id where that database holds the tables.",
+                field="state_conn_id",
+            )
+        if state_conn_id is None:
+            return cls(str(sql_conn_id), "sql_conn_id", hook_params)
+        return cls(state_conn_id, "state_conn_id")
+
+    def require(self, *kept: Kept) -> None:
+        """Refuse a database that cannot hold what is to be kept there.
+
+        :raises InvalidRequest: it cannot; the message says why, and what to set.
+        """
+        if kept:
+            # Loaded when a task runs, and not with every DAG file.
+            from ringg_provider.sql.dialects import require_state
+
+            hook = sql_hook(self.conn_id, field=self.field, hook_params=self.hook_params)
+            for what in kept:
+                require_state(hook, for_=what, field=self.field)
+
+    def engine(self) -> AbstractContextManager[Engine]:
+        """Open an engine; see :func:`sql_engine`."""
+        return sql_engine(self.conn_id, field=self.field, hook_params=self.hook_params)
+
+    def connection(self) -> AbstractContextManager[Any]:
+        """Open a DB-API connection; see :func:`sql_connection`."""
+        return sql_connection(self.conn_id, field=self.field, hook_params=self.hook_params)
 
 
 def unpooled_engine(conn_id: str, *, field: str = "sql_conn_id") -> Engine:

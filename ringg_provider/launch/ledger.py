@@ -42,7 +42,7 @@ from ringg_provider.launch.item import ItemFlow, LaunchItem
 from ringg_provider.launch.terms import Intent, fingerprint
 from ringg_provider.sql.creating import add_missing_columns, create_tables, described
 from ringg_provider.sql.dialects import require_state
-from ringg_provider.sql.errors import begin_again
+from ringg_provider.sql.errors import begin_again, without_driver_errors
 from ringg_provider.sql.types import UtcDateTime
 
 #: How many characters a launch key may have.
@@ -105,14 +105,31 @@ class LaunchLedger:
 
     :param engine: a SQLAlchemy engine, such as ``DbApiHook.get_sqlalchemy_engine()`` gives.
     :param schema: the schema that holds ``ringg_launches``; default the connection's own.
+    :param field: the parameter that named the database, for the error. Default ``ledger_conn_id``.
     :raises InvalidRequest: the database cannot claim atomically; the message says why.
     """
 
-    def __init__(self, engine: Engine, schema: str | None = None) -> None:
-        require_state(engine, for_="ledger", field="ledger_conn_id")
+    def __init__(self, engine: Engine, schema: str | None = None, *, field: str = "ledger_conn_id") -> None:
+        require_state(engine, for_="ledger", field=field)
         self.engine = engine.execution_options(schema_translate_map={None: schema}) if schema else engine
         create_tables(self.engine, launches)
         add_missing_columns(self.engine, launches)
+
+    def try_out(self) -> None:
+        """Do all that `replace_set` and a start do, and undo it: what cannot be written is told before an upload.
+
+        :raises QueryFailed, DatabaseUnavailable: the database refused.
+        """
+        without_driver_errors(f"table {launches.name!r}", begin_again, self._try_out)
+
+    def _try_out(self) -> None:
+        key = f"trial-{uuid4()}"
+        row = _row(key, LaunchItem(list_id=key, flow="standard", agent_id="", country_code=""), IN_SET, None)
+        with self.engine.connect() as connection, connection.begin() as transaction:
+            connection.execute(insert(launches).values(**row))
+            connection.execute(update(launches).where(launches.c.launch_key == key).values(state=REPLACED))
+            connection.execute(delete(launches).where(launches.c.launch_key == key))
+            transaction.rollback()
 
     def started_set(self, launch_key: str) -> list[LaunchItem] | None:
         """The key's set, if any list of it has been started or its start may have been sent.

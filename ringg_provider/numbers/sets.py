@@ -26,6 +26,10 @@ class NumberSet:
         """Add many numbers."""
         self._numbers.update(numbers)
 
+    def update(self, others: NumberSet) -> None:
+        """Add another set's numbers."""
+        self._numbers |= others._numbers
+
     def positions(self, numbers: Sequence[int]) -> list[int]:
         """The positions of those numbers that are in the set."""
         return list(compress(range(len(numbers)), map(self._numbers.__contains__, numbers)))

@@ -27,7 +27,7 @@ from ringg_provider.exceptions import (
     RinggProviderError,
     StaleCampaign,
 )
-from ringg_provider.hooks.sql import unpooled_engine
+from ringg_provider.hooks.sql import StateConnection, unpooled_engine
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.progress import Progress, ProgressReporter, Stage
 from ringg_provider.launch.protocol import launch
@@ -73,8 +73,11 @@ class LaunchOperator(TimelyOperator):
     :param timeout: seconds for which is waited; the campaign goes on after it. Default None: no bound.
         ``execution_timeout`` also terminates the campaign, when ``cancel_on_kill`` is on.
     :param launch_key: what is dialled at most once under this name, whatever is retried, cleared or raced. Needs
-        ``ledger_conn_id``. Default None.
-    :param ledger_conn_id: connection to the SQL database that holds the launch ledger. Default None.
+        ``ledger_conn_id`` or ``state_conn_id``. Default None.
+    :param state_conn_id: connection of the state database, for every operator of a DAG alike: where there is a
+        ``launch_key``, its launch ledger is used. Default None.
+    :param ledger_conn_id: connection to the database that holds the launch ledger, where that is another one:
+        PostgreSQL, MySQL 8, MariaDB or SQLite. Default ``state_conn_id``.
     :param durable: keep what was about to be sent in the task state store (Airflow 3.3+). Default True.
     :param cancel_on_kill: terminate the campaign, which is final, when a person marks the task failed or on
         ``execution_timeout``. Default True. An evicted worker or a cleared task leaves it running.
@@ -83,7 +86,7 @@ class LaunchOperator(TimelyOperator):
     to be started: one that runs already is adopted, whatever the clock says.
     """
 
-    launching_template_fields: ClassVar[Sequence[str]] = ("launch_key", "ledger_conn_id")
+    launching_template_fields: ClassVar[Sequence[str]] = ("launch_key", "state_conn_id", "ledger_conn_id")
 
     def __init__(
         self,
@@ -93,6 +96,7 @@ class LaunchOperator(TimelyOperator):
         poll_interval: Seconds = 60,
         timeout: Seconds | None = None,
         launch_key: str | None = None,
+        state_conn_id: str | None = None,
         ledger_conn_id: BlankText | None = None,
         durable: bool = True,
         cancel_on_kill: bool = True,
@@ -104,6 +108,7 @@ class LaunchOperator(TimelyOperator):
         self.poll_interval = poll_interval
         self.timeout = timeout
         self.launch_key = launch_key
+        self.state_conn_id = state_conn_id
         self.ledger_conn_id = ledger_conn_id
         self.durable = durable
         self.cancel_on_kill = cancel_on_kill
@@ -189,7 +194,7 @@ class LaunchOperator(TimelyOperator):
         if item.list_id is None:
             raise AirflowSkipException("The lists come from a dry run: nothing was uploaded, so nothing is started.")
         self.ledger_conn_id = self.ledger_conn_id or item.ledger_conn_id
-        if self.ledger_conn_id and not self.launch_key:
+        if (self.ledger_conn_id or self.state_conn_id) and not self.launch_key:
             self.launch_key = item.launch_key
         return item.list_id
 
@@ -202,14 +207,15 @@ class LaunchOperator(TimelyOperator):
             raise StaleCampaign(f"List {list_id} was not started. {why}")
 
     def _intents(self, context: Context, start: Start) -> IntentStore:
-        if bool(self.launch_key) != bool(self.ledger_conn_id):
+        kept = ledger_connection(self.launch_key, self.ledger_conn_id, self.state_conn_id)
+        if bool(self.launch_key) != bool(kept):
             raise InvalidRequest(
                 "launch_key, ledger_conn_id: give both or neither; the ledger is where the key is looked up.",
-                field="launch_key" if self.ledger_conn_id else "ledger_conn_id",
+                field="launch_key" if kept else "ledger_conn_id",
             )
-        if self.launch_key and self.ledger_conn_id:
-            ledger = open_ledger(self.ledger_conn_id)
-            item = replace(start.item(), launch_key=self.launch_key, ledger_conn_id=self.ledger_conn_id)
+        if self.launch_key and kept:
+            ledger = open_ledger(kept.conn_id, kept.field)
+            item = replace(start.item(), launch_key=self.launch_key, ledger_conn_id=kept.conn_id)
             return ledger.for_key(self.launch_key, item=item, launcher=launcher_of(context))
         store = context.get("task_state_store") if self.durable else None
         if store is None:
@@ -348,12 +354,27 @@ def launcher_of(context: Context) -> Launcher:
     return Launcher(ti.dag_id, ti.run_id, ti.task_id)
 
 
-def open_ledger(ledger_conn_id: str) -> LaunchLedger:
-    """The launch ledger in the database of an Airflow connection."""
+def ledger_connection(
+    launch_key: str | None, ledger_conn_id: str | None, state_conn_id: str | None
+) -> StateConnection | None:
+    """Where the launch ledger of a task is; None where it has none.
+
+    The state database has one only for a task with a launch key, since ``state_conn_id`` is given to tasks without.
+    """
+    if ledger_conn_id:
+        return StateConnection(ledger_conn_id, "ledger_conn_id")
+    if launch_key and state_conn_id and ledger_conn_id is None:
+        return StateConnection(state_conn_id, "state_conn_id")
+    return None
+
+
+def open_ledger(conn_id: str, field: str = "ledger_conn_id") -> LaunchLedger:
+    """The launch ledger in the database of an Airflow connection, which the parameter ``field`` named."""
     from ringg_provider.launch.ledger import LaunchLedger
 
+    StateConnection(conn_id, field).require("ledger")
     # A launch waits for minutes between two entries, in which an open connection could break.
-    return LaunchLedger(unpooled_engine(ledger_conn_id, field="ledger_conn_id"))
+    return LaunchLedger(unpooled_engine(conn_id, field=field), field=field)
 
 
 def own_state(context: Context) -> str | None:

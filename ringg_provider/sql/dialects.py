@@ -90,9 +90,8 @@ class Database:
         """What to set where it cannot hold what it was given."""
         other = f"a newer {self.name}" if self.is_too_old else "another database"
         return (
-            f"Set state_conn_id (or ledger_conn_id, for the ledger alone) to a connection of {other}: PostgreSQL, "
-            "MySQL 8, MariaDB or SQLite; the warehouse stays what the query reads, and gets a copy of the tables by "
-            "RinggPublishOperator."
+            f"Set state_conn_id (for the ledger alone: ledger_conn_id) to a connection of {other}: PostgreSQL, "
+            "MySQL 8, MariaDB or SQLite. The warehouse stays what the query reads."
         )
 
 
@@ -169,21 +168,21 @@ _LIKE = {
     "postgresql": ("redshift", "cockroachdb", "greenplum", "materialize", "risingwave", "cratedb", "questdb"),
     "mysql": ("mariadb", "starrocks", "doris", "singlestore"),
 }
-_found: weakref.WeakKeyDictionary[Dialect, Database] = weakref.WeakKeyDictionary()
+_found: weakref.WeakKeyDictionary[Any, Database] = weakref.WeakKeyDictionary()
 
 
 def database_of(bind: Any) -> Database:
     """What a database is and can do; where its type alone does not tell, it is asked.
 
-    :param bind: one of Airflow's hooks; or an engine of SQLAlchemy, or a connection of one, which are asked once.
+    :param bind: one of Airflow's hooks, or an engine of SQLAlchemy, or a connection of one; each is asked once.
     :raises QueryFailed, DatabaseUnavailable: a hook's database cannot be asked.
     """
-    if hasattr(bind, "get_conn_id"):
-        return _of_hook(bind)
-    dialect = bind.dialect
-    if dialect not in _found:
-        _found[dialect] = _of_bind(bind)
-    return _found[dialect]
+    # A hook has a dialect too, of another kind.
+    is_hook = hasattr(bind, "get_conn_id")
+    known = bind if is_hook else bind.dialect
+    if known not in _found:
+        _found[known] = _of_hook(bind) if is_hook else _of_bind(bind)
+    return _found[known]
 
 
 def database_behind(dialect: Dialect) -> Database:

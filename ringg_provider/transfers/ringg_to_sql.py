@@ -18,7 +18,7 @@ from airflow.providers.common.compat.sdk import (
 from ringg_provider.api.arguments import Count, ListIds, Minutes, OptionalText, OptionalTime, Span
 from ringg_provider.history.options import CALLS, CAMPAIGNS, LoadOptions
 from ringg_provider.hooks.ringg import RinggHook
-from ringg_provider.hooks.sql import sql_engine
+from ringg_provider.hooks.sql import StateConnection
 from ringg_provider.hours.schedule import read_moment
 from ringg_provider.launch.item import list_ids
 from ringg_provider.operators.arguments import with_checked_arguments
@@ -46,13 +46,14 @@ class RinggCallsToSqlOperator(BaseOperator):
     list requests a minute for the whole workspace. (A connection whose extra has `history_requests_per_minute`, such
     as that of a sandbox, is read at that pace.)
 
-    The tables are created when they are missing; `docs/tables.md` describes them. Works on PostgreSQL, SQLite and
-    DuckDB through any `DbApiHook` with a SQLAlchemy engine; the docs say what was checked for others.
+    The tables are created when they are missing; `docs/tables.md` describes them. They live in the state database:
+    PostgreSQL, MySQL 8, MariaDB, SQLite or DuckDB. A warehouse is refused; it gets a copy by `RinggPublishOperator`.
 
     Follows https://docs.ringg.ai/api-reference/endpoint/history/get-call-history and
     https://docs.ringg.ai/api-reference/endpoint/history/get-call-details.
 
-    :param sql_conn_id: the database's connection.
+    :param state_conn_id: the state database's connection. Default `sql_conn_id`.
+    :param sql_conn_id: the same, for a DAG without `state_conn_id`.
     :param ringg_conn_id: the Ringg connection. Default `ringg_default`.
     :param table: of calls. Default `ringg_calls`.
     :param campaigns_table: of campaigns. Default `ringg_campaigns`.
@@ -82,6 +83,7 @@ class RinggCallsToSqlOperator(BaseOperator):
 
     template_fields: Sequence[str] = (
         "sql_conn_id",
+        "state_conn_id",
         "ringg_conn_id",
         "table",
         "campaigns_table",
@@ -98,7 +100,8 @@ class RinggCallsToSqlOperator(BaseOperator):
     def __init__(
         self,
         *,
-        sql_conn_id: str,
+        sql_conn_id: str | None = None,
+        state_conn_id: str | None = None,
         ringg_conn_id: str = RinggHook.default_conn_name,
         table: str = CALLS,
         campaigns_table: str = CAMPAIGNS,
@@ -121,6 +124,7 @@ class RinggCallsToSqlOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.sql_conn_id = sql_conn_id
+        self.state_conn_id = state_conn_id
         self.ringg_conn_id = ringg_conn_id
         self.table = table
         self.campaigns_table = campaigns_table
@@ -149,10 +153,8 @@ class RinggCallsToSqlOperator(BaseOperator):
         from ringg_provider.history.outcomes import create_outcomes_view
         from ringg_provider.sql.creating import create_tables
 
-        with (
-            RinggHook(self.ringg_conn_id) as hook,
-            sql_engine(self.sql_conn_id) as engine,
-        ):
+        self.state.require("history")
+        with RinggHook(self.ringg_conn_id) as hook, self.state.engine() as engine:
             load = self._load(hook, engine)
             scope = self._scope()
             load.create_tables()
@@ -170,6 +172,11 @@ class RinggCallsToSqlOperator(BaseOperator):
         result = dataclasses.asdict(counts)
         self._announce(context, counts, result)
         return result
+
+    @property
+    def state(self) -> StateConnection:
+        """The connection of the database that the history is loaded into."""
+        return StateConnection.of(self.state_conn_id, self.sql_conn_id)
 
     def _load(self, hook: RinggHook, engine: sa.Engine) -> HistoryLoad:
         from ringg_provider.history.load import HistoryLoad
@@ -226,7 +233,8 @@ class RinggCallsToSqlOperator(BaseOperator):
 
     def _asset(self) -> Asset:
         table = f"{self.schema}.{self.table}" if self.schema else self.table
-        return Asset(name=f"{self.sql_conn_id}.{table}", uri=f"x-ringg-sql://{self.sql_conn_id}/{table}")
+        conn_id = self.state.conn_id
+        return Asset(name=f"{conn_id}.{table}", uri=f"x-ringg-sql://{conn_id}/{table}")
 
 
 def instant(value: dt.date | str | None, field: str) -> dt.datetime | None:

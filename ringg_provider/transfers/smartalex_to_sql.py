@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from ringg_provider.api.arguments import ListIds, OptionalText, OptionalTime, Span
 from ringg_provider.history.options import SMARTALEX_CALLBACKS, SMARTALEX_CALLS
 from ringg_provider.hooks.smartalex import SmartAlexHook
-from ringg_provider.hooks.sql import sql_engine
+from ringg_provider.hooks.sql import StateConnection
 from ringg_provider.launch.item import list_ids
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.transfers.ringg_to_sql import instant
@@ -33,7 +33,8 @@ class _SmartAlexToSqlOperator(BaseOperator):
     def __init__(
         self,
         *,
-        sql_conn_id: str,
+        sql_conn_id: str | None = None,
+        state_conn_id: str | None = None,
         smartalex_conn_id: str = SmartAlexHook.default_conn_name,
         schema: OptionalText = None,
         campaign_ids: ListIds = None,
@@ -41,6 +42,7 @@ class _SmartAlexToSqlOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.sql_conn_id = sql_conn_id
+        self.state_conn_id = state_conn_id
         self.smartalex_conn_id = smartalex_conn_id
         self.schema = schema
         self.campaign_ids = campaign_ids
@@ -48,10 +50,9 @@ class _SmartAlexToSqlOperator(BaseOperator):
     @contextmanager
     def reading(self) -> Iterator[tuple[SmartAlexClient, sa.Engine]]:
         """The client and the database; errors that trying again cannot help fail the task for good."""
-        with (
-            SmartAlexHook(self.smartalex_conn_id) as hook,
-            sql_engine(self.sql_conn_id) as engine,
-        ):
+        state = StateConnection.of(self.state_conn_id, self.sql_conn_id)
+        state.require("history")
+        with SmartAlexHook(self.smartalex_conn_id) as hook, state.engine() as engine:
             yield hook.client, engine
 
     @property
@@ -68,7 +69,9 @@ class SmartAlexCallsToSqlOperator(_SmartAlexToSqlOperator):
 
     Follows https://docs.getsmartalex.com/api-reference/calls.
 
-    :param sql_conn_id: the database's connection.
+    :param state_conn_id: the connection of the state database, which holds the table: PostgreSQL, MySQL 8, MariaDB,
+        SQLite or DuckDB. Default `sql_conn_id`.
+    :param sql_conn_id: the same, for a DAG without `state_conn_id`.
     :param smartalex_conn_id: the SmartAlex connection. Default `smartalex_default`.
     :param table: of calls. Default `smartalex_calls`.
     :param schema: of the table. Default the connection's own.
@@ -81,7 +84,7 @@ class SmartAlexCallsToSqlOperator(_SmartAlexToSqlOperator):
     """
 
     template_fields: Sequence[str] = (
-        "sql_conn_id", "smartalex_conn_id", "table", "schema", "campaign_ids", "start", "end"
+        "sql_conn_id", "state_conn_id", "smartalex_conn_id", "table", "schema", "campaign_ids", "start", "end"
     )  # fmt: skip
 
     def __init__(
@@ -121,7 +124,9 @@ class SmartAlexCallbacksToSqlOperator(_SmartAlexToSqlOperator):
     Follows https://docs.getsmartalex.com/api-reference/campaigns. The table is created when it is missing;
     `docs/tables.md` describes it. The newer API has no callbacks.
 
-    :param sql_conn_id: the database's connection.
+    :param state_conn_id: the connection of the state database, which holds the table: PostgreSQL, MySQL 8, MariaDB,
+        SQLite or DuckDB. Default `sql_conn_id`.
+    :param sql_conn_id: the same, for a DAG without `state_conn_id`.
     :param smartalex_conn_id: the SmartAlex connection. Default `smartalex_default`.
     :param table: of callbacks. Default `smartalex_callbacks`.
     :param schema: of the table. Default the connection's own.
@@ -130,7 +135,9 @@ class SmartAlexCallbacksToSqlOperator(_SmartAlexToSqlOperator):
     :return: counts, see `CallbackCounts`; no personal data.
     """
 
-    template_fields: Sequence[str] = ("sql_conn_id", "smartalex_conn_id", "table", "schema", "campaign_ids")
+    template_fields: Sequence[str] = (
+        "sql_conn_id", "state_conn_id", "smartalex_conn_id", "table", "schema", "campaign_ids"
+    )  # fmt: skip
 
     def __init__(self, *, table: str = SMARTALEX_CALLBACKS, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -16,11 +16,11 @@ from airflow.providers.common.compat.sdk import BaseOperator, ObjectStoragePath,
 from ringg_provider.api.arguments import BlankText, Count, Days, DialPrefix, Parameters, RowsOrShare
 from ringg_provider.history.options import CALLS
 from ringg_provider.hooks.platform import PlatformHook
-from ringg_provider.hooks.sql import sql_connection, sql_engine
+from ringg_provider.hooks.sql import StateConnection, sql_connection
 from ringg_provider.hours.purposes import Purpose
 from ringg_provider.hours.schedule import Time
 from ringg_provider.operators.arguments import with_checked_arguments
-from ringg_provider.operators.launching import launcher_of, open_ledger
+from ringg_provider.operators.launching import launcher_of, ledger_connection, open_ledger
 from ringg_provider.operators.private import Private
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from ringg_provider.contacts.pipeline import Destination, ListOptions, PipelineResult
     from ringg_provider.contacts.scratch import Scratch
+    from ringg_provider.sql.dialects import Kept
 
 
 class SqlToListsOperator(BaseOperator):
@@ -37,9 +38,12 @@ class SqlToListsOperator(BaseOperator):
     Everything is prepared on the worker's disk first and uploaded when the whole query was read, so a query that fails,
     or too many bad rows, leave nothing on the platform.
 
-    :param sql_conn_id: connection of the database; any ``DbApiHook``.
+    :param sql_conn_id: connection of the database that people are chosen from; any ``DbApiHook``.
     :param hook_params: more arguments for the hook of ``sql_conn_id``, as ``SQLExecuteQueryOperator`` has them, such as
         Snowflake's ``warehouse`` and ``role``. Default none.
+    :param state_conn_id: connection of the database that holds ``contacts_table``, ``history_table`` and, unless
+        ``ledger_conn_id`` says otherwise, the launch ledger: PostgreSQL, MySQL 8, MariaDB or SQLite. Default:
+        ``sql_conn_id``, where that is one of these; a warehouse is refused before its query is read.
     :param sql: one SELECT. PostgreSQL and MySQL are read through a server-side cursor.
     :param parameters: values for the query, in the driver's style. Templates in them are rendered; what comes of it is
         never logged and never stored. Beside them, a percent sign of the query is written ``%%`` where that
@@ -56,13 +60,16 @@ class SqlToListsOperator(BaseOperator):
     :param region_column: column with the contact's region, such as ``US-FL``; needs ``purpose``.
     :param suppression_sql: a query, in the same database, of people who must not be called: numbers in any spelling, or
         contact keys.
-    :param contacts_table: table that says who was put on which list, and why the others were not, in ``sql_conn_id``'s
-        database. Default none.
+    :param state_suppression_sql: the same in the state database, for where that is another one, so that the query
+        cannot join its tables: ``SELECT contact_key FROM ringg_outcomes WHERE reached OR open``. Default none.
+    :param contacts_table: table that says who was put on which list, and why the others were not, in the state
+        database. It is written to, and that undone, before anything is uploaded. Default none.
     :param rejects_path: a CSV, at a path or any ``ObjectStoragePath`` address, of the rows that are on no list. It has
         numbers in it. Default none.
-    :param launch_key: what the lists stand for. With ``ledger_conn_id``: if it was launched before, nothing is uploaded
+    :param launch_key: what the lists stand for. With a launch ledger: if it was launched before, nothing is uploaded
         and the lists of then are returned.
-    :param ledger_conn_id: connection to the database with the launch ledger. Default none.
+    :param ledger_conn_id: connection to the database with the launch ledger. Default: ``state_conn_id``, if that is
+        given and there is a ``launch_key``; otherwise there is no ledger. ``sql_conn_id`` alone never makes one.
     :param max_rejects: how many rows may be bad (an int), or which share of them (a float) before the task fails and
         nothing is uploaded. Suppressed people, and those whom the frequency cap or the hours protect, do not count.
         Default: any number, but not all rows: when every row is bad, the task fails.
@@ -72,7 +79,7 @@ class SqlToListsOperator(BaseOperator):
     :param not_called_within_days: leave out numbers that ``history_table`` has a call to in the last so many days, or
         one that is still open.
     :param max_attempts: leave out numbers that ``history_table`` has so many calls to, or more.
-    :param history_table: table of ``RinggCallsToSqlOperator``, in the same database. Default ``ringg_calls``.
+    :param history_table: table of ``RinggCallsToSqlOperator``, in the state database. Default ``ringg_calls``.
     :param history_table_may_be_missing: with a frequency cap: there is no ``history_table`` yet, and nobody counts as
         called. Default False: a cap that cannot be checked fails the task.
     :param max_rows_per_list: contacts per list at most; the workspace's row allowance. Default: as many as 20 MB
@@ -87,6 +94,7 @@ class SqlToListsOperator(BaseOperator):
     shared_template_fields: Sequence[str] = (
         "sql_conn_id",
         "hook_params",
+        "state_conn_id",
         "sql",
         "agent_id",
         "campaign_name",
@@ -98,6 +106,7 @@ class SqlToListsOperator(BaseOperator):
         "timezone_column",
         "region_column",
         "suppression_sql",
+        "state_suppression_sql",
         "contacts_table",
         "rejects_path",
         "history_table",
@@ -109,7 +118,7 @@ class SqlToListsOperator(BaseOperator):
     template_ext: Sequence[str] = (".sql",)
     #: The platform's calls, which the frequency cap reads.
     default_history_table: ClassVar[str] = CALLS
-    template_fields_renderers = {"sql": "sql", "suppression_sql": "sql"}
+    template_fields_renderers = {"sql": "sql", "suppression_sql": "sql", "state_suppression_sql": "sql"}
 
     def __init__(
         self,
@@ -120,6 +129,7 @@ class SqlToListsOperator(BaseOperator):
         campaign_name: str,
         phone_column: str,
         country_code: DialPrefix,
+        state_conn_id: str | None = None,
         parameters: Parameters | None = None,
         hook_params: Mapping[str, Any] | None = None,
         campaign_start_time: Time = None,
@@ -128,6 +138,7 @@ class SqlToListsOperator(BaseOperator):
         timezone_column: str | None = None,
         region_column: str | None = None,
         suppression_sql: str | None = None,
+        state_suppression_sql: str | None = None,
         contacts_table: str | None = None,
         rejects_path: str | None = None,
         launch_key: str | None = None,
@@ -148,6 +159,7 @@ class SqlToListsOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.sql_conn_id = sql_conn_id
+        self.state_conn_id = state_conn_id
         self.sql = sql
         self.agent_id = agent_id
         self.campaign_name = campaign_name
@@ -161,6 +173,7 @@ class SqlToListsOperator(BaseOperator):
         self.timezone_column = timezone_column
         self.region_column = region_column
         self.suppression_sql = suppression_sql
+        self.state_suppression_sql = state_suppression_sql
         self.contacts_table = contacts_table
         self.rejects_path = rejects_path
         self.launch_key = launch_key
@@ -207,19 +220,36 @@ class SqlToListsOperator(BaseOperator):
         if scratch is not None:
             scratch.discard()
 
+    @property
+    def state(self) -> StateConnection:
+        """The connection of the state database."""
+        return StateConnection.of(self.state_conn_id, self.sql_conn_id, self.hook_params)
+
+    @property
+    def _has_cap(self) -> bool:
+        return self.not_called_within_days is not None or self.max_attempts is not None
+
     def check(self) -> None:
-        """Refuse what can be known to be wrong without asking anybody."""
+        """Refuse what can be known to be wrong before a row is read, and a database that cannot hold the state."""
+        needed: dict[Kept, object] = {
+            "people": self.contacts_table,
+            "cap": self._has_cap,
+            "outcomes": self.state_suppression_sql,
+        }
+        self.state.require(*(kept for kept, is_needed in needed.items() if is_needed))
 
     def _run(self, context: Context) -> PipelineResult:
         # Loaded when a task runs, and not with every DAG file.
         from ringg_provider.contacts.pipeline import ContactPipeline, ListOptions, already_launched
         from ringg_provider.contacts.scratch import Scratch
 
-        names = [one.name for one in fields(ListOptions) if one.name != "dry_run"]
-        options = ListOptions(dry_run=self.is_dry_run, **{name: getattr(self, name) for name in names})
+        kept = ledger_connection(self.launch_key, self.ledger_conn_id, self.state_conn_id)
+        given = {one.name: getattr(self, one.name) for one in fields(ListOptions)}
+        given |= {"dry_run": self.is_dry_run, "ledger_conn_id": kept.conn_id if kept else self.ledger_conn_id}
+        options = ListOptions(**given)
         self.check()
         parameters = self._parameters.rendered(self, context)
-        ledger = open_ledger(self.ledger_conn_id) if self.ledger_conn_id else None
+        ledger = open_ledger(kept.conn_id, kept.field) if kept else None
         if ledger is not None and (launched := ledger.started_set(str(self.launch_key))) is not None:
             return already_launched(options, launched)
         ti = context["ti"]
@@ -229,7 +259,8 @@ class SqlToListsOperator(BaseOperator):
                 destination=self.destination(hook.client, options, self._scratch),
                 scratch=self._scratch,
                 connect=lambda: sql_connection(self.sql_conn_id, hook_params=self.hook_params),
-                engine=lambda: sql_engine(self.sql_conn_id, hook_params=self.hook_params),
+                connect_state=self.state.connection,
+                state=self.state.engine,
                 # Without a launch key this very task of this run, whatever is retried.
                 people_key=self.launch_key or f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}",
                 parameters=parameters,
@@ -241,7 +272,7 @@ class SqlToListsOperator(BaseOperator):
             ).run()
 
     def _frequency_cap(self) -> Callable[..., None] | None:
-        if self.not_called_within_days is None and self.max_attempts is None:
+        if not self._has_cap:
             return None
         from ringg_provider.history.cap import FrequencyCap
 

@@ -12,15 +12,18 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from ringg_provider.contacts.exclusions import Exclusions
 from ringg_provider.contacts.lists import ContactList, Form
+from ringg_provider.contacts.people import people_table
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.contacts.pipeline import ContactPipeline, ListOptions, PipelineResult, Refusals
 from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.exceptions import InvalidContacts, InvalidRequest, QueryFailed
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.ledger import LaunchLedger
+from ringg_provider.sql.creating import create_tables
 from tests.support.databases import Warehouse
 
 ASHA, RAVI, MEENA = "+919876543210", "+919876543211", "+919876543212"
@@ -96,7 +99,8 @@ def run(database: Warehouse, folder: Folder, more: dict[str, Any] | None = None,
             destination=folder,
             scratch=scratch,
             connect=lambda: closing(sqlite3.connect(str(database.engine.url.database))),
-            engine=engine,
+            connect_state=lambda: closing(sqlite3.connect(str(database.engine.url.database))),
+            state=engine,
             people_key="run",
             **more or {},
         ).run()
@@ -135,12 +139,54 @@ def test_what_is_refused_is_noted_under_a_key_of_its_own_and_nothing_is_uploaded
 def test_a_refusal_is_told_even_if_the_people_cannot_be_noted(
     people: Warehouse, folder: Folder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    people.execute("CREATE TABLE people_ledger (launch_key INTEGER)")
+    create_tables(people.engine, people_table("people_ledger"))
+    people.execute(
+        "CREATE TRIGGER no_refusals BEFORE INSERT ON people_ledger WHEN new.launch_key LIKE '%refused%' "
+        "BEGIN SELECT RAISE(FAIL, 'no'); END"
+    )
     with pytest.raises(InvalidRequest, match="max_rows_per_list"):
         run(people, folder, {"most_lists": 1}, contacts_table="people_ledger", max_rows_per_list=2)
     assert "What became of the rows could not be noted" in caplog.text
+
+
+def test_a_table_that_cannot_be_written_is_told_before_anything_is_read_or_uploaded(
+    people: Warehouse, folder: Folder
+) -> None:
+    people.execute("CREATE TABLE people_ledger (launch_key INTEGER)")
+    with pytest.raises(QueryFailed, match="people_ledger"):
+        run(people, folder, contacts_table="people_ledger", sql="SELECT nonsense")
+    assert folder.lists() == []
+
+
+def test_a_ledger_that_cannot_be_written_is_told_before_anything_is_uploaded(people: Warehouse, folder: Folder) -> None:
+    ledger = LaunchLedger(people.engine)
+    people.execute("CREATE TRIGGER closed BEFORE INSERT ON ringg_launches BEGIN SELECT RAISE(FAIL, 'no'); END")
+    with pytest.raises(QueryFailed, match="ringg_launches"):
+        run(people, folder, {"ledger": ledger}, launch_key="key", ledger_conn_id="warehouse")
+    assert folder.lists() == []
+
+
+def test_a_file_of_rejects_that_cannot_be_written_is_told_before_anything_is_uploaded(
+    people: Warehouse, folder: Folder, tmp_path: Path
+) -> None:
+    with pytest.raises(FileNotFoundError):
+        run(people, folder, {"rejects": ObjectStoragePath(f"file://{tmp_path}/nowhere/rejects.csv")})
+    assert folder.lists() == []
+
+
+def test_what_was_only_tried_leaves_nothing(people: Warehouse, folder: Folder) -> None:
+    ledger = LaunchLedger(people.engine)
     with pytest.raises(QueryFailed):
-        run(people, folder, contacts_table="people_ledger")
+        run(
+            people,
+            folder,
+            {"ledger": ledger},
+            sql="SELECT nonsense",
+            contacts_table="people_ledger",
+            launch_key="key",
+            ledger_conn_id="warehouse",
+        )
+    assert people.query("SELECT * FROM people_ledger") == people.query("SELECT * FROM ringg_launches") == []
 
 
 def test_a_dry_run_notes_and_uploads_nothing(people: Warehouse, folder: Folder) -> None:

@@ -19,7 +19,7 @@ from airflow.providers.common.sql.hooks.sql import DbApiHook
 from airflow.providers.postgres.hooks import postgres as airflow_postgres
 
 from ringg_provider.contacts.people import people_table
-from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.exceptions import DatabaseUnavailable, InvalidRequest
 from ringg_provider.hooks.sql import engine_of, sql_connection, sql_engine, unpooled_engine
 from ringg_provider.operators.launching import open_ledger
 from ringg_provider.sql.creating import create_tables
@@ -96,7 +96,7 @@ def test_nothing_goes_in_clear_text_where_tls_is_required(demand: Demand, driver
     refused = "SSL|root certificate"
     with pytest.raises(sa.exc.OperationalError, match=refused):
         _shown("server_version")
-    with pytest.raises(sa.exc.OperationalError, match=refused):
+    with pytest.raises(DatabaseUnavailable, match=refused):
         open_ledger("warehouse")
     with pytest.raises(Exception, match=refused), sql_connection("warehouse"):
         pass

@@ -90,7 +90,7 @@ RIGHT: dict[Callable[[Any], bool], str] = {
         agent_id bulk_list_id campaign_name campaigns_table contact_key contacts contacts_table country_code description
         history_table launch_key list_id name number_pool_id objective phone_column phone_header phone_number_id
         recordings_conn_id recordings_path region_column rejects_path ringg_conn_id smartalex_conn_id sql
-        suppression_sql table timezone_column callback_url""",
+        state_suppression_sql suppression_sql table timezone_column callback_url""",
     lambda value: is_whole(value) or isinstance(value, str): "ledger_conn_id schema",
     lambda value: is_text(value) or isinstance(value, date): "campaign_end_time campaign_start_time planned_start",
     lambda value: is_text(value) or isinstance(value, date) or value in ("", " ", "None"): "end start",

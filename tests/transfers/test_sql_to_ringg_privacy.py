@@ -10,6 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from ringg_provider.contacts.people import people_table
+from ringg_provider.sql.creating import create_tables
 from tests.support.databases import Warehouse
 
 # Marked so that any spelling of a number, and any part of a name, is found.
@@ -63,7 +65,9 @@ def test_nothing_personal_is_in_anything_that_airflow_writes(
 ) -> None:
     warehouse.execute("CREATE TABLE people (id INTEGER, phone TEXT, name TEXT)")
     warehouse.execute("CREATE TABLE opted_out (phone TEXT)")
-    warehouse.execute("CREATE TABLE broken_contacts (launch_key TEXT, phone TEXT CHECK (phone IS NULL))")
+    create_tables(warehouse.engine, people_table("broken_contacts"))
+    # It is tried before the upload, with a number that no telephone has.
+    warehouse.execute("ALTER TABLE broken_contacts ADD CHECK (phone IN ('+10000000000', ''))")
     people = [(NUMBER, NAME), (OPTED_OUT, NAME), (BAD_NUMBER, NAME), (NUMBER, NAME)]
     rows = [{"id": number, "phone": phone, "name": name} for number, (phone, name) in enumerate(people)]
     warehouse.execute("INSERT INTO people VALUES (:id, :phone, :name)", rows)
