@@ -37,6 +37,7 @@ class Folder:
     refuses: Mapping[str, str] = field(default_factory=dict)
     form: Form = field(default_factory=lambda: Form(("name",), "phone", 10_000))
     variables: Mapping[str, str] = field(default_factory=lambda: {"name": "name"})
+    variables_field: str = "variables_map"
     may_be_empty: frozenset[str] = frozenset()
 
     def planner(self) -> None:
