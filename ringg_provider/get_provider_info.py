@@ -101,6 +101,16 @@ def get_provider_info() -> dict[str, Any]:
                 "target-integration-name": "Common SQL",
                 "python-module": "ringg_provider.transfers.ringg_to_sql",
             },
+            {
+                "source-integration-name": _RINGG,
+                "target-integration-name": "Common SQL",
+                "python-module": "ringg_provider.transfers.ringg_publish",
+            },
+            {
+                "source-integration-name": _SMARTALEX,
+                "target-integration-name": "Common SQL",
+                "python-module": "ringg_provider.transfers.smartalex_publish",
+            },
         ],
         "connection-types": [
             {

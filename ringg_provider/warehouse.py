@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ringg_provider.contacts.people import people_table
 from ringg_provider.exceptions import HistoryNotCurrent
-from ringg_provider.history.freshness import require_history_within
+from ringg_provider.history.freshness import closed_campaigns
 from ringg_provider.history.options import CALLS, CAMPAIGNS
 from ringg_provider.history.outcomes import create_outcomes_view
-from ringg_provider.history.tables import calls_table, state_table
+from ringg_provider.history.tables import calls_table as describe_calls
 from ringg_provider.history.tables import campaigns_table as describe_campaigns
+from ringg_provider.history.tables import state_table
+from ringg_provider.publish.standing import require_published
 from ringg_provider.sql.creating import create_tables
 from ringg_provider.sql.dialects import require_state
 
@@ -42,7 +45,72 @@ def create_ringg_tables(
         tables.
     """
     require_state(engine, for_="history", field="engine")
-    people, calls = people_table(contacts_table, schema), calls_table(table, schema=schema)
+    people, calls = people_table(contacts_table, schema), describe_calls(table, schema=schema)
     campaigns = describe_campaigns(campaigns_table, schema=schema)
     create_tables(engine, people, calls, campaigns, state_table(schema=calls.schema))
     create_outcomes_view(engine, people, calls, schema=schema)
+
+
+def require_history_within(
+    engine: Engine,
+    within: timedelta,
+    *,
+    table: str = CAMPAIGNS,
+    launches: str | None = None,
+    schema: str | None = None,
+    complete: bool = False,
+    history_table_may_be_missing: bool = False,
+    published: bool | str = False,
+    calls_table: str = CALLS,
+    contacts_table: str = "ringg_contacts",
+    now: datetime | None = None,
+) -> int:
+    """Make sure that the calls of every campaign of late are in the tables, so that nobody reached is called again.
+
+    A campaign counts when it was launched (as the ledger knows) or was to run (as the platform knows) in that time; one
+    that was scheduled when it was last looked at counts once its start has passed.
+    It must be closed in `ringg_campaigns`: ended, read to the end, every call with its last status. What cannot change
+    who was reached (a cost, an analysis that is still to come) does not hold up the night, unless `complete`. Neither
+    do calls that were given up, nor a list without a call that failed, was stopped, or was never launched.
+
+    :param engine: of the state database, such as `hooks.sql.sql_engine(state_conn_id)` opens.
+    :param within: how far back to look.
+    :param table: of campaigns. Default `ringg_campaigns`.
+    :param launches: the launch ledger, which must be in this database then. Default `ringg_launches`, if it is there.
+    :param schema: of both; the connection's default when left out.
+    :param complete: wait for costs, analyses and recordings too. Default False.
+    :param history_table_may_be_missing: there is no table of campaigns yet. Default False: without it nothing could be
+        checked, so that is an error; `create_ringg_tables` makes it.
+    :param published: tonight's query runs in a warehouse that `RinggPublishOperator` publishes into, so the calls and
+        contacts of these campaigns must stand there too, as they stand here, by a publication within that time: the
+        id of the warehouse's connection, or True for every warehouse that was ever published into. Default False.
+    :param calls_table: the table of calls, for `published`. Default `ringg_calls`.
+    :param contacts_table: the table of contacts, for `published`. Default `ringg_contacts`.
+    :param now: the present time, aware; for tests.
+    :return: how many campaigns were looked at.
+    :raises InvalidRequest: a table is not there or was never published, the database cannot hold one, or `within` is
+        no length of time.
+    :raises HistoryNotCurrent: something is missing. The text says how many campaigns, what they wait for, and the
+        first of their ids; or how many rows are not published.
+    """
+    closed = closed_campaigns(
+        engine,
+        within,
+        table=table,
+        launches=launches,
+        schema=schema,
+        complete=complete,
+        history_table_may_be_missing=history_table_may_be_missing,
+        now=now,
+    )
+    if published:
+        require_published(
+            engine,
+            closed,
+            within,
+            warehouse_conn_id=published if isinstance(published, str) else None,
+            calls=calls_table,
+            contacts=contacts_table,
+            schema=schema,
+        )
+    return len(closed)

@@ -7,7 +7,6 @@ import datetime as dt
 import sqlalchemy as sa
 
 from ringg_provider.exceptions import HistoryNotCurrent, InvalidRequest
-from ringg_provider.history.options import CAMPAIGNS
 from ringg_provider.history.tables import (
     NO_CALL_YET,
     NOT_STARTED,
@@ -28,38 +27,21 @@ _LAUNCHED = ("start_sent", "started")
 _CAME_TO_NOTHING = (CampaignState.FAILED.value, CampaignState.TERMINATED.value)
 
 
-def require_history_within(
+def closed_campaigns(
     engine: sa.Engine,
     within: dt.timedelta,
     *,
-    table: str = CAMPAIGNS,
-    launches: str | None = None,
-    schema: str | None = None,
-    complete: bool = False,
-    history_table_may_be_missing: bool = False,
-    now: dt.datetime | None = None,
-) -> int:
-    """Make sure that the calls of every campaign of late are in the tables, so that nobody reached is called again.
+    table: str,
+    launches: str | None,
+    schema: str | None,
+    complete: bool,
+    history_table_may_be_missing: bool,
+    now: dt.datetime | None,
+) -> set[str]:
+    """The ids of all campaigns of late, each of which is closed; see `warehouse.require_history_within`.
 
-    A campaign counts when it was launched (as the ledger knows) or was to run (as the platform knows) in that time; one
-    that was scheduled when it was last looked at counts once its start has passed.
-    It must be closed in `ringg_campaigns`: ended, read to the end, every call with its last status. What cannot change
-    who was reached (a cost, an analysis that is still to come) does not hold up the night, unless `complete`. Neither
-    do calls that were given up, nor a list without a call that failed, was stopped, or was never launched.
-
-    :param engine: of the state database, such as `hooks.sql.sql_engine(state_conn_id)` opens.
-    :param within: how far back to look.
-    :param table: of campaigns. Default `ringg_campaigns`.
-    :param launches: the launch ledger, which must be in this database then. Default `ringg_launches`, if it is there.
-    :param schema: of both; the connection's default when left out.
-    :param complete: wait for costs, analyses and recordings too. Default False.
-    :param history_table_may_be_missing: there is no table of campaigns yet. Default False: without it nothing could be
-        checked, so that is an error; `create_ringg_tables` makes it.
-    :param now: the present time, aware; for tests.
-    :return: how many campaigns were looked at.
     :raises InvalidRequest: a table is not there, the database cannot hold one, or `within` is no length of time.
-    :raises HistoryNotCurrent: something is missing. The text says how many campaigns, what they wait for, and the
-        first of their ids.
+    :raises HistoryNotCurrent: one is not closed.
     """
     require_state(engine, for_="history", field="engine")
     if within <= dt.timedelta(0):
@@ -99,7 +81,7 @@ def require_history_within(
             f"{table!r}, for instance {first_id} ({reason}). Dialling now could call people again who were just "
             "reached: load the history (RinggCallsToSqlOperator) and try again."
         )
-    return len(looked_at)
+    return looked_at
 
 
 def _may_have_called(campaigns: sa.Table, now: dt.datetime) -> sa.ColumnElement[bool]:

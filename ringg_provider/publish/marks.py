@@ -26,7 +26,7 @@ from ringg_provider.sql.types import Key, UtcDateTime
 TABLE = "ringg_publications"
 
 #: How far the clocks of two workers may be apart.
-_CLOCKS_APART = dt.timedelta(minutes=5)
+CLOCKS_APART = dt.timedelta(minutes=5)
 #: The row that says which state this is.
 _OF_STATE = ""
 
@@ -51,6 +51,16 @@ def publications_table(schema: str | None = None) -> sa.Table:
     ]
     # fmt: on
     return described(TABLE, *columns, schema=schema)
+
+
+def warehouse_name(conn_id: str, schema: str | None) -> str:
+    """What stands for a warehouse and the schema in it."""
+    return f"{conn_id}/{schema or ''}"
+
+
+def connection_in(warehouse: str) -> str:
+    """The connection in such a name; a schema has no slash."""
+    return warehouse.rpartition("/")[0]
 
 
 @dataclass
@@ -102,6 +112,15 @@ class Marks:
         self.state_id = ""
         self._names = sorted(tables)
         self._table = publications_table(schema)
+
+    def published(self) -> set[str]:
+        """The names of all tables that were ever published there, whichever these marks are of."""
+        create_tables(self.engine, self._table)
+        ever = sa.select(self._table.c.table_name).where(
+            self._table.c.target == self.target, self._table.c.mark.is_not(None)
+        )
+        with self.engine.connect() as connection:
+            return set(connection.execute(ever).scalars())
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -211,7 +230,7 @@ class Marks:
             table.holder == self.holder,
             table.lease_until < now,
             # Nobody was given a lease so long: the clock that it was made by was wrong.
-            table.lease_until > now + 2 * self.lease + _CLOCKS_APART,
+            table.lease_until > now + 2 * self.lease + CLOCKS_APART,
         )
         values = {"holder": self.holder, "lease_until": self._lease_end(), "number": table.number + 1}
         self.of = {}
@@ -224,7 +243,7 @@ class Marks:
                     f"The table {name} is being published into {self.warehouse} by {row.holder} at this moment. This "
                     f"task has changed nothing; trying again helps, at the latest from {row.lease_until:%H:%M} UTC on."
                 )
-            if row.published_at is not None and row.published_at > now + _CLOCKS_APART:
+            if row.published_at is not None and row.published_at > now + CLOCKS_APART:
                 raise WrongState(
                     f"The table {name} was published into {self.warehouse} at {row.published_at:%Y-%m-%d %H:%M} UTC, "
                     f"says {self._table.name}; it is {now:%Y-%m-%d %H:%M} UTC here, so a clock is wrong. Set it right; "

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from ringg_provider.contacts.people import people_table
 from ringg_provider.contacts.scratch import Scratch
-from ringg_provider.exceptions import DatabaseUnavailable, RinggProviderError
+from ringg_provider.exceptions import DatabaseUnavailable, InvalidRequest, RinggProviderError
 from ringg_provider.history.outcomes import OUTCOMES, outcomes
 from ringg_provider.history.tables import calls_table
 from ringg_provider.publish.changes import Changes
@@ -24,6 +24,7 @@ from ringg_provider.publish.marks import Marks
 from ringg_provider.publish.schema import PUBLICATION, PUBLICATIONS, PUBLISHED_AT, PublishedTable, published
 from ringg_provider.publish.sinks import Sink
 from ringg_provider.publish.spool import Spool
+from ringg_provider.sql.creating import is_there
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,39 @@ class PublishCounts:
     bytes: int = 0
     statements: int = 0
     whole: int = 0
+
+
+def tables_there(
+    engine: sa.Engine, described: Sequence[sa.Table], named: Sequence[str] | None, published_before: set[str]
+) -> list[sa.Table]:
+    """Those tables of the state that are to be published.
+
+    :param engine: the state database.
+    :param described: the tables that the platform has.
+    :param named: the names of those that are wanted; None for all that are there.
+    :param published_before: names that have a mark.
+    :raises InvalidRequest: one that is named, or was published before, is not there; or none is.
+    """
+    known = {table.name: table for table in described}
+    if unknown := [name for name in named or () if name not in known]:
+        raise InvalidRequest(
+            f"tables: there is no table {unknown[0]} to be published; there are {', '.join(known)}.", field="tables"
+        )
+    there = [table for name, table in known.items() if (named is None or name in named) and is_there(engine, table)]
+    needed = published_before & known.keys() if named is None else set(named)
+    if lost := sorted(needed - {table.name for table in there}):
+        raise InvalidRequest(
+            f"tables: the table {lost[0]} is not in the state database. What was published of it stays as it is: name "
+            "the right database in state_conn_id and state_schema, or name in tables what is to be published.",
+            field="tables",
+        )
+    if not there:
+        raise InvalidRequest(
+            f"state_conn_id: that database has none of the tables {', '.join(known)}, so there is nothing to publish. "
+            "Name the database that the operators write to; create_ringg_tables makes the tables before the first run.",
+            field="state_conn_id",
+        )
+    return there
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,10 @@ import sqlalchemy as sa
 
 from ringg_provider.contacts.people import people_table
 from ringg_provider.exceptions import HistoryNotCurrent, InvalidRequest, TransientError
-from ringg_provider.history.freshness import require_history_within
 from ringg_provider.history.outcomes import create_outcomes_view
 from ringg_provider.history.tables import calls_table, campaigns_table
 from ringg_provider.launch.ledger import launches
-from ringg_provider.warehouse import create_ringg_tables
+from ringg_provider.warehouse import create_ringg_tables, require_history_within
 
 NOW = dt.datetime(2026, 3, 2, 2, tzinfo=dt.UTC)
 NIGHT = dt.timedelta(hours=24)

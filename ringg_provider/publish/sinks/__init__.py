@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import datetime as dt
+import importlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import sqlalchemy as sa
 
+from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.publish.schema import PublishedTable
 from ringg_provider.publish.spool import FileFormat, Spool
+from ringg_provider.sql.dialects import database_of
 
 
 class Sink(Protocol):
@@ -98,3 +103,53 @@ class Sink(Protocol):
     def close(self) -> None:
         """Close what is open."""
         ...
+
+
+_BY_ENGINE = frozenset({"postgresql", "mysql", "mariadb", "duckdb", "sqlite"})
+_BY_HOOK = {
+    "snowflake": "SnowflakeSink",
+    "bigquery": "BigQuerySink",
+    "redshift": "RedshiftSink",
+    "databricks": "DatabricksSink",
+}
+
+
+def sink_for(
+    hook: Any,
+    *,
+    schema: str | None,
+    timeout: dt.timedelta,
+    open_engine: Callable[[Any], sa.Engine],
+    **options: Any,
+) -> Sink:
+    """The sink of a warehouse.
+
+    :param hook: Airflow's hook of its connection.
+    :param schema: where the tables live; None for the connection's own.
+    :param timeout: how long one statement may take.
+    :param open_engine: makes an engine of a hook, where the sink wants one.
+    :param options: what only some warehouses have, such as `stage`; None where it was not given.
+    :raises InvalidRequest: nothing can be published there, or it has no such option.
+    """
+    database = database_of(hook).name
+    if database in _BY_ENGINE:
+        made, bound = _class("sql", "SqlSink"), open_engine
+    elif database in _BY_HOOK:
+        made, bound = _class(database, _BY_HOOK[database]), lambda hook: hook
+    else:
+        raise InvalidRequest(
+            f"warehouse_conn_id: nothing can be published into {database}; only into "
+            f"{', '.join(sorted(_BY_ENGINE | _BY_HOOK.keys()))}.",
+            field="warehouse_conn_id",
+        )
+    takes = inspect.signature(made).parameters
+    given = {name: value for name, value in options.items() if value is not None}
+    if unknown := sorted(given.keys() - takes.keys()):
+        raise InvalidRequest(f"{unknown[0]}: {database} has no such thing; leave it out.", field=unknown[0])
+    sink: Sink = made(bound(hook), schema=schema, timeout=timeout, **given)
+    return sink
+
+
+def _class(module: str, name: str) -> Any:
+    # Only the warehouse at hand has its driver installed.
+    return getattr(importlib.import_module(f"{__name__}.{module}"), name)
