@@ -70,6 +70,18 @@ def warehouse(postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 @pytest.fixture
+def redshift(postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
+    """A PostgreSQL that says it is a Redshift, known to Airflow as the connection `redshift`."""
+    name = f"warehouse_{next(_databases)}"
+    database = Warehouse(postgres.create_database(name), postgres.airflow_connection(name), "redshift")
+    database.pretend_to_be("PostgreSQL 8.0.2 on i686-pc-linux-gnu, Redshift 1.0.88395")
+    monkeypatch.setenv("AIRFLOW_CONN_REDSHIFT", database.connection)
+    yield database
+    database.engine.dispose()
+    postgres.drop_database(name)
+
+
+@pytest.fixture
 def sqlite_warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
     """An empty SQLite database, known to Airflow as the connection `warehouse`."""
     file = tmp_path / "warehouse.db"

@@ -497,20 +497,9 @@ def test_a_database_that_only_declares_keys_is_refused_with_the_reason(
     assert "PostgreSQL" in str(caught.value)
 
 
-def test_a_redshift_behind_the_hook_of_postgresql_is_refused_too(warehouse: Warehouse) -> None:
-    with warehouse.engine.begin() as connection:
-        connection.execute(sa.text("CREATE SCHEMA redshift"))
-        connection.execute(
-            sa.text(
-                "CREATE FUNCTION redshift.version() RETURNS text LANGUAGE sql "
-                "AS $$ SELECT 'PostgreSQL 8.0.2 on i686-pc-linux-gnu, Redshift 1.0.88395' $$"
-            )
-        )
-    # What a name means is decided by the search path, which may put another schema before the database's own.
-    engine = sa.create_engine(warehouse.url, connect_args={"options": "-c search_path=redshift,pg_catalog,public"})
+def test_a_redshift_behind_the_hook_of_postgresql_is_refused_too(redshift: Warehouse) -> None:
     with pytest.raises(InvalidRequest, match="redshift does not enforce unique keys"):
-        LaunchLedger(engine)
-    engine.dispose()
+        LaunchLedger(redshift.engine)
 
 
 @pytest.mark.parametrize("key", ["renewals-None", "None"])

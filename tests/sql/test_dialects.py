@@ -19,18 +19,11 @@ from tests.support.databases import Warehouse
 
 
 @pytest.fixture
-def pretended(warehouse: Warehouse, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> sa.Engine:
-    """A PostgreSQL whose `version()` says that it is something else; also as the connection `pretended`."""
+def pretended(warehouse: Warehouse, request: pytest.FixtureRequest) -> sa.Engine:
+    """A PostgreSQL whose `version()` says that it is something else."""
     told = {"redshift": "PostgreSQL 8.0.2 on i686, Redshift 1.0.88395", "cockroachdb": "CockroachDB CCL v25.1.0"}
-    warehouse.execute("CREATE SCHEMA other")
-    warehouse.execute(
-        f"CREATE FUNCTION other.version() RETURNS text LANGUAGE sql AS $$ SELECT '{told[request.param]}' $$"
-    )
-    url = sa.make_url(warehouse.url)
-    options = "-c search_path=other,pg_catalog"
-    airflow = url.set(drivername="postgres").update_query_dict({"options": options})
-    monkeypatch.setenv("AIRFLOW_CONN_PRETENDED", airflow.render_as_string(hide_password=False))
-    return sa.create_engine(url, connect_args={"options": options}, poolclass=sa.NullPool)
+    warehouse.pretend_to_be(told[request.param])
+    return warehouse.engine
 
 
 def test_a_database_at_hand_is_what_it_says(engine: sa.Engine) -> None:
@@ -54,7 +47,7 @@ def test_what_only_speaks_postgresqls_protocol_is_asked_what_it_is(pretended: sa
     # From then on its dialect is known too, so that tables get types that it has.
     assert database_behind(pretended.dialect) is database
     # The hook of the same connection is asked, too.
-    assert database_of(BaseHook.get_hook("pretended")).name == database.name
+    assert database_of(BaseHook.get_hook("warehouse")).name == database.name
     assert (Json().compile(dialect=pretended.dialect) == "JSONB") == (database.name == "cockroachdb")
 
 

@@ -39,6 +39,15 @@ class Warehouse:
         with self.engine.begin() as connection:
             connection.execute(sa.text(statement), rows if rows is not None else parameters)
 
+    def pretend_to_be(self, told: str) -> None:
+        """Let a PostgreSQL say in `version()` that it is something else, to whoever connects from now on."""
+        self.execute("CREATE SCHEMA pretended")
+        self.execute(
+            f"CREATE FUNCTION pretended.version() RETURNS text LANGUAGE sql AS $$ SELECT '{told}' $$",
+        )
+        self.execute(f"ALTER DATABASE {self.engine.url.database} SET search_path TO pretended, pg_catalog, public")
+        self.engine.dispose()
+
     def tables(self) -> set[str]:
         """The names of the tables that exist by now."""
         return set(sa.inspect(self.engine).get_table_names())
