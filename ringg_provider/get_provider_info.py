@@ -7,6 +7,23 @@ from typing import Any
 _RINGG = "Ringg AI"
 _SMARTALEX = "SmartAlex"
 
+# What the forms of both connections have.
+_TIMEOUT = {
+    "label": "Timeout in seconds",
+    "description": "How long one request may wait for the platform.",
+    "schema": {"type": ["number", "null"], "minimum": 1},
+}
+_VERIFY = {
+    "label": "CA certificates",
+    "description": "Path of a file or folder of CA certificates to trust, not the public ones.",
+    "schema": {"type": ["string", "null"]},
+}
+_DASHBOARD_URL = {
+    "label": "Campaign page",
+    "description": "Where a person sees a campaign; {campaign_id} is replaced.",
+    "schema": {"type": ["string", "null"], "format": "url"},
+}
+
 
 def get_provider_info() -> dict[str, Any]:
     """Describe the provider to Airflow's `ProvidersManager`.
@@ -37,6 +54,7 @@ def get_provider_info() -> dict[str, Any]:
                 # What a DAG uses is imported from ringg_provider.operators.ringg; the others hold base classes.
                 "python-modules": [
                     "ringg_provider.operators.launching",
+                    "ringg_provider.operators.on_platform",
                     "ringg_provider.operators.timely",
                     "ringg_provider.operators.ringg.balance",
                     "ringg_provider.operators.ringg.campaign",
@@ -77,40 +95,19 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "transfers": [
             {
-                "source-integration-name": "Common SQL",
-                "target-integration-name": _RINGG,
-                "python-module": "ringg_provider.transfers.sql_to_lists",
-            },
-            {
-                "source-integration-name": "Common SQL",
-                "target-integration-name": _RINGG,
-                "python-module": "ringg_provider.transfers.sql_to_ringg",
-            },
-            {
-                "source-integration-name": "Common SQL",
-                "target-integration-name": _SMARTALEX,
-                "python-module": "ringg_provider.transfers.sql_to_smartalex",
-            },
-            {
-                "source-integration-name": _SMARTALEX,
-                "target-integration-name": "Common SQL",
-                "python-module": "ringg_provider.transfers.smartalex_to_sql",
-            },
-            {
-                "source-integration-name": _RINGG,
-                "target-integration-name": "Common SQL",
-                "python-module": "ringg_provider.transfers.ringg_to_sql",
-            },
-            {
-                "source-integration-name": _RINGG,
-                "target-integration-name": "Common SQL",
-                "python-module": "ringg_provider.transfers.ringg_publish",
-            },
-            {
-                "source-integration-name": _SMARTALEX,
-                "target-integration-name": "Common SQL",
-                "python-module": "ringg_provider.transfers.smartalex_publish",
-            },
+                "source-integration-name": source,
+                "target-integration-name": target,
+                "python-module": f"ringg_provider.transfers.{module}",
+            }
+            for source, target, module in (
+                ("Common SQL", _RINGG, "sql_to_lists"),
+                ("Common SQL", _RINGG, "sql_to_ringg"),
+                ("Common SQL", _SMARTALEX, "sql_to_smartalex"),
+                (_SMARTALEX, "Common SQL", "smartalex_to_sql"),
+                (_RINGG, "Common SQL", "ringg_to_sql"),
+                (_RINGG, "Common SQL", "ringg_publish"),
+                (_SMARTALEX, "Common SQL", "smartalex_publish"),
+            )
         ],
         "connection-types": [
             {
@@ -126,26 +123,14 @@ def get_provider_info() -> dict[str, Any]:
                     },
                 },
                 "conn-fields": {
-                    "timeout": {
-                        "label": "Timeout in seconds",
-                        "description": "How long one request may wait for the platform.",
-                        "schema": {"type": ["number", "null"], "minimum": 1},
-                    },
-                    "verify": {
-                        "label": "CA certificates",
-                        "description": "Path of a file or folder of CA certificates to trust, not the public ones.",
-                        "schema": {"type": ["string", "null"]},
-                    },
+                    "timeout": _TIMEOUT,
+                    "verify": _VERIFY,
                     "history_requests_per_minute": {
                         "label": "History requests per minute",
                         "description": "How often the call history may be read; the platform allows 10.",
                         "schema": {"type": ["integer", "null"], "minimum": 1},
                     },
-                    "dashboard_url": {
-                        "label": "Campaign page",
-                        "description": "Where a person sees a campaign; {campaign_id} is replaced.",
-                        "schema": {"type": ["string", "null"], "format": "url"},
-                    },
+                    "dashboard_url": _DASHBOARD_URL,
                 },
             },
             {
@@ -158,16 +143,8 @@ def get_provider_info() -> dict[str, Any]:
                     "placeholders": {"password": "your API key", "host": "https://api.getsmartalex.com/v1"},
                 },
                 "conn-fields": {
-                    "timeout": {
-                        "label": "Timeout in seconds",
-                        "description": "How long one request may wait for the platform.",
-                        "schema": {"type": ["number", "null"], "minimum": 1},
-                    },
-                    "verify": {
-                        "label": "CA certificates",
-                        "description": "Path of a file or folder of CA certificates to trust, not the public ones.",
-                        "schema": {"type": ["string", "null"]},
-                    },
+                    "timeout": _TIMEOUT,
+                    "verify": _VERIFY,
                     "generation": {
                         "label": "API generation",
                         "description": "Which of the vendor's documentations requests follow: old or new.",
@@ -178,11 +155,7 @@ def get_provider_info() -> dict[str, Any]:
                         "description": "How often the platform may be asked; the smallest plan allows 60.",
                         "schema": {"type": ["integer", "null"], "minimum": 1},
                     },
-                    "dashboard_url": {
-                        "label": "Campaign page",
-                        "description": "Where a person sees a campaign; {campaign_id} is replaced.",
-                        "schema": {"type": ["string", "null"], "format": "url"},
-                    },
+                    "dashboard_url": _DASHBOARD_URL,
                     "paths": {
                         "label": "Other paths",
                         "description": "JSON: paths to use instead of those that no page of the vendor shows.",

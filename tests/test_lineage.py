@@ -7,16 +7,12 @@ an operator. Every operator that takes such an argument runs, and once more as a
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
-import subprocess
-import sys
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.airflow_home import home_of
 from tests.support.databases import Warehouse
 
 NUMBER, OTHER, NAME, SECRET = "9876543987", "9876543986", "Zyxmarkedname", "Qwheadersecret"
@@ -78,37 +74,17 @@ def test_no_lineage_event_holds_what_is_private(
 ) -> None:
     sqlite_warehouse.execute("CREATE TABLE people (phone TEXT, name TEXT)")
     sqlite_warehouse.execute("INSERT INTO people VALUES (:phone, :name)", phone=NUMBER, name=NAME)
-    home, events = tmp_path / "airflow", tmp_path / "events.jsonl"
-    (home / "dags").mkdir(parents=True)
-    (home / "dags" / "marked.py").write_text(DAG)
-    environment = {
-        **os.environ,
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
-        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
-        "AIRFLOW__OPENLINEAGE__INCLUDE_FULL_TASK_INFO": full,
-        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps({"type": "file", "log_file_path": str(events), "append": True}),
-        "AIRFLOW_VAR_MARKED": NUMBER,
-        "MARKED": f"{NUMBER} {OTHER} {NAME} {SECRET}",
-    }
-
-    def airflow(*arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "airflow", *arguments],
-            env=environment,
-            cwd=Path(__file__).parents[1],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.stdout + done.stderr
-
-    airflow("db", "migrate")
-    output = airflow("dags", "test", "marked")
-    with closing(sqlite3.connect(home / "airflow.db")) as connection:
-        states = dict(connection.execute("SELECT task_id || map_index, state FROM task_instance").fetchall())
+    events = tmp_path / "events.jsonl"
+    home = home_of(
+        tmp_path,
+        DAG,
+        AIRFLOW__OPENLINEAGE__INCLUDE_FULL_TASK_INFO=full,
+        AIRFLOW__OPENLINEAGE__TRANSPORT=json.dumps({"type": "file", "log_file_path": str(events), "append": True}),
+        AIRFLOW_VAR_MARKED=NUMBER,
+        MARKED=f"{NUMBER} {OTHER} {NAME} {SECRET}",
+    )
+    output = home.airflow("dags", "test", "marked")
+    states = dict(home.query("SELECT task_id || map_index, state FROM task_instance"))
     failed = {task for task, state in states.items() if state != "success"}
     assert failed == {"refused-1"}, [line for line in output.splitlines() if "Exception:" in line or "Error:" in line]
     told = [json.loads(line) for line in events.read_text().splitlines()]
@@ -117,6 +93,4 @@ def test_no_lineage_event_holds_what_is_private(
     assert {(task, "FAIL" if task == "refused" else "COMPLETE") for task in TASKS} <= kinds
     # What it copies when it is to copy everything, or the search proves nothing.
     assert ("variables_map" in events.read_text()) is (full == "True")
-    texts = {file: file.read_bytes().decode("utf-8", "ignore") for file in [events, *home.rglob("*")] if file.is_file()}
-    texts[Path("output")] = "\n".join(line for line in output.splitlines() if "MaskSecret(" not in line)
-    assert [f"{mark} in {file.name}" for file, text in texts.items() for mark in MARKS if mark in text] == []
+    assert home.holding(MARKS, output, events) == []

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, Self, TypeVar
 
 from ringg_provider.api.addresses import check_api_key
 from ringg_provider.api.endpoint import Endpoint
@@ -18,45 +19,11 @@ from ringg_provider.api.messages import DEFAULT_TIMEOUTS, Response, Timeouts
 from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.exceptions import RinggProviderError
 
-if TYPE_CHECKING:
-    from ringg_provider.api.transport import Rules
-
 T = TypeVar("T")
 
 
-class Vendor:
-    """What tells one platform's HTTP from another's."""
-
-    #: The vendor's own base URL.
-    production: ClassVar[str]
-    #: What any of its keys looks like, to be kept out of messages; None when they have no common form.
-    key_pattern: ClassVar[re.Pattern[str] | None] = None
-
-    @staticmethod
-    def _key_headers(api_key: str) -> dict[str, str]:
-        """How the key is shown to the platform."""
-        raise NotImplementedError
-
-    @staticmethod
-    def _error_of(response: Response) -> RinggProviderError | None:
-        """What is wrong with an answer; None when it can be read. Decided by status unless a platform says more."""
-        return error_of(response)
-
-    def _rules(self, api_key: str, base_url: str | None, **options: Any) -> Rules:
-        from ringg_provider.api.transport import Rules
-
-        key = check_api_key(api_key)
-        return Rules(
-            self.production if base_url is None else base_url,
-            headers=self._key_headers(key),
-            secrets=(key,) if self.key_pattern is None else (key, self.key_pattern),
-            error_of=self._error_of,
-            **options,
-        )
-
-
-class ApiClient(Vendor):
-    """A platform, synchronously. Safe to share between threads; close it, or use it in a `with` block.
+class PlatformClient(ABC):
+    """What tells one platform's HTTP from another's, and how patient its clients are.
 
     :param api_key: key of a workspace.
     :param base_url: default the vendor's; plain http is allowed to this very machine only.
@@ -69,6 +36,11 @@ class ApiClient(Vendor):
     :param sleep: waits for seconds; replaced in tests.
     """
 
+    #: The vendor's own base URL.
+    production: ClassVar[str]
+    #: What any of its keys looks like, to be kept out of messages; None when they have no common form.
+    key_pattern: ClassVar[re.Pattern[str] | None] = None
+
     def __init__(
         self,
         api_key: str,
@@ -79,21 +51,50 @@ class ApiClient(Vendor):
         max_attempts: int = 5,
         max_wait: float = 120.0,
         pacer: Pacer | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], Any] | None = None,
     ) -> None:
         # Late, so that httpx is loaded with the first client and not with every DAG file.
-        from ringg_provider.api.transport import Transport
+        from ringg_provider.api.transport import Rules
 
-        rules = self._rules(
-            api_key,
-            base_url,
+        key = check_api_key(api_key)
+        self._rules = Rules(
+            self.production if base_url is None else base_url,
+            headers=self._key_headers(key),
+            secrets=(key,) if self.key_pattern is None else (key, self.key_pattern),
             verify=verify,
             timeouts=timeout,
             max_attempts=max_attempts,
             max_wait=max_wait,
             pacer=pacer,
+            error_of=self._error_of,
         )
-        self._transport = Transport(rules, sleep=sleep)
+        self._connect(sleep)
+
+    @abstractmethod
+    def _connect(self, sleep: Callable[[float], Any] | None) -> None:
+        """Make the transport."""
+
+    @staticmethod
+    @abstractmethod
+    def _key_headers(api_key: str) -> dict[str, str]:
+        """How the key is shown to the platform."""
+
+    @staticmethod
+    def _error_of(response: Response) -> RinggProviderError | None:
+        """What is wrong with an answer; None when it can be read. Decided by status unless a platform says more."""
+        return error_of(response)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._rules.base_url!r})"
+
+
+class ApiClient(PlatformClient):
+    """A platform, synchronously. Safe to share between threads; close it, or use it in a `with` block."""
+
+    def _connect(self, sleep: Callable[[float], Any] | None) -> None:
+        from ringg_provider.api.transport import Transport
+
+        self._transport = Transport(self._rules, sleep=sleep or time.sleep)
 
     def _do(self, endpoint: Endpoint[T]) -> T:
         return self._transport.send(endpoint.request, endpoint.read)
@@ -108,37 +109,14 @@ class ApiClient(Vendor):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._transport.base_url!r})"
 
+class AsyncApiClient(PlatformClient):
+    """A platform for asyncio; `sleep` is awaited."""
 
-class AsyncApiClient(Vendor):
-    """A platform for asyncio. The parameters are those of `ApiClient`, except that `sleep` is awaited."""
-
-    def __init__(
-        self,
-        api_key: str,
-        base_url: str | None = None,
-        *,
-        verify: str | None = None,
-        timeout: Timeouts = DEFAULT_TIMEOUTS,
-        max_attempts: int = 5,
-        max_wait: float = 120.0,
-        pacer: Pacer | None = None,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
+    def _connect(self, sleep: Callable[[float], Any] | None) -> None:
         from ringg_provider.api.transport import AsyncTransport
 
-        rules = self._rules(
-            api_key,
-            base_url,
-            verify=verify,
-            timeouts=timeout,
-            max_attempts=max_attempts,
-            max_wait=max_wait,
-            pacer=pacer,
-        )
-        self._transport = AsyncTransport(rules, sleep=sleep)
+        self._transport = AsyncTransport(self._rules, sleep=sleep or asyncio.sleep)
 
     async def _do(self, endpoint: Endpoint[T]) -> T:
         return await self._transport.send(endpoint.request, endpoint.read)
@@ -152,6 +130,3 @@ class AsyncApiClient(Vendor):
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._transport.base_url!r})"

@@ -62,11 +62,11 @@ def download(url: str, *, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> Iterator[Dow
     from ringg_provider.api.connecting import client_options
 
     headers = {"User-Agent": f"ringg-provider/{__version__}", "Accept-Encoding": "identity"}
-    timeout = httpx.Timeout(connect=timeouts.connect, read=timeouts.read, write=timeouts.write, pool=timeouts.pool)
     failure = None
     with unlogged(), ExitStack() as stack:
         try:
-            client = stack.enter_context(httpx.Client(timeout=timeout, follow_redirects=False, **client_options(url)))
+            options = client_options(url) | {"timeout": timeouts.for_httpx(), "follow_redirects": False}
+            client = stack.enter_context(httpx.Client(**options))
             answer = stack.enter_context(client.stream("GET", url, headers=headers))
         except _failures() as error:
             failure = _failure("A download got no answer", error)

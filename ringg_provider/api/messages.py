@@ -6,10 +6,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ringg_provider.api.redaction import redact
 from ringg_provider.exceptions import UnexpectedResponse, UnreadableAnswer
+
+if TYPE_CHECKING:
+    import httpx
 
 _MAX_TEXT = 300
 
@@ -30,6 +33,16 @@ class Timeouts:
     write: float = 60.0
     pool: float = 60.0
     upload: float = 600.0
+
+    def for_httpx(self, *, uploads: bool = False) -> httpx.Timeout:
+        """The same as httpx takes it.
+
+        :param uploads: whether a file is sent.
+        """
+        import httpx
+
+        read, write = (self.upload, self.upload) if uploads else (self.read, self.write)
+        return httpx.Timeout(connect=self.connect, read=read, write=write, pool=self.pool)
 
 
 DEFAULT_TIMEOUTS = Timeouts()

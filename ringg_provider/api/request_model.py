@@ -130,28 +130,15 @@ def broken_rules(error: ValidationError) -> list[tuple[str, str]]:
 # --- the kinds of values ------------------------------------------------------------------------------------
 
 
-def _identifier(value: str) -> str:
-    if not value or re.search(r"[\s/]", value):
-        raise ValueError("must be an id as the platform gave it: not empty, without spaces or slashes")
-    return value
+def matching(pattern: str, rule: str) -> AfterValidator:
+    """A text that a pattern matches as a whole; what does not is told the rule."""
 
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value, re.DOTALL):
+            raise ValueError(rule)
+        return value
 
-def _text(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must not be empty")
-    return value
-
-
-def _clock(value: str) -> str:
-    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value, re.ASCII):
-        raise ValueError("must be a time of day as HH:MM, 24 hours, zero-padded, from 00:00 to 23:59")
-    return value
-
-
-def _phone_number(value: str) -> str:
-    if not re.fullmatch(r"\+[1-9]\d{6,14}", value, re.ASCII):
-        raise ValueError("must be a phone number with + and country code, digits only")
-    return value
+    return AfterValidator(check)
 
 
 def _https_url(value: str) -> str:
@@ -200,10 +187,20 @@ def _aware_iso(value: Any) -> str:
     return str(text)
 
 
-Identifier = Annotated[StrictStr, AfterValidator(_identifier)]
-Text = Annotated[StrictStr, AfterValidator(_text)]
-Clock = Annotated[StrictStr, AfterValidator(_clock)]
-PhoneNumber = Annotated[StrictStr, AfterValidator(_phone_number)]
+Identifier = Annotated[
+    StrictStr, matching(r"[^\s/]+", "must be an id as the platform gave it: not empty, without spaces or slashes")
+]
+Text = Annotated[StrictStr, matching(r".*\S.*", "must not be empty")]
+Clock = Annotated[
+    StrictStr,
+    matching(
+        r"([01][0-9]|2[0-3]):[0-5][0-9]",
+        "must be a time of day as HH:MM, 24 hours, zero-padded, from 00:00 to 23:59",
+    ),
+]
+PhoneNumber = Annotated[
+    StrictStr, matching(r"\+[1-9][0-9]{6,14}", "must be a phone number with + and country code, digits only")
+]
 HttpsUrl = Annotated[StrictStr, AfterValidator(_https_url)]
 AwareTime = Annotated[str | datetime, PlainValidator(_aware_iso)]
 PlainDate = Annotated[str | date, PlainValidator(_iso_date)]

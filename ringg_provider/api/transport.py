@@ -16,7 +16,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, cont
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Self, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import httpx
 import tenacity
@@ -136,12 +136,9 @@ class Rules:
         return nullcontext() if self._pacer is None else self._pacer.aturn()
 
     def client_options(self) -> dict[str, Any]:
-        timeouts = self._timeouts
         return {
             "headers": self._headers,
-            "timeout": httpx.Timeout(
-                connect=timeouts.connect, read=timeouts.read, write=timeouts.write, pool=timeouts.pool
-            ),
+            "timeout": self._timeouts.for_httpx(),
             "follow_redirects": False,
             **client_options(self.base_url, self._verify),
         }
@@ -153,10 +150,7 @@ class Rules:
         if request.file is not None and file is not None:
             options["data"] = dict(request.form or {})
             options["files"] = {"file": (request.file.name, file, "text/csv")}
-            upload = self._timeouts.upload
-            options["timeout"] = httpx.Timeout(
-                connect=self._timeouts.connect, read=upload, write=upload, pool=self._timeouts.pool
-            )
+            options["timeout"] = self._timeouts.for_httpx(uploads=True)
         return client.build_request(request.method, self.base_url + request.path, **options)
 
     def next_hop(self, request: Request, answer: httpx.Response, hops: int) -> httpx.Request | None:
@@ -272,20 +266,7 @@ def _opened(path: Path | None) -> Iterator[BinaryIO | None]:
 # --- the two shells -----------------------------------------------------------------------------------------
 
 
-class _Shell:
-    def __init__(self, rules: Rules) -> None:
-        self._rules = rules
-
-    @property
-    def base_url(self) -> str:
-        """The address that paths are appended to."""
-        return self._rules.base_url
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.base_url!r})"
-
-
-class Transport(_Shell):
+class Transport:
     """Sends requests, one thread at a time or several.
 
     :param rules: what it keeps to.
@@ -293,7 +274,7 @@ class Transport(_Shell):
     """
 
     def __init__(self, rules: Rules, *, sleep: Callable[[float], None] = time.sleep) -> None:
-        super().__init__(rules)
+        self._rules = rules
         self._sleep = sleep
         self._http = httpx.Client(**rules.client_options())
 
@@ -322,18 +303,12 @@ class Transport(_Shell):
         """Close the connections."""
         self._http.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class AsyncTransport(_Shell):
+class AsyncTransport:
     """The same as `Transport` for asyncio; `sleep` is awaited."""
 
     def __init__(self, rules: Rules, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        super().__init__(rules)
+        self._rules = rules
         self._sleep = sleep
         self._http = httpx.AsyncClient(**rules.client_options())
 
@@ -357,9 +332,3 @@ class AsyncTransport(_Shell):
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()

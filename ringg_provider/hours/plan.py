@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, time
 from typing import NamedTuple
 
-from ringg_provider.hours.schedule import WIRE_FORMAT, DailyWindow, Schedule
+from ringg_provider.hours.schedule import DailyWindow, Schedule
 from ringg_provider.hours.wall_clock import Span, ceil_minute, clock_in, floor_minute, normalise
 
 
@@ -65,30 +64,6 @@ class WindowPlan:
     schedule: Schedule
     call_slots: tuple[tuple[datetime, datetime], ...] | None = None
     max_attempts_per_day: int | None = None
-
-    @property
-    def key(self) -> str:
-        """A short stable name for the plan, the same in every run that plans the same thing."""
-        return hashlib.sha256(self.describe().encode()).hexdigest()[:12]
-
-    def describe(self) -> str:
-        """The plan in one line, for logs and reports."""
-        text = (
-            f"{self.window.opens:%H:%M}-{self.window.closes:%H:%M} {self.window.timezone},"
-            f" {self.schedule.wire_start} to {self.schedule.wire_end}"
-        )
-        if self.call_slots is not None:
-            slots = "; ".join(f"{begin:{WIRE_FORMAT}} to {end:{WIRE_FORMAT}}" for begin, end in self.call_slots)
-            text += f", slots {slots}"
-        if self.max_attempts_per_day is not None:
-            text += f", at most {self.max_attempts_per_day} attempts a day"
-        return text
-
-    def callable_spans(self) -> list[tuple[datetime, datetime]]:
-        """The moments at which the platform may dial under this plan: aware, half-open spans."""
-        if self.call_slots is not None:
-            return list(self.call_slots)
-        return as_moments(self.window, dialled(self.window, self.schedule))
 
 
 def spans_left(window: DailyWindow, schedule: Schedule, now: datetime) -> list[tuple[datetime, datetime]]:

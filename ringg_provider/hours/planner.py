@@ -101,10 +101,6 @@ class WindowPlanner:
             self._outcomes[key] = outcome
         return outcome
 
-    def profile_of(self, e164: str, timezone: str | None = None, region: str | None = None) -> ContactProfile | Held:
-        """Where a contact is and whose rules hold for it; parameters as in :meth:`plan_contact`."""
-        return self._profile(number_origin(e164), timezone, region)
-
     def profile_of_code(self, country_code: str) -> ContactProfile | Held:
         """The strictest profile of a list of which only the country code is known.
 
@@ -140,14 +136,6 @@ class WindowPlanner:
         :return: aware, half-open, in the campaign's zone; empty when there is no rule to allow anything.
         """
         return as_moments(self._window, self._permitted(profile, self._hours_or_none(profile)))
-
-    def first_forbidden(self, profile: ContactProfile) -> datetime | None:
-        """The first moment at which the campaign as it was asked for dials but the contact may not be called.
-
-        None: this campaign is fine for such contacts without any narrowing.
-        """
-        forbidden = subtract(self._demand, self._permitted(profile, self._hours_or_none(profile)))
-        return clock_in(self._window.timezone).moment(forbidden[0][0]) if forbidden else None
 
     def _profile(self, origin: NumberOrigin, timezone: str | None, region: str | None) -> ContactProfile | Held:
         if origin.country is None:

@@ -1,4 +1,4 @@
-"""Arithmetic on minutes: half-open spans of UTC minutes, and what a wall clock in a zone shows then.
+"""Arithmetic on half-open spans, and what a wall clock in a zone shows during spans of UTC minutes.
 
 A *minute* is a whole number of minutes since 1970-01-01 00:00 UTC, a *span* is a half-open pair ``(first,
 end)``. Zones come from the IANA database through :mod:`zoneinfo`; a repeated or skipped hour is never guessed
@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from functools import lru_cache
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 Span = tuple[int, int]
+#: What a span may be made of besides minutes.
+Point = TypeVar("Point", int, datetime)
 
 MINUTES_PER_DAY = 24 * 60
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -30,9 +33,9 @@ def ceil_minute(moment: datetime) -> int:
     return -int(-moment.timestamp() // 60)
 
 
-def normalise(spans: Iterable[Span]) -> list[Span]:
+def normalise(spans: Iterable[tuple[Point, Point]]) -> list[tuple[Point, Point]]:
     """Sort, drop the empty ones, and join those that touch or overlap."""
-    joined: list[Span] = []
+    joined: list[tuple[Point, Point]] = []
     for first, end in sorted(span for span in spans if span[0] < span[1]):
         if joined and first <= joined[-1][1]:
             joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
@@ -56,9 +59,9 @@ def intersect(left: Sequence[Span], right: Sequence[Span]) -> list[Span]:
     return common
 
 
-def subtract(left: Sequence[Span], right: Sequence[Span]) -> list[Span]:
+def subtract(left: Sequence[tuple[Point, Point]], right: Sequence[tuple[Point, Point]]) -> list[tuple[Point, Point]]:
     """What lies in the first normalised list and not in the second."""
-    rest: list[Span] = []
+    rest: list[tuple[Point, Point]] = []
     for first, end in left:
         for cut_first, cut_end in right:
             if cut_end <= first or end <= cut_first:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pendulum
-from airflow.providers.common.compat.sdk import BaseOperator
 
 from ringg_provider.api.arguments import Count, DialPrefix, Parameters
 from ringg_provider.exceptions import CampaignNotActive, InvalidRequest, PermanentError, WrongState
@@ -20,6 +19,7 @@ from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.progress import Progress
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.launching import LaunchOperator
+from ringg_provider.operators.on_platform import OnSmartAlex
 from ringg_provider.operators.private import Private
 from ringg_provider.smartalex import SmartAlexClient
 from ringg_provider.smartalex.campaigns import SmartAlexLaunchTarget, SmartAlexStart, pause, read_progress, resume
@@ -33,19 +33,10 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class _SmartAlexOperator(BaseOperator):
-    """Base of the operators: which workspace."""
+class _SmartAlexOperator(OnSmartAlex):
+    """Base of the operators."""
 
     ui_color = "#efe4d6"
-
-    def __init__(self, *, smartalex_conn_id: str = SmartAlexHook.default_conn_name, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.smartalex_conn_id = smartalex_conn_id
-
-    @cached_property
-    def hook(self) -> SmartAlexHook:
-        """The hook of this attempt."""
-        return SmartAlexHook(self.smartalex_conn_id)
 
 
 class SmartAlexCreateCampaignOperator(_SmartAlexOperator):
@@ -192,7 +183,7 @@ class SmartAlexAddContactsOperator(_SmartAlexOperator):
             return read_people(rows, self.country_code)
 
 
-class SmartAlexStartCampaignOperator(LaunchOperator):
+class SmartAlexStartCampaignOperator(_SmartAlexOperator, LaunchOperator):
     """Start a draft at most once; optionally wait for the campaign's end.
 
     Follows https://docs.getsmartalex.com/api-reference/campaigns. A campaign that is active, paused or completed is
@@ -208,7 +199,6 @@ class SmartAlexStartCampaignOperator(LaunchOperator):
     :class:`~ringg_provider.operators.launching.LaunchOperator`. The platform cannot cancel: ``cancel_on_kill`` pauses.
     """
 
-    ui_color = "#efe4d6"
     template_fields: Sequence[str] = (
         "smartalex_conn_id",
         "campaign_id",
@@ -221,18 +211,11 @@ class SmartAlexStartCampaignOperator(LaunchOperator):
         *,
         campaign_id: str | dict[str, Any],
         planned_start: Time = None,
-        smartalex_conn_id: str = SmartAlexHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.campaign_id = campaign_id
         self.planned_start = planned_start
-        self.smartalex_conn_id = smartalex_conn_id
-
-    @cached_property
-    def hook(self) -> SmartAlexHook:
-        """The hook of this attempt."""
-        return SmartAlexHook(self.smartalex_conn_id)
 
     @with_checked_arguments
     def execute(self, context: Context) -> str:

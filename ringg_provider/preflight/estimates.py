@@ -64,13 +64,15 @@ def judge_retries(spans: Sequence[TimeSpan], retries: int, wait: timedelta, *, m
     :param must_fit: whether it is an error that they do not fit, or a warning.
     """
     wanted, fit = retries + 1, _attempts_that_fit(_in_utc(spans), wait, retries)
-    if fit == wanted:
-        return Finding(Check.RETRIES, Level.OK, f"All {wanted} attempts fit before the calling hours are over.")
-    return Finding(
-        Check.RETRIES,
-        Level.ERROR if must_fit else Level.WARNING,
+    problem = (
         f"Only {fit} of {wanted} attempts fit before the last calling window closes, with up to"
-        f" {wait.total_seconds() / 60:g} minutes between attempts: take fewer retries, shorter waits or more days.",
+        f" {wait.total_seconds() / 60:g} minutes between attempts: take fewer retries, shorter waits or more days."
+    )
+    return Finding.of(
+        Check.RETRIES,
+        None if fit == wanted else problem,
+        f"All {wanted} attempts fit before the calling hours are over.",
+        Level.ERROR if must_fit else Level.WARNING,
     )
 
 

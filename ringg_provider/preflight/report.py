@@ -58,6 +58,16 @@ class Finding:
     level: Level
     message: str
 
+    @classmethod
+    def of(cls, check: Check, problem: str | None, fine: str, level: Level = Level.ERROR) -> Finding:
+        """The finding of a check that has one thing to find wrong.
+
+        :param problem: what is wrong; None when nothing is.
+        :param fine: what to say then.
+        :param level: how bad it is. Default an error.
+        """
+        return cls(check, Level.OK, fine) if problem is None else cls(check, level, problem)
+
 
 @dataclass(frozen=True)
 class PreflightReport:

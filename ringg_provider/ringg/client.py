@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from ringg_provider.api.client import ApiClient, AsyncApiClient, Vendor
+from ringg_provider.api.client import ApiClient, AsyncApiClient, PlatformClient
 from ringg_provider.api.endpoint import Endpoint
 from ringg_provider.api.messages import Response
 from ringg_provider.exceptions import InvalidRequest, RinggProviderError
@@ -99,7 +99,7 @@ def _ends_history(page: CallPage, asked: int, offset: int) -> bool:
     return len(page.calls) < size and not more
 
 
-class _Ringg(Vendor):
+class _Ringg(PlatformClient):
     """Where Ringg AI answers, how it is shown a key, and what its errors mean."""
 
     production = PRODUCTION

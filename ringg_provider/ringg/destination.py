@@ -24,14 +24,14 @@ from ringg_provider.exceptions import (
     UnexpectedResponse,
 )
 from ringg_provider.hours.plan import WindowPlan
-from ringg_provider.hours.schedule import DailyWindow, Schedule
+from ringg_provider.hours.schedule import Schedule
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.ringg.client import RinggClient
 from ringg_provider.ringg.invalid_rows import fetch_invalid_rows
 from ringg_provider.ringg.limits import LARGE_FLOW_ROWS, MAX_CALL_SLOTS, MAX_CSV_BYTES, PHONE_VARIABLE, Flow
 from ringg_provider.ringg.requests import CallConfig, CampaignSpec
 from ringg_provider.ringg.responses import UploadStatus
-from ringg_provider.ringg.timing import call_config_of, call_slots_of, schedule_of
+from ringg_provider.ringg.timing import call_config_of, call_slots_of, schedule_of, window_of
 from ringg_provider.ringg.uploads import UploadVerdict, judge_upload
 
 log = logging.getLogger(__name__)
@@ -67,10 +67,8 @@ class RinggDestination:
 
     def planner(self) -> Planner | None:
         """Plans each contact's calling window."""
-        times = self.call_config.call_time
-        window = DailyWindow.from_call_time(times.call_start_time, times.call_end_time, times.timezone)
         slots = MAX_CALL_SLOTS if self.use_call_slots and self.flow == "large" else 0
-        return self.options.planner(window, self.schedule, most_slots=slots)
+        return self.options.planner(window_of(self.call_config), self.schedule, most_slots=slots)
 
     def exclude(self, exclusions: Exclusions, cleaner: PhoneCleaner) -> None:
         """Nobody: the platform keeps no list of people who must not be called."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import date, datetime
+from collections.abc import Collection, Iterator, Sequence
+from datetime import date
 
 import pendulum
 
@@ -12,6 +12,7 @@ from ringg_provider.hours.planner import NoRule, WindowPlanner
 from ringg_provider.hours.purposes import Purpose
 from ringg_provider.hours.rules import CallingHours, CallingRules
 from ringg_provider.hours.schedule import DailyWindow, Schedule
+from ringg_provider.hours.wall_clock import subtract
 from ringg_provider.preflight.estimates import TimeSpan
 from ringg_provider.preflight.report import Check, Finding, Level
 
@@ -39,9 +40,7 @@ def judge_hours(
     :param calls_per_contact: one and the retries.
     """
     if purpose is None:
-        yield Finding(
-            Check.CALLING_HOURS, Level.WARNING, "The calling hours were not looked at: say the purpose of the calls."
-        )
+        yield _found(Level.WARNING, "The calling hours were not looked at: say the purpose of the calls.")
         return
     schedule = Schedule(pendulum.instance(spans[0][0]), pendulum.instance(spans[-1][1]))
     planner = WindowPlanner(
@@ -49,13 +48,12 @@ def judge_hours(
     )
     profile = planner.profile_of_code(country_code)
     if isinstance(profile, Held):
-        yield Finding(Check.CALLING_HOURS, Level.ERROR, profile.detail)
+        yield _found(Level.ERROR, profile.detail)
         return
     country = profile.country
     strictest = rules.hours_for(country, None, purpose)
     if strictest is None and no_rule != "allow":
-        yield Finding(
-            Check.CALLING_HOURS,
+        yield _found(
             Level.ERROR,
             f"There is no calling-hours rule for {country} and the purpose {purpose}: add one to calling_hours, or say "
             "no_rule='allow'.",
@@ -74,24 +72,23 @@ def _judge_minutes(
     purpose: Purpose,
 ) -> Finding:
     """Fine everywhere, forbidden everywhere, or a matter of where in the country somebody is."""
-    strictly = _first_outside(spans, planner.callable_spans(profile))
-    if strictly is None:
-        return Finding(Check.CALLING_HOURS, Level.OK, f"Allowed in all of {profile.country} for {purpose} calls.")
+    forbidden = subtract(spans, planner.callable_spans(profile))
+    if not forbidden:
+        return _found(Level.OK, f"Allowed in all of {profile.country} for {purpose} calls.")
+    moment = f"{forbidden[0][0]:%Y-%m-%d %H:%M %Z}"
     # The campaign's own zone is where its people are meant to be; a zone of another country tells nothing of that.
     meant = (window.timezone,) if window.timezone in profile.zones else profile.zones
     alone = [ContactProfile(profile.country, profile.country, (zone,)) for zone in meant]
-    if all(_first_outside(spans, planner.callable_spans(part)) is not None for part in alone):
+    if all(subtract(spans, planner.callable_spans(part)) for part in alone):
         where = f" ({meant[0]})" if len(meant) == 1 else ""
-        return Finding(
-            Check.CALLING_HOURS,
+        return _found(
             Level.ERROR,
-            f"At {_minute(strictly)} the campaign would dial, and nobody in {profile.country}{where} may be called "
+            f"At {moment} the campaign would dial, and nobody in {profile.country}{where} may be called "
             f"then for {purpose} calls: narrow the daily window or the dates.",
         )
-    return Finding(
-        Check.CALLING_HOURS,
+    return _found(
         Level.WARNING,
-        f"At {_minute(strictly)} the campaign would dial, when only some parts of {profile.country} may be called "
+        f"At {moment} the campaign would dial, when only some parts of {profile.country} may be called "
         f"for {purpose} calls: let SqlToRinggOperator split the list by where people are, with its purpose.",
     )
 
@@ -114,17 +111,5 @@ def _judge_attempts(
     return Finding(Check.ATTEMPTS, Level.OK, f"Up to {calls} calls to one person break no limit.")
 
 
-def _first_outside(spans: Iterable[TimeSpan], allowed: Sequence[TimeSpan]) -> datetime | None:
-    """The first moment of ``spans`` that no span of ``allowed`` has; both in order."""
-    for begin, end in spans:
-        moment = begin
-        for opens, closes in allowed:
-            if opens <= moment < closes:
-                moment = closes
-        if moment < end:
-            return moment
-    return None
-
-
-def _minute(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M %Z}"
+def _found(level: Level, message: str) -> Finding:
+    return Finding(Check.CALLING_HOURS, level, message)

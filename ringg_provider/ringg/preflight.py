@@ -97,11 +97,8 @@ def judge_variables(agent: Agent, variables_map: Mapping[str, str]) -> Finding:
         needed = check_variables(agent, variables_map)
     except InvalidRequest as error:
         return Finding(Check.VARIABLES, Level.ERROR, str(error))
-    if unused := variables_map.keys() - needed:
-        return Finding(
-            Check.VARIABLES, Level.WARNING, f"variables_map: the agent has no such variables: {_names(unused)}."
-        )
-    return Finding(Check.VARIABLES, Level.OK, f"All {len(needed)} variables of the agent are mapped.")
+    unused = _about(variables_map.keys() - needed, "variables_map: the agent has no such variables")
+    return Finding.of(Check.VARIABLES, unused, f"All {len(needed)} variables of the agent are mapped.", Level.WARNING)
 
 
 # --- who calls, and who is told -----------------------------------------------------------------------------
@@ -147,11 +144,11 @@ def judge_callers(client: RinggClient, callers: Callers, country_codes: Collecti
     if callers.email_completion_user_ids:
         with explained("email_completion_user_ids: the workspace's members, whom these must be among, cannot be read"):
             strangers = set(callers.email_completion_user_ids) - {user.id for user in client.list_users()}
-        if strangers:
-            message = f"email_completion_user_ids: not members of this workspace: {_names(strangers)}."
-            yield Finding(Check.USERS, Level.ERROR, message)
-        else:
-            yield Finding(Check.USERS, Level.OK, "Everybody to mail is a member of the workspace.")
+        yield Finding.of(
+            Check.USERS,
+            _about(strangers, "email_completion_user_ids: not members of this workspace"),
+            "Everybody to mail is a member of the workspace.",
+        )
 
 
 def _judge_numbers(
@@ -171,36 +168,35 @@ def _judge_numbers(
     else:
         yield Finding(Check.CALLER_NUMBERS, Level.OK, f"All {len(wanted)} caller numbers are in the workspace.")
     found = {known[name].id: known[name] for name in wanted if name in known}
-    if tests := [number.id for number in found.values() if number.is_test_number]:
-        yield Finding(
-            Check.TEST_NUMBERS,
-            Level.ERROR,
-            f"from_numbers: test numbers cannot place campaign calls: {_names(tests)}.",
-        )
-    else:
-        yield Finding(Check.TEST_NUMBERS, Level.OK, "No caller number is a test number.")
-    if flagged := [number.id for number in found.values() if number.is_spam]:
-        yield Finding(
-            Check.SPAM_NUMBERS,
-            Level.WARNING,
-            f"from_numbers: flagged as spam, so fewer people will pick up: {_names(flagged)}.",
-        )
-    else:
-        yield Finding(Check.SPAM_NUMBERS, Level.OK, "No caller number is flagged as spam.")
-    if foreign := [
+    tests = [number.id for number in found.values() if number.is_test_number]
+    yield Finding.of(
+        Check.TEST_NUMBERS,
+        _about(tests, "from_numbers: test numbers cannot place campaign calls"),
+        "No caller number is a test number.",
+    )
+    flagged = [number.id for number in found.values() if number.is_spam]
+    yield Finding.of(
+        Check.SPAM_NUMBERS,
+        _about(flagged, "from_numbers: flagged as spam, so fewer people will pick up"),
+        "No caller number is flagged as spam.",
+        Level.WARNING,
+    )
+    foreign = [
         number.id
         for number in found.values()
         if (number.provider or "").lower() != "twilio"
         and not all((number.number or "").startswith(code) for code in country_codes)
-    ]:
-        yield Finding(
-            Check.FOREIGN_NUMBERS,
-            Level.WARNING,
+    ]
+    yield Finding.of(
+        Check.FOREIGN_NUMBERS,
+        _about(
+            foreign,
             "from_numbers: abroad, calls go through with Twilio numbers only, and these are of another country than "
-            f"the people on the list: {_names(foreign)}.",
-        )
-    else:
-        yield Finding(Check.FOREIGN_NUMBERS, Level.OK, "The caller numbers can reach the lists' countries.")
+            "the people on the list",
+        ),
+        "The caller numbers can reach the lists' countries.",
+        Level.WARNING,
+    )
 
 
 def _judge_pool(numbers: Sequence[CallerNumber], number_pool_id: str) -> Finding:
@@ -247,9 +243,7 @@ _LIST_STATES = {
 
 def judge_staleness(why_too_late: str | None) -> Finding:
     """Whether it is early enough, and the run one that may call."""
-    if why_too_late is not None:
-        return Finding(Check.STALENESS, Level.ERROR, why_too_late)
-    return Finding(Check.STALENESS, Level.OK, "It is not too late to start, and the run may call.")
+    return Finding.of(Check.STALENESS, why_too_late, "It is not too late to start, and the run may call.")
 
 
 def judge_rows(rows: int | None, *, allowance: int | None, accepted: bool, large: bool) -> Finding:
@@ -282,3 +276,8 @@ def judge_rows(rows: int | None, *, allowance: int | None, accepted: bool, large
 
 def _names(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
+
+
+def _about(names: Collection[str], problem: str) -> str | None:
+    """What is wrong with some things, and with which; None when there are none."""
+    return f"{problem}: {_names(names)}." if names else None

@@ -26,6 +26,7 @@ from ringg_provider.api.request_model import (
     RequestModel,
     Text,
 )
+from ringg_provider.hours.wall_clock import normalise
 from ringg_provider.hours.zones import ZoneName
 from ringg_provider.ringg.limits import (
     DEFAULT_IDLE_END,
@@ -219,13 +220,7 @@ class CallSlots(RequestModel):
             found = [(parse_campaign_time(i.start), parse_campaign_time(i.end)) for i in self.intervals or ()]
         else:
             found = list(self._weekly(since))
-        merged: list[tuple[datetime, datetime]] = []
-        for start, end in sorted(found):
-            if merged and start <= merged[-1][1]:
-                merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-            else:
-                merged.append((start, end))
-        return merged
+        return normalise(found)
 
     def _weekly(self, since: datetime) -> Iterable[tuple[datetime, datetime]]:
         until = parse_campaign_time(self.until or "")

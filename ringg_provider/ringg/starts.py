@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
@@ -34,30 +35,60 @@ class Callers:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StandardStart:
-    """The start of a list of ``campaign/save``; what it was saved with only feeds the last checks.
+class RinggStart(ABC):
+    """The start of a list, in either flow.
 
     :param list_id: the list.
     :param agent_id: its agent.
     :param callers: who is to call.
-    :param call_config: as at saving; None when it is not known.
+    :param country_code: the contacts' dial prefix; empty when it is not known.
+    :param call_config: daily window, zone and retries; None when they are not known.
     :param start: planned start; None when it was left open.
     :param end: planned end; None when it was left open.
+    :param call_slots: several calling windows instead of one; None for one.
     :param rows: contacts on the list; None when not known.
     """
 
-    flow: ClassVar[Flow] = "standard"
-    call_slots: ClassVar[None] = None
-    #: Dial prefixes of the contacts, as far as they are known.
-    country_codes: ClassVar[Sequence[str]] = ()
+    flow: ClassVar[Flow]
 
     list_id: str
     agent_id: str
     callers: Callers
+    country_code: str = ""
     call_config: CallConfig | None = None
     start: Time = None
     end: Time = None
+    call_slots: Mapping[str, Any] | None = None
     rows: int | None = None
+
+    @abstractmethod
+    def asked(self) -> dict[str, Any]:
+        """What is asked for, before times are resolved: a retry an hour later still asks for the same thing."""
+
+    @abstractmethod
+    def request(self) -> dict[str, Any]:
+        """The body of the start request, with times as of now."""
+
+    def item(self) -> LaunchItem:
+        """All that is known of the list."""
+        return LaunchItem(
+            list_id=self.list_id,
+            flow=self.flow,
+            agent_id=self.agent_id,
+            country_code=self.country_code,
+            call_config=None if self.call_config is None else self.call_config.wire(),
+            campaign_start_time=_text(self.start),
+            campaign_end_time=_text(self.end),
+            rows=self.rows,
+            call_slots=self.call_slots,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandardStart(RinggStart):
+    """The start of a list of ``campaign/save``; what it was saved with only feeds the last checks."""
+
+    flow = "standard"
 
     def asked(self) -> dict[str, Any]:
         """What is asked for."""
@@ -67,53 +98,19 @@ class StandardStart:
         """The body of ``StartCampaign``."""
         return StartCampaign(list_id=self.list_id, agent_id=self.agent_id, **self.callers.fields()).wire()
 
-    def item(self) -> LaunchItem:
-        """All that is known of the list."""
-        return LaunchItem(
-            list_id=self.list_id,
-            flow=self.flow,
-            agent_id=self.agent_id,
-            country_code="",
-            call_config=None if self.call_config is None else self.call_config.wire(),
-            campaign_start_time=_text(self.start),
-            campaign_end_time=_text(self.end),
-            rows=self.rows,
-        )
-
 
 @dataclass(frozen=True, kw_only=True)
-class LargeStart:
+class LargeStart(RinggStart):
     """The start of a list of ``campaign/upload-csv``; a start that has passed meanwhile means as soon as possible.
 
-    :param list_id: the list.
-    :param agent_id: its agent.
-    :param callers: who is to call.
-    :param country_code: the contacts' dial prefix.
-    :param call_config: daily window, zone and retries.
-    :param start: planned start; None when it was left open.
-    :param end: planned end; None when it was left open.
-    :param call_slots: several calling windows instead of one; None for one.
     :param concurrency_percentage: share of the workspace's lines, 0 to 100; 0 is an equal share.
-    :param rows: contacts on the list; None when not known.
     """
 
-    flow: ClassVar[Flow] = "large"
+    flow = "large"
 
-    list_id: str
-    agent_id: str
-    callers: Callers
     country_code: str
     call_config: CallConfig
-    start: Time = None
-    end: Time = None
-    call_slots: Mapping[str, Any] | None = None
     concurrency_percentage: int = 0
-    rows: int | None = None
-
-    @property
-    def country_codes(self) -> Sequence[str]:
-        """Dial prefixes of the contacts."""
-        return (self.country_code,)
 
     def asked(self) -> dict[str, Any]:
         """What is asked for, before times are resolved: a retry an hour later still asks for the same thing."""
@@ -137,20 +134,6 @@ class LargeStart:
             fixed["call_slots"] = slots_left(self.call_slots, schedule.start)
         return MakeCallAsync(**fixed, **times).wire()
 
-    def item(self) -> LaunchItem:
-        """All that is known of the list."""
-        return LaunchItem(
-            list_id=self.list_id,
-            flow=self.flow,
-            agent_id=self.agent_id,
-            country_code=self.country_code,
-            call_config=self.call_config.wire(),
-            campaign_start_time=_text(self.start),
-            campaign_end_time=_text(self.end),
-            rows=self.rows,
-            call_slots=self.call_slots,
-        )
-
     def _fixed(self) -> dict[str, Any]:
         """What no clock changes."""
         fixed: dict[str, Any] = {
@@ -162,9 +145,6 @@ class LargeStart:
             **self.callers.fields(),
         }
         return fixed if self.call_slots is None else fixed | {"call_slots": self.call_slots}
-
-
-RinggStart = StandardStart | LargeStart
 
 
 def _text(time: Time) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -112,14 +112,7 @@ def call_config_of(plan: WindowPlan, call_config: CallConfig) -> CallConfig:
 
 def call_slots_of(plan: WindowPlan) -> dict[str, Any] | None:
     """The ``call_slots`` of a plan's list in the large flow; None when the daily window says it all."""
-    if plan.call_slots is None:
-        return None
-    return {
-        "mode": "absolute",
-        "intervals": [
-            {"start": begin.strftime(WIRE_FORMAT), "end": end.strftime(WIRE_FORMAT)} for begin, end in plan.call_slots
-        ],
-    }
+    return None if plan.call_slots is None else _absolute(plan.call_slots)
 
 
 def slots_left(call_slots: Mapping[str, Any], start: DateTime) -> dict[str, Any]:
@@ -132,13 +125,16 @@ def slots_left(call_slots: Mapping[str, Any], start: DateTime) -> dict[str, Any]
     slots = as_call_slots(call_slots)
     if slots.mode == "weekly":
         return slots.wire()
-    spans = ((max(begin, start.naive()), end) for begin, end in slots.spans())
-    left = [
-        {"start": begin.strftime(WIRE_FORMAT), "end": end.strftime(WIRE_FORMAT)} for begin, end in spans if begin < end
-    ]
+    left = [(max(begin, start.naive()), end) for begin, end in slots.spans() if end > start.naive()]
     if not left:
         raise StaleCampaign("call_slots: all of them are over by now. Build a new list for a new time.")
-    return {"mode": "absolute", "intervals": left}
+    return _absolute(left)
+
+
+def _absolute(spans: Iterable[tuple[datetime, datetime]]) -> dict[str, Any]:
+    """Spans, local to the campaign's zone, as ``call_slots`` on the wire."""
+    wire = [{"start": begin.strftime(WIRE_FORMAT), "end": end.strftime(WIRE_FORMAT)} for begin, end in spans]
+    return {"mode": "absolute", "intervals": wire}
 
 
 def planned_time(call_config: CallConfig | None, planned: Time, field: str) -> datetime | None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StrictStr
 
+from ringg_provider.api.request_model import matching
 from ringg_provider.hours.schedule import WIRE_FORMAT
 
 
@@ -22,12 +23,6 @@ def _campaign_time(value: str) -> str:
     return value
 
 
-def _country_code(value: str) -> str:
-    if not re.fullmatch(r"\+[1-9]\d{0,3}", value, re.ASCII):
-        raise ValueError("must be a dial prefix: + and one to four digits, such as +91")
-    return value
-
-
 def _local_iso(value: str) -> str:
     if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", value, re.ASCII):
         raise ValueError("must be a local time as YYYY-MM-DDTHH:MM:SS, without an offset")
@@ -39,7 +34,9 @@ def _local_iso(value: str) -> str:
 
 
 CampaignTime = Annotated[StrictStr, AfterValidator(_campaign_time)]
-CountryCode = Annotated[StrictStr, AfterValidator(_country_code)]
+CountryCode = Annotated[
+    StrictStr, matching(r"\+[1-9][0-9]{0,3}", "must be a dial prefix: + and one to four digits, such as +91")
+]
 LocalTime = Annotated[StrictStr, AfterValidator(_local_iso)]
 
 

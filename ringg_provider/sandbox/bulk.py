@@ -7,8 +7,21 @@ from collections.abc import Sequence
 
 from ringg_provider.sandbox.calls import UNANSWERED, Call, cost_of, simulate
 from ringg_provider.sandbox.clock import whole_microseconds
+from ringg_provider.sandbox.csv_rules import Contact
 from ringg_provider.sandbox.workspace import SURVEY
-from ringg_provider.sandbox.world import Campaign, World
+from ringg_provider.sandbox.world import Campaign, World, call_of
+
+
+def _seed(world: World, name: str, state: str | None, created: float, ends: float, rows: int) -> Campaign:
+    """Add a campaign that was made, and got into its state, at a time in the past."""
+    campaign = Campaign(
+        name=name, agent_id=SURVEY, country_code="+91", flow="upload", created_at=created, total_rows=rows
+    )
+    campaign.starts_at, campaign.ends_at = created, ends
+    campaign.launches = int(state not in (None, "draft", "verifying", "insufficient_balance"))
+    world.add_campaign(campaign, state)
+    campaign.states[0] = (created, state)
+    return campaign
 
 
 def seed_campaigns(world: World, count: int, states: Sequence[str | None]) -> list[str]:
@@ -16,20 +29,9 @@ def seed_campaigns(world: World, count: int, states: Sequence[str | None]) -> li
     now = world.clock.wall()
     ids = []
     for index in range(count):
-        campaign = Campaign(
-            name=f"Seeded campaign {index + 1}",
-            agent_id=SURVEY,
-            country_code="+91",
-            flow="upload",
-            created_at=now - (count - index),
-            total_rows=0,
-        )
+        created = now - (count - index)
         state = states[index % len(states)]
-        campaign.starts_at, campaign.ends_at = campaign.created_at, campaign.created_at + 86_400
-        campaign.launches = int(state not in (None, "draft", "verifying", "insufficient_balance"))
-        world.add_campaign(campaign, state)
-        campaign.states[0] = (campaign.created_at, state)
-        ids.append(campaign.id)
+        ids.append(_seed(world, f"Seeded campaign {index + 1}", state, created, created + 86_400, 0).id)
     world.campaign_order.sort(key=lambda campaign: campaign.created_at)
     return ids
 
@@ -38,13 +40,7 @@ def seed_calls(world: World, count: int, hours: float, name: str) -> str:
     """Add one completed campaign of `count` finished calls, spread evenly over the last `hours`; returns its id."""
     now = world.clock.wall()
     first, step = now - hours * 3600, hours * 3600 / count
-    campaign = Campaign(
-        name=name, agent_id=SURVEY, country_code="+91", flow="upload", created_at=first, total_rows=count
-    )
-    campaign.launches = 1
-    campaign.starts_at, campaign.ends_at = first, now
-    world.add_campaign(campaign, "completed")
-    campaign.states[0] = (first, "completed")
+    campaign = _seed(world, name, "completed", first, now, count)
     calls = [_finished_call(world, campaign, index, first + index * step) for index in range(count)]
     world.add_calls(calls, campaign)
     campaign.counts = Counter(call.status for call in calls)
@@ -53,17 +49,9 @@ def seed_calls(world: World, count: int, hours: float, name: str) -> str:
 
 
 def _finished_call(world: World, campaign: Campaign, index: int, created: float) -> Call:
-    number = f"+9198{index % 100_000_000:08d}"
-    name = f"Contact {index + 1}"
-    call = Call(
-        to_number=number,
-        name=name,
-        variables={"callee_name": name, "mobile_number": number},
-        agent_id=campaign.agent_id,
-        list_id=campaign.id,
-        launch=1,
-        created_at=whole_microseconds(created),
-    )
+    number, name = f"+9198{index % 100_000_000:08d}", f"Contact {index + 1}"
+    contact = Contact(number, name, {"callee_name": name, "mobile_number": number})
+    call = call_of(campaign, contact, 1, whole_microseconds(created))
     attempt = simulate(call, 1, world.settings, 240)
     attempt.started_at, attempt.from_number = call.created_at, world.workspace.numbers[0].number
     call.attempts.append(attempt)

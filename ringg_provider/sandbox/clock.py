@@ -11,7 +11,7 @@ import heapq
 import itertools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 
@@ -72,6 +72,16 @@ class EventQueue:
     def wall(self) -> float:
         """The wall's time of `now()`, never later than the wall itself."""
         return self.clock.wall() if self._at is None else min(self.clock.wall_at(self._at), self.clock.wall())
+
+    @property
+    def lead(self) -> float:
+        """How far simulated time is ahead of the wall's."""
+        return self.now() - self.wall()
+
+    def ahead(self, spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+        """Spans of the wall's time, in simulated time."""
+        lead = self.lead
+        return [(opens + lead, closes + lead) for opens, closes in spans]
 
     def at(self, when: float, action: Callable[..., None], *args: Any) -> None:
         heapq.heappush(self._heap, (when, next(self._order), action, args))

@@ -8,9 +8,8 @@ from typing import Any
 from ringg_provider.sandbox import wire_g2, wire_g3
 from ringg_provider.sandbox.calls import ATTEMPT_WORDS, Call, platform_analysis, transcript
 from ringg_provider.sandbox.settings import Settings
-from ringg_provider.sandbox.views import UploadView
 from ringg_provider.sandbox.workspace import POOL, SINCE, WORKSPACE_ID, Agent, Number
-from ringg_provider.sandbox.world import STARTED, Campaign, World
+from ringg_provider.sandbox.world import STARTED, Campaign, UploadView, World
 
 _UPLOAD_ACCEPTED = {
     "g3": wire_g3.upload_accepted,

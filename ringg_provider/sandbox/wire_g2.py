@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from ringg_provider.sandbox.views import UploadView
 from ringg_provider.sandbox.workspace import Agent
-from ringg_provider.sandbox.world import Campaign, World
+from ringg_provider.sandbox.world import Campaign, UploadView, World
 
 # The listing's words. Verification is "processing" here and not the enum's "pending", which reads like a start.
 STATUS_WORDS: dict[str | None, str] = {

@@ -12,6 +12,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from ringg_provider.sandbox.calls import Call
 from ringg_provider.sandbox.clock import Clock, EventQueue
@@ -68,6 +69,16 @@ class Campaign:
     def seen_at(self, wall: float) -> tuple[float, str | None]:
         """The state it had at that moment, and since when; before its time, its first one."""
         return next((entry for entry in reversed(self.states) if entry[0] <= wall), self.states[0])
+
+
+@dataclass(frozen=True, slots=True)
+class UploadView:
+    """An upload with the status word to show, how far its verification is (0 to 1) and its report of bad rows."""
+
+    campaign: Campaign
+    word: str
+    progress: float
+    report_url: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,11 +232,10 @@ class World:
     def _register(self, campaign: Campaign, launch: Launch, number: int) -> None:
         if number <= campaign.stopped_launches:
             return
-        ahead = self.events.now() - self.events.wall()
         job = Job(
             f"{campaign.id}/{number}",
-            spans=[(opens + ahead, closes + ahead) for opens, closes in launch.spans],
-            end=launch.ends_at + ahead,
+            spans=self.events.ahead(launch.spans),
+            end=launch.ends_at + self.events.lead,
             retry=launch.plan.retry,
             max_call_length=launch.plan.max_call_length,
             from_numbers=[n.number for n in launch.numbers],
@@ -243,22 +253,17 @@ class World:
     def _create_calls(self, campaign: Campaign, launch: int, dialable: bool) -> list[Call]:
         # Rows are written in bulk, so that a hundred of them share one created_at, as they would in a real database.
         now, total = self.events.wall(), len(campaign.contacts)
-        calls = []
-        for index, contact in enumerate(campaign.contacts):
-            created = round(now - (total - 1 - index) // _ROWS_PER_INSERT * 1e-6, 6)
-            calls.append(
-                Call(
-                    to_number=contact.number,
-                    name=contact.name,
-                    variables=contact.variables,
-                    agent_id=campaign.agent_id,
-                    list_id=campaign.id,
-                    launch=launch,
-                    created_at=created,
-                    sub_status="QUEUED",
-                    dialable=dialable,
-                )
+        calls = [
+            call_of(
+                campaign,
+                contact,
+                launch,
+                round(now - (total - 1 - index) // _ROWS_PER_INSERT * 1e-6, 6),
+                sub_status="QUEUED",
+                dialable=dialable,
             )
+            for index, contact in enumerate(campaign.contacts)
+        ]
         self.add_calls(calls, campaign)
         return calls
 
@@ -278,12 +283,10 @@ class World:
     def start_single(self, call: Call, plan: CallPlan, from_numbers: Sequence[str], deadline: float) -> None:
         """One call outside any campaign, inside its own daily window."""
         self.add_calls([call], None)
-        ahead = self.events.now() - self.events.wall()
-        spans = daily_spans(plan, self.events.wall(), deadline)
         job = Job(
             call.id,
-            spans=[(opens + ahead, closes + ahead) for opens, closes in spans],
-            end=deadline + ahead,
+            spans=self.events.ahead(daily_spans(plan, self.events.wall(), deadline)),
+            end=deadline + self.events.lead,
             retry=plan.retry,
             max_call_length=plan.max_call_length,
             from_numbers=from_numbers,
@@ -323,8 +326,8 @@ class World:
         return cancelled
 
     def pause(self, campaign: Campaign) -> None:
-        """What a person can do in the dashboard of generation 2, and nobody through the API."""
-        if campaign.state in ("scheduled", "ongoing"):
+        """Dial nobody for now. On Ringg only a person can do it, in the dashboard of generation 2."""
+        if campaign.state in ("scheduled", "ongoing", "active"):
             campaign.paused_from = campaign.state
             for job in campaign.jobs:
                 self.dialer.pause(job)
@@ -357,3 +360,17 @@ class World:
             self.dialer.top_up(self.settings.balance)
         elif "lines" in changes:
             self.dialer.pump_all()
+
+
+def call_of(campaign: Campaign, contact: Contact, launch: int, created: float, **more: Any) -> Call:
+    """The call to one contact of a campaign, before anybody is rung."""
+    return Call(
+        to_number=contact.number,
+        name=contact.name,
+        variables=contact.variables,
+        agent_id=campaign.agent_id,
+        list_id=campaign.id,
+        launch=launch,
+        created_at=created,
+        **more,
+    )

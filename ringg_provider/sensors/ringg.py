@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from airflow.providers.common.compat.sdk import BaseSensorOperator, PokeReturnValue
+from airflow.providers.common.compat.sdk import PokeReturnValue
 
 from ringg_provider.api.arguments import RowsOrShare
 from ringg_provider.exceptions import UnexpectedResponse
-from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.launch.progress import Progress, StallWatch
+from ringg_provider.operators.on_platform import OnRingg
 from ringg_provider.ringg.campaigns import read_progress
 from ringg_provider.ringg.uploads import UploadVerdict, judge_upload, require_usable
 from ringg_provider.sensors.waiting import CampaignSensor, PlatformSensor
@@ -19,20 +19,7 @@ from ringg_provider.triggers.events import UPLOAD_ENDS, WaitEvent
 from ringg_provider.triggers.ringg import RinggCampaignTrigger, RinggUploadStatusTrigger
 
 
-class _OnRingg(BaseSensorOperator):
-    """Which workspace a sensor looks at."""
-
-    def __init__(self, *, ringg_conn_id: str = RinggHook.default_conn_name, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.ringg_conn_id = ringg_conn_id
-
-    @cached_property
-    def hook(self) -> RinggHook:
-        """The hook of this attempt."""
-        return RinggHook(self.ringg_conn_id)
-
-
-class RinggUploadStatusSensor(_OnRingg, PlatformSensor):
+class RinggUploadStatusSensor(OnRingg, PlatformSensor):
     """Wait until the platform has checked an uploaded list.
 
     Follows https://docs.ringg.ai/api-reference/endpoint/campaign/get-large-campaign-upload-status. Succeeds when the
@@ -86,7 +73,7 @@ class RinggUploadStatusSensor(_OnRingg, PlatformSensor):
         return found.xcom_value
 
     def trigger(self, deadline: float, kill_deadline: float | None) -> RinggUploadStatusTrigger:
-        """The trigger that waits in the task\'s stead."""
+        """The trigger that waits in the task's stead."""
         return RinggUploadStatusTrigger(
             ringg_conn_id=self.ringg_conn_id,
             bulk_list_id=self.bulk_list_id,
@@ -96,7 +83,7 @@ class RinggUploadStatusSensor(_OnRingg, PlatformSensor):
         )
 
 
-class RinggCampaignSensor(_OnRingg, CampaignSensor):
+class RinggCampaignSensor(OnRingg, CampaignSensor):
     """Wait for a campaign to end, and log its progress once per change, or that it waits because credits ran out.
 
     Follows https://docs.ringg.ai/api-reference/endpoint/campaign/get-all-campaigns. Succeeds when the campaign
@@ -122,7 +109,7 @@ class RinggCampaignSensor(_OnRingg, CampaignSensor):
         return read_progress(self.hook.client, self.campaign_id, self.stalls)
 
     def trigger(self, deadline: float, kill_deadline: float | None) -> RinggCampaignTrigger:
-        """The trigger that waits in the task\'s stead."""
+        """The trigger that waits in the task's stead."""
         return RinggCampaignTrigger(
             ringg_conn_id=self.ringg_conn_id,
             campaign_id=self.campaign_id,

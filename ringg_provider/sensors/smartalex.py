@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
-from typing import Any
 
-from ringg_provider.hooks.smartalex import SmartAlexHook
 from ringg_provider.launch.progress import Progress
+from ringg_provider.operators.on_platform import OnSmartAlex
 from ringg_provider.sensors.waiting import CampaignSensor
 from ringg_provider.smartalex.campaigns import read_progress
 from ringg_provider.triggers.smartalex import SmartAlexCampaignTrigger
 
 
-class SmartAlexCampaignSensor(CampaignSensor):
+class SmartAlexCampaignSensor(OnSmartAlex, CampaignSensor):
     """Wait for a campaign to end, and log its progress once per change.
 
     Follows https://docs.getsmartalex.com/api-reference/campaigns. Succeeds when everybody was processed
@@ -28,21 +26,12 @@ class SmartAlexCampaignSensor(CampaignSensor):
 
     template_fields: Sequence[str] = ("smartalex_conn_id", "campaign_id")
 
-    def __init__(self, *, smartalex_conn_id: str = SmartAlexHook.default_conn_name, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.smartalex_conn_id = smartalex_conn_id
-
-    @cached_property
-    def hook(self) -> SmartAlexHook:
-        """The hook of this attempt."""
-        return SmartAlexHook(self.smartalex_conn_id)
-
     def read_progress(self) -> Progress:
         """Look at the campaign once."""
         return read_progress(self.hook.client, self.campaign_id)
 
     def trigger(self, deadline: float, kill_deadline: float | None) -> SmartAlexCampaignTrigger:
-        """The trigger that waits in the task\'s stead."""
+        """The trigger that waits in the task's stead."""
         return SmartAlexCampaignTrigger(
             smartalex_conn_id=self.smartalex_conn_id,
             campaign_id=self.campaign_id,

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mappin
 from itertools import count
 from typing import Any, TypeVar
 
-from ringg_provider.api.client import ApiClient, AsyncApiClient, Vendor
+from ringg_provider.api.client import ApiClient, AsyncApiClient, PlatformClient
 from ringg_provider.api.endpoint import Endpoint
 from ringg_provider.api.messages import Response
 from ringg_provider.api.rate_limit import Pacer
@@ -29,7 +29,7 @@ PRODUCTION = "https://api.getsmartalex.com/v1"
 M = TypeVar("M", bound=ResponseModel)
 
 
-class _SmartAlex(Vendor):
+class _SmartAlex(PlatformClient):
     """Where SmartAlex answers, how it is shown a key, and what its errors mean."""
 
     production = PRODUCTION
@@ -65,7 +65,7 @@ class SmartAlexClient(_SmartAlex, ApiClient):
     :param generation: `old` (default) or `new`: which of the vendor's documentations requests follow.
     :param paths: other paths than those in `paths.py`, by name.
     :param requests_per_minute: default 60, the smallest plan's.
-    :param options: those of `ApiClient`.
+    :param options: those of `PlatformClient`.
 
     Every method raises a `RinggProviderError`: `InvalidRequest` for input that breaks a rule, before anything is
     sent; else by the code that the platform answered.

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing, closing
 from typing import Any
 
 import pytest
@@ -24,12 +25,12 @@ def send(request: pytest.FixtureRequest, waits: Waits) -> Send:
         return Rules(base_url, **{"headers": {"X-API-KEY": KEY}, "secrets": (KEY,), "clock": lambda: NOW, **given})
 
     def synchronously(base_url: str, wanted: Request, read: Callable[[Response], Any] = whole, **given: Any) -> Any:
-        with Transport(rules(base_url, given), sleep=waits) as transport:
+        with closing(Transport(rules(base_url, given), sleep=waits)) as transport:
             return transport.send(wanted, read)
 
     def in_a_loop(base_url: str, wanted: Request, read: Callable[[Response], Any] = whole, **given: Any) -> Any:
         async def main() -> Any:
-            async with AsyncTransport(rules(base_url, given), sleep=waits.later) as transport:
+            async with aclosing(AsyncTransport(rules(base_url, given), sleep=waits.later)) as transport:
                 return await transport.send(wanted, read)
 
         return asyncio.run(main())

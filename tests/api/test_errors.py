@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 
 from ringg_provider.api.errors import explained
@@ -62,7 +64,7 @@ def test_every_shape_of_error_body_becomes_a_typed_error_with_its_text(
     status: int, kind: type[RinggProviderError]
 ) -> None:
     answers = [Answer(status, body) for body, _ in BODIES]
-    with ScriptedServer(*answers) as server, Transport(Rules(server.base_url, headers={})) as transport:
+    with ScriptedServer(*answers) as server, closing(Transport(Rules(server.base_url, headers={}))) as transport:
         for number, (_, text) in enumerate(BODIES, 1):
             with pytest.raises(kind) as raised:
                 transport.send(ACT, whole)

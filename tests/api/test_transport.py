@@ -6,6 +6,7 @@ import asyncio
 import random
 import threading
 import tracemalloc
+from contextlib import aclosing, closing
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,10 @@ def test_every_timeout_is_set_and_uploads_may_take_longer(monkeypatch: pytest.Mo
     csv = tmp_path / "a.csv"
     csv.write_text("x\n")
     timeouts = Timeouts(connect=1, read=2, write=3, pool=4, upload=50)
-    with ScriptedServer() as server, Transport(Rules(server.base_url, headers={}, timeouts=timeouts)) as transport:
+    with (
+        ScriptedServer() as server,
+        closing(Transport(Rules(server.base_url, headers={}, timeouts=timeouts))) as transport,
+    ):
         transport.send(READ, whole)
         transport.send(Request("POST", "/u", form={"a": "b"}, file=csv), whole)
     assert seen == [
@@ -229,7 +233,7 @@ async def test_a_waiting_request_can_be_cancelled() -> None:
         return Answer(503)
 
     with ScriptedServer(script=unavailable) as server:
-        async with AsyncTransport(Rules(server.base_url, headers={})) as transport:
+        async with aclosing(AsyncTransport(Rules(server.base_url, headers={}))) as transport:
             task = asyncio.create_task(transport.send(READ, whole))
             await asyncio.to_thread(arrived.wait, 10)
             task.cancel()
@@ -297,7 +301,7 @@ def test_a_file_of_20_megabytes_is_streamed_in_constant_memory(tmp_path: Path) -
     assert size > 18_000_000
     with (
         ScriptedServer(keep_bodies=False) as server,
-        Transport(Rules(server.base_url, headers={})) as transport,
+        closing(Transport(Rules(server.base_url, headers={}))) as transport,
     ):
         transport.send(READ, whole)
         tracemalloc.start()

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import ast
-import importlib
-import inspect
 import json
-import pkgutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,12 +12,10 @@ import pendulum
 import pytest
 import sqlalchemy as sa
 
-import ringg_provider.operators
-import ringg_provider.sensors
-import ringg_provider.transfers
 from demo.contacts import load
 from tests.support.dags import EXAMPLES, DagRunner
 from tests.support.databases import Warehouse
+from tests.support.provided import offered_operators
 
 FILES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 CONTACTS_CSV = str(EXAMPLES / "contacts.csv")
@@ -107,17 +102,7 @@ def test_the_readers_of_the_call_history_take_turns_in_the_pool_that_the_docs_na
 
 def test_every_operator_sensor_and_transfer_appears_in_at_least_one(bag: Any) -> None:
     used = {task.operator_name for dag in bag.dags.values() for task in dag.tasks}
-    ours = {
-        name
-        for package in (ringg_provider.operators, ringg_provider.sensors, ringg_provider.transfers)
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
-        for name, thing in vars(importlib.import_module(module.name)).items()
-        if isinstance(thing, type)
-        and thing.__module__ == module.name
-        and name.endswith(("Operator", "Sensor"))
-        and not name.startswith("_")
-        and not inspect.isabstract(thing)
-    }
+    ours = {found.__name__ for found in offered_operators()}
     assert ours - used == set()
 
 
@@ -234,6 +219,8 @@ def test_the_large_campaign_waits_for_a_person_and_then_calls(
 def test_a_large_campaign_that_is_given_up_fails_the_run_and_its_calls_are_loaded(
     run_dag: DagRunner, sandbox: Any, warehouse: Warehouse
 ) -> None:
+    # In real time, so that the campaign has surely not ended at the first look.
+    sandbox.settings(speed=1, verify_seconds=0, preparing_seconds=0)
     given_up = changed("ringg_large_campaign", "timeout=timedelta(days=2)", "timeout=0")
     run = run_dag(given_up, conf={"contacts": CONTACTS_CSV}, mark_success_pattern="approve")
     assert run.tasks["wait_for_campaign"] == "failed", run

@@ -181,6 +181,19 @@ def test_a_list_that_is_shown_nowhere_in_the_time_is_started_because_some_listin
     assert store.calls == ["claim", "confirm list-1"]
 
 
+@pytest.mark.parametrize("last", [ListState.MISSING, TransientError("down")])
+def test_looks_that_fail_shorten_no_wait_and_the_last_one_must_be_good(last: Answer) -> None:
+    looks = [ListState.MISSING, *[TransientError("down")] * 23, ListState.MISSING, last]
+    platform, clock = ScriptedPlatform(*looks), Clock()
+    if last is ListState.MISSING:
+        assert start(platform, clock=clock) == Launched("list-1", STARTED, adopted=False)
+    else:
+        with pytest.raises(LaunchOutcomeUnknown, match="its state is unknown"):
+            start(platform, clock=clock)
+    assert clock.now == 120
+    assert platform.sent == ([REQUEST] if last is ListState.MISSING else [])
+
+
 @pytest.mark.parametrize("refusal", [NotFound("no such list"), InvalidRequest("no such number")])
 def test_a_refusal_of_a_list_that_was_never_shown_is_believed_and_leaves_no_intent(refusal: RinggProviderError) -> None:
     platform, store, clock = ScriptedPlatform(ListState.MISSING, start=[refusal]), Journal(), Clock()

@@ -83,7 +83,7 @@ def add(campaign_id: str) -> SmartAlexAddContactsOperator:
 
 def start(campaign_id: Any, **options: Any) -> SmartAlexStartCampaignOperator:
     return SmartAlexStartCampaignOperator(
-        task_id="start", campaign_id=campaign_id, poll_interval=0.1, **{**ALEX, **options}
+        task_id="start", campaign_id=campaign_id, poll_interval=0.1, timeout=60, **{**ALEX, **options}
     )
 
 

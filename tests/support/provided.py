@@ -39,7 +39,12 @@ def public_classes(kind: str) -> Iterator[type]:
 
 def offered(kind: str) -> Iterator[type]:
     """Every public concrete class of a kind, where it is defined."""
-    return (found for found in public_classes(kind) if not inspect.isabstract(found))
+    return (found for found in public_classes(kind) if not inspect.isabstract(found) and not _does_nothing(found))
+
+
+def _does_nothing(found: type) -> bool:
+    """Whether it is a base that only says where its subclasses act."""
+    return issubclass(found, BaseOperator) and found.execute is BaseOperator.execute
 
 
 def offered_operators() -> list[type]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, AirflowTaskTimeout, BaseOperator, conf
+from airflow.providers.common.compat.sdk import AirflowSkipException, AirflowTaskTimeout, conf
 
 from ringg_provider.api.arguments import Seconds
 from ringg_provider.api.errors import explained
@@ -15,6 +15,7 @@ from ringg_provider.exceptions import InsufficientBalance
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_engine
 from ringg_provider.operators.arguments import with_checked_arguments
+from ringg_provider.operators.on_platform import OnRingg
 from ringg_provider.operators.waiting import kill_deadline, wait_until
 from ringg_provider.ringg.client import RinggClient
 from ringg_provider.ringg.responses import Balance, CampaignState
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from ringg_provider.preflight.estimates import CostEstimate
 
 
-class RinggCheckBalanceOperator(BaseOperator):
+class RinggCheckBalanceOperator(OnRingg):
     """Ask whether the workspace can pay for an uploaded list.
 
     Follows https://docs.ringg.ai/api-reference/endpoint/campaign/check-large-campaign-balance. Returns ``{"sufficient",
@@ -53,7 +54,6 @@ class RinggCheckBalanceOperator(BaseOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: Seconds = 60,
         timeout: Seconds | None = None,
-        ringg_conn_id: str = RinggHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -62,12 +62,11 @@ class RinggCheckBalanceOperator(BaseOperator):
         self.deferrable = deferrable
         self.poll_interval = poll_interval
         self.timeout = timeout
-        self.ringg_conn_id = ringg_conn_id
 
     @with_checked_arguments
     def execute(self, context: Context) -> dict[str, Any]:
         """Ask, and act on a shortfall as told."""
-        with RinggHook(self.ringg_conn_id) as hook:
+        with self.hook as hook:
             if self.on_shortfall != "wait":
                 return self._decide(read_balance(hook, self.bulk_list_id))
             now = time.time()
@@ -88,7 +87,7 @@ class RinggCheckBalanceOperator(BaseOperator):
         kill_deadline: float | None = None,
     ) -> dict[str, Any]:
         """Ask again after the trigger saw a change; its event is not taken for the answer."""
-        with RinggHook(self.ringg_conn_id) as hook:
+        with self.hook as hook:
             told = read_event(event, self.bulk_list_id, CREDITS_ENDS)
             if told.status is EventStatus.EXECUTION_TIMEOUT:
                 raise AirflowTaskTimeout(told.message)

@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from ringg_provider.api.arguments import Amount, OptionalText, PlusText
 from ringg_provider.exceptions import InsufficientBalance, StaleCampaign
 from ringg_provider.history.options import CALLS
@@ -18,6 +16,7 @@ from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.launch.progress import Progress, StallWatch
 from ringg_provider.links.ringg import RinggCampaignLink
 from ringg_provider.operators.launching import LaunchOperator
+from ringg_provider.operators.on_platform import OnRingg
 from ringg_provider.operators.ringg.balance import expected_cost
 from ringg_provider.ringg.campaigns import RinggLaunchTarget, read_progress
 from ringg_provider.ringg.preflight import check_agent, check_callers
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from ringg_provider.preflight.estimates import CostEstimate
 
 
-class BaseRinggCampaignOperator(BaseOperator):
+class BaseRinggCampaignOperator(OnRingg):
     """Base of the operators that know who is to call, and what it may cost.
 
     :param from_numbers: ids of caller numbers, in the order of use. Exactly one of this and ``number_pool_id``.
@@ -42,7 +41,6 @@ class BaseRinggCampaignOperator(BaseOperator):
         are started. Default None: the agent's average in ``history_table``.
     :param sql_conn_id: connection to the warehouse with ``history_table``. Default None: there is none.
     :param history_table: table of ``RinggCallsToSqlOperator``. Default ``ringg_calls``.
-    :param ringg_conn_id: the connection. Default ``ringg_default``.
     """
 
     campaign_template_fields: ClassVar[Sequence[str]] = (
@@ -64,7 +62,6 @@ class BaseRinggCampaignOperator(BaseOperator):
         credits_per_call: Amount | None = None,
         sql_conn_id: OptionalText = None,
         history_table: str = CALLS,
-        ringg_conn_id: str = RinggHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -74,16 +71,10 @@ class BaseRinggCampaignOperator(BaseOperator):
         self.credits_per_call = credits_per_call
         self.sql_conn_id = sql_conn_id
         self.history_table = history_table
-        self.ringg_conn_id = ringg_conn_id
 
     @abstractmethod
     def execute(self, context: Context) -> Any:
         """What a subclass does."""
-
-    @cached_property
-    def hook(self) -> RinggHook:
-        """The hook of this attempt."""
-        return RinggHook(self.ringg_conn_id)
 
     def callers(self) -> Callers:
         """Who is to call, and whom to tell."""
@@ -149,7 +140,7 @@ class BaseRinggStartOperator(BaseRinggCampaignOperator, LaunchOperator):
     def check(self, context: Context, start: RinggStart) -> None:
         """The last checks before a start, of what the platform would only find wrong, or not mind, after it."""
         self._check_times(context, start)
-        check_callers(self.hook.client, start.callers, start.country_codes)
+        check_callers(self.hook.client, start.callers, [start.country_code] if start.country_code else [])
         check_agent(self.hook.client, start.agent_id)
         has_price = self.credits_per_call is not None or self.sql_conn_id is not None
         # The platform has compared a large list with the credits itself, by prices that it knows better.

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from ringg_provider.exceptions import UnexpectedResponse
-from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.operators.arguments import with_checked_arguments
+from ringg_provider.operators.on_platform import OnRingg
 from ringg_provider.operators.private import Private
 from ringg_provider.ringg.requests import EventSubscription, EventSubscriptions
 
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class RinggSetEventSubscriptionsOperator(BaseOperator):
+class RinggSetEventSubscriptionsOperator(OnRingg):
     """Make sure that an agent sends its call events to given addresses.
 
     Reads what the agent has, merges, and writes only if that changes anything. A subscription with the address of one
@@ -45,19 +43,17 @@ class RinggSetEventSubscriptionsOperator(BaseOperator):
         agent_id: str,
         subscriptions: Sequence[EventSubscription | Mapping[str, Any]],
         remove_others: bool = False,
-        ringg_conn_id: str = RinggHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.agent_id = agent_id
         self._subscriptions = Private("subscriptions", subscriptions)
         self.remove_others = remove_others
-        self.ringg_conn_id = ringg_conn_id
 
     @with_checked_arguments
     def execute(self, context: Context) -> dict[str, Any]:
         """Read, merge, and write if there is a difference."""
-        with RinggHook(self.ringg_conn_id) as hook:
+        with self.hook as hook:
             ours = EventSubscriptions(
                 agent_id=self.agent_id,
                 event_subscriptions=[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -155,22 +156,13 @@ class RinggPreflightOperator(BaseRinggCampaignOperator, TimelyOperator):
     def _check(self, context: Context) -> LaunchCheck:
         from ringg_provider.ringg.launch_check import LaunchCheck
 
+        asked = {one.name: getattr(self, one.name) for one in fields(LaunchCheck) if one.name in vars(self)}
         return LaunchCheck(
             lists=self._lists(),
             callers=self.callers(),
             why_too_late=partial(self.why_too_late, context),
             cost=self.cost_of,
-            variables_map=self.variables_map,
-            purpose=self.purpose,
-            calling_hours=self.calling_hours,
-            no_rule=self.no_rule,
-            blackout_dates=self.blackout_dates,
-            retries_must_fit=self.retries_must_fit,
-            row_allowance=self.row_allowance,
-            balance=self.balance,
-            concurrent_lines=self.concurrent_lines,
-            average_seconds=self.average_seconds,
-            answer_rate=self.answer_rate,
+            **asked,
         )
 
     def _lists(self) -> list[ListToStart]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from ringg_provider.api.arguments import DialPrefix, Parameters
 from ringg_provider.exceptions import InvalidRequest
-from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_connection
 from ringg_provider.operators.arguments import with_checked_arguments
+from ringg_provider.operators.on_platform import OnRingg
 from ringg_provider.operators.private import Private
 from ringg_provider.ringg.limits import MAX_PER_TERMINATE
 from ringg_provider.ringg.requests import Terminate
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class RinggTerminateOperator(BaseOperator):
+class RinggTerminateOperator(OnRingg):
     """Stop calls for good: queued and to-be-retried ones are cancelled, live ones end by themselves.
 
     Follows https://docs.ringg.ai/api-reference/endpoint/terminate/campaign. Exactly one of ``campaign_id`` (alone),
@@ -68,7 +66,6 @@ class RinggTerminateOperator(BaseOperator):
         sql: str | None = None,
         parameters: Parameters | None = None,
         country_code: DialPrefix | None = None,
-        ringg_conn_id: str = RinggHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -81,12 +78,11 @@ class RinggTerminateOperator(BaseOperator):
         self.sql = sql
         self._parameters = Private("parameters", parameters)
         self.country_code = country_code
-        self.ringg_conn_id = ringg_conn_id
 
     @with_checked_arguments
     def execute(self, context: Context) -> int:
         """Send one request per mode, or per hundred numbers or calls."""
-        with RinggHook(self.ringg_conn_id) as hook:
+        with self.hook as hook:
             numbers = self._mobile_numbers.rendered(self, context)
             parameters = self._parameters.rendered(self, context)
             asked = stopped = 0

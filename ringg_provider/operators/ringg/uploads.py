@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from ringg_provider.api.arguments import DialPrefix
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hours.schedule import Time
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.files import local_copy
+from ringg_provider.operators.on_platform import OnRingg
 from ringg_provider.ringg.limits import Flow
 from ringg_provider.ringg.requests import CallConfig, CampaignSpec
 from ringg_provider.ringg.timing import as_call_config, schedule_of
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class _RinggUploadOperator(BaseOperator):
+class _RinggUploadOperator(OnRingg):
     """Base of the two uploads: checks the file and what it is for before anything is sent."""
 
     template_fields: Sequence[str] = (
@@ -53,7 +52,6 @@ class _RinggUploadOperator(BaseOperator):
         remove_invalid_rows: bool = False,
         transliterate_callee_name: bool = False,
         transliterate_fields: list[str] | None = None,
-        ringg_conn_id: str = RinggHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -68,7 +66,6 @@ class _RinggUploadOperator(BaseOperator):
         self.remove_invalid_rows = remove_invalid_rows
         self.transliterate_callee_name = transliterate_callee_name
         self.transliterate_fields = transliterate_fields
-        self.ringg_conn_id = ringg_conn_id
 
     @with_checked_arguments
     def execute(self, context: Context) -> str:
@@ -79,7 +76,7 @@ class _RinggUploadOperator(BaseOperator):
         from ringg_provider.ringg.csv_check import inspect_csv
         from ringg_provider.ringg.preflight import check_agent, check_variables, judge_rows
 
-        with RinggHook(self.ringg_conn_id) as hook, local_copy(self.contacts) as csv:
+        with self.hook as hook, local_copy(self.contacts) as csv:
             spec = self._spec()
             report = inspect_csv(csv, spec.variables_map, spec.country_code, spec.remove_invalid_rows)
             check_variables(check_agent(hook.client, spec.agent_id), spec.variables_map)

@@ -13,8 +13,10 @@ from ringg_provider.sandbox.call_log import CALL_TYPES, STATUSES, CallFilter, is
 from ringg_provider.sandbox.calls import Call
 from ringg_provider.sandbox.csv_rules import normalise
 from ringg_provider.sandbox.errors import ApiError
+from ringg_provider.sandbox.routes.shared import caller_numbers, outbound_agent, pool_numbers
 from ringg_provider.sandbox.state import Sandbox, SandboxDep, bent_page, file_url
 from ringg_provider.sandbox.windows import read_call_config
+from ringg_provider.sandbox.workspace import Number
 from ringg_provider.sandbox.world import World
 
 router = APIRouter(tags=["Calls"])
@@ -171,7 +173,7 @@ async def call_one(sandbox: SandboxDep, body: SingleCallBody) -> dict[str, Any]:
             "Either from_number_id or from_number must be provided, or configure default outbound numbers "
             "on the agent version",
         )
-    return _call(sandbox, body, _caller_numbers(sandbox.world, body))
+    return _call(sandbox, body, _callers(sandbox.world, body))
 
 
 @router.post("/calling/v2/outbound/individual", summary="Call one person, possibly from a pool")
@@ -180,31 +182,18 @@ async def call_one_from_pool(sandbox: SandboxDep, body: PoolCallBody) -> dict[st
         status = 422 if sandbox.settings.is_g3 else 400
         raise ApiError(status, "Provide at least one of: number_pool_id, from_number_id, from_number")
     if body.number_pool_id is None:
-        return _call(sandbox, body, _caller_numbers(sandbox.world, body))
-    members = sandbox.world.workspace.pool_members(body.number_pool_id)
-    if not members:
-        raise ApiError(400, "Number pool not found.")
-    return _call(sandbox, body, [number.number for number in members])
+        return _call(sandbox, body, _callers(sandbox.world, body))
+    return _call(sandbox, body, pool_numbers(sandbox.world, body.number_pool_id))
 
 
-def _caller_numbers(world: World, body: SingleCallBody) -> list[str]:
+def _callers(world: World, body: SingleCallBody) -> list[Number]:
     given = body.from_number_id or body.from_number or []
-    numbers = []
-    for one in [given] if isinstance(given, str) else given:
-        number = world.workspace.find_number(one)
-        if number is None:
-            raise ApiError(400, f"From numbers not found: {one}")
-        if number.is_test:
-            raise ApiError(400, "Test numbers cannot be used for API calls.")
-        numbers.append(number.number)
-    return numbers
+    return caller_numbers(world, [given] if isinstance(given, str) else given, "API calls")
 
 
-def _call(sandbox: Sandbox, body: SingleCallBody, from_numbers: list[str]) -> dict[str, Any]:
-    world = sandbox.world
-    agent = world.workspace.agents.get(body.agent_id)
-    if agent is None or not agent.is_outbound:
-        raise ApiError(400, "Invalid agent_id.")
+def _call(sandbox: Sandbox, body: SingleCallBody, callers: list[Number]) -> dict[str, Any]:
+    world, from_numbers = sandbox.world, [number.number for number in callers]
+    agent = outbound_agent(world, body.agent_id)
     number = normalise(body.mobile_number, "+91") if body.mobile_number.startswith("+91") else None
     if number is None and (not body.mobile_number.startswith("+") or not body.mobile_number[1:].isdecimal()):
         raise ApiError(400, "mobile_number must be a valid number with its country code.")

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, StrictInt
 
 from ringg_provider.sandbox import wire
 from ringg_provider.sandbox.errors import ApiError
-from ringg_provider.sandbox.routes.shared import outbound_agent, read_plan, read_times
+from ringg_provider.sandbox.routes.shared import caller_numbers, outbound_agent, pool_numbers, read_plan, read_times
 from ringg_provider.sandbox.state import Sandbox, SandboxDep, act
 from ringg_provider.sandbox.windows import daily_spans, slot_spans
 from ringg_provider.sandbox.workspace import Number
@@ -63,23 +63,6 @@ class MakeCallBody(BaseModel):
     callback_url: str | None = None
 
 
-def _numbers(world: World, wanted: list[str]) -> list[Number]:
-    found = {one: world.workspace.find_number(one) for one in wanted}
-    if missing := [one for one, number in found.items() if number is None]:
-        raise ApiError(400, f"From numbers not found: {', '.join(missing)}")
-    numbers = [number for number in found.values() if number is not None]
-    if any(number.is_test for number in numbers):
-        raise ApiError(400, "Test numbers cannot be used for campaigns.")
-    return numbers
-
-
-def _pool(world: World, pool_id: str) -> list[Number]:
-    members = world.workspace.pool_members(pool_id)
-    if not members:
-        raise ApiError(400, "Number pool not found.")
-    return members
-
-
 def _start(
     request: Request, sandbox: Sandbox, agent_id: str, list_id: str, numbers: list[Number], *, rotates: bool
 ) -> dict[str, Any]:
@@ -119,17 +102,17 @@ def _known(world: World, list_id: str) -> Campaign:
 @router.post("/campaign/start", summary="Start a saved list with caller numbers")
 async def start_campaign(sandbox: SandboxDep, request: Request, body: StartBody) -> dict[str, Any]:
     outbound_agent(sandbox.world, body.agent_id)
-    numbers = _numbers(sandbox.world, body.from_numbers)
+    numbers = caller_numbers(sandbox.world, body.from_numbers)
     return _start(request, sandbox, body.agent_id, body.list_id, numbers, rotates=False)
 
 
 @router.post("/campaign/v2/start", summary="Start a saved list with a number pool")
-async def start_from_pool(sandbox: SandboxDep, request: Request, body: StartFromPoolBody) -> dict[str, Any]:
+async def start_frompool_numbers(sandbox: SandboxDep, request: Request, body: StartFromPoolBody) -> dict[str, Any]:
     outbound_agent(sandbox.world, body.agent_id)
     users = {user["id"] for user in sandbox.world.workspace.users}
     if set(body.email_completion_user_ids or ()) - users:
         raise ApiError(404, "User not found")
-    numbers = _pool(sandbox.world, body.number_pool_id)
+    numbers = pool_numbers(sandbox.world, body.number_pool_id)
     return _start(request, sandbox, body.agent_id, body.list_id, numbers, rotates=True)
 
 
@@ -190,7 +173,11 @@ def _planned(sandbox: Sandbox, body: MakeCallBody) -> Launch:
         spans = daily_spans(plan, *times)
     numbers, flaw = [], None
     try:
-        numbers = _pool(world, body.number_pool_id) if body.number_pool_id else _numbers(world, body.from_numbers or [])
+        numbers = (
+            pool_numbers(world, body.number_pool_id)
+            if body.number_pool_id
+            else caller_numbers(world, body.from_numbers or [])
+        )
         if set(body.email_completion_user_ids or ()) - {user["id"] for user in world.workspace.users}:
             flaw = "User not found"
     except ApiError as refused:

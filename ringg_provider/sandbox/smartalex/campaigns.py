@@ -30,7 +30,7 @@ from ringg_provider.sandbox.smartalex.shared import (
 )
 from ringg_provider.sandbox.state import Sandbox, SandboxDep, act
 from ringg_provider.sandbox.windows import CallPlan, RetryPolicy, daily_spans, read_call_config
-from ringg_provider.sandbox.world import Campaign, World
+from ringg_provider.sandbox.world import Campaign, World, call_of
 
 #: Nothing bounds a campaign but its contacts; a year is longer than any of them takes.
 _LONGEST_DAYS = 366
@@ -177,13 +177,7 @@ async def pause(sandbox: SandboxDep, request: Request, campaign_id: str) -> dict
     campaign = _changeable(sandbox, campaign_id)
     if campaign.state != "active":
         raise ApiError(409, "Cannot pause a non-active campaign", code="campaign_not_active")
-
-    def effect() -> None:
-        for job in campaign.jobs:
-            world.dialer.pause(job)
-        world.set_state(campaign, "paused")
-
-    act(request, effect)
+    act(request, lambda: world.pause(campaign))
     return {"data": {"id": campaign.id, "status": "paused"}}
 
 
@@ -193,13 +187,7 @@ async def resume(sandbox: SandboxDep, request: Request, campaign_id: str) -> dic
     campaign = _changeable(sandbox, campaign_id)
     if campaign.state != "paused":
         raise ApiError(409, "Campaign is not paused", code="campaign_not_active")
-
-    def effect() -> None:
-        world.set_state(campaign, "active")
-        for job in campaign.jobs:
-            world.dialer.resume(job)
-
-    act(request, effect)
+    act(request, lambda: world.resume(campaign))
     return {"data": {"id": campaign.id, "status": "active"}}
 
 
@@ -209,9 +197,9 @@ async def list_callbacks(
 ) -> dict[str, Any]:
     world = sandbox.smartalex
     campaign = _changeable(sandbox, campaign_id)
-    ahead = world.events.now() - world.events.wall()
+    lead = world.events.lead
     waiting = [
-        (due - ahead, call) for job in campaign.jobs for due, _, call in sorted(job.retries) if call.status == "retry"
+        (due - lead, call) for job in campaign.jobs for due, _, call in sorted(job.retries) if call.status == "retry"
     ]
     retries = campaign.plan.retry.count if campaign.plan else 0
 
@@ -254,17 +242,12 @@ def _launch(world: World, campaign: Campaign) -> None:
     campaign.launches += 1
     now = world.events.wall()
     end = now + timedelta(days=_LONGEST_DAYS).total_seconds()
-    ahead = world.events.now() - now
-    zone = campaign.plan.zone
-    spans = [
-        (opens + ahead, closes + ahead)
-        for opens, closes in daily_spans(campaign.plan, now, end)
-        if datetime.fromtimestamp(opens, zone).weekday() in campaign.days
-    ]
+    zone, days = campaign.plan.zone, campaign.days
+    spans = daily_spans(campaign.plan, now, end)
     job = Job(
         f"{campaign.id}/{campaign.launches}",
-        spans=spans,
-        end=end + ahead,
+        spans=world.events.ahead(span for span in spans if datetime.fromtimestamp(span[0], zone).weekday() in days),
+        end=end + world.events.lead,
         retry=campaign.plan.retry,
         max_call_length=campaign.plan.max_call_length,
         from_numbers=["+12125550199"],
@@ -272,19 +255,9 @@ def _launch(world: World, campaign: Campaign) -> None:
         unanswered=UNANSWERED | {"voicemail"},
         on_end=lambda: world.job_ended(campaign),
     )
-    people = [contact for contact in campaign.contacts if contact.number not in set(world.settings.dnc_numbers)]
-    calls = [
-        Call(
-            to_number=contact.number,
-            name=contact.name,
-            variables=contact.variables,
-            agent_id=campaign.agent_id,
-            list_id=campaign.id,
-            launch=campaign.launches,
-            created_at=now,
-        )
-        for contact in people
-    ]
+    dnc = set(world.settings.dnc_numbers)
+    people = [contact for contact in campaign.contacts if contact.number not in dnc]
+    calls = [call_of(campaign, contact, campaign.launches, now) for contact in people]
     campaign.starts_at = campaign.starts_at or now
     world.add_calls(calls, campaign)
     campaign.jobs.append(job)

@@ -196,6 +196,27 @@ def test_execution_timeout_terminates_the_campaign_unless_told_not_to(
     assert terminated(sandbox) == cancel_on_kill
 
 
+@pytest.mark.parametrize("sandbox", ["g2"], indirect=True)
+@pytest.mark.parametrize("sent", [True, False])
+@pytest.mark.usefixtures("quick_settling")
+def test_execution_timeout_stops_a_list_that_is_hidden_only_when_a_start_of_it_may_have_been_sent(
+    sandbox: Sandbox, upload: Any, sent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list_id = upload("standard")
+    sandbox.settings(speed=1, listing_hides="all")
+    sandbox.fault(method="POST", path="/campaign/start", kind="cut", when="after")
+
+    def until_time_is_over(*_: Any) -> None:
+        if not sent or posts(sandbox):
+            raise AirflowTaskTimeout
+
+    monkeypatch.setattr(launching, "sleep_until_told", until_time_is_over)
+    with pytest.raises(AirflowTaskTimeout):
+        starting("standard", list_id).execute(with_store(TaskStateModel()))
+    assert launches(sandbox) == [int(sent)]
+    assert terminated(sandbox) == sent
+
+
 def test_deadlines_travel_in_the_trigger_and_execution_timeout_counts_from_the_tasks_start(
     sandbox: Sandbox, upload: Any
 ) -> None:
