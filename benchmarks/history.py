@@ -2,10 +2,13 @@
 
     python benchmarks/history.py                        # all three; about five minutes
     python benchmarks/history.py --only merge --calls 50000
+    python benchmarks/history.py --only growth          # PostgreSQL beside the machine's MariaDB
 
 Reading is measured against the sandbox over a socket, whose limit runs on a clock four times as fast: 10 requests in 15
 seconds instead of 60. Merging is measured on a real PostgreSQL, first into an empty table, then over the same rows; on
-a busy machine, see the rows per second of processor time (ours and the database's).
+a busy machine, see the rows per second of processor time (ours and the database's). Growth is a load as it comes: 2,000
+calls a merge into a table that grows to 100,000; on MariaDB it may take five times as long as on PostgreSQL, and the
+last merges as long as the first.
 Memory is the peak of a process that loads all calls of one campaign, above what it held after a load of a hundredth.
 """
 
@@ -42,7 +45,16 @@ from ringg_provider.ringg import RinggClient
 
 PERIOD = 15.0
 ROWS_A_PAGE = 200
-TARGETS = {"share of the limit": 0.95, "refusals": 0, "rows a second": 20_000.0, "memory in MB": 64.0}
+TARGETS = {
+    "share of the limit": 0.95,
+    "refusals": 0,
+    "rows a second": 20_000.0,
+    "memory in MB": 64.0,
+    "MariaDB / PostgreSQL": 5.0,
+    "MariaDB, last / first": 2.0,
+}
+ROWS_A_MERGE = 2_000
+GROWTH = (10_000, 20_000, 40_000, 100_000)
 
 
 @contextmanager
@@ -160,6 +172,45 @@ def merging(database: str, calls: int) -> dict[str, float]:
     return result
 
 
+def growing(postgresql: str) -> dict[str, float]:
+    """Load as a load does, on two databases, until the table is large."""
+    from tests.support.mariadb import EmbeddedMariaDB, server_program  # with what only tests need
+
+    result: dict[str, float] = {}
+    if server_program() is None:
+        raise SystemExit("growth: there is no MariaDB on this machine (mariadbd)")
+    with tempfile.TemporaryDirectory(prefix="ringg-") as folder, EmbeddedMariaDB(Path(folder) / "mariadb") as mariadb:
+        seconds = {
+            name: seconds_of_merges(url)
+            for name, url in {"PostgreSQL": postgresql, "MariaDB": mariadb.create_database("bench")}.items()
+        }
+    for name, merges in seconds.items():
+        for rows in GROWTH:
+            result[f"{name}, seconds to {rows:,} rows"] = sum(merges[: rows // ROWS_A_MERGE])
+    result["MariaDB / PostgreSQL"] = sum(seconds["MariaDB"]) / sum(seconds["PostgreSQL"])
+    last = seconds["MariaDB"][-len(seconds["MariaDB"]) // 5 :]
+    first = seconds["MariaDB"][: len(last)]
+    result["MariaDB, last / first"] = sum(last) / sum(first)
+    return result
+
+
+def seconds_of_merges(database: str) -> list[float]:
+    """What each merge took until the table was as large as it gets; every tenth call was there already."""
+    engine, table = sa.create_engine(database), calls_table()
+    table.create(engine)
+    store = CallStore(engine, table, Wanted(), lambda: dt.datetime.now(dt.UTC))
+    seconds, known = [], 0
+    while known < GROWTH[-1]:
+        now = dt.datetime.now(dt.UTC)
+        rows = [a_call(max(0, number - ROWS_A_MERGE // 10), now) for number in range(known, known + ROWS_A_MERGE)]
+        started = time.monotonic()
+        store.merge(rows)
+        seconds.append(time.monotonic() - started)
+        known += ROWS_A_MERGE
+    engine.dispose()
+    return seconds
+
+
 def memory(database: str, calls: int) -> dict[str, float]:
     """Compare the peak of a large load with that of a small one, each in a process of its own."""
     with sandbox(history_rate_window_seconds=0) as admin:
@@ -202,6 +253,7 @@ def main() -> None:
             "reading": lambda url: reading(url, arguments.requests),
             "merge": lambda url: merging(url, arguments.calls),
             "memory": lambda url: memory(url, arguments.calls),
+            "growth": growing,
         }
         for name in arguments.only.split(","):
             print(f"\n{name}")

@@ -216,17 +216,19 @@ class PeopleLedger:
         undone: bool,
     ) -> None:
         table, copies = self.table, can_copy(self._engine)
+        identity = [sa.Identity()] if copies else []
+        # Each has a key, without which some servers take no table.
         staging = temporary_table(
             f"{table.name}_staging",
             # The order of the rows; PostgreSQL counts by itself while it copies.
-            sa.Column("seq", sa.BigInteger, *([sa.Identity()] if copies else [])),
+            sa.Column("seq", sa.BigInteger, *identity, primary_key=True, autoincrement=copies),
             sa.Column("contact_key", _KEY),
             sa.Column("phone", sa.String(20)),
             sa.Column("outcome", sa.Integer),
         )
         kinds = temporary_table(
             f"{table.name}_outcomes",
-            sa.Column("outcome", sa.Integer),
+            sa.Column("outcome", sa.Integer, primary_key=True, autoincrement=False),
             sa.Column("list_id", sa.String(100)),
             sa.Column("disposition", sa.String(40)),
             sa.Column("detail", sa.Text),

@@ -93,15 +93,16 @@ def stage(
     :param rows: what to add.
     :param first: the position of the first of them.
     """
+    # Every row has some forty columns, of which most rows fill half.
+    given = set().union(*rows)
+    filled = [name for name in names if name in given]
     if not can_copy(connection):
         values = (
-            {**{name: row.get(name) for name in names}, position: place} for place, row in enumerate(rows, start=first)
+            {**{name: row.get(name) for name in filled}, position: place} for place, row in enumerate(rows, start=first)
         )
         insert_in_batches(connection, staging, values)
         return
-    # Every row has some forty columns, of which most rows fill half.
-    given = set().union(*rows)
-    written = [(name, _writer(staging.c[name].type)) for name in names if name in given]
+    written = [(name, _writer(staging.c[name].type)) for name in filled]
     lines = []
     for place, row in enumerate(rows, start=first):
         get = row.get
@@ -109,7 +110,7 @@ def stage(
         fields.append(str(place))
         lines.append("\t".join(fields))
     data = "\n".join([*lines, ""]).encode("utf-8", "replace")
-    copy_file(connection, staging, [*(name for name, _ in written), position], io.BytesIO(data))
+    copy_file(connection, staging, [*filled, position], io.BytesIO(data))
 
 
 def _copy_with_psycopg(driver: Any, statement: str, file: BinaryIO) -> None:

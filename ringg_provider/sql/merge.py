@@ -130,12 +130,16 @@ class _Work:
         self.derive = derive
         self.names = [column.name for column in table.columns]
         # The rows as they came, and the rows as they will stand.
-        self.staging = self.like(f"{table.name}_staging", sa.Column(_POSITION, sa.BigInteger))
-        self.merged = self.like(f"{table.name}_merged")
+        position = sa.Column(_POSITION, sa.BigInteger, primary_key=True, autoincrement=False)
+        self.staging = self.like(f"{table.name}_staging", position)
+        self.merged = self.like(f"{table.name}_merged", keys=self.keys)
 
-    def like(self, name: str, *more: sa.Column[Any]) -> sa.Table:
-        """A temporary table with the columns of the target; its rules are the target's to enforce."""
-        columns = [sa.Column(column.name, column.type, autoincrement=False) for column in self.table.columns]
+    def like(self, name: str, *more: sa.Column[Any], keys: Sequence[str] = ()) -> sa.Table:
+        """A temporary table with the columns of the target, and a key, without which some servers take no table."""
+        columns = [
+            sa.Column(column.name, column.type, primary_key=column.name in keys, autoincrement=False)
+            for column in self.table.columns
+        ]
         return temporary_table(name, *columns, *more)
 
     def run(self, engine: sa.Engine, rows: Iterable[Mapping[str, Any]], batch_size: int) -> MergeCounts:

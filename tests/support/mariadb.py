@@ -73,9 +73,10 @@ class EmbeddedMariaDB:
         Raises:
             RuntimeError: the server ended, or did not answer in time; the text carries its log.
         """
-        self.folder.mkdir(parents=True)
-        data, log = self.folder / "data", self.folder / "log"
-        common = ["--no-defaults", f"--datadir={data}", f"--user={getpass.getuser()}"]
+        # A server that starts removes what it takes for its own in the folder of temporary files.
+        data, log, temporary = self.folder / "data", self.folder / "log", self.folder / "tmp"
+        temporary.mkdir(parents=True)
+        common = ["--no-defaults", f"--datadir={data}", f"--tmpdir={temporary}", f"--user={getpass.getuser()}"]
         install = shutil.which("mariadb-install-db") or "mariadb-install-db"
         made = subprocess.run(
             [install, *common, "--auth-root-authentication-method=normal", "--skip-test-db"],
@@ -180,12 +181,16 @@ class EmbeddedMariaDB:
 
 
 def hold_to_mysqls_rules(engine: sa.Engine) -> None:
-    """Refuse what MariaDB allows and MySQL does not: a temporary table that is named twice in one statement.
+    """Refuse what MariaDB allows and MySQL does not: a temporary table that is named twice in one statement, and, as
+    some providers have set it, one that has no key.
 
     https://dev.mysql.com/doc/refman/8.4/en/temporary-table-problems.html
+    https://dev.mysql.com/doc/refman/8.4/en/server-system-variables.html#sysvar_sql_require_primary_key
     """
 
     def refuse(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if "CREATE TEMPORARY TABLE" in statement and "PRIMARY KEY" not in statement:
+            pytest.fail(f"MySQL refuses this where it is told to (error 3750), it has no key:\n{statement}")
         if named_twice := temporary_tables_named_twice(statement):
             pytest.fail(f"MySQL refuses this (error 1137), {', '.join(named_twice)} is named twice:\n{statement}")
 
