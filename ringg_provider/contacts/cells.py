@@ -40,12 +40,12 @@ def column_texts(values: Sequence[Any], name: str) -> Sequence[str]:
         if len(kinds) == 1:
             return list(map(_writer(kinds.pop()), values))
         writers = {kind: _writer(kind) for kind in kinds}
+        return [writers[type(value)](value) for value in values]
     except KeyError as error:
         raise InvalidRequest(
             f"sql: column {name!r} has values of type {error.args[0]}, which are no text; cast it in the query.",
             field="sql",
         ) from None
-    return [writers[type(value)](value) for value in values]
 
 
 def key_texts(values: Sequence[Any], name: str) -> Sequence[str]:
@@ -88,6 +88,9 @@ def is_sendable(text: str) -> bool:
     return text.isprintable() or _FORBIDDEN.search(text) is None
 
 
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def _writer(kind: type) -> Callable[[Any], str]:
     for base in kind.__mro__[:-1]:
         if base in _WRITERS:
@@ -105,8 +108,16 @@ def _plain_float(value: float) -> str:
     return str(int(value)) if value == int(value) else format(Decimal(repr(value)), "f")
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+def _document(value: Any) -> str:
+    """JSON with numbers as exact as they came, which Python's own writer has not; what is no text is none in it too."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_quoted(str(key))}: {_document(item)}' for key, item in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_document, value))}]"
+    text = _writer(type(value))(value)
+    if value is None or isinstance(value, int | float | Decimal):
+        return text or "null"
+    return _quoted(text)
 
 
 _WRITERS: dict[type, Callable[[Any], str]] = {
@@ -121,7 +132,7 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     dt.time: dt.time.isoformat,
     dt.timedelta: str,
     UUID: str,
-    dict: _json,
-    list: _json,
-    tuple: _json,
+    dict: _document,
+    list: _document,
+    tuple: _document,
 }
