@@ -19,6 +19,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 from sqlalchemy.pool import NullPool
 
 from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.hooks.bigquery import CONNECTION_TYPES, BigQueryConnection, bigquery_hook
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -39,10 +40,12 @@ def sql_connection(
     :param conn_id: the connection.
     :param field: the parameter that named it, for the error. Default ``sql_conn_id``.
     :param hook_params: more arguments for its hook, as `SQLExecuteQueryOperator` has them. Default none.
-    :return: a context manager that yields what the hook's ``get_conn`` gives.
+    :return: a context manager that yields what the hook's ``get_conn`` gives; for BigQuery, a connection of ours.
     :raises InvalidRequest: the connection is not one of a SQL database, or its hook has no such argument.
     """
-    with closing(sql_hook(conn_id, field=field, hook_params=hook_params).get_conn()) as connection:
+    hook = sql_hook(conn_id, field=field, hook_params=hook_params)
+    is_bigquery = getattr(hook, "conn_type", None) in CONNECTION_TYPES
+    with closing(BigQueryConnection(hook) if is_bigquery else hook.get_conn()) as connection:
         yield connection
 
 
@@ -153,14 +156,18 @@ def sql_hook(conn_id: str, *, field: str = "sql_conn_id", hook_params: Mapping[s
     :param hook_params: more arguments for the hook. Default none.
     :raises InvalidRequest: the connection is not one of a SQL database, or its hook has no such argument.
     """
+    given = dict(hook_params or {})
+    connection = BaseHook.get_connection(conn_id)
     try:
-        hook = BaseHook.get_hook(conn_id, hook_params=dict(hook_params or {}))
+        if connection.conn_type in CONNECTION_TYPES:
+            return bigquery_hook(conn_id, connection.extra_dejson, given)
+        hook = BaseHook.get_hook(conn_id, hook_params=given)
     except TypeError as error:
         # The hooks say only by this what they do not know; its text names the argument.
-        if not hook_params:
+        if not given:
             raise
         raise InvalidRequest(
-            f"hook_params: the hook of connection {conn_id!r} does not take {', '.join(sorted(hook_params))}: {error}.",
+            f"hook_params: the hook of connection {conn_id!r} does not take {', '.join(sorted(given))}: {error}.",
             field="hook_params",
         ) from error
     if not hasattr(hook, "get_sqlalchemy_engine"):

@@ -21,7 +21,7 @@ from ringg_provider.sql.errors import without_driver_errors
 from ringg_provider.sql.values import read_alike, readers
 
 #: Drivers whose parameters are written `%s` or `%(name)s`, and what may follow a percent sign there.
-_WITH_PERCENT_SIGNS = frozenset({"MySQLdb", "google", "psycopg", "psycopg2", "pymysql", "redshift_connector"})
+_WITH_PERCENT_SIGNS = frozenset({"MySQLdb", "psycopg", "psycopg2", "pymysql", "redshift_connector"})
 _PERCENT_SIGN = re.compile(r"%(%|[sbt]|\([^)]*\)[sbt])?")
 # How PostgreSQL and its kin number the type `char(n)`.
 _POSTGRES_DRIVERS = ("psycopg", "psycopg2", "redshift_connector")
@@ -87,10 +87,11 @@ def open_rows(
             yield Rows(columns, read_alike(batches, unlike) if unlike else batches, _padded_columns(connection, cursor))
     finally:
         # What is closed half read, or after an error, may complain: there is nothing left to do about it.
-        for end in (cursor.close, connection.rollback):
+        # BigQuery's knows of no transaction to be undone.
+        for what, end in ((cursor, "close"), (connection, "rollback")):
             if not getattr(connection, "closed", False):
                 with suppress(Exception):
-                    end()
+                    getattr(what, end)()
 
 
 def column_named(name: str, columns: Sequence[str], field: str) -> str:
@@ -217,7 +218,7 @@ def _streaming_cursor(connection: Any, batch_rows: int, has_parameters: bool) ->
     if driver == "redshift_connector" and not has_parameters and not connection.autocommit:
         return _DeclaredCursor(connection)
     cursor = connection.cursor()
-    if driver in {"google", "oracledb"}:
+    if driver in {"oracledb", "ringg_provider"}:
         # So many rows come at a time.
         cursor.arraysize = batch_rows
     return cursor

@@ -99,6 +99,8 @@ def _time_of_day(value: Any) -> Any:
 # https://dev.mysql.com/doc/dev/mysql-server/latest/field__types_8h.html
 _MYSQL: dict[Any, Reader] = {11: _time_of_day, 245: _document, 255: Geography}
 _TYPES: dict[str, dict[Any, Reader]] = {
+    # BigQuery, by a cursor of ours.
+    "ringg_provider": {"geography": Geography},
     "MySQLdb": _MYSQL,
     "mysql": _MYSQL,
     "pymysql": _MYSQL,
@@ -106,7 +108,6 @@ _TYPES: dict[str, dict[Any, Reader]] = {
     "databricks": dict.fromkeys(("array", "map", "struct", "variant"), _document)
     | dict.fromkeys(("geography", "geometry"), Geography),
     "duckdb": {"json": _document, "geometry": Geography},
-    "google": {"geography": Geography},
     # SUPER; GEOMETRY and GEOGRAPHY.
     "redshift_connector": {4000: _document, 3000: Geography, 3001: Geography},
     # https://docs.snowflake.com/en/developer-guide/python-connector/python-connector-api#type-codes
