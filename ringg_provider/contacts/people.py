@@ -12,7 +12,7 @@ import csv
 import datetime as dt
 import hashlib
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -176,7 +176,7 @@ class PeopleLedger:
         spool, key = PeopleSpool(scratch, "trial.tsv"), f"trial-{secrets.token_hex(8)}"
         spool.listed(1, [_NOBODY], None)
         spool.close()
-        self.replace(key, spool, {1: key}, {key: {_NOBODY: "a trial"}}, undone=True)
+        self.replace(key, spool, {1: key}, {key: {_NOBODY: "a trial"}}, undone_if=lambda _: True)
 
     def replace(
         self,
@@ -187,7 +187,7 @@ class PeopleLedger:
         *,
         why_not_uploaded: str = "",
         instead_of: str | None = None,
-        undone: bool = False,
+        undone_if: Callable[[sa.Connection], bool] = lambda _: False,
     ) -> None:
         """Make the spooled rows all the rows of a launch key, in one transaction.
 
@@ -197,14 +197,15 @@ class PeopleLedger:
         :param invalid: list id -> phone -> why the platform refused it, out of its reports of invalid rows.
         :param why_not_uploaded: what to say of contacts whose list has no id.
         :param instead_of: another key, whose rows are removed.
-        :param undone: roll the transaction back. Default False.
+        :param undone_if: asked when the rows stand, right before they are committed: whether the transaction is rolled
+            back instead. Default no.
         :raises QueryFailed, DatabaseUnavailable: the database refused; the text quotes no row.
         """
         outcomes = [_as_uploaded(outcome, list_ids, why_not_uploaded) for outcome in spool.outcomes]
         replaced = [key for key in (launch_key, instead_of) if key is not None]
         about = f"table {self.table.fullname!r}"
         without_driver_errors(about, create_tables, self._engine, self.table)
-        without_driver_errors(about, self._replace, launch_key, replaced, spool, outcomes, invalid or {}, undone)
+        without_driver_errors(about, self._replace, launch_key, replaced, spool, outcomes, invalid or {}, undone_if)
 
     def _replace(
         self,
@@ -213,7 +214,7 @@ class PeopleLedger:
         spool: PeopleSpool,
         outcomes: Sequence[tuple[str | None, Disposition, str]],
         invalid: Mapping[str, Mapping[str, str]],
-        undone: bool,
+        undone_if: Callable[[sa.Connection], bool],
     ) -> None:
         table, copies = self.table, can_copy(self._engine)
         identity = [sa.Identity()] if copies else []
@@ -266,7 +267,7 @@ class PeopleLedger:
                 with connection.begin() as transaction:
                     connection.execute(sa.delete(table).where(table.c.launch_key.in_(replaced)))
                     connection.execute(self._insert(launch_key, staging, kinds, refused))
-                    if undone:
+                    if undone_if(connection):
                         transaction.rollback()
 
             # Another run of the same key may write at the same moment.

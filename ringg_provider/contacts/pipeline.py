@@ -242,8 +242,15 @@ class ContactPipeline:
             if [item.list_id for item in standing] != [item.list_id for item in items]:
                 return already_launched(self.options, standing)
         list_ids = {contacts.number: str(item.list_id) for contacts, item in zip(lists, items, strict=True)}
-        self._note(sifter, list_ids, refusals)
+        self._note(sifter, list_ids, refusals, undone_if=lambda connection: self._is_replaced(items, connection))
         return self._result(sifter, flow, items)
+
+    def _is_replaced(self, items: Sequence[LaunchItem], connection: sa.Connection) -> bool:
+        """Whether another run's lists have taken the place of ours: then its people are noted, and not ours."""
+        if self.ledger is None or self.ledger.stands(str(self.options.launch_key), items, connection):
+            return False
+        log.warning("Another run's lists took the place of these: its people are noted under the key, and not these.")
+        return True
 
     def _try_out(self) -> None:
         """Make sure that what became of everybody can be noted, or every attempt would upload the lists once more."""
@@ -373,6 +380,7 @@ class ContactPipeline:
         *,
         unused: Literal["", "refused", "dry run"] = "",
         why: str = "",
+        undone_if: Callable[[sa.Connection], bool] = lambda _: False,
     ) -> None:
         """Write the people ledger and the rejects file, as far as asked for.
 
@@ -391,6 +399,7 @@ class ContactPipeline:
                     refusals,
                     why_not_uploaded=why,
                     instead_of=None if unused else f"{key} (refused)",
+                    undone_if=undone_if,
                 )
         if self.rejects is not None:
             write_rejects(spool, self.rejects, list_ids, refusals)

@@ -188,6 +188,25 @@ class LaunchLedger:
                 )
             return True
 
+    def stands(self, launch_key: str, items: Sequence[LaunchItem], writing: Connection) -> bool:
+        """Whether these are the lists of the key's present set.
+
+        :param launch_key: the key.
+        :param items: the lists.
+        :param writing: a connection that is about to commit what is true only then. Where it is of the ledger's own
+            database it is asked itself, because the database may be locked for others, and the set stands until it has
+            committed.
+        """
+        of_key = select(launches.c.list_id).where(launches.c.launch_key == launch_key, launches.c.state != REPLACED)
+        if writing.engine.url == self.engine.url:
+            schemas = self.engine.get_execution_options().get("schema_translate_map", {})
+            locking = of_key.with_for_update(read=True).execution_options(schema_translate_map=schemas)
+            found = writing.execute(locking).scalars().all()
+        else:
+            with self.engine.connect() as connection:
+                found = connection.execute(of_key).scalars().all()
+        return set(found) == {item.list_id for item in items}
+
     def for_key(
         self, launch_key: str, *, item: LaunchItem | None = None, launcher: Launcher | None = None
     ) -> KeyedIntents:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -302,3 +302,27 @@ def test_options_that_would_leave_somebody_unprotected_are_refused(
     with pytest.raises(InvalidRequest) as caught:
         run(people, folder, **wrong)
     assert caught.value.field == field
+
+
+class Overtaken(LaunchLedger):
+    """A ledger in which another run replaces the set, and notes its people, as soon as ours stands."""
+
+    other_run: Callable[[], Any]
+
+    def replace_set(self, launch_key: str, items: Sequence[LaunchItem], launcher: Any = None) -> list[LaunchItem]:
+        stands = super().replace_set(launch_key, items, launcher)
+        self.other_run()
+        return stands
+
+
+def test_a_run_whose_lists_were_replaced_does_not_note_its_people_over_those_of_the_winner(
+    people: Warehouse, folder: Folder
+) -> None:
+    key = {"launch_key": "tonight", "ledger_conn_id": "warehouse", "contacts_table": "noted"}
+    ours, select = Overtaken(people.engine), "SELECT phone, name FROM people WHERE id "
+    others = {"ledger": LaunchLedger(people.engine)}
+    ours.other_run = lambda: run(people, folder, others, sql=f"{select} = 3", **key)
+    result = run(people, folder, {"ledger": ours}, sql=f"{select} < 3", **key)
+    assert [item.list_id for item in result.items] == ["list 1"]
+    assert people.query("SELECT phone, list_id FROM noted") == [{"phone": MEENA, "list_id": "list 2"}]
+    assert people.query("SELECT list_id FROM ringg_launches WHERE state = 'listed'") == [{"list_id": "list 2"}]

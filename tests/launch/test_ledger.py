@@ -169,6 +169,24 @@ def test_once_one_list_was_claimed_the_stored_set_is_returned_in_its_order_inste
     assert ledger.for_key(KEY).claim(intent("list-0")) is None, "the rest of the stored set can still be started"
 
 
+def test_whoever_writes_under_a_key_can_ask_whether_his_set_still_stands(
+    ledger: LaunchLedger, database: Warehouse
+) -> None:
+    ours, theirs = [item("a"), item("b")], [item("c")]
+    ledger.replace_set(KEY, ours)
+    database.execute("CREATE TABLE written (text VARCHAR(10))")
+    elsewhere = sa.create_engine("sqlite://")
+    with database.engine.begin() as writing, elsewhere.begin() as beside:
+        writing.execute(sa.text("INSERT INTO written VALUES ('x')"))
+        assert ledger.stands(KEY, ours, writing)
+        assert ledger.stands(KEY, ours, beside)
+    ledger.replace_set(KEY, theirs)
+    with database.engine.begin() as writing, elsewhere.begin() as beside:
+        writing.execute(sa.text("INSERT INTO written VALUES ('y')"))
+        assert [ledger.stands(KEY, items, writing) for items in (ours, theirs)] == [False, True]
+        assert [ledger.stands(KEY, items, beside) for items in (ours, theirs)] == [False, True]
+
+
 def test_a_withdrawn_claim_lets_the_set_be_replaced_again(ledger: LaunchLedger) -> None:
     ledger.replace_set(KEY, [item("a")])
     store = ledger.for_key(KEY)
