@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from airflow.providers.common.compat.sdk import BaseHook
+from airflow.providers.common.compat.sdk import AirflowException, BaseHook
 from sqlalchemy.pool import NullPool
 
 from ringg_provider.exceptions import InvalidRequest
@@ -26,9 +26,16 @@ if TYPE_CHECKING:
 
     from ringg_provider.sql.dialects import Kept
 
-#: What an engine holds to though it connects by itself, by the dialect's name.
-# https://airflow.apache.org/docs/apache-airflow-providers-google/stable/connections/bigquery.html
-_HELD_TO = {"bigquery": frozenset({"key_path", "keyfile_dict", "num_retries", "project", "use_legacy_sql"})}
+#: Connection type -> our extra that brings its Airflow provider.
+_EXTRAS = {
+    "databricks": "databricks",
+    "duckdb": "duckdb",
+    "gcpbigquery": "bigquery",
+    "google_cloud_platform": "bigquery",
+    "mysql": "mysql",
+    "redshift": "redshift",
+    "snowflake": "snowflake",
+}
 
 
 @contextmanager
@@ -154,14 +161,29 @@ def sql_hook(conn_id: str, *, field: str = "sql_conn_id", hook_params: Mapping[s
     :param conn_id: the connection.
     :param field: the parameter that named it, for the error. Default ``sql_conn_id``.
     :param hook_params: more arguments for the hook. Default none.
-    :raises InvalidRequest: the connection is not one of a SQL database, or its hook has no such argument.
+    :raises InvalidRequest: the connection is not one of a SQL database, its Airflow provider is not there, or its hook
+        has no such argument.
     """
     given = dict(hook_params or {})
     connection = BaseHook.get_connection(conn_id)
+    kind = connection.conn_type
     try:
-        if connection.conn_type in CONNECTION_TYPES:
+        if kind in CONNECTION_TYPES:
             return bigquery_hook(conn_id, connection.extra_dejson, given)
+        if kind == "databricks":
+            # The hook that Airflow has for such a connection knows the platform's jobs, and no SQL.
+            hooks = importlib.import_module("airflow.providers.databricks.hooks.databricks_sql")
+            return hooks.DatabricksSqlHook(conn_id, **given)
         hook = BaseHook.get_hook(conn_id, hook_params=given)
+    except (ImportError, AirflowException) as error:
+        if isinstance(error, AirflowException) and "Unknown hook type" not in str(error):
+            raise
+        package = f"pip install 'ringg-provider[{_EXTRAS[kind]}]'" if kind in _EXTRAS else "install it"
+        raise InvalidRequest(
+            f"{field}: connection {conn_id!r} is of the type {kind!r}, whose Airflow provider cannot be loaded here"
+            f" ({error}): {package}.",
+            field=field,
+        ) from error
     except TypeError as error:
         # The hooks say only by this what they do not know; its text names the argument.
         if not given:
@@ -216,7 +238,7 @@ class _Opener:
 
     def refuse_what_only_the_hook_would_hold_to(self, dialect: Any) -> None:
         """The hook's driver is not the one that SQLAlchemy has for this database."""
-        held_to = _HELD_TO.get(dialect.name, frozenset()) | {"sqlalchemy_query", "sqlalchemy_scheme"}
+        held_to = {"sqlalchemy_query", "sqlalchemy_scheme"}
         # Airflow's forms store fields that were left empty, and some fields under a long name.
         given = (name for name, value in self.extra.items() if value not in (None, "", False))
         asked = {re.sub("^extra__.+?__", "", name) for name in given}

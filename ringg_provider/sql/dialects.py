@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import re
 import weakref
 from collections.abc import Callable, Mapping
@@ -104,15 +103,6 @@ def _microseconds(dialect: Dialect) -> Type:
     return dialect.type_descriptor(mysql.DATETIME(fsp=6))
 
 
-def _timestamp(dialect: Dialect) -> Type:  # noqa: ARG001
-    return sa.TIMESTAMP(timezone=True)
-
-
-def _snowflake_timestamp(dialect: Dialect) -> Type:
-    # Only a process that talks to Snowflake has its dialect.
-    return dialect.type_descriptor(importlib.import_module("snowflake.sqlalchemy").TIMESTAMP_TZ())
-
-
 _JSON = sa.JSON(none_as_null=True)
 _WITHOUT_ZONES = Database("", transactional=True, moment=_without_zone, keeps_zones=False, document=_JSON)
 _MYSQL = replace(_WITHOUT_ZONES, claims_once=True, joins_to_delete=True, moment=_microseconds)
@@ -135,17 +125,14 @@ _KNOWN = {
         replace(_MYSQL, name="mariadb", since=(10, 2)),
         # It has a type with a zone, but reading it needs one more library (pytz).
         replace(_WITHOUT_ZONES, name="duckdb"),
-        Database("redshift", lock="LOCK {table}"),
-        # Its generic DateTime is TIMESTAMP_NTZ, which loses the zone without a word; its VARIANT cannot be bound to.
-        Database("snowflake", moment=_snowflake_timestamp),
-        # DATETIME has no zone there; and the dialect's own descriptor of a time cannot be written in DDL.
-        Database("bigquery", moment=_timestamp),
-        *map(Database, ("athena", "clickhouse", "databricks", "mssql", "oracle", "presto", "trino")),
     )
 }
+#: Warehouses and others that people are read from, and that hold no state; they are known without being asked.
+_SOURCES = frozenset(
+    {"athena", "bigquery", "clickhouse", "databricks", "mssql", "oracle", "presto", "redshift", "snowflake", "trino"}
+)
 #: Airflow's connection types whose databases have another name.
 _OF_CONNECTION = {
-    "clickhousedb": "clickhouse",
     "gcpbigquery": "bigquery",
     "google_cloud_platform": "bigquery",
     "postgres": "postgresql",
@@ -222,16 +209,15 @@ def _known(name: str) -> Database:
 def _of_hook(hook: Any) -> Database:
     kind = str(getattr(hook, "conn_type", ""))
     name = _OF_CONNECTION.get(kind, kind)
-    if name in _KNOWN and name not in _TELLS:
+    if name in _SOURCES or (name in _KNOWN and name not in _TELLS):
         return _known(name)
-    about = f"connection {hook.get_conn_id()!r}"
     # Some hooks keep their connection and give it again; this one is closed.
-    with closing(without_driver_errors(about, copy.copy(hook).get_conn)) as connection:
+    with closing(copy.copy(hook).get_conn()) as connection:
         name = _OF_DRIVER.get(type(connection).__module__.lstrip("_").partition(".")[0], "")
         if name not in _TELLS:
             return _known(name or f"unknown: {kind}")
         with closing(connection.cursor()) as cursor:
-            without_driver_errors(about, cursor.execute, _TELLS[name])
+            without_driver_errors(f"connection {hook.get_conn_id()!r}", cursor.execute, _TELLS[name])
             row = cursor.fetchone()
     # An extra can ask for rows that are mappings.
     return as_told(name, next(iter(row.values() if isinstance(row, Mapping) else row)))

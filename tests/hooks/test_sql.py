@@ -19,8 +19,8 @@ from airflow.providers.common.sql.hooks.sql import DbApiHook
 from airflow.providers.postgres.hooks import postgres as airflow_postgres
 
 from ringg_provider.contacts.people import people_table
-from ringg_provider.exceptions import DatabaseUnavailable, InvalidRequest
-from ringg_provider.hooks.sql import engine_of, sql_connection, sql_engine, unpooled_engine
+from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.hooks.sql import engine_of, sql_connection, sql_engine, sql_hook, unpooled_engine
 from ringg_provider.operators.launching import open_ledger
 from ringg_provider.sql.creating import create_tables
 from ringg_provider.sql.merge import merge_rows
@@ -96,7 +96,7 @@ def test_nothing_goes_in_clear_text_where_tls_is_required(demand: Demand, driver
     refused = "SSL|root certificate"
     with pytest.raises(sa.exc.OperationalError, match=refused):
         _shown("server_version")
-    with pytest.raises(DatabaseUnavailable, match=refused):
+    with pytest.raises(Exception, match=refused):
         open_ledger("warehouse")
     with pytest.raises(Exception, match=refused), sql_connection("warehouse"):
         pass
@@ -338,6 +338,23 @@ def test_a_connection_of_no_database_is_refused(monkeypatch: pytest.MonkeyPatch)
     for open_it in (sql_connection, sql_engine):
         with pytest.raises(InvalidRequest, match="not one of a SQL database"), open_it("warehouse"):
             pass
+
+
+@pytest.mark.parametrize(
+    ("conn_type", "remedy"),
+    [
+        ("snowflake", r"pip install 'ringg-provider\[snowflake\]'"),
+        ("google_cloud_platform", r"pip install 'ringg-provider\[bigquery\]'"),
+        ("databricks", r"pip install 'ringg-provider\[databricks\]'"),
+        ("vertica", "install it"),
+    ],
+)
+def test_a_provider_that_is_not_there_is_named_with_the_package(
+    conn_type: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": conn_type, "host": "h", "password": "x"}))
+    with pytest.raises(InvalidRequest, match=f"state_conn_id: .* type '{conn_type}'.*{remedy}"):
+        sql_hook("warehouse", field="state_conn_id")
 
 
 def test_the_rule_of_percent_signs_is_said(demand: Demand, warehouse: Warehouse, sandbox: Any) -> None:

@@ -300,9 +300,6 @@ def test_every_statement_of_a_merge_is_one_that_each_database_has(name: str, tab
     [
         ("mysql", {"created_at": "DATETIME(6)", "raw": "JSON", "cost": "NUMERIC(18, 6)", "summary": "LONGTEXT"}),
         ("mariadb", {"created_at": "DATETIME(6)", "raw": "JSON", "cost": "NUMERIC(18, 6)", "summary": "LONGTEXT"}),
-        ("snowflake", {"created_at": "TIMESTAMP_TZ", "raw": "TEXT", "cost": "NUMERIC(18, 6)"}),
-        ("bigquery", {"created_at": "TIMESTAMP", "raw": "STRING", "cost": "NUMERIC"}),
-        ("redshift", {"created_at": "TIMESTAMP WITH TIME ZONE", "raw": "TEXT", "cost": "NUMERIC(18, 6)"}),
         ("duckdb", {"created_at": "TIMESTAMP WITHOUT TIME ZONE", "raw": "JSON", "cost": "NUMERIC(18, 6)"}),
         ("sqlite", {"created_at": "DATETIME", "raw": "JSON", "cost": "FLOAT"}),
         ("postgresql", {"created_at": "TIMESTAMP WITH TIME ZONE", "raw": "JSONB", "cost": "NUMERIC(18, 6)"}),
