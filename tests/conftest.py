@@ -91,6 +91,15 @@ def sqlite_warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     database.engine.dispose()
 
 
+@pytest.fixture
+def duckdb_warehouse(tmp_path: Path) -> Iterator[Warehouse]:
+    """An empty DuckDB database; Airflow does not know it."""
+    file = tmp_path / "warehouse.duckdb"
+    database = Warehouse(f"duckdb:///{file}", json.dumps({"conn_type": "duckdb", "host": str(file)}))
+    yield database
+    database.engine.dispose()
+
+
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[EmbeddedMariaDB]:
     """The machine's MariaDB for the whole session; `mariadb_warehouse` makes a fresh database in it."""

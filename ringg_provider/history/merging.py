@@ -38,17 +38,19 @@ _ANALYSED = ("completed", "forwarded")
 _CALLS_AT_ONCE = 500
 
 
-def change(engine: sa.Engine, update: sa.Update) -> None:
+def change(engine: sa.Engine, update: sa.Update) -> int:
     """Change rows in a transaction of their own, once more when another one got in between.
 
+    :return: how many.
     :raises QueryFailed, DatabaseUnavailable: the database refused.
     """
 
-    def transaction() -> None:
+    def transaction() -> int:
         with engine.begin() as connection:
-            connection.execute(update)
+            return connection.execute(update).rowcount
 
-    without_driver_errors(update.table.description, begin_again, transaction)
+    rows: int = without_driver_errors(update.table.description, begin_again, transaction)
+    return rows
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from more_itertools import chunked
 
 from ringg_provider.exceptions import NotFound, RinggProviderError
 from ringg_provider.history.failures import Failures, UntilFailure
+from ringg_provider.history.merging import change
 from ringg_provider.history.options import SMARTALEX_CALLBACKS, SMARTALEX_CALLS
 from ringg_provider.history.read_until import ReadUntil, newest_call
 from ringg_provider.history.rows import Row
@@ -324,8 +325,7 @@ class CallbackLoad:
         gone = sa.update(table).where(
             table.c.campaign_id == campaign_id, table.c.state == PENDING, table.c.read_at < read_at
         )
-        with self.engine.begin() as connection:
-            return connection.execute(gone.values(state=DONE, done_at=self.now())).rowcount
+        return change(self.engine, gone.values(state=DONE, done_at=self.now()))
 
     @staticmethod
     def _row(callback: Callback, campaign_id: str, read_at: dt.datetime) -> Row:

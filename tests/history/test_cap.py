@@ -15,17 +15,14 @@ from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.cap import FrequencyCap
 from ringg_provider.history.smartalex import smartalex_calls_table
 from ringg_provider.history.tables import calls_table
-from tests.support.databases import Warehouse
+from tests.support.databases import Warehouse, each_of
 
 TODAY = datetime.now(UTC)
 LONG_AGO = TODAY - timedelta(days=9)
 INDIA = PhoneCleaner("+91")
 
 
-@pytest.fixture(params=["warehouse", "sqlite_warehouse"])
-def database(request: pytest.FixtureRequest) -> Warehouse:
-    """PostgreSQL, then SQLite."""
-    return request.getfixturevalue(request.param)
+database = each_of("warehouse", "sqlite_warehouse", "duckdb_warehouse", "mariadb_warehouse")
 
 
 def protected(database: Warehouse, **cap: Any) -> tuple[set[int], set[int]]:
