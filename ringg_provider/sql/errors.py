@@ -84,13 +84,17 @@ _DUCKDB_TEXTS = frozenset(
         "SyntaxException",
     }
 )
+# BigQuery answers with a status of HTTP, and with a reason: https://cloud.google.com/bigquery/docs/error-messages
+_GOOGLE = dict.fromkeys((408, 429, 500, 502, 503, 504), Verdict.UNAVAILABLE)
+_GOOGLE_PASSING = frozenset({"backendError", "jobBackendError", "jobRateLimitExceeded", "rateLimitExceeded"})
+_GOOGLE_ABOUT_NO_DATA = frozenset({401, 403, 404})
 # The names are those of DB-API (PEP 249), and of what drivers in Python let through.
 _UNREACHABLE = frozenset({"OperationalError", "InterfaceError", "ConnectionError", "TimeoutError", "Timeout"})
 _ABOUT_NO_DATA = _UNREACHABLE | {"ProgrammingError", "NotSupportedError", "InternalError"}
 # Classes of SQLSTATE whose texts are about a statement, a connection or a server. Others quote data ("data exception",
 # "integrity constraint violation"), or are what a function says of its own accord.
 _STATES_ABOUT_NO_DATA = frozenset(
-    {"08", "0A", "25", "26", "28", "34", "3D", "3F", "40", "42", "53", "54", "55", "57", "58", "HY"}
+    {"02", "08", "0A", "25", "26", "28", "34", "3D", "3F", "40", "42", "53", "54", "55", "57", "58", "HY"}
 )
 
 
@@ -154,6 +158,8 @@ def verdict(error: BaseException) -> Verdict:
         known = _SQLITE.get(number) or _SQLITE.get(number & 0xFF, Verdict.REFUSED)
     elif _driver(original) == "duckdb":
         known = _DUCKDB.get(type(original).__name__)
+    elif (status := _google_status(original)) is not None:
+        known = _google(original, status)
     elif (state := _sqlstate(original)) and state[:2] != "HY":
         known = _STATES.get(state) or _STATES.get(state[:2], Verdict.REFUSED)
     if known is not None:
@@ -187,6 +193,21 @@ def _sqlite_code(error: BaseException) -> int | None:
     return getattr(error, "sqlite_errorcode", None)
 
 
+def _google_status(error: BaseException) -> int | None:
+    status = getattr(error, "code", None) if _driver(error) == "google" else None
+    return int(status) if isinstance(status, int) else None
+
+
+def _google(error: BaseException, status: int) -> Verdict:
+    reasons = {str(each.get("reason")) for each in getattr(error, "errors", None) or [] if isinstance(each, dict)}
+    if reasons & _GOOGLE_PASSING:
+        return Verdict.UNAVAILABLE
+    # Two statements that change one table at once; the status is the same as for a wrong statement.
+    if "Could not serialize access" in str(error):
+        return Verdict.COLLISION
+    return _GOOGLE.get(status, Verdict.REFUSED)
+
+
 def _sqlstate(error: BaseException) -> str | None:
     """The standard's five characters, wherever the driver keeps them: `sqlstate`, `pgcode`, or the first argument."""
     first = error.args[0] if error.args else None
@@ -204,6 +225,7 @@ def _describe(error: BaseException) -> str:
     codes = {
         "SQLSTATE": state,
         "error": _mysql_number(error),
+        "HTTP": _google_status(error),
         "column": getattr(diagnosis, "column_name", None),
         "constraint": getattr(diagnosis, "constraint_name", None),
     }
@@ -222,6 +244,8 @@ def _may_quote_a_row(error: BaseException, state: str | None) -> bool:
         return state[:2] not in _STATES_ABOUT_NO_DATA
     if _driver(error) == "duckdb":
         return type(error).__name__ not in _DUCKDB_TEXTS
+    if (status := _google_status(error)) is not None:
+        return status not in _GOOGLE_ABOUT_NO_DATA
     if _driver(error) == "sqlite3":
         # SQLite names what a constraint is of, and never the value; but it quotes what is no UTF-8.
         return _sqlite_code(error) == _SQLITE_RAISED_BY_A_TRIGGER or "Could not decode" in str(error)
