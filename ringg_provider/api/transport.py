@@ -84,15 +84,10 @@ class Rules:
     :param base_url: https, or plain http to this very machine; paths are appended to it.
     :param headers: sent with every request; the place for the key.
     :param secrets: what is removed from every message: the key, what any key looks like.
-    :param verify: a file or folder of CA certificates to trust; default those that the environment names, else the
-        public ones.
-    :param timeouts: seconds for each stage of a request.
-    :param max_attempts: how often a repeatable request is sent at most; default 5.
-    :param max_wait: seconds to spend waiting between attempts in all; default 120. A longer `Retry-After` is
-        raised at once.
-    :param pacer: keeps a rate limit, each attempt counted; default none.
     :param clock: seconds since the epoch; replaced in tests.
     :param error_of: what is wrong with an answer, None when nothing is; default by its status.
+
+    The others are those of `PlatformClient`. A `Retry-After` that is longer than `max_wait` is raised at once.
     """
 
     def __init__(

@@ -13,6 +13,7 @@ from ringg_provider.api.addresses import is_loopback
 from ringg_provider.api.client import ApiClient, AsyncApiClient
 from ringg_provider.api.messages import Timeouts
 from ringg_provider.exceptions import AuthenticationError, InvalidRequest, RinggProviderError
+from ringg_provider.get_provider_info import get_provider_info
 from ringg_provider.hooks.options import LONGEST, ConnectionOptions
 
 if TYPE_CHECKING:
@@ -32,8 +33,7 @@ class PlatformHook(BaseHook, ABC, Generic[C, A]):
     #: The clients of the platform.
     client_class: ClassVar[type[Any]]
     async_client_class: ClassVar[type[Any]]
-    #: What the form shows in the empty key field.
-    key_placeholder: ClassVar[str]
+    conn_type: ClassVar[str]
     #: Where a person sees a campaign; ``{campaign_id}`` is replaced. No page of either vendor documents the address of
     #: a single campaign, so it can be set in the connection.
     dashboard_url: ClassVar[str]
@@ -45,12 +45,27 @@ class PlatformHook(BaseHook, ABC, Generic[C, A]):
         self._campaign_page: str | None = None
 
     @classmethod
+    def _form(cls) -> dict[str, Any]:
+        """What the provider info says of the connection's form; Airflow below 3.2 asks the hook for it."""
+        forms = get_provider_info()["connection-types"]
+        return next(form for form in forms if form["connection-type"] == cls.conn_type)
+
+    @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """What the connection form shows; the same as the provider info says."""
+        """What the connection form shows."""
+        return {name.replace("-", "_"): value for name, value in cls._form()["ui-field-behaviour"].items()}
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """The form's extra fields. Needs flask-appbuilder, as Airflow's do."""
+        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+        from wtforms import IntegerField, StringField
+
         return {
-            "hidden_fields": ["schema", "login", "port", "extra"],
-            "relabeling": {"password": "API key", "host": "Base URL"},
-            "placeholders": {"password": cls.key_placeholder, "host": cls.client_class.production},
+            name: (StringField if "string" in field["schema"]["type"] else IntegerField)(
+                field["label"], widget=BS3TextFieldWidget()
+            )
+            for name, field in cls._form()["conn-fields"].items()
         }
 
     @abstractmethod

@@ -31,25 +31,11 @@ class RinggHook(PlatformHook[RinggClient, AsyncRinggClient]):
     hook_name = "Ringg AI"
     client_class = RinggClient
     async_client_class = AsyncRinggClient
-    key_placeholder = "rg_live_..."
     dashboard_url = "https://www.ringg.ai/dashboard/campaigns/{campaign_id}"
 
     def __init__(self, ringg_conn_id: str = default_conn_name) -> None:
         super().__init__(ringg_conn_id)
         self.ringg_conn_id = ringg_conn_id
-
-    @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """The form's extra fields; the same as the provider info says. Needs flask-appbuilder, as Airflow's do."""
-        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
-        from wtforms import IntegerField, StringField
-
-        return {
-            "timeout": IntegerField("Timeout in seconds", widget=BS3TextFieldWidget()),
-            "verify": StringField("CA certificates", widget=BS3TextFieldWidget()),
-            "history_requests_per_minute": IntegerField("History requests per minute", widget=BS3TextFieldWidget()),
-            "dashboard_url": StringField("Campaign page", widget=BS3TextFieldWidget()),
-        }
 
     def client_options(self, connection: Connection, options: ConnectionOptions) -> dict[str, Any]:
         """The clients' arguments out of a connection."""

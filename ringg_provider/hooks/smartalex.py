@@ -28,27 +28,11 @@ class SmartAlexHook(PlatformHook[SmartAlexClient, AsyncSmartAlexClient]):
     hook_name = "SmartAlex"
     client_class = SmartAlexClient
     async_client_class = AsyncSmartAlexClient
-    key_placeholder = "your API key"
     dashboard_url = "https://app.getsmartalex.com/campaigns/{campaign_id}"
 
     def __init__(self, smartalex_conn_id: str = default_conn_name) -> None:
         super().__init__(smartalex_conn_id)
         self.smartalex_conn_id = smartalex_conn_id
-
-    @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """The form's extra fields; the same as the provider info says. Needs flask-appbuilder, as Airflow's do."""
-        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
-        from wtforms import IntegerField, StringField
-
-        return {
-            "timeout": IntegerField("Timeout in seconds", widget=BS3TextFieldWidget()),
-            "verify": StringField("CA certificates", widget=BS3TextFieldWidget()),
-            "generation": StringField("API generation", widget=BS3TextFieldWidget()),
-            "requests_per_minute": IntegerField("Requests per minute", widget=BS3TextFieldWidget()),
-            "dashboard_url": StringField("Campaign page", widget=BS3TextFieldWidget()),
-            "paths": StringField("Other paths", widget=BS3TextFieldWidget()),
-        }
 
     def client_options(self, connection: Connection, options: ConnectionOptions) -> dict[str, Any]:
         """The clients' arguments out of a connection."""

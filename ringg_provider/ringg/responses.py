@@ -566,10 +566,7 @@ class CallDetails(ResponseModel):
 
     @classmethod
     def _arrange(cls, body: dict[str, Any]) -> dict[str, Any]:
-        data = body.get("data", body)
-        if not isinstance(data, Mapping):
-            raise UnexpectedResponse("The platform's answer holds no call.")
-        return {key: value for key, value in data.items() if value is not None}
+        return _call_in(body)
 
 
 class StartedCall(ResponseModel):
@@ -577,25 +574,20 @@ class StartedCall(ResponseModel):
 
     stripped: ClassVar[tuple[str, ...]] = ("api_key", "custom_args_values")
 
-    call_id: RequiredId
-    status: OptionalText = None
-    initiated_at: OptionalMoment = None
-    agent_id: OptionalText = None
+    # The second name of each is that of the older shape.
+    call_id: RequiredId = Field(validation_alias=AliasChoices("call_id", "Unique Call ID"))
+    status: OptionalText = named("call_status", "Call Status")
+    initiated_at: OptionalMoment = named("initiated_at", "Initiated at")
+    agent_id: OptionalText = named("agent_id", "Agent ID")
 
     @classmethod
     def _arrange(cls, body: dict[str, Any]) -> dict[str, Any]:
-        data = body.get("data", body)
-        if not isinstance(data, Mapping):
-            raise UnexpectedResponse("The platform's answer holds no call.")
-        # The second name of each is that of the older shape.
-        names = {
-            "call_id": ("call_id", "Unique Call ID"),
-            "status": ("call_status", "Call Status"),
-            "initiated_at": ("initiated_at", "Initiated at"),
-            "agent_id": ("agent_id", "Agent ID"),
-        }
-        return {
-            field: next(data[name] for name in wire if data.get(name) is not None)
-            for field, wire in names.items()
-            if any(data.get(name) is not None for name in wire)
-        }
+        return _call_in(body)
+
+
+def _call_in(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What an answer says of one call, in its envelope or without it."""
+    data = body.get("data", body)
+    if not isinstance(data, Mapping):
+        raise UnexpectedResponse("The platform's answer holds no call.")
+    return {key: value for key, value in data.items() if value is not None}

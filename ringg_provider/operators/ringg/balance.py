@@ -148,16 +148,11 @@ def read_balance(hook: RinggHook, bulk_list_id: str) -> Balance:
 
 def balance_answer(balance: Balance) -> dict[str, Any]:
     """The balance as plain JSON, credits as text so that no digit is lost."""
-
-    def text(amount: Decimal | None) -> str | None:
-        return None if amount is None else str(amount)
-
+    amounts = balance.model_dump(include={"required_credits", "available_credits", "additional_balance_required"})
     return {
         "sufficient": bool(balance.sufficient),
         "basis": balance.basis,
-        "required_credits": text(balance.required_credits),
-        "available_credits": text(balance.available_credits),
-        "additional_balance_required": text(balance.additional_balance_required),
+        **{name: None if amount is None else str(amount) for name, amount in amounts.items()},
     }
 
 
