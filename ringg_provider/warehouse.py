@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ringg_provider.contacts.people import people_table
-from ringg_provider.exceptions import HistoryNotCurrent
+from ringg_provider.exceptions import HistoryNotCurrent, InvalidRequest
 from ringg_provider.history.freshness import closed_campaigns
 from ringg_provider.history.options import CALLS, CAMPAIGNS
 from ringg_provider.history.outcomes import create_outcomes_view
 from ringg_provider.history.tables import calls_table as describe_calls
 from ringg_provider.history.tables import campaigns_table as describe_campaigns
 from ringg_provider.history.tables import state_table
+from ringg_provider.hooks.sql import StateConnection
 from ringg_provider.publish.standing import require_published
 from ringg_provider.sql.creating import create_tables
 from ringg_provider.sql.dialects import require_state
@@ -24,8 +27,9 @@ __all__ = ["HistoryNotCurrent", "create_ringg_tables", "require_history_within"]
 
 
 def create_ringg_tables(
-    engine: Engine,
+    engine: Engine | None = None,
     *,
+    state_conn_id: str | None = None,
     schema: str | None = None,
     contacts_table: str = "ringg_contacts",
     table: str = CALLS,
@@ -36,7 +40,8 @@ def create_ringg_tables(
 
     The operators create the tables that they write; a query that reads them before the first run needs this.
 
-    :param engine: of the state database, such as ``hooks.sql.sql_engine(state_conn_id)`` opens.
+    :param engine: of the state database; or else
+    :param state_conn_id: its Airflow connection, as given to the operators.
     :param schema: where they live; the connection's default when left out.
     :param contacts_table: as given to the operators. Default ``ringg_contacts``.
     :param table: of calls, as given to ``RinggCallsToSqlOperator``. Default ``ringg_calls``.
@@ -44,17 +49,18 @@ def create_ringg_tables(
     :raises InvalidRequest: the database cannot hold them, or there is a view ``ringg_outcomes`` that reads other
         tables.
     """
-    require_state(engine, for_="history", field="engine")
     people, calls = people_table(contacts_table, schema), describe_calls(table, schema=schema)
     campaigns = describe_campaigns(campaigns_table, schema=schema)
-    create_tables(engine, people, calls, campaigns, state_table(schema=calls.schema))
-    create_outcomes_view(engine, people, calls, schema=schema)
+    with _opened(engine, state_conn_id) as state:
+        create_tables(state, people, calls, campaigns, state_table(schema=calls.schema))
+        create_outcomes_view(state, people, calls, schema=schema)
 
 
 def require_history_within(
-    engine: Engine,
-    within: timedelta,
+    engine: Engine | None = None,
+    within: timedelta = timedelta(0),
     *,
+    state_conn_id: str | None = None,
     table: str = CAMPAIGNS,
     launches: str | None = None,
     schema: str | None = None,
@@ -73,8 +79,9 @@ def require_history_within(
     who was reached (a cost, an analysis that is still to come) does not hold up the night, unless `complete`. Neither
     do calls that were given up, nor a list without a call that failed, was stopped, or was never launched.
 
-    :param engine: of the state database, such as `hooks.sql.sql_engine(state_conn_id)` opens.
-    :param within: how far back to look.
+    :param engine: of the state database; or else
+    :param state_conn_id: its Airflow connection, as given to the operators.
+    :param within: how far back to look; must be given.
     :param table: of campaigns. Default `ringg_campaigns`.
     :param launches: the launch ledger, which must be in this database then. Default `ringg_launches`, if it is there.
     :param schema: of both; the connection's default when left out.
@@ -93,24 +100,40 @@ def require_history_within(
     :raises HistoryNotCurrent: something is missing. The text says how many campaigns, what they wait for, and the
         first of their ids; or how many rows are not published.
     """
-    closed = closed_campaigns(
-        engine,
-        within,
-        table=table,
-        launches=launches,
-        schema=schema,
-        complete=complete,
-        history_table_may_be_missing=history_table_may_be_missing,
-        now=now,
-    )
-    if published:
-        require_published(
-            engine,
-            closed,
+    with _opened(engine, state_conn_id) as state:
+        closed = closed_campaigns(
+            state,
             within,
-            warehouse_conn_id=published if isinstance(published, str) else None,
-            calls=calls_table,
-            contacts=contacts_table,
+            table=table,
+            launches=launches,
             schema=schema,
+            complete=complete,
+            history_table_may_be_missing=history_table_may_be_missing,
+            now=now,
         )
+        if published:
+            require_published(
+                state,
+                closed,
+                within,
+                warehouse_conn_id=published if isinstance(published, str) else None,
+                calls=calls_table,
+                contacts=contacts_table,
+                schema=schema,
+            )
     return len(closed)
+
+
+@contextmanager
+def _opened(engine: Engine | None, state_conn_id: str | None) -> Iterator[Engine]:
+    """The state database, in either form that it is given; one that cannot hold the history is refused."""
+    if (engine is None) == (state_conn_id is None):
+        raise InvalidRequest("engine, state_conn_id: give one of them.", field="state_conn_id")
+    if engine is not None:
+        require_state(engine, for_="history", field="engine")
+        yield engine
+    elif state_conn_id is not None:
+        state = StateConnection(state_conn_id, "state_conn_id")
+        state.require("history")
+        with state.engine() as opened:
+            yield opened

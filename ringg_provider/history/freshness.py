@@ -18,7 +18,6 @@ from ringg_provider.history.tables import (
 from ringg_provider.launch.ledger import launches as ledger
 from ringg_provider.ringg.responses import CampaignState
 from ringg_provider.sql.creating import described, is_there
-from ringg_provider.sql.dialects import require_state
 
 #: States of a list in the launch ledger from which on phones may have rung.
 _LAUNCHED = ("start_sent", "started")
@@ -40,10 +39,9 @@ def closed_campaigns(
 ) -> set[str]:
     """The ids of all campaigns of late, each of which is closed; see `warehouse.require_history_within`.
 
-    :raises InvalidRequest: a table is not there, the database cannot hold one, or `within` is no length of time.
+    :raises InvalidRequest: a table is not there, or `within` is no length of time.
     :raises HistoryNotCurrent: one is not closed.
     """
-    require_state(engine, for_="history", field="engine")
     if within <= dt.timedelta(0):
         raise InvalidRequest("within: must be above zero, or nothing would be checked.", field="within")
     now = now or dt.datetime.now(dt.UTC)

@@ -10,7 +10,6 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSki
 
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.tables import calls_table
-from ringg_provider.hooks.sql import sql_engine
 from ringg_provider.operators.ringg import RinggLaunchOperator
 from ringg_provider.transfers.ringg_to_sql import RinggCallsToSqlOperator
 from ringg_provider.transfers.smartalex_to_sql import SmartAlexCallbacksToSqlOperator, SmartAlexCallsToSqlOperator
@@ -75,8 +74,8 @@ def test_what_is_kept_is_in_the_state_database_and_protects_from_there(
 ) -> None:
     """Two nights: the second calls nobody whom the first one reached, though the query cannot know of them."""
     fill(redshift, PEOPLE)
-    with sql_engine("state") as engine:
-        create_ringg_tables(engine)
+    create_ringg_tables(state_conn_id="state")
+    assert require_history_within(within=timedelta(days=1), state_conn_id="state") == 0
     options = {
         "sql_conn_id": "redshift",
         "state_conn_id": "state",
@@ -191,4 +190,9 @@ def test_the_tables_are_made_and_asked_for_in_no_warehouse(redshift: Warehouse) 
         create_ringg_tables(redshift.engine)
     with pytest.raises(InvalidRequest, match="engine: redshift is not a transactional database"):
         require_history_within(redshift.engine, timedelta(days=1), history_table_may_be_missing=True)
+    with pytest.raises(InvalidRequest, match="state_conn_id: redshift is not a transactional database"):
+        create_ringg_tables(state_conn_id="redshift")
+    for given in ({}, {"engine": redshift.engine, "state_conn_id": "redshift"}):
+        with pytest.raises(InvalidRequest, match="engine, state_conn_id: give one of them"):
+            require_history_within(within=timedelta(days=1), **given)
     assert redshift.tables() == set()
