@@ -86,10 +86,15 @@ _DUCKDB_TEXTS = frozenset(
 )
 # BigQuery answers with a status of HTTP, and with a reason: https://cloud.google.com/bigquery/docs/error-messages
 _GOOGLE = dict.fromkeys((408, 429, 500, 502, 503, 504), Verdict.UNAVAILABLE)
-_GOOGLE_PASSING = frozenset({"backendError", "jobBackendError", "jobRateLimitExceeded", "rateLimitExceeded"})
+_GOOGLE_PASSING = frozenset(
+    {"backendError", "jobBackendError", "jobInternalError", "jobRateLimitExceeded", "quotaExceeded"}
+    | {"rateLimitExceeded", "tableUnavailable"}
+)
 _GOOGLE_ABOUT_NO_DATA = frozenset({401, 403, 404})
 # The names are those of DB-API (PEP 249), and of what drivers in Python let through.
-_UNREACHABLE = frozenset({"OperationalError", "InterfaceError", "ConnectionError", "TimeoutError", "Timeout"})
+_UNREACHABLE = frozenset(
+    {"OperationalError", "InterfaceError", "ConnectionError", "TimeoutError", "Timeout", "TransportError", "RetryError"}
+)
 _ABOUT_NO_DATA = _UNREACHABLE | {"ProgrammingError", "NotSupportedError", "InternalError"}
 # Classes of SQLSTATE whose texts are about a statement, a connection or a server. Others quote data ("data exception",
 # "integrity constraint violation"), or are what a function says of its own accord.
@@ -198,9 +203,13 @@ def _google_status(error: BaseException) -> int | None:
     return int(status) if isinstance(status, int) else None
 
 
+def _google_errors(error: BaseException) -> list[dict[str, Any]]:
+    """What the answer holds of them: `reason`, `message`."""
+    return [each for each in getattr(error, "errors", None) or [] if isinstance(each, dict)]
+
+
 def _google(error: BaseException, status: int) -> Verdict:
-    reasons = {str(each.get("reason")) for each in getattr(error, "errors", None) or [] if isinstance(each, dict)}
-    if reasons & _GOOGLE_PASSING:
+    if {str(each.get("reason")) for each in _google_errors(error)} & _GOOGLE_PASSING:
         return Verdict.UNAVAILABLE
     # Two statements that change one table at once; the status is the same as for a wrong statement.
     if "Could not serialize access" in str(error):
@@ -233,10 +242,20 @@ def _describe(error: BaseException) -> str:
         kind = f"{kind} ({known})"
     if _may_quote_a_row(error, state):
         return f"{kind}. Its text is left out because it may quote a row; the database's own log has it."
-    text = str(getattr(diagnosis, "message_primary", None) or error)
+    text = _message(error)
     # From the first quote on: where a value ends that has quotes of its own, nobody can tell.
     text = re.sub(r"'.*|[+]?[0-9][0-9 ().-]{5,}[0-9]", "***", text, flags=re.DOTALL)
     return f"{kind}: {text.partition(chr(10))[0][:300]}"
+
+
+def _message(error: BaseException) -> str:
+    """What is wrong, without what a driver puts around it."""
+    if primary := getattr(getattr(error, "diag", None), "message_primary", None):
+        return str(primary)
+    told = [str(each["message"]) for each in _google_errors(error) if each.get("message")]
+    # redshift_connector hands out the fields of the protocol.
+    first = error.args[0] if error.args else None
+    return told[0] if told else str(first["M"] if isinstance(first, dict) and "M" in first else error)
 
 
 def _may_quote_a_row(error: BaseException, state: str | None) -> bool:
@@ -245,7 +264,10 @@ def _may_quote_a_row(error: BaseException, state: str | None) -> bool:
     if _driver(error) == "duckdb":
         return type(error).__name__ not in _DUCKDB_TEXTS
     if (status := _google_status(error)) is not None:
-        return status not in _GOOGLE_ABOUT_NO_DATA
+        # What is wrong with a statement has its place in it; what is wrong with a value has none, but in a script.
+        text = _message(error)
+        about_the_statement = re.search(r" at \[\d+:\d+\]$", text) and not text.startswith("Query error")
+        return status not in _GOOGLE_ABOUT_NO_DATA and not about_the_statement
     if _driver(error) == "sqlite3":
         # SQLite names what a constraint is of, and never the value; but it quotes what is no UTF-8.
         return _sqlite_code(error) == _SQLITE_RAISED_BY_A_TRIGGER or "Could not decode" in str(error)

@@ -21,7 +21,7 @@ from ringg_provider.sql.errors import without_driver_errors
 from ringg_provider.sql.values import read_alike, readers
 
 #: Drivers whose parameters are written `%s` or `%(name)s`, and what may follow a percent sign there.
-_WITH_PERCENT_SIGNS = frozenset({"MySQLdb", "psycopg", "psycopg2", "pymysql", "redshift_connector"})
+_WITH_PERCENT_SIGNS = frozenset({"MySQLdb", "psycopg", "psycopg2", "pymysql", "snowflake"})
 _PERCENT_SIGN = re.compile(r"%(%|[sbt]|\([^)]*\)[sbt])?")
 # How PostgreSQL and its kin number the type `char(n)`.
 _POSTGRES_DRIVERS = ("psycopg", "psycopg2", "redshift_connector")
@@ -158,7 +158,8 @@ def _is_psycopg(connection: Any) -> bool:
 
 def _check_percent_signs(connection: Any, sql: str, field: str) -> None:
     """Each driver has words of its own for it, and some of them quote the statement from there on."""
-    if _driver(connection) not in _WITH_PERCENT_SIGNS:
+    # Snowflake's has two styles.
+    if _driver(connection) not in _WITH_PERCENT_SIGNS or not getattr(connection, "is_pyformat", True):
         return
     for sign in _PERCENT_SIGN.finditer(sql):
         if sign.group(1) is None:

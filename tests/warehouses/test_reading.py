@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
 import pytest
+import redshift_connector
+import sqlalchemy as sa
+from databricks.sql.result_set import ResultSet
+from redshift_connector.utils.oids import RedshiftOID
+from snowflake.connector.constants import FIELD_ID_TO_NAME
 
+from ringg_provider.contacts.cells import column_texts
+from ringg_provider.exceptions import InvalidRequest, QueryFailed
 from ringg_provider.hooks.sql import sql_connection, sql_hook
+from ringg_provider.ringg.client import RinggClient
 from ringg_provider.sql.reading import open_rows
+from ringg_provider.sql.values import _TYPES, read_alike, readers
+from tests.support.databases import Warehouse
 from tests.support.emulators import Emulated
 from tests.support.kinds import Kind, check, kinds_of
+from tests.support.redshift import as_redshift
+from tests.transfers.test_sql_to_ringg import transfer
 
 
 @pytest.mark.parametrize(("kind", "expression"), kinds_of("snowflake"))
@@ -67,3 +83,118 @@ def test_every_type_of_parameter_arrives_as_it_is(bigquery: Emulated, value: Any
 
 def test_the_last_statement_of_a_script_gives_the_rows(bigquery: Emulated) -> None:
     assert read("bigquery", "DECLARE n INT64 DEFAULT 7; SELECT n AS n;") == [[(7,)]]
+
+
+@pytest.fixture
+def redshift(warehouse: Warehouse) -> Iterator[Any]:
+    """The driver of Redshift, on a PostgreSQL."""
+    url = sa.make_url(warehouse.url)
+    with as_redshift(int(url.port or 0)) as port:
+        connection = redshift_connector.connect(
+            host="127.0.0.1", port=port, database=url.database, user=url.username, password=url.password, ssl=False
+        )
+        with closing(connection):
+            yield connection
+
+
+def test_redshift_keeps_what_is_not_read_yet(redshift: Any) -> None:
+    series = "SELECT n AS \"N\", 'x%' AS x FROM generate_series(1, 2500) AS n"
+    with open_rows(redshift, f"{series};") as rows:
+        assert rows.columns == ("N", "x")
+        first = next(rows.batches)
+        assert (len(first), tuple(first[0])) == (1000, (1, "x%"))
+        cursor = redshift.cursor()
+        cursor.execute("SELECT count(*) FROM pg_cursors WHERE name LIKE 'ringg_contacts%'")
+        assert cursor.fetchone()[0] == 1, "the rest must still be on the server"
+        assert [len(batch) for batch in rows.batches] == [1000, 500]
+    with open_rows(redshift, "SELECT CAST('a' AS char(5)) AS a, 1 AS b, 2 AS c") as rows:
+        assert (rows.columns, rows.padded) == (("a", "b", "c"), {"a"})
+
+
+def test_redshift_binds_parameters(redshift: Any) -> None:
+    with open_rows(redshift, "SELECT CAST(%s AS int) AS n, '5%' AS share", [7]) as rows:
+        assert [tuple(row) for batch in rows.batches for row in batch] == [(7, "5%")]
+
+
+def test_redshift_says_what_is_wrong_with_a_query(redshift: Any) -> None:
+    with (
+        pytest.raises(QueryFailed, match='relation "nobody" does not exist'),
+        open_rows(redshift, "SELECT * FROM nobody"),
+    ):
+        pass
+
+
+def test_the_codes_of_types_are_those_of_the_drivers() -> None:
+    assert {FIELD_ID_TO_NAME[code] for code in _TYPES["snowflake"]} == {
+        "VARIANT", "OBJECT", "ARRAY", "VECTOR", "MAP", "GEOGRAPHY", "GEOMETRY",
+    }  # fmt: skip
+    assert {RedshiftOID(code).name for code in _TYPES["redshift_connector"]} == {"SUPER", "GEOMETRY", "GEOGRAPHY"}
+
+
+def test_what_databricks_makes_of_arrow_is_read_alike() -> None:
+    """The driver turns Arrow into numpy, and lists of pairs."""
+    given = pa.table(
+        {
+            "tags": pa.array([["a", None], None]),
+            "person": pa.array([{"a": 1, "b": [Decimal("1.50")]}, None]),
+            "words": pa.array([[("k", 1)], None], pa.map_(pa.string(), pa.int64())),
+            "document": pa.array(['{"a": [1.50]}', None]),
+            "n": pa.array([7, None]),
+            "x": pa.array([0.5, None], pa.float32()),
+            "is_due": pa.array([True, None]),
+            "due": pa.array([datetime(2026, 11, 20, 13, tzinfo=UTC), None], pa.timestamp("us", "UTC")),
+            "price": pa.array([Decimal("1250.50"), None]),
+        }
+    )
+    kinds = ["array", "struct", "map", "variant", "bigint", "float", "boolean", "timestamp", "decimal"]
+    description = list(zip(given.column_names, kinds, strict=True))
+    driver = SimpleNamespace(description=description, connection=SimpleNamespace(disable_pandas=False))
+    rows = ResultSet._convert_arrow_table(driver, given)
+    (read_rows,) = read_alike(iter([rows]), readers("databricks", description))
+    columns = zip(given.column_names, zip(*read_rows, strict=True), strict=True)
+    cells = [list(column_texts(column, name)) for name, column in columns]
+    assert cells == [[cell, ""] for cell in (
+        '["a", null]', '{"a": 1, "b": [1.50]}', '{"k": 1}', '{"a": [1.50]}', "7", "0.5", "true",
+        "2026-11-20 13:00:00+00:00", "1250.50",
+    )]  # fmt: skip
+
+
+def test_snowflake_binds_parameters_and_tells_of_a_single_percent_sign(snowflake: Emulated) -> None:
+    assert read("snowflake", "SELECT %(name)s, '5%%';", {"name": "O'Hara"}) == [[("O'Hara", "5%")]]
+    assert read("snowflake", "SELECT '5%' -- 100 % of them") == [[("5%",)]]
+    with pytest.raises(InvalidRequest, match="line 1 has a single %"):
+        read("snowflake", "SELECT %(name)s, '5%'", {"name": "O'Hara"})
+
+
+_PEOPLE = {
+    "snowflake": "phone NUMBER(12, 0), full_name VARCHAR, due_at TIMESTAMP_NTZ, opted_out BOOLEAN",
+    "bigquery": "phone INT64, full_name STRING, due_at DATETIME, opted_out BOOLEAN",
+}
+
+
+@pytest.mark.parametrize("name", ["snowflake", "bigquery"])
+def test_people_are_listed_from_a_warehouse(
+    request: pytest.FixtureRequest, sandbox: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    emulated = request.getfixturevalue(name)
+    people = f"{emulated.schema}.people"
+    emulated.query(f"CREATE TABLE {people} ({_PEOPLE[name]})")
+    rows = "(9876543210, 'Asha', '2026-11-20 18:30:00', FALSE), (9876543211, 'Ravi', NULL, TRUE)"
+    emulated.query(f"INSERT INTO {people} VALUES {rows}")
+    written: list[str] = []
+    save = RinggClient.save_campaign
+
+    def noting(client: RinggClient, spec: Any, path: Any) -> Any:
+        written.append(path.read_text())
+        return save(client, spec, path)
+
+    monkeypatch.setattr(RinggClient, "save_campaign", noting)
+    (item,), summary = transfer(
+        sql_conn_id=name,
+        sql=f"SELECT * FROM {people} ORDER BY phone;",
+        suppression_sql=f"SELECT phone FROM {people} WHERE opted_out",
+        variables_map={"callee_name": "full_name", "due_date": "due_at"},
+        contact_key="phone",
+    )
+    assert (item["rows"], summary["reasons"]) == (1, {"listed": 1, "suppressed": 1})
+    assert written == ["Mobile Number,callee_name,due_date\n+919876543210,Asha,2026-11-20 18:30:00\n"]
