@@ -18,6 +18,7 @@ from ringg_provider.history.tables import (
 from ringg_provider.launch.ledger import launches as ledger
 from ringg_provider.ringg.responses import CampaignState
 from ringg_provider.sql.creating import described, is_there
+from ringg_provider.sql.types import UtcDateTime
 
 #: States of a list in the launch ledger from which on phones may have rung.
 _LAUNCHED = ("start_sent", "started")
@@ -139,7 +140,7 @@ def _launches(name: str, schema: str | None) -> sa.Table:
         name,
         sa.Column("list_id", sa.String),
         sa.Column("state", sa.String),
-        sa.Column("start_sent_at", sa.DateTime(timezone=True)),
+        sa.Column("start_sent_at", UtcDateTime),
         schema=schema,
         field="launches",
     )

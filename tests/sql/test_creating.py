@@ -16,6 +16,8 @@ from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.smartalex import callbacks_table, smartalex_calls_table
 from ringg_provider.history.tables import calls_table, campaigns_table, state_table
 from ringg_provider.launch.ledger import launches
+from ringg_provider.publish.changes import noted_table
+from ringg_provider.publish.marks import publications_table
 from ringg_provider.sql.creating import (
     add_missing_columns,
     columns_of,
@@ -52,7 +54,8 @@ def _at_once(call: Callable[[], object], times: int = 4) -> list[BaseException]:
 
 
 TABLES = [calls_table(), campaigns_table(), state_table(), people_table(), launches]
-TABLES += [smartalex_calls_table(), callbacks_table()]
+TABLES += [smartalex_calls_table(), callbacks_table(), publications_table()]
+TABLES += [noted_table(table) for table in TABLES]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)

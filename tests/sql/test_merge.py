@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import logging
 import threading
 import traceback
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, registry
 from sqlalchemy.dialects.mysql.mariadb import MariaDBDialect
 
-from ringg_provider.exceptions import QueryFailed
+from ringg_provider.exceptions import DatabaseUnavailable, QueryFailed
 from ringg_provider.history.merging import Wanted, carried_over, completeness, moves_forward
 from ringg_provider.history.tables import calls_table, campaigns_table
 from ringg_provider.sql.creating import described
@@ -226,6 +227,36 @@ def test_two_merges_at_once_end_like_one_after_the_other(engine: sa.Engine, tabl
     assert failures == []
     assert {row["version"] for row in _rows(engine, table).values()} == {304}
     assert len(_rows(engine, table)) == 50
+
+
+def test_a_merge_whose_connection_is_lost_at_any_statement_is_done_wholly_or_not_at_all(
+    engine: sa.Engine, table: sa.Table
+) -> None:
+    first, then = [{"id": "a", "version": 1}], [{"id": "a", "version": 2}, {"id": "b", "version": 2}]
+    merge_rows(engine, table, first, keys=["id"])
+    before, after = {"a": 1}, {"a": 2, "b": 2}
+    at_all = False
+    for last in itertools.count(1):
+        left = itertools.count(last, -1)
+
+        def cut(connection: sa.Connection, *_: Any, left: Iterator[int] = left) -> None:
+            if next(left) == 0:
+                connection.connection.driver_connection.close()  # type: ignore[union-attr]
+
+        sa.event.listen(engine, "before_cursor_execute", cut)
+        try:
+            merge_rows(engine, table, then, keys=["id"])
+            break
+        except (DatabaseUnavailable, QueryFailed):
+            pass
+        finally:
+            sa.event.remove(engine, "before_cursor_execute", cut)
+        versions = {key: row["version"] for key, row in _rows(engine, table).items()}
+        at_all = at_all or versions == after  # only what was left to tidy up failed
+        assert versions == (after if at_all else before)
+    assert last > 6
+    assert {key: row["version"] for key, row in _rows(engine, table).items()} == after
+    assert len(_rows(engine, table)) == 2
 
 
 def test_a_row_that_is_stored_twice_is_stored_once_after_the_next_merge(engine: sa.Engine) -> None:
