@@ -54,8 +54,8 @@ def _at_once(call: Callable[[], object], times: int = 4) -> list[BaseException]:
 
 
 TABLES = [calls_table(), campaigns_table(), state_table(), people_table(), launches]
-TABLES += [smartalex_calls_table(), callbacks_table(), publications_table()]
-TABLES += [noted_table(table) for table in TABLES]
+TABLES += [smartalex_calls_table(), callbacks_table()]
+TABLES += [*map(noted_table, TABLES), publications_table()]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
@@ -152,8 +152,8 @@ def test_a_schema_that_an_engine_translates_is_looked_into(warehouse: Warehouse)
 
 
 def test_temporary_tables_go_whatever_happens(engine: sa.Engine) -> None:
-    temporary = temporary_table("things", sa.Column("id", sa.String(20)))
-    other = temporary_table("things", sa.Column("id", sa.String(20)))
+    temporary = temporary_table("things", sa.Column("id", sa.String(20), primary_key=True))
+    other = temporary_table("things", sa.Column("id", sa.String(20), primary_key=True))
     assert temporary.name != other.name
     with engine.connect() as connection:
         with pytest.raises(ZeroDivisionError), existing(connection, temporary, other), connection.begin():
