@@ -12,11 +12,13 @@ from typing import Any
 import duckdb
 import psycopg
 import psycopg2
+import pymysql
 import pytest
 import sqlalchemy as sa
 
 from demo.postgres import EmbeddedPostgres
 from tests.support.kinds import KINDS, Kind, check, kinds_of
+from tests.support.mariadb import EmbeddedMariaDB
 
 CONTACTS = Path(__file__).parents[2] / "docs" / "contacts.md"
 
@@ -31,6 +33,23 @@ def dsn(postgres: EmbeddedPostgres) -> str:
 @pytest.mark.parametrize(("kind", "expression"), kinds_of("postgresql"))
 def test_postgresql(dsn: str, connect: Callable[..., Any], kind: Kind, expression: str) -> None:
     check(closing(connect(dsn, options="-c timezone=UTC")), kind, expression)
+
+
+@pytest.fixture(scope="module")
+def mariadb_at(mariadb: EmbeddedMariaDB) -> dict[str, Any]:
+    url = sa.make_url(mariadb.create_database("kinds"))
+    return {
+        "host": url.host,
+        "port": url.port,
+        "user": url.username,
+        "password": url.password,
+        "database": url.database,
+    }
+
+
+@pytest.mark.parametrize(("kind", "expression"), kinds_of("mariadb"))
+def test_mariadb(mariadb_at: dict[str, Any], kind: Kind, expression: str) -> None:
+    check(closing(pymysql.connect(**mariadb_at)), kind, expression)
 
 
 @pytest.mark.parametrize(("kind", "expression"), kinds_of("sqlite"))

@@ -139,7 +139,6 @@ KINDS = [
             "duckdb": f"CAST('{DOCUMENT}' AS json)",
             "bigquery": f"JSON '{DOCUMENT}'",
             "snowflake": f"PARSE_JSON('{DOCUMENT}')",
-            "mariadb": f"JSON_COMPACT('{DOCUMENT}')",
         },
     ),
     Kind(

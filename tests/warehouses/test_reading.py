@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from types import SimpleNamespace
@@ -27,6 +28,7 @@ from ringg_provider.sql.values import _TYPES, read_alike, readers
 from tests.support.databases import Warehouse
 from tests.support.emulators import Emulated
 from tests.support.kinds import Kind, check, kinds_of
+from tests.support.mariadb import EmbeddedMariaDB
 from tests.support.redshift import as_redshift
 from tests.transfers.test_sql_to_ringg import transfer
 
@@ -198,3 +200,38 @@ def test_people_are_listed_from_a_warehouse(
     )
     assert (item["rows"], summary["reasons"]) == (1, {"listed": 1, "suppressed": 1})
     assert written == ["Mobile Number,callee_name,due_date\n+919876543210,Asha,2026-11-20 18:30:00\n"]
+
+
+@pytest.fixture(scope="module")
+def mariadb_at(mariadb: EmbeddedMariaDB) -> dict[str, Any]:
+    return sa.make_url(mariadb.create_database("reading")).translate_connect_args(username="user")
+
+
+@pytest.fixture(params=["MySQLdb", "mysql.connector", "pymysql"])
+def mysql(request: pytest.FixtureRequest, mariadb_at: dict[str, Any]) -> Iterator[Any]:
+    """A connection of each driver to a MariaDB."""
+    with closing(pytest.importorskip(request.param).connect(**mariadb_at)) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize(("kind", "expression"), kinds_of("mariadb"))
+def test_mysql(mysql: Any, kind: Kind, expression: str) -> None:
+    check(nullcontext(mysql), kind, expression)
+
+
+def test_mysqls_drivers_hold_a_batch_at_a_time(mysql: Any) -> None:
+    series = "SELECT seq AS n, REPEAT('x', 500) AS words FROM seq_1_to_100000"
+    tracemalloc.start()
+    try:
+        with open_rows(mysql, series, batch_rows=1000) as rows:
+            assert sum(map(len, rows.batches)) == 100_000
+        assert tracemalloc.get_traced_memory()[1] < 5e6, "all of them are about 60 MB"
+    finally:
+        tracemalloc.stop()
+
+
+def test_whoever_stops_reading_can_use_mysqls_connection_again(mysql: Any) -> None:
+    with open_rows(mysql, "SELECT seq FROM seq_1_to_25;", batch_rows=10) as rows:
+        next(rows.batches)
+    with open_rows(mysql, "SELECT seq FROM seq_1_to_25") as rows:
+        assert len(next(rows.batches)) == 25
