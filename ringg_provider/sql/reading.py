@@ -18,14 +18,17 @@ from typing import Any
 
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.sql.errors import without_driver_errors
-from ringg_provider.sql.values import read_alike, readers
+from ringg_provider.sql.values import Geography, Reader, read_alike, readers
 
 #: Drivers whose parameters are written `%s` or `%(name)s`, and what may follow a percent sign there.
 _WITH_PERCENT_SIGNS = frozenset({"MySQLdb", "psycopg", "psycopg2", "pymysql", "snowflake"})
 _PERCENT_SIGN = re.compile(r"%(%|[sbt]|\([^)]*\)[sbt])?")
 # How PostgreSQL and its kin number the type `char(n)`.
-_POSTGRES_DRIVERS = ("psycopg", "psycopg2", "redshift_connector")
+_PSYCOPG = frozenset({"psycopg", "psycopg2"})
+_POSTGRES_DRIVERS = _PSYCOPG | {"redshift_connector"}
 _BPCHAR = 1042
+# What PostgreSQL itself has not: https://www.postgresql.org/docs/current/system-catalog-initial-data.html
+_FIRST_OF_EXTENSIONS = 16384
 # Seconds to wait for the server to take back a query.
 _PATIENCE = 5.0
 # A cluster of one node hands out no more at a time: https://docs.aws.amazon.com/redshift/latest/dg/declare.html
@@ -82,7 +85,7 @@ def open_rows(
         first = without_driver_errors(field, cursor.fetchmany, batch_rows) if _has_result(cursor) else []
         columns = _column_names(cursor, field)
         batches = (_batches_ahead if _is_psycopg(connection) else _batches)(cursor, first, batch_rows, field)
-        unlike = readers(_driver(connection), cursor.description)
+        unlike = readers(_driver(connection), cursor.description, _types_of_extensions(connection, cursor, field))
         with closing(batches):
             yield Rows(columns, read_alike(batches, unlike) if unlike else batches, _padded_columns(connection, cursor))
     finally:
@@ -172,7 +175,7 @@ def _check_percent_signs(connection: Any, sql: str, field: str) -> None:
 
 
 def _is_redshift(connection: Any) -> bool:
-    if _driver(connection) in {"psycopg", "psycopg2"}:
+    if _driver(connection) in _PSYCOPG:
         return connection.info.server_version in _REDSHIFT_VERSIONS
     return _driver(connection) == "redshift_connector"
 
@@ -203,14 +206,17 @@ class _DeclaredCursor:
         return rows
 
 
+def _cursor_of_tuples(connection: Any, **options: Any) -> Any:
+    """A cursor of psycopg, whatever rows the connection prefers."""
+    if _is_psycopg(connection):
+        return connection.cursor(row_factory=importlib.import_module("psycopg.rows").tuple_row, **options)
+    return connection.cursor(cursor_factory=importlib.import_module("psycopg2.extensions").cursor, **options)
+
+
 def _streaming_cursor(connection: Any, batch_rows: int, has_parameters: bool) -> Any:
     driver = _driver(connection)
-    if _is_psycopg(connection):
-        rows = importlib.import_module("psycopg.rows")
-        return connection.cursor(name="ringg_contacts", row_factory=rows.tuple_row)
-    if driver == "psycopg2":
-        extensions = importlib.import_module("psycopg2.extensions")
-        return connection.cursor(name="ringg_contacts", cursor_factory=extensions.cursor)
+    if driver in _PSYCOPG:
+        return _cursor_of_tuples(connection, name="ringg_contacts")
     if driver in {"MySQLdb", "pymysql"}:
         return connection.cursor(importlib.import_module(f"{driver}.cursors").SSCursor)
     if driver == "mysql":
@@ -234,6 +240,20 @@ def _has_result(cursor: Any) -> bool:
 def _padded_columns(connection: Any, cursor: Any) -> frozenset[str]:
     is_postgres = _driver(connection) in _POSTGRES_DRIVERS
     return frozenset(str(column[0]) for column in cursor.description if is_postgres and column[1] == _BPCHAR)
+
+
+def _types_of_extensions(connection: Any, cursor: Any, field: str) -> dict[int, Reader]:
+    """PostGIS has its types under other codes in every database."""
+    if _driver(connection) not in _PSYCOPG:
+        return {}
+    codes = sorted({column[1] for column in cursor.description if column[1] >= _FIRST_OF_EXTENSIONS})
+    if not codes:
+        return {}
+    of_codes = f"SELECT oid, typname FROM pg_type WHERE oid IN ({', '.join(map(str, codes))})"
+    with closing(_cursor_of_tuples(connection)) as asking:
+        without_driver_errors(field, asking.execute, of_codes)
+        names = dict(asking.fetchall())
+    return {code: Geography for code, name in names.items() if name in {"geography", "geometry"}}
 
 
 def _column_names(cursor: Any, field: str) -> tuple[str, ...]:

@@ -28,14 +28,17 @@ class Geography:
     given: Any
 
 
-def readers(driver: str, description: Sequence[Sequence[Any]]) -> dict[int, Reader]:
+def readers(
+    driver: str, description: Sequence[Sequence[Any]], more: Mapping[Any, Reader] | None = None
+) -> dict[int, Reader]:
     """How the columns are read whose values are not the same everywhere.
 
     :param driver: the package of the driver.
     :param description: of the cursor, by PEP 249.
+    :param more: types that have codes in this very database only. Default none.
     :return: position -> what turns a value of the column, which is not NULL, into the common one.
     """
-    known = _TYPES.get(driver, {})
+    known = {**_TYPES.get(driver, {}), **(more or {})}
     found = ((position, known.get(_code(column[1]))) for position, column in enumerate(description))
     return {position: reader for position, reader in found if reader is not None}
 
@@ -75,8 +78,9 @@ def _document(value: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     """Containers of Python for those of the driver: arrays of numpy, rows with names, maps as lists of pairs."""
-    if hasattr(value, "tolist"):
-        value = value.tolist()
+    # Trino's rows answer None for whatever they do not have.
+    if callable(to_list := getattr(value, "tolist", None)):
+        value = to_list()
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if not isinstance(value, list | tuple):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 import sqlite3
 import threading
-import time
+import time as clock
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import time, timedelta
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -15,8 +17,10 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 
+from ringg_provider.contacts.cells import column_texts
 from ringg_provider.exceptions import DatabaseUnavailable, InvalidRequest, QueryFailed
 from ringg_provider.sql.reading import open_rows
+from ringg_provider.sql.values import Geography, read_alike, readers
 from tests.support.databases import Warehouse
 
 SERIES = "SELECT n AS id, 'Person ' || n AS name FROM generate_series(1, 25) AS n ORDER BY n"
@@ -122,19 +126,19 @@ def test_a_timeout_does_not_wait_for_a_server_that_does_not_answer(warehouse: Wa
             for _ in rows.batches:
                 signal.setitimer(signal.ITIMER_REAL, 0.5)
                 if where == "while it works on a batch":
-                    time.sleep(10)
+                    clock.sleep(10)
 
     previous = signal.signal(signal.SIGALRM, late)
-    began = time.monotonic()
+    began = clock.monotonic()
     try:
         with pytest.raises(Late):
             read()
     finally:
         signal.signal(signal.SIGALRM, previous)
-    assert time.monotonic() - began < 8
+    assert clock.monotonic() - began < 8
     while any(thread.name.startswith("ringg-rows") for thread in threading.enumerate()):
-        assert time.monotonic() - began < 8, "its reader is left behind"
-        time.sleep(0.05)
+        assert clock.monotonic() - began < 8, "its reader is left behind"
+        clock.sleep(0.05)
 
 
 def test_whoever_stops_reading_can_use_the_connection_again(postgresql: Any) -> None:
@@ -158,6 +162,41 @@ def test_sqlite_streams_from_a_plain_cursor() -> None:
             assert [len(batch) for batch in rows.batches] == [10, 10, 5]
         with pytest.raises(InvalidRequest, match="returns no rows"), open_rows(connection, "CREATE TABLE t (x)"):
             pass
+
+
+def test_a_shape_of_postgis_is_no_text_and_other_types_of_extensions_are(postgresql: Any) -> None:
+    with closing(postgresql.cursor()) as cursor:
+        cursor.execute("CREATE TYPE geometry AS ENUM ('0101000020E6'); CREATE TYPE mood AS ENUM ('glad')")
+    postgresql.commit()
+    sql = "SELECT CAST('0101000020E6' AS geometry) AS place, CAST('glad' AS mood) AS mood"
+    with open_rows(postgresql, sql) as rows:
+        ((place, mood),) = next(rows.batches)
+    assert (place, mood) == (Geography("0101000020E6"), "glad")
+    with pytest.raises(InvalidRequest, match="column 'place' has values of type Geography, which are no text; cast it"):
+        column_texts([place], "place")
+
+
+@pytest.mark.parametrize(
+    ("driver", "code", "given", "read"),
+    [
+        ("snowflake", 5, '{\n  "a": 1.10\n}', {"a": Decimal("1.10")}),
+        ("snowflake", 5, '"Asha"', "Asha"),
+        ("snowflake", 10, "[\n  undefined\n]", "[\n  undefined\n]"),
+        ("snowflake", 14, '{"type": "Point"}', Geography('{"type": "Point"}')),
+        ("ringg_provider", "GEOGRAPHY", "POINT(77 28)", Geography("POINT(77 28)")),
+        ("redshift_connector", 4000, '{"a":1}', {"a": 1}),
+        ("trino", "array(row(a integer))", [[1]], [[1]]),
+        ("trino", "json", "[1]", [1]),
+        ("trino", "SphericalGeography", "POINT (77 28)", Geography("POINT (77 28)")),
+        ("databricks", "map", [("k", [("l", 1)])], {"k": {"l": 1}}),
+        ("pymysql", 11, timedelta(hours=9, minutes=5), time(9, 5)),
+        ("pymysql", 11, timedelta(hours=-9), timedelta(hours=-9)),
+        ("pymysql", 11, timedelta(hours=24), timedelta(hours=24)),
+    ],
+)
+def test_a_value_is_the_same_whatever_a_driver_hands_out(driver: str, code: Any, given: Any, read: Any) -> None:
+    batches = read_alike(iter([[("x", given), ("y", None)]]), readers(driver, [("a", 2), ("b", code)]))
+    assert list(batches) == [[("x", read), ("y", None)]]
 
 
 def test_a_connection_that_dies_while_reading_may_be_tried_again(postgresql: Any, warehouse: Warehouse) -> None:

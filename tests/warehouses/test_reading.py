@@ -235,3 +235,13 @@ def test_whoever_stops_reading_can_use_mysqls_connection_again(mysql: Any) -> No
         next(rows.batches)
     with open_rows(mysql, "SELECT seq FROM seq_1_to_25") as rows:
         assert len(next(rows.batches)) == 25
+
+
+def test_a_row_of_trino_has_the_names_of_its_fields() -> None:
+    types = pytest.importorskip("trino.types")
+    rows = [types.NamedRowTuple([1, types.NamedRowTuple(["z"], ["b"], ["varchar"])], ["a", "c"], ["integer", "row"])]
+    unnamed = types.NamedRowTuple([1, "z"], [None, None], ["integer", "varchar"])
+    (read_rows,) = read_alike(
+        iter([[(rows, unnamed)]]), readers("trino", [("a", "array(row(...))"), ("b", "row(...)")])
+    )
+    assert read_rows == [([{"a": 1, "c": {"b": "z"}}], [1, "z"])]
