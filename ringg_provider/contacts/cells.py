@@ -12,21 +12,25 @@ from typing import Any
 from uuid import UUID
 
 from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.sql.values import Geography
 
 #: The longest contact key: every index of every supported database takes two of these.
 MAX_KEY = 250
 _KEYS = (str, int, Decimal, UUID, type(None))
+#: What has no text on any database.
+TEXTLESS = (bytes, bytearray, memoryview, Geography)
 _WHOLE = re.compile(r"(-?[0-9]+)\.0+").fullmatch
 # Tabs and line breaks are text like any other; the rest of the control characters, and halves of surrogate pairs,
 # have no business in a name and no meaning to a voice.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def column_texts(values: Sequence[Any], name: str) -> Sequence[str]:
+def column_texts(values: Sequence[Any], name: str, *, field: str = "sql") -> Sequence[str]:
     """The texts of a column. NULL is empty, times are ISO 8601, numbers are never in scientific notation.
 
     :param values: as the database gave them.
     :param name: the column, for the error.
+    :param field: the parameter with the query, for the error. Default ``sql``.
     :raises InvalidRequest: the column is of a type that has no text, such as bytes.
     """
     kinds = set(map(type, values))
@@ -43,8 +47,8 @@ def column_texts(values: Sequence[Any], name: str) -> Sequence[str]:
         return [writers[type(value)](value) for value in values]
     except KeyError as error:
         raise InvalidRequest(
-            f"sql: column {name!r} has values of type {error.args[0]}, which are no text; cast it in the query.",
-            field="sql",
+            f"{field}: column {name!r} has values of type {error.args[0]}, which are no text; cast it in the query.",
+            field=field,
         ) from None
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ringg_provider.contacts.cells import column_texts, comparable_keys
+from ringg_provider.contacts.cells import TEXTLESS, column_texts, comparable_keys
 from ringg_provider.contacts.optouts import as_written, read_opt_outs
 from ringg_provider.contacts.phones import ROUNDED, PhoneCleaner
 from ringg_provider.contacts.reasons import Disposition, Rejection
@@ -58,11 +58,14 @@ class Exclusions:
                     if rejection.disposition is not Disposition.PHONE_MISSING:
                         doubtful.setdefault(row, set()).add(position)
                 if with_keys:
-                    self.suppressed_keys.update(comparable_keys(column_texts(columns[position], field)))
+                    # What has no text can be no key, but it may have numbers in it.
+                    cells = [cell for cell in columns[position] if not isinstance(cell, TEXTLESS)]
+                    texts = column_texts(cells, rows.columns[position], field=field)
+                    self.suppressed_keys.update(comparable_keys(texts))
             for row, positions in doubtful.items():
                 rounded = {position for position in positions if read[position].rejections[row] in ROUNDED}
-                cells = [None if position in rounded else cell for position, cell in enumerate(batch[row])]
-                opt_outs = read_opt_outs(cells, cleaner)
+                certain = [None if position in rounded else cell for position, cell in enumerate(batch[row])]
+                opt_outs = read_opt_outs(certain, cleaner)
                 # As written a lost one may be somebody's all the same; to leave out one too many harms nobody.
                 lost = [as_written(batch[row][position]) for position in opt_outs.lost | rounded]
                 self.suppressed.add(sorted(opt_outs.numbers.union(cleaner.numbers_of(lost))))

@@ -13,8 +13,10 @@ from ringg_provider.contacts.cells import key_texts
 from ringg_provider.contacts.exclusions import Exclusions
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.contacts.reasons import Disposition
+from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.numbers.sets import NumberSet
 from ringg_provider.sql.reading import Rows
+from ringg_provider.sql.values import Geography
 
 INDIA = PhoneCleaner("+91")
 NUMBER = 919876543210
@@ -171,6 +173,18 @@ def test_contact_keys_are_suppressed_too_where_there_are_such() -> None:
     rejected = found.rejections([NUMBER, NUMBER + 1, NUMBER + 2], ["customer-7", "8", "9"])
     assert sorted(rejected) == [0, 1]
     assert lost == 0
+
+
+def test_what_has_no_text_is_no_key_and_yet_may_have_a_number_in_it() -> None:
+    found = suppressed(("A1", b"98765 43210", None), (None, b"\xff", Geography("POINT(77 28)")), with_keys=True)
+    assert found.suppressed_keys == {"A1"}
+    assert NUMBER in found.suppressed
+
+
+def test_a_column_that_could_not_be_compared_is_named() -> None:
+    with pytest.raises(InvalidRequest, match=r"^suppression_sql: column 'b' has values of type complex") as caught:
+        suppressed(("A1", 1j), with_keys=True)
+    assert caught.value.field == "suppression_sql"
 
 
 def test_suppression_is_told_before_the_frequency_cap() -> None:

@@ -112,7 +112,7 @@ def test_contacts_are_cleaned_and_never_added_to_a_draft_that_has_some(sandbox: 
 def test_one_number_in_three_spellings_is_added_once_and_the_log_says_so(
     sandbox: Sandbox, sqlite_warehouse: Warehouse, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sqlite_warehouse.execute("CREATE TABLE people (phone text, first_name text)")
+    sqlite_warehouse.execute('CREATE TABLE people ("PHONE" text, "First_Name" text)')
     people = [
         ("98100 00001", "Ann"),
         ("+91-98100-00001", "Anna"),
