@@ -60,12 +60,10 @@ def ringg_nightly_campaign():
     @task(retries=0)
     def history_is_current():
         """Create what the query reads, and refuse to dial while last night's calls are not all in the tables."""
-        from ringg_provider.hooks.sql import sql_engine
         from ringg_provider.warehouse import create_ringg_tables, require_history_within
 
-        with sql_engine(WAREHOUSE) as engine:
-            create_ringg_tables(engine)
-            return require_history_within(engine, timedelta(days=3))
+        create_ringg_tables(state_conn_id=WAREHOUSE)
+        return require_history_within(within=timedelta(days=3), state_conn_id=WAREHOUSE)
 
     lists = SqlToRinggOperator(
         task_id="upload_contacts",

@@ -87,16 +87,17 @@ RIGHT: dict[Callable[[Any], bool], str] = {
     lambda value: (is_whole(value) and value >= 0) or (isinstance(value, float) and 0 <= value <= 1): """
         max_invalid_rows max_rejects""",
     is_text: """
-        agent_id bulk_list_id campaign_name campaigns_table contact_key contacts contacts_table country_code description
+        agent_id bulk_list_id callbacks_table campaign_name
+        campaigns_table contact_key contacts contacts_table country_code description
         history_table launch_key list_id name number_pool_id objective phone_column phone_header phone_number_id
         recordings_conn_id recordings_path region_column rejects_path ringg_conn_id smartalex_conn_id sql
         state_suppression_sql suppression_sql table timezone_column callback_url""",
-    lambda value: is_whole(value) or isinstance(value, str): "ledger_conn_id schema",
+    lambda value: is_whole(value) or isinstance(value, str): "bucket ledger_conn_id schema stage state_schema volume",
     lambda value: is_text(value) or isinstance(value, date): "campaign_end_time campaign_start_time planned_start",
     lambda value: is_text(value) or isinstance(value, date) or value in ("", " ", "None"): "end start",
     lambda value: is_text(value) or is_list(is_text)(value): "from_numbers",
     is_list(is_text): """
-        call_ids email_completion_user_ids may_be_empty mobile_numbers recording_hosts transliterate_fields""",
+        call_ids email_completion_user_ids may_be_empty mobile_numbers recording_hosts tables transliterate_fields""",
     is_list(lambda value: isinstance(value, date) or is_text(value)): "blackout_dates",
     is_list(is_object()): "launches subscriptions",
     is_object(is_text): "contact_columns variables_map",
@@ -113,6 +114,8 @@ BY_NAME = {name: right for right, names in RIGHT.items() for name in names.split
 BY_CLASS: dict[tuple[str, str], Callable[[Any], bool]] = {
     ("SmartAlexPauseCampaignOperator", "campaign_id"): lambda value: is_text(value) or is_list(is_text)(value),
     ("SmartAlexResumeCampaignOperator", "campaign_id"): lambda value: is_text(value) or is_list(is_text)(value),
+    ("RinggPublishOperator", "timeout"): lambda value: isinstance(value, timedelta) and value >= timedelta(0),
+    ("SmartAlexPublishOperator", "timeout"): lambda value: isinstance(value, timedelta) and value >= timedelta(0),
     ("SmartAlexStartCampaignOperator", "campaign_id"): lambda value: is_text(value) or is_object()(value),
 }
 GIVEN: dict[str, Any] = {
@@ -130,6 +133,8 @@ GIVEN: dict[str, Any] = {
     "phone_column": "phone",
     "sql": "SELECT 1",
     "sql_conn_id": "warehouse",
+    "state_conn_id": "warehouse",
+    "warehouse_conn_id": "warehouse",
     "subscriptions": [],
     "launch": {},
     "ringg_conn_id": "ringg_sandbox",

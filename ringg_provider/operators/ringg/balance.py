@@ -13,7 +13,7 @@ from ringg_provider.api.arguments import Seconds
 from ringg_provider.api.errors import explained
 from ringg_provider.exceptions import InsufficientBalance
 from ringg_provider.hooks.ringg import RinggHook
-from ringg_provider.hooks.sql import sql_engine
+from ringg_provider.hooks.sql import StateConnection
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.on_platform import OnRingg
 from ringg_provider.operators.waiting import kill_deadline, wait_until
@@ -175,7 +175,7 @@ def expected_cost(
     *,
     rows: Sequence[tuple[str, int | None]],
     credits_per_call: Decimal | None,
-    sql_conn_id: str | None,
+    history: StateConnection | None,
     history_table: str,
 ) -> CostEstimate:
     """What lists will cost, against what the workspace can spend; ``basis`` is ``none`` when it cannot be estimated.
@@ -183,6 +183,7 @@ def expected_cost(
     :param rows: for each list its agent, and its contacts, or None when they are not known.
     :param credits_per_call: as the user states it; otherwise the agents' averages in ``history_table`` count, the
         dearest for all.
+    :param history: where that table is; None not to look.
     """
     # What estimates is loaded when a task runs, and not with every DAG file.
     from ringg_provider.history.costs import average_cost
@@ -196,8 +197,9 @@ def expected_cost(
             None, "none", None, None, "The cost cannot be estimated: give the number of rows.", spendable
         )
     average = None
-    if credits_per_call is None and sql_conn_id:
-        with sql_engine(sql_conn_id) as engine:
+    if credits_per_call is None and history is not None:
+        history.require("history")
+        with history.engine() as engine:
             found = [average_cost(engine, history_table, agent) for agent in dict.fromkeys(agent for agent, _ in rows)]
         known = [cost for cost in found if cost is not None]
         average = max(known) if known and len(known) == len(found) else None

@@ -13,6 +13,7 @@ from ringg_provider.api.arguments import Amount, OptionalText, PlusText
 from ringg_provider.exceptions import InsufficientBalance, StaleCampaign
 from ringg_provider.history.options import CALLS
 from ringg_provider.hooks.ringg import RinggHook
+from ringg_provider.hooks.sql import StateConnection
 from ringg_provider.launch.progress import Progress, StallWatch
 from ringg_provider.links.ringg import RinggCampaignLink
 from ringg_provider.operators.launching import LaunchOperator
@@ -39,7 +40,8 @@ class BaseRinggCampaignOperator(OnRingg):
     :param email_completion_user_ids: members to mail at the end. Default none.
     :param credits_per_call: what one contact costs, for comparing the credits with what the lists will cost before they
         are started. Default None: the agent's average in ``history_table``.
-    :param sql_conn_id: connection to the warehouse with ``history_table``. Default None: there is none.
+    :param sql_conn_id: connection to the database with ``history_table``, which is looked for in ``state_conn_id``
+        where that is given too. Default None: no average is looked up.
     :param history_table: table of ``RinggCallsToSqlOperator``. Default ``ringg_calls``.
     """
 
@@ -52,6 +54,9 @@ class BaseRinggCampaignOperator(OnRingg):
         "sql_conn_id",
         "history_table",
     )
+
+    #: Connection of the state database; a parameter of the subclasses.
+    state_conn_id: str | None = None
 
     def __init__(
         self,
@@ -93,7 +98,7 @@ class BaseRinggCampaignOperator(OnRingg):
             self.hook.client,
             rows=rows,
             credits_per_call=self.credits_per_call,
-            sql_conn_id=self.sql_conn_id,
+            history=StateConnection.of(self.state_conn_id, self.sql_conn_id) if self.sql_conn_id else None,
             history_table=self.history_table,
         )
 

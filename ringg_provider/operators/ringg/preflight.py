@@ -59,6 +59,7 @@ class RinggPreflightOperator(BaseRinggCampaignOperator, TimelyOperator):
         time cannot be said, which is a warning.
     :param average_seconds: length of a call, ringing included. Default None: the same.
     :param answer_rate: share of calls after which nobody is tried again, 0 to 1. Default None: every retry is used.
+    :param state_conn_id: connection of the state database, for every operator of a DAG alike. Default None.
     :param fail_on: fail the task on an ``error`` (default), or on a ``warning`` already.
 
     Who is to call and what it may cost are parameters of
@@ -82,6 +83,7 @@ class RinggPreflightOperator(BaseRinggCampaignOperator, TimelyOperator):
         "balance",
         "concurrent_lines",
         "row_allowance",
+        "state_conn_id",
         *BaseRinggCampaignOperator.campaign_template_fields,
     )
     ui_color = "#fbf3d9"
@@ -110,6 +112,7 @@ class RinggPreflightOperator(BaseRinggCampaignOperator, TimelyOperator):
         concurrent_lines: WholeNumber | None = None,
         average_seconds: Seconds | None = None,
         answer_rate: Share | None = None,
+        state_conn_id: str | None = None,
         fail_on: Literal["error", "warning"] = "error",
         **kwargs: Any,
     ) -> None:
@@ -133,6 +136,7 @@ class RinggPreflightOperator(BaseRinggCampaignOperator, TimelyOperator):
         self.row_allowance = row_allowance
         self.balance = balance
         self.concurrent_lines = concurrent_lines
+        self.state_conn_id = state_conn_id
         self.average_seconds = average_seconds
         self.answer_rate = answer_rate
         self.fail_on = fail_on

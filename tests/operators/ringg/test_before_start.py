@@ -298,6 +298,19 @@ def test_the_price_is_the_agents_average_in_the_history(platform: Any, saved: st
     assert start(saved, rows="2", sql_conn_id="warehouse") == saved
 
 
+def test_the_price_of_a_warehouses_campaign_is_in_the_state_database(
+    platform: Any, saved: str, sqlite_warehouse: Any, redshift: Any
+) -> None:
+    calls_that_cost(sqlite_warehouse, 4)
+    platform.settings(balance=7)
+    with refused(InsufficientBalance, r"About 8\.0000 credits are needed, and 7"):
+        start(saved, rows=2, sql_conn_id="redshift", state_conn_id="warehouse")
+    with refused(InvalidRequest, "sql_conn_id: redshift is not a transactional database"):
+        start(saved, rows=2, sql_conn_id="redshift")
+    # By itself it asks for no estimate: it is given to every task of a DAG.
+    assert start(saved, rows=2, state_conn_id="warehouse") == saved
+
+
 def test_an_agent_without_history_has_no_price(
     platform: Any, saved: str, sqlite_warehouse: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
