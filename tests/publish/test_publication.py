@@ -19,9 +19,14 @@ from tests.support.databases import Warehouse
 Connect = Callable[[], sa.Engine]
 
 
-@pytest.fixture(params=["postgresql", "duckdb", "sqlite"])
+@pytest.fixture(params=["postgresql", "duckdb", "sqlite", "mariadb", "from mariadb"])
 def copy(request: pytest.FixtureRequest, warehouse: Warehouse, postgres: Any, tmp_path: Path) -> Iterator[Copy]:
-    """A state in PostgreSQL, and an empty warehouse of each kind."""
+    """A state in PostgreSQL, and an empty warehouse of each kind; or a state in MariaDB."""
+    if "mariadb" in request.param:
+        mariadb = request.getfixturevalue("mariadb_warehouse").engine
+        pair = (warehouse.engine, mariadb) if request.param == "mariadb" else (mariadb, warehouse.engine)
+        yield Copy(*pair)
+        return
     if request.param == "postgresql":
         name = f"{warehouse.url.rpartition('/')[2].partition('?')[0]}_copy"
         engine = sa.create_engine(postgres.create_database(name))

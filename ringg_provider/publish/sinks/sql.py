@@ -13,7 +13,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from more_itertools import chunked
-from sqlalchemy.dialects import mysql
 
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.publish.schema import DELETED, POSITION, PUBLICATION, PublishedColumn, PublishedTable
@@ -28,13 +27,12 @@ from ringg_provider.sql.creating import (
     is_there,
     temporary_table,
 )
-from ringg_provider.sql.dialects import database_of
+from ringg_provider.sql.dialects import Database, database_of
 from ringg_provider.sql.errors import begin_again, without_driver_errors
 from ringg_provider.sql.merge import lock_writers
-from ringg_provider.sql.types import Json, UtcDateTime
+from ringg_provider.sql.types import Json, Text, UtcDateTime
 
 _ROWS_AT_ONCE = 500
-_LONG_TEXT = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 _NEWEST = "spool_newest"
 
 # What ends a statement that takes too long; milliseconds, or seconds.
@@ -73,7 +71,11 @@ class SqlSink:
     @property
     def name(self) -> str:
         """Which database it is."""
-        return database_of(self.engine).name
+        return self._database.name
+
+    @property
+    def _database(self) -> Database:
+        return database_of(self.engine)
 
     def check(self) -> None:
         """Look for the schema, and make and drop a table in it."""
@@ -125,7 +127,8 @@ class SqlSink:
         """Close the connection."""
         if self._open is not None:
             # Not into a pool: it has temporary tables, and a time limit of its own.
-            self._open.detach()
+            if not self._open.invalidated:
+                self._open.detach()
             self._open.close()
             self._open = None
         sa.event.remove(self.engine, "before_cursor_execute", self._count)
@@ -156,12 +159,18 @@ class SqlSink:
             sa.Column(column.name, _type(column), primary_key=column.name in table.key, autoincrement=False)
             for column in table.columns
         ]
-        return sa.Table(table.name, sa.MetaData(), *columns, schema=self.schema)
+        return described(table.name, *columns, schema=self.schema)
 
     def _like(self, table: PublishedTable) -> sa.Table:
-        staging = temporary_table(f"{table.name}_staging", *(_column(column) for column in table.staging_columns))
-        if self.name in ("mysql", "mariadb"):
-            # They join by an index or not at all.
+        joins = self._database.joins_to_delete
+        # Some servers take no table without a key.
+        columns = (
+            sa.Column(column.name, _type(column), primary_key=joins and column.name == POSITION, autoincrement=False)
+            for column in table.staging_columns
+        )
+        staging = temporary_table(f"{table.name}_staging", *columns)
+        if joins:
+            # By an index, or by looking through all of it.
             sa.Index(f"{staging.name}_key", *(staging.c[key] for key in table.key))
         return staging
 
@@ -262,7 +271,8 @@ class SqlSink:
                     *(staging.c[key] == table.c[key] for key in described.key),
                     sa.func.coalesce(table.c[PUBLICATION], 0) <= staging.c[PUBLICATION],
                 )
-                connection.execute(sa.delete(table).where(sa.exists().where(older)))
+                replaced = older if self._database.joins_to_delete else sa.exists().where(older)
+                connection.execute(sa.delete(table).where(replaced))
             stands = sa.exists().where(*(newest.c[key] == table.c[key] for key in described.key))
             rows = (
                 sa.select(*(newest.c[name] for name in described.names))
@@ -275,10 +285,6 @@ class SqlSink:
         self._connection.rollback()
         with self._connection.begin():
             table.drop(self._connection, checkfirst=False)
-
-
-def _column(column: PublishedColumn) -> sa.Column[Any]:
-    return sa.Column(column.name, _type(column), autoincrement=False)
 
 
 def _type(column: PublishedColumn) -> sa.types.TypeEngine[Any]:
@@ -295,4 +301,4 @@ def _type(column: PublishedColumn) -> sa.types.TypeEngine[Any]:
             return sa.Date()
         case "json":
             return Json()
-    return sa.String(column.length) if column.length else _LONG_TEXT
+    return sa.String(column.length) if column.length else Text
