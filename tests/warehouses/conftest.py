@@ -36,11 +36,10 @@ def bigquery_origin() -> Iterator[str]:
 
 @pytest.fixture
 def snowflake(snowflake_port: int, monkeypatch: pytest.MonkeyPatch) -> Emulated:
-    """A schema of its own; only the server's address is not what a connection says."""
+    """A schema of its own."""
     connector = importlib.import_module("snowflake.connector")
-    connect = connector.connect
-    address = {"host": "127.0.0.1", "port": snowflake_port, "protocol": "http", "network_timeout": 60}
-    monkeypatch.setattr(connector, "connect", lambda **options: connect(**options, **address))
+    monkeypatch.setattr(connector, "connect", connector.connect)  # put back at the end
+    emulators.point_snowflake_at(snowflake_port)
     monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE", json.dumps(emulators.SNOWFLAKE))
     hooks = importlib.import_module("airflow.providers.snowflake.hooks.snowflake")
     made = Emulated("snowflake", f"calling_{next(_numbers)}", hooks.SnowflakeHook("snowflake"))

@@ -177,6 +177,15 @@ def test_what_is_gone_leaves_and_what_was_published_later_stays(place: Place) ->
     }
 
 
+def test_no_rows_are_loaded_too(place: Place) -> None:
+    place.sink.ensure(TABLE)
+    place.put(thing("a"))
+    place.put()
+    assert set(place.rows()) == {"a"}
+    place.put(whole=True)
+    assert place.rows() == {}
+
+
 def test_all_rows_are_replaced_at_once(place: Place) -> None:
     place.sink.ensure(TABLE)
     place.put(thing("a"), thing("b", 7))

@@ -106,7 +106,8 @@ class BigQuerySink(StatementSink):
                 job = self._client.load_table_from_file(file, self._reference(staging), job_config=configuration)
             self._wait(job)
 
-        self._call(self.about(table), load)
+        if spool.rows:  # an empty upload is an error
+            self._call(self.about(table), load)
         return staging
 
     def replace(self, table: PublishedTable, staging: str) -> None:

@@ -121,7 +121,7 @@ class RedshiftSink(StatementSink):
         quote = self.grammar.quote
         columns = ", ".join(f"{quote(column.name)} {self.grammar.type_of(column)}" for column in table.staging_columns)
         self.send(about, f"CREATE TEMP TABLE {quote(staging)} ({columns})")
-        if self.bucket:
+        if self.bucket and spool.rows:
             self._copy(table, staging, spool)
         else:
             for statement, values in _inserts(table, quote(staging), spool):

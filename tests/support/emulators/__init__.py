@@ -5,6 +5,7 @@ Only addresses and credentials are replaced: hooks, clients and drivers are the 
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -79,6 +80,14 @@ def bigquery_emulator() -> Iterator[str]:
     command = [str(BQEMULATOR), str(Path(__file__).with_name("bigquery_server.py")), origin.rpartition(":")[2]]
     with _process(command, f"{origin}/bigquery/v2/projects/proj/datasets"):
         yield origin
+
+
+def point_snowflake_at(port: int) -> None:
+    """Let Snowflake's driver find the emulator in this process; only the server's address is not what is asked for."""
+    connector = importlib.import_module("snowflake.connector")
+    connect = connector.connect
+    address = {"host": "127.0.0.1", "port": port, "protocol": "http", "network_timeout": 60}
+    connector.connect = lambda **options: connect(**options, **address)
 
 
 def make_dataset(origin: str, dataset: str) -> None:
