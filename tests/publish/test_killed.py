@@ -1,0 +1,279 @@
+"""Killed at any statement, overtaken at any statement, in any order: after the next run the copy equals the state."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import gc
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from ringg_provider.exceptions import DatabaseUnavailable, QueryFailed
+from ringg_provider.publish.marks import publications_table
+from tests.publish.copies import AT, CALLS, CONTACTS, Copy, call, contact, write
+
+NO_LEASE = dt.timedelta(0)  # whoever comes takes over: far worse than what a lease allows
+TABLES = [CONTACTS, CALLS]
+
+
+class Killed(BaseException):
+    """The process is gone: no `except Exception` sees it, and nothing is cleaned up."""
+
+
+class Steps:
+    """Every statement, before and after it is executed, and every commit, on some engines, is a step."""
+
+    def __init__(self, *engines: sa.Engine) -> None:
+        self.taken = 0
+        self.at: dict[int, Callable[[], None]] = {}
+        self.dead = False
+        for engine in engines:
+            for name in ("before_cursor_execute", "after_cursor_execute", "commit"):
+                sa.event.listen(engine, name, self._step)
+
+    def _step(self, *_: Any) -> None:
+        if self.dead:
+            raise Killed
+        self.taken += 1
+        if call := self.at.pop(self.taken, None):
+            call()
+
+    def kill(self) -> None:
+        """From now on nothing reaches a database."""
+        self.dead = True
+        raise Killed
+
+    def begin(self, **at: Callable[[], None]) -> None:
+        """Count from here."""
+        self.taken, self.dead = 0, False
+        self.at = {int(step.removeprefix("step")): call for step, call in at.items()}
+
+
+def _engine(kind: str, folder: Path, postgres: Any, name: str) -> sa.Engine:
+    if kind == "postgresql":
+        url = sa.make_url(postgres.create_database(name)).update_query_dict({"options": "-c lock_timeout=300ms"})
+        return sa.create_engine(url, poolclass=sa.pool.NullPool)
+    if kind == "duckdb":
+        return sa.create_engine(f"duckdb:///{folder / name}.db")
+    return _quick_sqlite(f"sqlite:///{folder / name}.db")
+
+
+def _quick_sqlite(url: Any) -> sa.Engine:
+    """A file that nobody waits for to be on the disk; one thread cannot wait for itself either."""
+    engine = sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args={"timeout": 0.05})
+    sa.event.listen(engine, "connect", lambda driver, _: driver.execute("PRAGMA synchronous = OFF"))
+    return engine
+
+
+_made = itertools.count()
+
+
+@contextlib.contextmanager
+def copies(pair: str, folder: Path, postgres: Any) -> Iterator[tuple[Copy, Copy, Steps]]:
+    """A state and its copy, the same through other connections, and the steps that are taken in the first."""
+    number = next(_made)
+    state_kind, kind = pair.split("-")
+    names = f"state_{number}", f"copy_{number}"
+    state, warehouse = (
+        _engine(each, folder, postgres, name) for each, name in zip((state_kind, kind), names, strict=True)
+    )
+    Copy(state, warehouse, TABLES)  # which makes the tables
+    # DuckDB's file belongs to one engine of a process; its connections are as good.
+    others = [
+        engine
+        if engine.dialect.name == "duckdb"
+        else _quick_sqlite(engine.url)
+        if engine.dialect.name == "sqlite"
+        else sa.create_engine(engine.url, poolclass=sa.pool.NullPool)
+        for engine in (state, warehouse)
+    ]
+    watched = [engine.execution_options() for engine in (state, warehouse)]
+    other = Copy.__new__(Copy)
+    other.__dict__.update(state=others[0], warehouse=others[1], tables=TABLES, schema=None)
+    seen = Copy.__new__(Copy)
+    seen.__dict__.update(state=watched[0], warehouse=watched[1], tables=TABLES, schema=None)
+    try:
+        yield seen, other, Steps(*watched)
+    finally:
+        for engine in (state, warehouse, *others):
+            engine.dispose()
+        for name, each in zip(names, (state_kind, kind), strict=True):
+            if each == "postgresql":
+                postgres.drop_database(name)
+
+
+def publish(copy: Copy, holder: str = "task") -> None:
+    with contextlib.suppress(Killed, DatabaseUnavailable, QueryFailed):
+        copy.publish(holder, lease=NO_LEASE)
+    gc.collect()  # the end of a process ends its transactions, whatever still refers to them
+
+
+def change(engine: sa.Engine, round_: int) -> None:
+    """Calls and contacts that come, change, are erased, and go."""
+    write(engine, sa.insert(CALLS), [call(f"call-{round_}-{number}", attempted_at=AT) for number in range(3)])
+    write(engine, sa.insert(CONTACTS), [contact(f"person-{round_}", phone=f"+{round_}")])
+    if round_:
+        before = f"call-{round_ - 1}"
+        write(engine, sa.update(CALLS).where(CALLS.c.call_id == f"{before}-0").values(status=f"status-{round_}"))
+        write(engine, sa.update(CALLS).where(CALLS.c.call_id == f"{before}-1").values(transcript=None, erased_at=AT))
+        write(engine, sa.delete(CALLS).where(CALLS.c.call_id == f"{before}-2"))
+        key = CONTACTS.c.contact_key
+        write(engine, sa.update(CONTACTS).where(key == f"person-{round_ - 1}").values(contact_key=f"sha:{round_}"))
+
+
+# Every so many steps; all of them were tried once.
+STRIDES = {"sqlite-sqlite": 3, "postgresql-duckdb": 17, "postgresql-postgresql": 19}
+pairs = pytest.mark.parametrize("pair", STRIDES)
+
+
+@pairs
+@pytest.mark.parametrize("first", [True, False], ids=["the first publication", "a later one"])
+def test_killed_anywhere_and_begun_again(pair: str, first: bool, tmp_path: Path, postgres: Any) -> None:
+    with copies(pair, tmp_path, postgres) as (copy, other, steps):
+        rounds = itertools.count()
+        change(other.state, next(rounds))
+        if not first:
+            publish(other)
+        steps.begin()
+        change(other.state, next(rounds))
+        if first:
+            kills = range(1, 200, STRIDES[pair])
+        else:
+            publish(copy)
+            kills = range(1, steps.taken, STRIDES[pair])
+        assert len(kills) > 5
+        for step in kills:
+            if first:
+                forget(other)
+            change(other.state, next(rounds))
+            steps.begin(**{f"step{step}": steps.kill})
+            publish(copy)
+            if not steps.dead:
+                break  # it has no more steps
+            steps.begin()
+            copy.publish(lease=NO_LEASE)
+            assert other.difference() == [], f"killed at step {step}"
+
+
+def forget(copy: Copy) -> None:
+    """As if nothing had ever been published."""
+    for engine in (copy.state, copy.warehouse):
+        inspector = sa.inspect(engine)
+        names = set(inspector.get_table_names())
+        if engine is copy.warehouse:
+            with contextlib.suppress(sa.exc.DBAPIError):
+                write(engine, sa.text("DROP VIEW ringg_outcomes"))
+            names &= {"ringg_calls", "ringg_contacts", "ringg_publications"}
+        else:
+            names &= {"ringg_calls_published", "ringg_contacts_published", "ringg_publications"}
+        for name in names:
+            write(engine, sa.text(f"DROP TABLE {name}"))
+
+
+@pairs
+def test_overtaken_anywhere_by_another(pair: str, tmp_path: Path, postgres: Any) -> None:
+    with copies(pair, tmp_path, postgres) as (copy, other, steps):
+        rounds = itertools.count()
+        change(other.state, next(rounds))
+        publish(copy)
+        change(other.state, next(rounds))
+        steps.begin()
+        publish(copy)
+
+        def overtake() -> None:
+            # What it will write is older then than what the other one has written.
+            with contextlib.suppress(sa.exc.OperationalError):
+                change(other.state, next(rounds))
+            if pair.endswith("duckdb"):
+                steps.at, kept = {}, steps.at  # it is the same engine
+                publish(other, "another")
+                steps.at = kept
+            else:
+                publish(other, "another")
+
+        total = steps.taken
+        for step in range(1, total, STRIDES[pair]):
+            change(other.state, next(rounds))
+            steps.begin(**{f"step{step}": overtake})
+            publish(copy)
+            steps.begin()
+            other.publish(lease=NO_LEASE)
+            assert other.difference() == [], f"overtaken at step {step}"
+
+
+actions = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), st.integers(0, 4), st.sampled_from(["completed", "failed", "retry"])),
+        st.tuples(st.just("erase"), st.integers(0, 4)),
+        st.tuples(st.just("delete"), st.integers(0, 4)),
+        st.tuples(st.just("harm"), st.integers(0, 4)),
+        st.tuples(st.just("publish"), st.sampled_from(["task", "another"])),
+        st.tuples(st.just("die"), st.integers(1, 120)),
+        st.tuples(st.just("overtake"), st.integers(1, 120)),
+    ),
+    min_size=2,
+    max_size=12,
+)
+
+
+def _live(copy: Copy, other: Copy, steps: Steps, day: list[tuple[Any, ...]]) -> None:
+    def act(what: str, *how: Any) -> None:
+        if what == "put":
+            write(other.state, sa.delete(CALLS).where(CALLS.c.call_id == f"call-{how[0]}"))
+            write(other.state, sa.insert(CALLS), [call(f"call-{how[0]}", status=how[1])])
+        elif what == "erase":
+            erased = {"transcript": None, "to_number_e164": "sha:1", "erased_at": AT}
+            write(other.state, sa.update(CALLS).where(CALLS.c.call_id == f"call-{how[0]}").values(**erased))
+        elif what == "delete":
+            write(other.state, sa.delete(CALLS).where(CALLS.c.call_id == f"call-{how[0]}"))
+        elif what == "harm":
+            with contextlib.suppress(sa.exc.DBAPIError):
+                write(other.warehouse, sa.text(f"DELETE FROM ringg_calls WHERE call_id = 'call-{how[0]}'"))
+        elif what == "publish":
+            publish(copy, how[0])
+        elif what == "die":
+            steps.begin(**{f"step{how[0]}": steps.kill})
+            publish(copy)
+            steps.begin()
+        else:
+            steps.begin(**{f"step{how[0]}": lambda: publish(other, "another")})
+            publish(copy)
+            steps.begin()
+
+    for action in day:
+        act(*action)
+    copy.publish(lease=NO_LEASE)
+    assert other.difference() == []
+    with other.state.connect() as connection:
+        table = publications_table()
+        held = sa.select(table.c.table_name).where(sa.or_(table.c.holder.is_not(None), table.c.pending.is_not(None)))
+        assert connection.execute(held).all() == []
+
+
+hostile = settings(
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@settings(hostile, max_examples=60)
+@given(day=actions)
+def test_whatever_happens_the_copy_equals_the_state(day: list[Any], tmp_path: Path) -> None:
+    with copies("sqlite-sqlite", tmp_path, None) as (copy, other, steps):
+        _live(copy, other, steps, day)
+
+
+@pytest.mark.parametrize("pair", ["postgresql-duckdb", "postgresql-postgresql"])
+@settings(hostile, max_examples=6)
+@given(day=actions)
+def test_whatever_happens_on_the_real_ones(day: list[Any], pair: str, tmp_path: Path, postgres: Any) -> None:
+    with copies(pair, tmp_path, postgres) as (copy, other, steps):
+        _live(copy, other, steps, day)
