@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +189,58 @@ def test_the_next_night_leaves_out_who_was_just_called_and_whose_policy_is_not_d
     assert count(warehouse, "SELECT count(*) FROM ringg_calls") == calls
     assert count(warehouse, "SELECT count(*) FROM ringg_contacts WHERE disposition = 'called_recently'") > 0
     assert most_dials(sandbox) == 1
+
+
+@pytest.fixture
+def apart(postgres: Any, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
+    """A second database, the connection `analytics`: the contacts are there, and the state is `warehouse`."""
+    name = f"{warehouse.engine.url.database}_apart"
+    database = Warehouse(postgres.create_database(name), postgres.airflow_connection(name), "analytics")
+    monkeypatch.setenv("AIRFLOW_CONN_ANALYTICS", database.connection)
+    yield database
+    database.engine.dispose()
+    postgres.drop_database(name)
+
+
+def test_a_night_with_the_state_apart_calls_nobody_twice_and_publishes_every_outcome(
+    run_dag: DagRunner, sandbox: Any, warehouse: Warehouse, apart: Warehouse
+) -> None:
+    load(apart.engine, 200)
+    source = changed("ringg_nightly_snowflake", 'WAREHOUSE = "snowflake_default"', 'WAREHOUSE = "analytics"')
+    first = run_dag(source)
+    assert first.state == "success", first
+    calls = count(warehouse, "SELECT count(*) FROM ringg_calls")
+    assert calls > 30
+    assert count(apart, "SELECT count(*) FROM ringg_calls") == calls
+    assert count(apart, "SELECT count(*) FROM ringg_outcomes WHERE reached") > 0
+    assert {"ringg_launches", "ringg_calls_published"} & apart.tables() == {"ringg_launches"}
+    tomorrow = pendulum.now("UTC").add(days=1)
+    second = run_dag(source, run_after=tomorrow, logical_date=tomorrow)
+    assert second.state == "success", second
+    assert count(warehouse, "SELECT count(*) FROM ringg_calls") == calls
+    assert most_dials(sandbox) == 1
+
+
+def test_a_night_whose_copy_cannot_be_written_calls_nobody(
+    run_dag: DagRunner, sandbox: Any, warehouse: Warehouse, apart: Warehouse
+) -> None:
+    load(apart.engine, 60)
+    apart.execute("CREATE TABLE ringg_calls (call_id integer)")
+    source = changed("ringg_nightly_snowflake", 'WAREHOUSE = "snowflake_default"', 'WAREHOUSE = "analytics"')
+    run = run_dag(source)
+    assert run.state == "failed"
+    assert run.tasks["publish_first"] == "failed"
+    assert run.tasks["upload_contacts"] == "upstream_failed"
+    assert sandbox.state()["campaigns"] == []
+
+
+def test_smartalex_calls_are_published(
+    run_dag: DagRunner, sandbox_factory: Callable[..., Any], warehouse: Warehouse, apart: Warehouse
+) -> None:
+    sandbox_factory()
+    run = run_dag("smartalex_published_calls")
+    assert run.state == "success", run
+    assert {"smartalex_calls", "ringg_publications"} <= apart.tables()
 
 
 @pytest.mark.parametrize("dag_id", ["ringg_nightly_campaign", "ringg_campaigns_by_segment"])

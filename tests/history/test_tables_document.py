@@ -18,6 +18,7 @@ from ringg_provider.history.outcomes import create_outcomes_view
 from ringg_provider.history.smartalex import CallLoad, callbacks_table, smartalex_calls_table
 from ringg_provider.history.tables import calls_table, campaigns_table, state_table
 from ringg_provider.launch.ledger import launches
+from ringg_provider.publish.marks import publications_table
 from ringg_provider.smartalex.requests import CallFilter, Generation
 from ringg_provider.smartalex.responses import Call
 from tests.support.databases import Warehouse
@@ -40,7 +41,7 @@ def described(table: sa.Table) -> str:
 def _type_name(column_type: Any) -> str:
     name = type(column_type).__name__
     return {
-        "String": "text, up to 191",
+        "String": f"text, up to {getattr(column_type, 'length', '')}",
         "Text": "text",
         "Boolean": "boolean",
         "BigInteger": "bigint",
@@ -51,7 +52,14 @@ def _type_name(column_type: Any) -> str:
     }[name]
 
 
-TABLES = [calls_table(), campaigns_table(), state_table(), smartalex_calls_table(), callbacks_table()]
+TABLES = [
+    calls_table(),
+    campaigns_table(),
+    state_table(),
+    smartalex_calls_table(),
+    callbacks_table(),
+    publications_table(),
+]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
