@@ -6,7 +6,7 @@ import copy
 import re
 import weakref
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -143,6 +143,7 @@ _OF_DRIVER = {
     "duckdb": "duckdb",
     "mariadb": "mysql",
     "mysql": "mysql",
+    "pg8000": "postgresql",
     "psycopg": "postgresql",
     "psycopg2": "postgresql",
     "pymysql": "mysql",
@@ -214,13 +215,26 @@ def _of_hook(hook: Any) -> Database:
     # Some hooks keep their connection and give it again; this one is closed.
     with closing(copy.copy(hook).get_conn()) as connection:
         name = _OF_DRIVER.get(type(connection).__module__.lstrip("_").partition(".")[0], "")
+        if not name:
+            return _by_engine(hook) or _known(f"unknown: {kind}")
         if name not in _TELLS:
-            return _known(name or f"unknown: {kind}")
+            return _known(name)
         with closing(connection.cursor()) as cursor:
             without_driver_errors(f"connection {hook.get_conn_id()!r}", cursor.execute, _TELLS[name])
             row = cursor.fetchone()
     # An extra can ask for rows that are mappings.
     return as_told(name, next(iter(row.values() if isinstance(row, Mapping) else row)))
+
+
+def _by_engine(hook: Any) -> Database | None:
+    """What SQLAlchemy takes a database for, where the driver could be anybody's, as that of ODBC; None for nothing."""
+    with suppress(Exception):
+        engine = hook.get_sqlalchemy_engine()
+        try:
+            return _of_bind(engine)
+        finally:
+            engine.dispose()
+    return None
 
 
 def _of_bind(bind: sa.Engine | sa.Connection) -> Database:

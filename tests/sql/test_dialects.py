@@ -112,13 +112,26 @@ def test_duckdb_holds_what_nobody_claims(kept: Kept) -> None:
         assert require_state(_hook("duckdb"), for_=kept, field="state_conn_id").name == "duckdb"
 
 
-def test_what_nobody_knows_is_refused_by_its_connections_type() -> None:
+def _unknown_driver(url: str | None) -> DbApiHook:
+    """A hook whose driver could be anybody's, as that of ODBC."""
     hook = _hook("acme")
     driver = type("Connection", (), {"__module__": "acme.dbapi", "close": lambda _: None})
     hook.get_conn = lambda: driver()  # type: ignore[method-assign]
-    hook.get_conn_id = lambda: "some"  # type: ignore[method-assign]
+    if url is not None:
+        hook.get_uri = lambda: url  # type: ignore[method-assign]
+        hook.get_sqlalchemy_engine = lambda: sa.create_engine(url)  # type: ignore[method-assign, misc]
+    return hook
+
+
+def test_what_nobody_knows_is_refused_by_its_connections_type() -> None:
     with pytest.raises(InvalidRequest, match=r"^sql_conn_id: unknown: acme is not a transactional database"):
-        require_state(hook, for_="history", field="sql_conn_id")
+        require_state(_unknown_driver(None), for_="history", field="sql_conn_id")
+
+
+def test_a_driver_that_nobody_knows_is_told_by_its_engine(warehouse: Warehouse) -> None:
+    assert database_of(_unknown_driver(warehouse.url)).name == "postgresql"
+    warehouse.pretend_to_be("PostgreSQL 8.0.2, Redshift 1.0")
+    assert database_of(_unknown_driver(warehouse.url)).name == "redshift"
 
 
 def test_a_hook_that_cannot_connect_says_so_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:

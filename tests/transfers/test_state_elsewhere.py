@@ -160,6 +160,25 @@ def test_a_query_with_a_key_and_no_word_of_a_ledger_has_none_as_ever(warehouse: 
     assert warehouse.tables() == {"people", "ringg_contacts"}
 
 
+@pytest.mark.parametrize("broken", ["no such schema", "an older table", "no right to write"])
+def test_people_that_cannot_be_noted_are_not_uploaded_at_any_attempt(
+    broken: str, redshift: Warehouse, warehouse: Warehouse, sandbox: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each attempt uploaded the whole list once more, and failed then."""
+    fill(redshift, PEOPLE)
+    monkeypatch.setenv("AIRFLOW_CONN_STATE", warehouse.connection)
+    table = "nowhere.ringg_contacts" if broken == "no such schema" else "ringg_contacts"
+    if broken == "an older table":
+        warehouse.execute("CREATE TABLE ringg_contacts (launch_key TEXT, phone TEXT)")
+    if broken == "no right to write":
+        create_ringg_tables(warehouse.engine)
+        warehouse.execute(f"ALTER DATABASE {warehouse.engine.url.database} SET default_transaction_read_only TO on")
+    for _ in range(3):
+        with pytest.raises(AirflowFailException, match=f"table '{table}'"):
+            transfer(sql_conn_id="redshift", state_conn_id="state", contacts_table=table)
+    assert uploaded(sandbox) == []
+
+
 def test_a_blank_state_database_is_no_way_to_have_none(warehouse: Warehouse, sandbox: Any) -> None:
     with pytest.raises(AirflowFailException, match="state_conn_id: must not be blank"):
         transfer(state_conn_id="", launch_key="key")
