@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -42,6 +42,8 @@ class BaseRinggCampaignOperator(OnRingg):
         are started. Default None: the agent's average in ``history_table``.
     :param sql_conn_id: connection to the database with ``history_table``, which is looked for in ``state_conn_id``
         where that is given too. Default None: no average is looked up.
+    :param hook_params: more arguments for the hook of ``sql_conn_id``, as ``SQLExecuteQueryOperator`` has them. Default
+        none.
     :param history_table: table of ``RinggCallsToSqlOperator``. Default ``ringg_calls``.
     """
 
@@ -52,6 +54,7 @@ class BaseRinggCampaignOperator(OnRingg):
         "email_completion_user_ids",
         "credits_per_call",
         "sql_conn_id",
+        "hook_params",
         "history_table",
     )
 
@@ -66,6 +69,7 @@ class BaseRinggCampaignOperator(OnRingg):
         email_completion_user_ids: list[str] | None = None,
         credits_per_call: Amount | None = None,
         sql_conn_id: OptionalText = None,
+        hook_params: Mapping[str, Any] | None = None,
         history_table: str = CALLS,
         **kwargs: Any,
     ) -> None:
@@ -75,6 +79,7 @@ class BaseRinggCampaignOperator(OnRingg):
         self.email_completion_user_ids = email_completion_user_ids
         self.credits_per_call = credits_per_call
         self.sql_conn_id = sql_conn_id
+        self.hook_params = hook_params
         self.history_table = history_table
 
     @abstractmethod
@@ -89,6 +94,11 @@ class BaseRinggCampaignOperator(OnRingg):
             self.email_completion_user_ids or None,
         )
 
+    def _history(self) -> StateConnection | None:
+        if not self.sql_conn_id:
+            return None
+        return StateConnection.of(self.state_conn_id, self.sql_conn_id, self.hook_params)
+
     def cost_of(self, rows: Sequence[tuple[str, int | None]]) -> CostEstimate:
         """What lists will cost, against what the workspace can spend.
 
@@ -98,7 +108,7 @@ class BaseRinggCampaignOperator(OnRingg):
             self.hook.client,
             rows=rows,
             credits_per_call=self.credits_per_call,
-            history=StateConnection.of(self.state_conn_id, self.sql_conn_id) if self.sql_conn_id else None,
+            history=self._history(),
             history_table=self.history_table,
         )
 

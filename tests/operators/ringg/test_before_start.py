@@ -298,6 +298,15 @@ def test_the_price_is_the_agents_average_in_the_history(platform: Any, saved: st
     assert start(saved, rows="2", sql_conn_id="warehouse") == saved
 
 
+def test_the_history_is_read_as_hook_params_say(platform: Any, saved: str, warehouse: Any) -> None:
+    calls_that_cost(warehouse, 4)
+    warehouse.execute("CREATE SCHEMA crm")
+    warehouse.execute("ALTER TABLE ringg_calls SET SCHEMA crm")
+    platform.settings(balance=7)
+    with refused(InsufficientBalance, r"About 8\.0000 credits are needed, and 7"):
+        start(saved, rows=2, sql_conn_id="warehouse", hook_params={"options": "-c search_path=crm"})
+
+
 def test_the_price_of_a_warehouses_campaign_is_in_the_state_database(
     platform: Any, saved: str, sqlite_warehouse: Any, redshift: Any
 ) -> None:
