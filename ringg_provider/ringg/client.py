@@ -13,8 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from ringg_provider.api.client import ApiClient, AsyncApiClient, PlatformClient
 from ringg_provider.api.endpoint import Endpoint
-from ringg_provider.api.messages import Response
-from ringg_provider.exceptions import InvalidRequest, RinggProviderError
+from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.ringg import endpoints
 from ringg_provider.ringg.errors import KEY_PATTERN, ringg_error
 from ringg_provider.ringg.limits import MAX_CALLS_PER_PAGE, MAX_CAMPAIGNS_PER_PAGE, MAX_LISTED_PER_PAGE, SAFE_PAGE
@@ -104,14 +103,11 @@ class _Ringg(PlatformClient):
 
     production = PRODUCTION
     key_pattern = KEY_PATTERN
+    _error_of = staticmethod(ringg_error)
 
     @staticmethod
     def _key_headers(api_key: str) -> dict[str, str]:
         return {"X-API-KEY": api_key}
-
-    @staticmethod
-    def _error_of(response: Response) -> RinggProviderError | None:
-        return ringg_error(response)
 
 
 class RinggClient(_Ringg, ApiClient):

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ringg_provider.api.endpoint import Endpoint, get, path_id, read_as
 from ringg_provider.api.messages import Request, Response
@@ -47,6 +47,8 @@ from ringg_provider.ringg.responses import (
     Workspace,
 )
 
+M = TypeVar("M", bound=ResponseModel)
+
 # --- workspace ----------------------------------------------------------------------------------------------
 
 
@@ -54,28 +56,24 @@ def workspace() -> Endpoint[Workspace]:
     return Endpoint(get("/workspace"), read_as(Workspace))
 
 
+def _listed(request: Request, model: type[M], *path: str) -> Endpoint[list[M]]:
+    """A request that is answered with a list, at a path of the body."""
+    return Endpoint(request, lambda response: read_list(response.body(), *path, model=model))
+
+
 def numbers_page(limit: int, offset: int) -> Endpoint[list[CallerNumber]]:
-    return Endpoint(
-        get("/workspace/numbers", limit=limit, offset=offset),
-        lambda response: read_list(response.body(), "workspace_numbers", model=CallerNumber),
-    )
+    return _listed(get("/workspace/numbers", limit=limit, offset=offset), CallerNumber, "workspace_numbers")
 
 
 def users_page(limit: int, offset: int) -> Endpoint[list[User]]:
-    return Endpoint(
-        get("/workspace/users", limit=limit, offset=offset),
-        lambda response: read_list(response.body(), "workspace_users", model=User),
-    )
+    return _listed(get("/workspace/users", limit=limit, offset=offset), User, "workspace_users")
 
 
 # --- agents -------------------------------------------------------------------------------------------------
 
 
 def agents_page(search: str | None, limit: int, offset: int) -> Endpoint[list[Agent]]:
-    return Endpoint(
-        get("/agent/all", search=search, limit=limit, offset=offset),
-        lambda response: read_list(response.body(), "data", "agents", model=Agent),
-    )
+    return _listed(get("/agent/all", search=search, limit=limit, offset=offset), Agent, "data", "agents")
 
 
 def agent(agent_id: str) -> Endpoint[Agent]:

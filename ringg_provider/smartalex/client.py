@@ -12,10 +12,9 @@ from typing import Any, TypeVar
 
 from ringg_provider.api.client import ApiClient, AsyncApiClient, PlatformClient
 from ringg_provider.api.endpoint import Endpoint
-from ringg_provider.api.messages import Response
 from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.api.response_model import ResponseModel
-from ringg_provider.exceptions import InvalidRequest, RinggProviderError
+from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.smartalex.endpoints import Endpoints
 from ringg_provider.smartalex.errors import smartalex_error
 from ringg_provider.smartalex.limits import CONTACTS_PER_REQUEST, MAX_PER_PAGE, REQUESTS_PER_MINUTE
@@ -33,20 +32,31 @@ class _SmartAlex(PlatformClient):
     """Where SmartAlex answers, how it is shown a key, and what its errors mean."""
 
     production = PRODUCTION
+    _error_of = staticmethod(smartalex_error)
+
+    def __init__(
+        self,
+        api_key: str,
+        base_url: str | None = None,
+        *,
+        generation: str = Generation.OLD,
+        paths: Mapping[str, str] | str | None = None,
+        requests_per_minute: float = REQUESTS_PER_MINUTE,
+        **options: Any,
+    ) -> None:
+        if generation not in (Generation.OLD, Generation.NEW):
+            raise InvalidRequest("generation must be old or new.", field="generation")
+        self._endpoints = Endpoints(Generation(generation), routes_with(paths))
+        super().__init__(api_key, base_url, pacer=_pacer(requests_per_minute), **options)
+
+    @property
+    def generation(self) -> Generation:
+        """Which of the vendor's documentations requests follow."""
+        return self._endpoints.generation
 
     @staticmethod
     def _key_headers(api_key: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {api_key}"}
-
-    @staticmethod
-    def _error_of(response: Response) -> RinggProviderError | None:
-        return smartalex_error(response)
-
-
-def _endpoints(generation: str, paths: Mapping[str, str] | str | None) -> Endpoints:
-    if generation not in (Generation.OLD, Generation.NEW):
-        raise InvalidRequest("generation must be old or new.", field="generation")
-    return Endpoints(Generation(generation), routes_with(paths))
 
 
 def _pacer(per_minute: float) -> Pacer:
@@ -71,24 +81,6 @@ class SmartAlexClient(_SmartAlex, ApiClient):
     sent; else by the code that the platform answered.
     https://docs.getsmartalex.com/api-reference/introduction
     """
-
-    def __init__(
-        self,
-        api_key: str,
-        base_url: str | None = None,
-        *,
-        generation: str = Generation.OLD,
-        paths: Mapping[str, str] | str | None = None,
-        requests_per_minute: float = REQUESTS_PER_MINUTE,
-        **options: Any,
-    ) -> None:
-        super().__init__(api_key, base_url, pacer=_pacer(requests_per_minute), **options)
-        self._endpoints = _endpoints(generation, paths)
-
-    @property
-    def generation(self) -> Generation:
-        """Which of the vendor's documentations requests follow."""
-        return self._endpoints.generation
 
     def _all(self, page: Callable[[int], Endpoint[Page[M]]], per_page: int = MAX_PER_PAGE) -> Iterator[M]:
         for number in count(1):
@@ -263,19 +255,6 @@ class AsyncSmartAlexClient(_SmartAlex, AsyncApiClient):
 
     Parameters, methods and errors are those of `SmartAlexClient`.
     """
-
-    def __init__(
-        self,
-        api_key: str,
-        base_url: str | None = None,
-        *,
-        generation: str = Generation.OLD,
-        paths: Mapping[str, str] | str | None = None,
-        requests_per_minute: float = REQUESTS_PER_MINUTE,
-        **options: Any,
-    ) -> None:
-        super().__init__(api_key, base_url, pacer=_pacer(requests_per_minute), **options)
-        self._endpoints = _endpoints(generation, paths)
 
     async def iter_campaigns(self) -> AsyncGenerator[Campaign]:
         """See `SmartAlexClient.iter_campaigns`."""
