@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import redshift_connector
+import snowflake.connector as snowflake_connector
 import sqlalchemy as sa
 from databricks.sql.result_set import ResultSet
 from redshift_connector.utils.oids import RedshiftOID
@@ -245,3 +246,20 @@ def test_a_row_of_trino_has_the_names_of_its_fields() -> None:
         iter([[(rows, unnamed)]]), readers("trino", [("a", "array(row(...))"), ("b", "row(...)")])
     )
     assert read_rows == [([{"a": 1, "c": {"b": "z"}}], [1, "z"])]
+
+
+def test_the_hooks_of_warehouses_have_what_the_operator_gives_them(
+    snowflake: Emulated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    connect = snowflake_connector.connect
+
+    def noting(**options: Any) -> Any:
+        asked.append((options["warehouse"], options["role"]))
+        return connect(**options)
+
+    monkeypatch.setattr(snowflake_connector, "connect", noting)
+    sql_hook("snowflake", hook_params={"warehouse": "BIG", "role": "ANALYST"}).get_conn().close()
+    assert asked == [("BIG", "ANALYST")]
+    monkeypatch.setenv("AIRFLOW_CONN_LAKE", json.dumps({"conn_type": "databricks", "host": "x.example.com"}))
+    assert sql_hook("lake", hook_params={"http_path": "/sql/1.0/warehouses/1"})._http_path == "/sql/1.0/warehouses/1"
