@@ -338,7 +338,7 @@ def test_a_database_of_an_earlier_version_goes_on_without_a_hole_and_reads_nothi
     with engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE ringg_history_state")
         connection.exec_driver_sql(f"ALTER TABLE ringg_calls ADD COLUMN watermark {column_type}")
-        newest = sa.select(sa.func.max(former.c.created_at)).scalar_subquery()
+        newest = connection.execute(sa.select(sa.func.max(former.c.created_at))).scalar_one()
         connection.execute(sa.update(former).where(former.c.created_at == newest).values(watermark=until))
     platform.sleep(7200)
     for minutes in (10, 50, 100):

@@ -30,7 +30,8 @@ _SETTINGS = {
     "max-connections": "200",
     "skip-log-bin": None,
     "skip-name-resolve": None,
-    # An old server's default: whatever needs another one has to say so.
+    # MySQL's default, and an old server's: whatever needs another one has to say so.
+    "sql-mode": "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO",
     "character-set-server": "latin1",
 }
 _USER = "ringg"
@@ -181,20 +182,31 @@ class EmbeddedMariaDB:
 
 
 def hold_to_mysqls_rules(engine: sa.Engine) -> None:
-    """Refuse what MariaDB allows and MySQL does not: a temporary table that is named twice in one statement, and, as
-    some providers have set it, one that has no key.
+    """Refuse what MariaDB allows and MySQL does not: a temporary table that is named twice in one statement, a table
+    that is changed by what is selected from it, and, as some providers have set it, one that has no key.
 
     https://dev.mysql.com/doc/refman/8.4/en/temporary-table-problems.html
+    https://dev.mysql.com/doc/refman/8.4/en/subquery-errors.html
     https://dev.mysql.com/doc/refman/8.4/en/server-system-variables.html#sysvar_sql_require_primary_key
     """
 
     def refuse(_: Any, __: Any, statement: str, *___: Any) -> None:
         if "CREATE TEMPORARY TABLE" in statement and "PRIMARY KEY" not in statement:
             pytest.fail(f"MySQL refuses this where it is told to (error 3750), it has no key:\n{statement}")
+        if changed_by_itself(statement):
+            pytest.fail(f"MySQL refuses this (error 1093), the table is selected from too:\n{statement}")
         if named_twice := temporary_tables_named_twice(statement):
             pytest.fail(f"MySQL refuses this (error 1137), {', '.join(named_twice)} is named twice:\n{statement}")
 
     sa.event.listen(engine, "before_cursor_execute", refuse)
+
+
+def changed_by_itself(statement: str) -> bool:
+    """Whether an UPDATE or a DELETE selects from the table that it changes."""
+    change = re.match(r"\s*(?:UPDATE|DELETE\s+FROM)\s+([\w.`]+)(.*)", statement, re.DOTALL | re.IGNORECASE)
+    return change is not None and bool(
+        re.search(rf"\b(?:FROM|JOIN)\s+{re.escape(change[1])}(?![\w`.])", change[2], re.IGNORECASE)
+    )
 
 
 def temporary_tables_named_twice(statement: str) -> list[str]:
