@@ -131,6 +131,8 @@ _KNOWN = {
 _SOURCES = frozenset(
     {"athena", "bigquery", "clickhouse", "databricks", "mssql", "oracle", "presto", "redshift", "snowflake", "trino"}
 )
+#: Of them, those that have transactions and keys, but temporary tables and empty texts of their own kind.
+_COULD = frozenset({"mssql", "oracle"})
 #: Airflow's connection types whose databases have another name.
 _OF_CONNECTION = {
     "gcpbigquery": "bigquery",
@@ -196,6 +198,8 @@ def require_state(bind: Any, *, for_: Kept, field: str) -> Database:
         return database
     if database.is_too_old:
         why = f"version {'.'.join(map(str, database.version or ()))} of {database.name} lacks what"
+    elif database.name in _COULD or database.name not in _SOURCES | _KNOWN.keys():
+        why = f"nobody has tried whether {database.name} does all that"
     elif for_ in _CLAIMED:
         why = f"{database.name} does not enforce unique keys with row locks, which"
     else:

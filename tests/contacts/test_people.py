@@ -13,6 +13,9 @@ from ringg_provider.contacts.people import PeopleLedger, PeopleSpool, people_tab
 from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.exceptions import QueryFailed
+from ringg_provider.history.tables import calls_table
+from ringg_provider.sql.creating import create_tables
+from ringg_provider.sql.merge import MergeCounts, merge_rows
 from tests.support.databases import Warehouse, engines
 
 BAD = Rejection(Disposition.PHONE_UNREADABLE, "letters in the number")
@@ -130,10 +133,22 @@ def test_long_and_odd_keys_are_kept_as_far_as_they_fit(engine: sa.Engine, scratc
     assert sorted(person.contact_key for person in spool) == ["", "\\N", "nuland half a pair ?", "x" * MAX_KEY]
 
 
-def test_a_table_in_a_schema_of_its_own(warehouse: Warehouse, scratch: Scratch) -> None:
+@pytest.mark.parametrize("database", ["warehouse", "mariadb_warehouse"])
+def test_a_table_in_a_schema_of_its_own(request: pytest.FixtureRequest, scratch: Scratch, database: str) -> None:
+    warehouse: Warehouse = request.getfixturevalue(database)
     warehouse.execute("CREATE SCHEMA crm")
-    PeopleLedger(warehouse.engine, "crm.people").replace("run", spool_of(scratch), {1: "a", 2: "b"})
-    assert warehouse.query("SELECT count(*) AS n FROM crm.people") == [{"n": 5}]
+    try:
+        spool, ledger = spool_of(scratch), PeopleLedger(warehouse.engine, "crm.people")
+        for _ in range(2):
+            ledger.replace("run", spool, {1: "a", 2: "b"})
+        assert warehouse.query("SELECT count(*) AS n FROM crm.people") == [{"n": 5}]
+        calls = calls_table(schema="crm")
+        create_tables(warehouse.engine, calls)
+        for inserted in (1, 0):
+            counts = merge_rows(warehouse.engine, calls, [{"call_id": "a"}], keys=["call_id"])
+            assert counts == MergeCounts(inserted=inserted, updated=1 - inserted)
+    finally:
+        warehouse.execute("DROP SCHEMA crm" + (" CASCADE" if database == "warehouse" else ""))
 
 
 def test_an_error_of_the_database_quotes_nobody(warehouse: Warehouse, scratch: Scratch) -> None:

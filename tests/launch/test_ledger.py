@@ -515,6 +515,15 @@ def test_a_database_that_only_declares_keys_is_refused_with_the_reason(
     assert "PostgreSQL" in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["mssql", "oracle"])
+def test_a_database_that_could_but_was_not_tried_is_refused_for_just_that(
+    name: str, pretended_dialects: Callable[[str], Any]
+) -> None:
+    said = rf"ledger_conn_id: nobody has tried whether {name} does all that the launch ledger needs\. Set state_conn_id"
+    with pytest.raises(InvalidRequest, match=said):
+        LaunchLedger(pretended_dialects(name))
+
+
 def test_a_redshift_behind_the_hook_of_postgresql_is_refused_too(redshift: Warehouse) -> None:
     with pytest.raises(InvalidRequest, match="redshift does not enforce unique keys"):
         LaunchLedger(redshift.engine)

@@ -98,7 +98,7 @@ def _hook(conn_type: str) -> DbApiHook:
     ],
 )
 def test_a_warehouse_is_refused_as_state_by_name_and_never_connected_to(conn_type: str, name: str, kept: Kept) -> None:
-    with pytest.raises(InvalidRequest, match=rf"^from_dag: {name} .*Set state_conn_id .*PostgreSQL") as caught:
+    with pytest.raises(InvalidRequest, match=rf"^from_dag: .*{name} .*Set state_conn_id .*PostgreSQL") as caught:
         require_state(_hook(conn_type), for_=kept, field="from_dag")
     assert caught.value.field == "from_dag"
 
@@ -124,7 +124,7 @@ def _unknown_driver(url: str | None) -> DbApiHook:
 
 
 def test_what_nobody_knows_is_refused_by_its_connections_type() -> None:
-    with pytest.raises(InvalidRequest, match=r"^sql_conn_id: unknown: acme is not a transactional database"):
+    with pytest.raises(InvalidRequest, match=r"^sql_conn_id: nobody has tried whether unknown: acme does"):
         require_state(_unknown_driver(None), for_="history", field="sql_conn_id")
 
 
