@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import datetime as dt
 import json
 import re
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import duckdb
 import pytest
+import redshift_connector
 import sqlglot
 from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
 from airflow.providers.databricks.hooks.databricks_sql import DatabricksSqlHook
+from google.api_core.exceptions import InternalServerError, ServiceUnavailable, TooManyRequests
 from moto.server import ThreadedMotoServer
+from snowflake.connector import errors as snowflake_errors
 from sqlglot import exp
 
 from ringg_provider.contacts.people import people_table
@@ -25,8 +30,10 @@ from ringg_provider.history.tables import calls_table, campaigns_table
 from ringg_provider.launch.ledger import launches
 from ringg_provider.publish.schema import PUBLICATIONS, published
 from ringg_provider.publish.sinks import bigquery, databricks, snowflake
+from ringg_provider.publish.sinks.bigquery import BigQuerySink
 from ringg_provider.publish.sinks.databricks import DatabricksSink
 from ringg_provider.publish.sinks.redshift import RedshiftSink
+from ringg_provider.publish.sinks.snowflake import SnowflakeSink
 from ringg_provider.publish.spool import Spool
 from tests.support.databases import Warehouse
 
@@ -58,12 +65,13 @@ class Recorder:
     def close(self) -> None:
         pass
 
-    def execute(self, statement: str, values: Any = None) -> None:
+    def execute(self, statement: str, values: Any = None) -> Recorder:
         self.sent.append(statement)
         given = next((answer for start, answer in self.answers.items() if statement.startswith(start)), [])
         if isinstance(given, Exception):
             raise given
         self._rows, self.description = given, [("column",)]
+        return self
 
     def fetchall(self) -> list[Any]:
         return self._rows
@@ -304,3 +312,52 @@ def test_the_hook_of_databricks_may_send_files_from_the_temporary_folder(databri
     with Scratch() as scratch:
         path, _ = scratch.create("x")
         assert str(path).startswith(hook.additional_params["staging_allowed_local_path"])
+
+
+@pytest.mark.parametrize(
+    ("errno", "state"),
+    [(606, "57P03"), (630, "57014"), (604, "57014"), (250001, "08001")],
+    ids=["no warehouse runs", "waited too long", "took too long", "not reached"],
+)
+def test_a_warehouse_of_snowflake_that_sleeps_or_is_slow_is_tried_again(errno: int, state: str) -> None:
+    kind = snowflake_errors.ProgrammingError if state.startswith("57") else snowflake_errors.OperationalError
+    told = Recorder({"MERGE": kind(msg="SQL execution canceled", errno=errno, sqlstate=state)})
+    sink = SnowflakeSink(SimpleNamespace(get_conn=lambda: told), "calling", timeout=dt.timedelta(minutes=5))
+    with pytest.raises(DatabaseUnavailable, match=state):
+        sink.merge(PUBLICATIONS, "staged")
+    assert "STATEMENT_TIMEOUT_IN_SECONDS = 300, STATEMENT_QUEUED_TIMEOUT_IN_SECONDS = 300" in told.sent[0]
+
+
+def test_a_statement_of_redshift_that_took_too_long_is_tried_again(redshift_hook: tuple[Any, Recorder]) -> None:
+    hook, told = redshift_hook
+    fields = {"S": "ERROR", "C": "57014", "M": "Query cancelled on user's request"}
+    told.answers = {"INSERT": redshift_connector.ProgrammingError(fields)}
+    with pytest.raises(DatabaseUnavailable, match="57014"):
+        RedshiftSink(hook, "calling").merge(PUBLICATIONS, "staged")
+    # Nothing half is left: the transaction is undone.
+    assert [statement.split()[0] for statement in told.sent] == ["SET", "BEGIN", "DELETE", "INSERT", "ROLLBACK"]
+
+
+def test_a_job_of_bigquery_that_took_too_long_is_cancelled_and_tried_again() -> None:
+    cancelled = []
+
+    def result(timeout: float) -> None:
+        raise concurrent.futures.TimeoutError
+
+    job = SimpleNamespace(result=result, cancel=lambda: cancelled.append(True))
+    client = SimpleNamespace(query=lambda _: job, project="proj")
+    hook = SimpleNamespace(project_id="proj", location="US", get_client=lambda **_: client)
+    with pytest.raises(DatabaseUnavailable, match=r"table calling\.ringg_publications"):
+        BigQuerySink(hook, "calling").merge(PUBLICATIONS, "staged")
+    assert cancelled == [True]
+
+
+@pytest.mark.parametrize("status", [ServiceUnavailable, TooManyRequests, InternalServerError])
+def test_a_bigquery_that_is_away_for_a_moment_is_tried_again(status: Any) -> None:
+    def query(_: str) -> None:
+        raise status("come again")
+
+    client = SimpleNamespace(query=query, project="proj")
+    hook = SimpleNamespace(project_id="proj", location="US", get_client=lambda **_: client)
+    with pytest.raises(DatabaseUnavailable):
+        BigQuerySink(hook, "calling").merge(PUBLICATIONS, "staged")
