@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
 
-from ringg_provider.sql.creating import existing, temporary_table
+from ringg_provider.contacts.people import PeopleLedger, PeopleSpool
+from ringg_provider.contacts.scratch import Scratch
+from ringg_provider.history.tables import CALLS, calls_table
+from ringg_provider.launch.item import LaunchItem
+from ringg_provider.launch.ledger import LaunchLedger
+from ringg_provider.sql.creating import add_missing_columns, described, existing, temporary_table
+from ringg_provider.sql.merge import merge_rows
+from ringg_provider.warehouse import create_ringg_tables, require_history_within
 from tests.support.databases import Warehouse
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_a_temporary_table_that_is_named_twice(mariadb_warehouse: Warehouse) -> None:
@@ -56,3 +70,34 @@ def test_a_row_of_a_group_that_could_be_any(mariadb_warehouse: Warehouse) -> Non
     mariadb_warehouse.execute("CREATE TABLE things (id INTEGER, of INTEGER)")
     with pytest.raises(sa.exc.DBAPIError, match="GROUP BY"):
         mariadb_warehouse.query("SELECT id, count(*) FROM things GROUP BY of")
+
+
+def test_the_rights_that_the_documents_name_are_enough(mariadb_warehouse: Warehouse) -> None:
+    (grant,) = re.findall(r"<!-- rights on MySQL -->\n```sql\n(.*?)```", (DOCS / "tables.md").read_text(), re.DOTALL)
+    url = sa.make_url(mariadb_warehouse.url)
+    user = f"user_of_{url.database}"
+    mariadb_warehouse.execute(f"CREATE USER {user}@'127.0.0.1' IDENTIFIED BY 'secret'")
+    mariadb_warehouse.execute(grant.replace("calling", str(url.database)).replace("airflow@'%'", f"{user}@'127.0.0.1'"))
+    engine = sa.create_engine(url.set(username=user, password="secret"))
+    try:
+        create_ringg_tables(engine)
+        for _ in range(2):
+            merge_rows(engine, calls_table(), [{"call_id": "a"}], keys=["call_id"])
+        with Scratch() as scratch:
+            spool = PeopleSpool(scratch)
+            spool.listed(1, ["+919876543210"], None)
+            spool.close()
+            PeopleLedger(engine).replace("run", spool, {1: "list"})
+        item = LaunchItem(list_id="list", flow="standard", agent_id="agent", country_code="+91")
+        assert LaunchLedger(engine).replace_set("key", [item]) == [item]
+        assert require_history_within(engine, timedelta(days=1)) == 0
+        with engine.connect() as connection:
+            assert connection.execute(sa.text("SELECT contact_key FROM ringg_outcomes")).all() == [("+919876543210",)]
+        add_missing_columns(engine, described(CALLS, *_with_one_more(calls_table())))
+    finally:
+        engine.dispose()
+        mariadb_warehouse.execute(f"DROP USER {user}@'127.0.0.1'")
+
+
+def _with_one_more(table: sa.Table) -> list[sa.Column[Any]]:
+    return [sa.Column(column.name, column.type) for column in table.columns] + [sa.Column("more", sa.Integer)]
