@@ -46,6 +46,18 @@ def lite(tmp_path: Path, warehouse: Warehouse) -> Iterator[Copy]:
     engine.dispose()
 
 
+@pytest.fixture(params=["postgresql", "sqlite", "mariadb"])
+def of_state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Copy]:
+    """For what depends on the state: each kind of database that holds one."""
+    if request.param == "sqlite":
+        state = sa.create_engine(f"sqlite:///{tmp_path / 'state.db'}")
+    else:
+        state = request.getfixturevalue({"mariadb": "mariadb_warehouse"}.get(request.param, "warehouse")).engine
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'copy.db'}")
+    yield Copy(state, engine, [CONTACTS, CALLS])
+    engine.dispose()
+
+
 def test_all_comes_over_once_and_then_nothing(copy: Copy) -> None:
     write(copy.state, sa.insert(CALLS), [call(f"call-{number}") for number in range(1_200)])
     write(copy.state, sa.insert(CONTACTS), [contact(f"person-{number}") for number in range(3)])
@@ -72,17 +84,17 @@ def test_whatever_changed_comes_over_and_nothing_else(copy: Copy) -> None:
     assert copy.difference() == []
 
 
-def test_a_change_of_any_column_alone_is_found(lite: Copy) -> None:
+def test_a_change_of_any_column_alone_is_found(of_state: Copy) -> None:
     names = [column.name for column in CALLS.columns if not column.primary_key]
     given = {name: _of(CALLS.c[name], "one") for name in names}
-    write(lite.state, sa.insert(CALLS), [call(f"of {name}", **given) for name in names])
-    lite.publish()
+    write(of_state.state, sa.insert(CALLS), [call(f"of {name}", **given) for name in names])
+    of_state.publish()
     for another in (True, False):
         for name in names:
             value = _of(CALLS.c[name], "another") if another else sa.null()
-            write(lite.state, sa.update(CALLS).where(CALLS.c.call_id == f"of {name}").values({name: value}))
-        assert lite.publish().rows == len(names)
-        assert lite.difference() == []
+            write(of_state.state, sa.update(CALLS).where(CALLS.c.call_id == f"of {name}").values({name: value}))
+        assert of_state.publish().rows == len(names)
+        assert of_state.difference() == []
 
 
 def _of(column: sa.Column[Any], word: str) -> Any:
