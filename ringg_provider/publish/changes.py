@@ -199,10 +199,7 @@ def _sha256(text: str | None) -> str | None:
 
 
 def _fingerprint(table: sa.Table, engine: sa.Engine) -> sa.ColumnElement[str]:
-    """A hash of a row, made in the database: of what each column says; of documents, how large they are.
-
-    A document never changes alone: a load writes `read_at` too, the ledger a state or an id, and an erased one is gone.
-    """
+    """A hash of a row, made in the database: of what each column says, documents too, since one may be masked."""
     name = database_of(engine).name
     parts: list[sa.ColumnElement[Any]] = []
     for column in table.columns:
@@ -221,11 +218,9 @@ def _fingerprint(table: sa.Table, engine: sa.Engine) -> sa.ColumnElement[str]:
 
 
 def _as_text(column: sa.Column[Any], database: str) -> sa.ColumnElement[Any]:
-    if isinstance(column.type, Json | sa.JSON):
-        # PostgreSQL knows the size of a large value without reading it.
-        size = sa.func.pg_column_size(column) if database == "postgresql" else sa.func.length(column)
-        return sa.cast(size, sa.String(40))
-    if isinstance(column.type, sa.String):
+    if isinstance(column.type, Json | sa.JSON) and database != "sqlite":
+        return sa.cast(column, sa.Text)
+    if isinstance(column.type, Json | sa.JSON | sa.String):
         return sa.type_coerce(column, sa.String)
     if database == "postgresql" and not isinstance(column.type, sa.Numeric | sa.Integer | sa.Boolean):
         # Whatever zone the session is in.

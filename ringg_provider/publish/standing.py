@@ -45,15 +45,18 @@ def require_published(
     """
     marks = _marks(engine, schema, warehouse_conn_id)
     where = f"connection {warehouse_conn_id!r}" if warehouse_conn_id else "any warehouse"
-    if not any(mark.table_name == calls for mark in marks):
+    of_calls, of_contacts = calls_table(calls, schema=schema), people_table(contacts, schema)
+    if not any(mark.table_name == of_calls.name for mark in marks):
         raise InvalidRequest(
-            f"published: the table {calls} was never published into {where} (RinggPublishOperator), so a query there "
-            "would take everybody for not called yet.",
+            f"published: the table {of_calls.name} was never published into {where} (RinggPublishOperator), so a query "
+            "there would take everybody for not called yet.",
             field="published",
         )
     now = dt.datetime.now(dt.UTC)
-    tables = {calls: calls_table(calls, schema=schema), contacts: people_table(contacts, schema)}
-    list_id = {calls: "bulk_list_id", contacts: "list_id"}
+    tables = {
+        of_calls.name: (of_calls, of_calls.c.bulk_list_id),
+        of_contacts.name: (of_contacts, of_contacts.c.list_id),
+    }
     for mark in marks:
         if mark.table_name not in tables:
             continue
@@ -65,12 +68,9 @@ def require_published(
             raise HistoryNotCurrent(
                 f"The last publication of {about} began {since}; it is {now:%Y-%m-%d %H:%M}. {_NEXT}"
             )
-        table = tables[mark.table_name]
+        table, list_id = tables[mark.table_name]
         changes = Changes(engine, table, mark.target)
-        missing = sum(
-            changes.unpublished(table.c[list_id[mark.table_name]].in_(some))
-            for some in chunked(sorted(lists), _LISTS_AT_ONCE)
-        )
+        missing = sum(changes.unpublished(list_id.in_(some)) for some in chunked(sorted(lists), _LISTS_AT_ONCE))
         if missing:
             raise HistoryNotCurrent(
                 f"{missing} rows of the {len(lists)} campaigns of late do not stand in {about} as they stand in the "

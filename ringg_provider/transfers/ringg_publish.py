@@ -157,8 +157,9 @@ class RinggPublishOperator(BaseOperator):
         """The view of outcomes, where both of its tables are published."""
         from ringg_provider.publish.publication import View
 
-        both = {self.contacts_table, self.table} <= set(names)
-        return View(self.contacts_table, self.table) if both else None
+        # Either may have its schema in its name, which is that of the state.
+        contacts, calls = self.contacts_table.rpartition(".")[2], self.table.rpartition(".")[2]
+        return View(contacts, calls) if {contacts, calls} <= set(names) else None
 
     def _sink(self, opened: ExitStack) -> Sink:
         from ringg_provider.publish.sinks import sink_for

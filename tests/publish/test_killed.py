@@ -129,7 +129,7 @@ def change(engine: sa.Engine, round_: int) -> None:
 
 
 # Every so many steps; all of them were tried once.
-STRIDES = {"sqlite-sqlite": 11, "postgresql-duckdb": 41, "postgresql-postgresql": 43}
+STRIDES = {"sqlite-sqlite": 19, "postgresql-duckdb": 67, "postgresql-postgresql": 71}
 pairs = pytest.mark.parametrize("pair", STRIDES)
 
 

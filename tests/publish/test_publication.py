@@ -97,6 +97,16 @@ def test_a_change_of_any_column_alone_is_found(of_state: Copy) -> None:
         assert of_state.difference() == []
 
 
+def test_what_was_masked_is_found_though_it_has_the_same_length(of_state: Copy) -> None:
+    write(of_state.state, sa.insert(CALLS), [call("a", transcript=[{"text": "secret"}], summary="secret")])
+    of_state.publish()
+    for masked in ({"transcript": [{"text": "masked"}]}, {"summary": "masked"}):
+        write(of_state.state, sa.update(CALLS).values(**masked))
+        assert of_state.publish().rows == 1
+    assert "secret" not in repr(rows_of(of_state.warehouse, CALLS))
+    assert of_state.difference() == []
+
+
 def _of(column: sa.Column[Any], word: str) -> Any:
     match type(column.type).__name__:
         case "UtcDateTime":
