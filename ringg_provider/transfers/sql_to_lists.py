@@ -44,7 +44,8 @@ class SqlToListsOperator(BaseOperator):
     :param state_conn_id: connection of the database that holds ``contacts_table``, ``history_table`` and, unless
         ``ledger_conn_id`` says otherwise, the launch ledger: PostgreSQL, MySQL 8, MariaDB or SQLite. Default:
         ``sql_conn_id``, where that is one of these; a warehouse is refused before its query is read.
-    :param sql: one SELECT. PostgreSQL and MySQL are read through a server-side cursor.
+    :param sql: one SELECT, read in constant memory from nearly every database. Its columns are named here as it spells
+        them, or in any other case where exactly one fits.
     :param parameters: values for the query, in the driver's style. Templates in them are rendered; what comes of it is
         never logged and never stored. Beside them, a percent sign of the query is written ``%%`` where that
         style has them.
