@@ -69,17 +69,14 @@ def test_a_warehouse_of_which_nothing_is_kept_needs_no_state(redshift: Warehouse
     assert redshift.tables() == {"people"}
 
 
-def test_what_is_kept_is_in_the_state_database_and_protects_from_there(
-    redshift: Warehouse, state: Warehouse, sandbox: Any
-) -> None:
-    """Two nights: the second calls nobody whom the first one reached, though the query cannot know of them."""
-    fill(redshift, PEOPLE)
+def two_nights(source: str, people: str, state: Warehouse) -> None:
+    """The second night calls nobody whom the first one reached, though the warehouse's query cannot know of them."""
     create_ringg_tables(state_conn_id="state")
     assert require_history_within(within=timedelta(days=1), state_conn_id="state") == 0
     options = {
-        "sql_conn_id": "redshift",
+        "sql_conn_id": source,
         "state_conn_id": "state",
-        "sql": "SELECT id, phone, name FROM people ORDER BY id",
+        "sql": f"SELECT id, phone, name FROM {people} ORDER BY id",
         "contact_key": "id",
         "contacts_table": "ringg_contacts",
         "state_suppression_sql": "SELECT contact_key FROM ringg_outcomes WHERE reached",
@@ -87,7 +84,6 @@ def test_what_is_kept_is_in_the_state_database_and_protects_from_there(
     }
     lists, _ = transfer(**options, launch_key="first")
     assert [(item["rows"], item["launch_key"], item["ledger_conn_id"]) for item in lists] == [(3, "first", "state")]
-    assert redshift.tables() == {"people"}
     assert {row["state"] for row in state.query("SELECT state FROM ringg_launches")} == {"listed"}
     assert state.query("SELECT count(*) AS n FROM ringg_contacts WHERE disposition = 'listed'") == [{"n": 3}]
     # Asha was reached long ago, Ravi was called a moment ago, Meena was not called.
@@ -116,6 +112,14 @@ def test_what_is_kept_is_in_the_state_database_and_protects_from_there(
         ("1", "suppressed", "by contact key"),
         ("2", "called_recently", None),
     ]
+
+
+def test_what_is_kept_is_in_the_state_database_and_protects_from_there(
+    redshift: Warehouse, state: Warehouse, sandbox: Any
+) -> None:
+    fill(redshift, PEOPLE)
+    two_nights("redshift", "people", state)
+    assert redshift.tables() == {"people"}
 
 
 def test_a_launch_takes_its_ledger_from_the_state_database(redshift: Warehouse, state: Warehouse, sandbox: Any) -> None:

@@ -5,25 +5,22 @@ from __future__ import annotations
 import importlib
 import json
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from ringg_provider.contacts.people import PeopleLedger, PeopleSpool, people_table
+from ringg_provider.contacts.people import PeopleLedger, PeopleSpool
 from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.hooks.sql import sql_connection, sql_engine, sql_hook
-from ringg_provider.launch.item import LaunchItem
 from ringg_provider.operators.launching import open_ledger
 from ringg_provider.sql.dialects import Kept, database_of, require_state
 from ringg_provider.sql.reading import open_rows
 from ringg_provider.transfers.ringg_to_sql import RinggCallsToSqlOperator
 from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
 from ringg_provider.warehouse import create_ringg_tables
-from tests.support.mariadb import EmbeddedMariaDB
 from tests.transfers.test_sql_to_ringg import TaskInstance
 
 PROVIDERS = "airflow.providers"
@@ -146,34 +143,3 @@ class TestDuckDB:
     def test_it_keeps_no_ledger(self) -> None:
         with pytest.raises(InvalidRequest, match="ledger_conn_id: duckdb does not enforce unique keys with row locks"):
             open_ledger("warehouse")
-
-
-class TestMySQL:
-    """The provider's own hook with the driver that its extra `client` names, on MariaDB."""
-
-    @pytest.fixture(autouse=True)
-    def connection(self, mariadb: EmbeddedMariaDB, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        mariadb.create_database("crm")
-        given = json.loads(mariadb.airflow_connection("crm"))
-        given["conn_type"] = "mysql"
-        given["extra"] = {"client": "mysql-connector-python"}
-        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(given))
-        yield
-        mariadb.drop_database("crm")
-
-    def test_it_keeps_everything(self, tmp_path: Path) -> None:
-        assert database_of(sql_hook("warehouse")).name == "mariadb"
-        with sql_engine("warehouse") as engine:
-            assert engine.dialect.driver == "mysqlconnector"
-            create_ringg_tables(engine)
-            with Scratch(tmp_path) as scratch:
-                PeopleLedger(engine).try_out(scratch)
-            with engine.connect() as connection:
-                assert connection.execute(people_table().select()).all() == []
-        ledger = open_ledger("warehouse")
-        ledger.try_out()
-        item = LaunchItem(list_id="list", flow="standard", agent_id="a", country_code="+91")
-        assert ledger.replace_set("key", [item]) == [item]
-
-    def test_it_is_read(self) -> None:
-        assert read("SELECT 1, 'é' WHERE 1 = %(n)s", {"n": 1}) == [(1, "é")]
