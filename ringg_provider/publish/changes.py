@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from more_itertools import chunked
+from sqlalchemy.dialects import postgresql
 
 from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.publish.schema import PUBLICATION, PUBLISHED_AT, published
@@ -218,6 +219,9 @@ def _fingerprint(table: sa.Table, engine: sa.Engine) -> sa.ColumnElement[str]:
 
 
 def _as_text(column: sa.Column[Any], database: str) -> sa.ColumnElement[Any]:
+    if isinstance(column.type, Json | sa.JSON) and database == "postgresql":
+        # What its own hash indexes are made by; several times as fast as writing the document out.
+        return sa.cast(sa.func.jsonb_hash_extended(sa.cast(column, postgresql.JSONB), 0), sa.String(40))
     if isinstance(column.type, Json | sa.JSON) and database != "sqlite":
         return sa.cast(column, sa.Text)
     if isinstance(column.type, Json | sa.JSON | sa.String):
