@@ -203,6 +203,7 @@ class Sweep:
     def pages(self, first: CallPage | None) -> Iterator[list[Call]]:
         offset = 0
         doubts = 0  # pages in a row that look like the end
+        again = False  # one of them was not empty
         while True:
             limit = PAGE_SIZE if offset else self._first_limit
             page = first or self._reader.page(self._query, offset, limit)
@@ -215,10 +216,13 @@ class Sweep:
             if not fresh:
                 # An empty or a repeated page. When the platform says there is more, or does not say, look again.
                 doubts += 1
+                # One that was given before, instead of what was asked for, says nothing about what comes here.
+                again = again or bool(page.calls)
                 if enough or doubts > 1:
-                    self.repeated = bool(page.calls) and not enough
+                    self.repeated = again and not enough
                     return
                 continue
+            again = False
             self._shifted = self._shifted or len(fresh) < len(page.calls)
             self.seen |= fresh
             offset += len(page.calls)

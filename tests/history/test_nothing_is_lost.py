@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from ringg_provider.api.rate_limit import Pacer
@@ -158,13 +158,20 @@ behaviours = st.builds(
 )
 
 
+#: A page that came twice, and then an empty one: neither is the end, nor are both.
+TWICE_THEN_EMPTY = Behaviour(
+    many=True, page_cap=100, repeat=0.3, empty=0.3, sorted_by_creation=False, dates_mean_attempt=True
+)
+
+
 @given(seed=st.integers(0, 2**32), behaviour=behaviours)
+@example(seed=99, behaviour=TWICE_THEN_EMPTY)
 @settings(
     max_examples=15,
     deadline=None,
     derandomize=True,
     database=None,
-    phases=[Phase.generate],  # a failing seed is explanation enough; making it smaller takes minutes
+    phases=[Phase.explicit, Phase.generate],  # a failing seed is explanation enough; making it smaller takes minutes
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 def test_the_table_equals_the_truth_after_any_schedule(engine: sa.Engine, seed: int, behaviour: Behaviour) -> None:

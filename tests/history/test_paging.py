@@ -113,6 +113,14 @@ def test_many_with_a_full_last_page_needs_two_empty_ones() -> None:
     assert source.offsets == [0, 200, 200]
 
 
+@pytest.mark.parametrize("doubtful", [[(0, 200, "many"), (0, 0, "many")], [(0, 0, "many"), (0, 200, "many")]])
+def test_a_page_that_came_before_and_an_empty_one_are_no_end_in_either_order(doubtful: list[Any]) -> None:
+    whole = [(0, 200, "many"), (200, 241, "many"), (0, 0, "many")]
+    reading, _, _, _ = read((0, 200, "many"), *doubtful, *whole)
+    assert reading.settled
+    assert reading.size == 241
+
+
 def test_a_server_that_gives_fewer_rows_than_asked_is_followed_by_what_it_gave() -> None:
     reading, ids, source, _ = read((0, 50, 120), (50, 100, 120), (100, 120, 120))
     assert reading.settled
