@@ -6,7 +6,6 @@ import datetime as dt
 import importlib
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Self
@@ -19,14 +18,6 @@ FileFormat = Literal["parquet", "ndjson"]
 # A row group is in memory at once: so many rows, or so many characters, whichever comes first.
 _ROWS_AT_ONCE = 10_000
 _CHARACTERS_AT_ONCE = 8_000_000
-
-
-def has_parquet() -> bool:
-    """Whether what writes Parquet is installed: `pyarrow`, which the extras of some warehouses bring."""
-    with suppress(ImportError):
-        importlib.import_module("pyarrow.parquet")
-        return True
-    return False
 
 
 class Spool:

@@ -105,6 +105,14 @@ class Sink(Protocol):
         ...
 
 
+def refuse_view(where: str) -> InvalidRequest:
+    """The error that a view stands where a table is to be."""
+    return InvalidRequest(
+        f"tables: {where} is a view in the warehouse. Drop or rename it, or publish into another schema.",
+        field="tables",
+    )
+
+
 _BY_ENGINE = frozenset({"postgresql", "mysql", "mariadb", "duckdb", "sqlite"})
 _BY_HOOK = {
     "snowflake": "SnowflakeSink",

@@ -15,7 +15,8 @@ from sqlalchemy.dialects import registry
 
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.publish.schema import PublishedColumn, PublishedTable
-from ringg_provider.publish.sinks.statements import Grammar, StatementSink, refuse_view, require_plain, staging_name
+from ringg_provider.publish.sinks import refuse_view
+from ringg_provider.publish.sinks.statements import Grammar, StatementSink, require_plain, staging_name
 from ringg_provider.publish.spool import FileFormat, Spool
 from ringg_provider.sql.errors import without_driver_errors
 

@@ -19,11 +19,11 @@ from sqlalchemy.sql.compiler import IdentifierPreparer
 
 from ringg_provider.exceptions import InvalidRequest, QueryFailed
 from ringg_provider.publish.schema import PublishedColumn, PublishedTable
+from ringg_provider.publish.sinks import refuse_view
 from ringg_provider.publish.sinks.statements import (
+    ConnectionSink,
     Grammar,
-    StatementSink,
     is_left_behind,
-    refuse_view,
     require_plain,
     staging_name,
 )
@@ -55,7 +55,7 @@ GRAMMAR = Grammar(
 )
 
 
-class DatabricksSink(StatementSink):
+class DatabricksSink(ConnectionSink):
     """A schema in a Unity catalog, through a SQL warehouse; see `Sink`.
 
     :param hook: Airflow's `DatabricksSqlHook`, not connected yet.
@@ -76,7 +76,7 @@ class DatabricksSink(StatementSink):
         timeout: dt.timedelta = dt.timedelta(minutes=30),
     ) -> None:
         super().__init__(
-            require_plain(schema, r"(\w+\.)?\w+", field="schema", rule="schema or catalog.schema"), timeout
+            hook, require_plain(schema, r"(\w+\.)?\w+", field="schema", rule="schema or catalog.schema"), timeout
         )
         if volume is None:
             raise InvalidRequest(
@@ -84,8 +84,6 @@ class DatabricksSink(StatementSink):
             )
         require_plain(volume, r"\w+\.\w+\.\w+", field="volume", rule="catalog.schema.volume")
         self.volume = "/Volumes/" + volume.replace(".", "/")
-        self._hook = hook
-        self._connection: Any = None
 
     def check(self) -> None:
         """Look for schema and volume, try to write to both, and tidy up after who was killed."""
@@ -127,23 +125,13 @@ class DatabricksSink(StatementSink):
         insert = self.grammar.insert(table, self.target(table.name), self.target(staging))
         self.send(self.about(table), insert.replace("INSERT INTO", "INSERT OVERWRITE", 1))
 
-    def close(self) -> None:
-        """Close the connection."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+    def _open(self) -> Any:
+        # The driver sends files from named folders only.
+        self._hook.additional_params["staging_allowed_local_path"] = tempfile.gettempdir()
+        return self._hook.get_conn()
 
-    def _execute(self, statement: str) -> list[tuple[Any, ...]]:
-        if self._connection is None:
-            # The driver sends files from named folders only.
-            self._hook.additional_params["staging_allowed_local_path"] = tempfile.gettempdir()
-            self._connection = self._hook.get_conn()
-            self._execute(f"SET STATEMENT_TIMEOUT = {max(1, int(self.timeout.total_seconds()))}")
-            self._execute("SET TIME ZONE 'UTC'")
-            self.statements += 2
-        with self._connection.cursor() as cursor:
-            cursor.execute(statement)
-            return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+    def _settings(self) -> Sequence[str]:
+        return [f"SET STATEMENT_TIMEOUT = {self.seconds}", "SET TIME ZONE 'UTC'"]
 
     def _tables(self) -> list[str]:
         where = f" IN {self.schema}" if self.schema else ""

@@ -9,7 +9,7 @@ import datetime as dt
 import gzip
 import importlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +19,10 @@ from sqlalchemy.dialects import postgresql
 
 from ringg_provider.exceptions import InvalidRequest, QueryFailed
 from ringg_provider.publish.schema import DELETED, PUBLICATION, PublishedColumn, PublishedTable
+from ringg_provider.publish.sinks import refuse_view
 from ringg_provider.publish.sinks.statements import (
+    ConnectionSink,
     Grammar,
-    StatementSink,
-    refuse_view,
     require_plain,
     staging_name,
 )
@@ -56,7 +56,7 @@ _ALIASES = {
 }
 
 
-class RedshiftSink(StatementSink):
+class RedshiftSink(ConnectionSink):
     """A schema in Redshift; see `Sink`.
 
     Texts are cut at 65,535 bytes, which is what a VARCHAR holds; documents are whole.
@@ -80,14 +80,13 @@ class RedshiftSink(StatementSink):
         timeout: dt.timedelta = dt.timedelta(minutes=30),
     ) -> None:
         super().__init__(
+            hook,
             require_plain(schema, "[a-z_][a-z0-9_]*", field="schema", rule="the name of a schema, in lower case"),
             timeout,
         )
         require_plain(bucket, r"s3://[a-z0-9.-]+(/[\w!.*()/-]*)?", field="bucket", rule="s3://bucket/prefix")
         self.schema = self.schema or "public"
         self.bucket, _, self.prefix = (bucket or "").removeprefix("s3://").partition("/")
-        self._hook = hook
-        self._connection: Any = None
 
     def check(self) -> None:
         """Look for the schema and the bucket, and try to write there."""
@@ -141,27 +140,13 @@ class RedshiftSink(StatementSink):
         """Drop a temporary table."""
         self.send(f"table {staging}", f"DROP TABLE IF EXISTS {self.grammar.quote(staging)}")
 
-    def close(self) -> None:
-        """Close the connection."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+    def _open(self) -> Any:
+        connection = self._hook.get_conn()
+        connection.autocommit = True
+        return connection
 
-    def _execute(self, statement: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
-        if self._connection is None:
-            self._connection = self._hook.get_conn()
-            self._connection.autocommit = True
-            self._execute(f"SET statement_timeout TO {int(self.timeout.total_seconds() * 1000)}")
-            self.statements += 1
-        cursor = self._connection.cursor()
-        try:
-            if values is None:
-                cursor.execute(statement)
-            else:
-                cursor.execute(statement, values)
-            return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
-        finally:
-            cursor.close()
+    def _settings(self) -> Sequence[str]:
+        return [f"SET statement_timeout TO {int(self.timeout.total_seconds() * 1000)}"]
 
     def _put(self, table: PublishedTable, staging: str, *, whole: bool) -> None:
         grammar, target, staged = self.grammar, self.target(table.name), self.grammar.quote(staging)
@@ -178,12 +163,7 @@ class RedshiftSink(StatementSink):
             f"FROM ({grammar.newest(table, staged)}) AS s LEFT JOIN {target} AS t ON {same('t')} "
             f"WHERE NOT s.{grammar.quote(DELETED)} AND t.{grammar.quote(table.key[0])} IS NULL"
         )
-        try:
-            self.send(self.about(table), "BEGIN", delete, insert, "COMMIT")
-        except BaseException:
-            with suppress(Exception):
-                self.send(self.about(table), "ROLLBACK")
-            raise
+        self._send_in_transaction(self.about(table), delete, insert)
 
     @cached_property
     def _s3(self) -> Any:

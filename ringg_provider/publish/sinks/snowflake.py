@@ -6,7 +6,7 @@ https://docs.snowflake.com/en/user-guide/data-load-local-file-system
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,11 @@ from sqlalchemy.dialects import registry
 
 from ringg_provider.exceptions import InvalidRequest, QueryFailed
 from ringg_provider.publish.schema import PublishedTable
+from ringg_provider.publish.sinks import refuse_view
 from ringg_provider.publish.sinks.statements import (
+    ConnectionSink,
     Grammar,
-    StatementSink,
     is_left_behind,
-    refuse_view,
     require_plain,
     staging_name,
 )
@@ -51,7 +51,7 @@ GRAMMAR = Grammar(
 )
 
 
-class SnowflakeSink(StatementSink):
+class SnowflakeSink(ConnectionSink):
     """A schema in Snowflake; see `Sink`.
 
     :param hook: Airflow's `SnowflakeHook`.
@@ -73,7 +73,9 @@ class SnowflakeSink(StatementSink):
         timeout: dt.timedelta = dt.timedelta(minutes=30),
     ) -> None:
         super().__init__(
-            require_plain(schema, rf"({_NAME}\.)?{_NAME}", field="schema", rule="SCHEMA or DATABASE.SCHEMA"), timeout
+            hook,
+            require_plain(schema, rf"({_NAME}\.)?{_NAME}", field="schema", rule="SCHEMA or DATABASE.SCHEMA"),
+            timeout,
         )
         self.stage = require_plain(
             stage and stage.removeprefix("@"),
@@ -81,8 +83,6 @@ class SnowflakeSink(StatementSink):
             field="stage",
             rule="the name of a stage",
         )
-        self._hook = hook
-        self._connection: Any = None
 
     def check(self) -> None:
         """Look for database, schema, warehouse and stage, try to write there, and tidy up after who was killed."""
@@ -126,37 +126,14 @@ class SnowflakeSink(StatementSink):
     def replace(self, table: PublishedTable, staging: str) -> None:
         """Delete all, and insert, in one transaction."""
         target = self.target(table.name)
-        try:
-            self.send(
-                self.about(table),
-                "BEGIN",
-                f"DELETE FROM {target}",
-                self.grammar.insert(table, target, self.target(staging)),
-                "COMMIT",
-            )
-        except BaseException:
-            with suppress(Exception):
-                self.send(self.about(table), "ROLLBACK")
-            raise
+        insert = self.grammar.insert(table, target, self.target(staging))
+        self._send_in_transaction(self.about(table), f"DELETE FROM {target}", insert)
 
-    def close(self) -> None:
-        """Close the connection."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _execute(self, statement: str) -> list[tuple[Any, ...]]:
-        if self._connection is None:
-            self._connection = self._hook.get_conn()
-            seconds = max(1, int(self.timeout.total_seconds()))
-            # Whatever the user's defaults: what is merged is committed, and an instant is shown in UTC.
-            self._execute(
-                f"ALTER SESSION SET AUTOCOMMIT = TRUE, TIMEZONE = 'UTC', STATEMENT_TIMEOUT_IN_SECONDS = {seconds}, "
-                f"STATEMENT_QUEUED_TIMEOUT_IN_SECONDS = {seconds}"
-            )
-            self.statements += 1
-        with self._connection.cursor() as cursor:
-            return [tuple(row) for row in cursor.execute(statement).fetchall()]
+    def _settings(self) -> Sequence[str]:
+        # What is merged is committed, and an instant is shown in UTC.
+        session = "AUTOCOMMIT = TRUE, TIMEZONE = 'UTC'"
+        limits = f"STATEMENT_TIMEOUT_IN_SECONDS = {self.seconds}, STATEMENT_QUEUED_TIMEOUT_IN_SECONDS = {self.seconds}"
+        return [f"ALTER SESSION SET {session}, {limits}"]
 
     def _require_schema(self) -> None:
         """Find out the full name of the schema, which every statement then has."""

@@ -16,6 +16,7 @@ from more_itertools import chunked
 
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.publish.schema import DELETED, POSITION, PUBLICATION, PublishedColumn, PublishedTable
+from ringg_provider.publish.sinks import refuse_view
 from ringg_provider.publish.spool import FileFormat, Spool
 from ringg_provider.sql.bulk import stage
 from ringg_provider.sql.creating import (
@@ -191,11 +192,7 @@ class SqlSink:
     def _ensure(self, table: PublishedTable) -> bool:
         wanted = self._table(table)
         if has_view(self.engine, wanted):
-            raise InvalidRequest(
-                f"tables: {self._name(table)} is a view in the warehouse. Drop or rename it, or publish into another "
-                "schema.",
-                field="tables",
-            )
+            raise refuse_view(self._name(table))
         if not is_there(self.engine, wanted):
             create_tables(self.engine, wanted)
             return True

@@ -7,6 +7,7 @@ import re
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,14 +152,6 @@ def require_same_types(table: PublishedTable, where: str, found: Mapping[str, st
         )
 
 
-def refuse_view(where: str) -> InvalidRequest:
-    """The error that a view stands where a table is to be."""
-    return InvalidRequest(
-        f"tables: {where} is a view in the warehouse. Drop or rename it, or publish into another schema.",
-        field="tables",
-    )
-
-
 def _holds(found: str, wanted: str) -> bool:
     """Whether a type is the one wanted, and no narrower: a bound that is not told is none."""
     (kind, bounds), (wanted_kind, wanted_bounds) = _shape(found), _shape(wanted)
@@ -173,7 +166,7 @@ def _shape(type_: str) -> tuple[str, tuple[int, ...]]:
 
 
 class StatementSink(ABC):
-    """A warehouse behind a DB-API connection; what `Sink` says, as far as it is alike everywhere.
+    """A warehouse that takes statements; what `Sink` says, as far as it is alike everywhere.
 
     :param schema: where the tables live, as it is written in statements.
     :param timeout: how long one statement may take.
@@ -261,3 +254,55 @@ class StatementSink(ABC):
     def create_view(self, name: str, query: sa.Select[Any]) -> None:
         """Create a view, or replace it."""
         self.send(f"view {name}", self.grammar.view(self.target(name), query))
+
+
+class ConnectionSink(StatementSink):
+    """A warehouse behind one DB-API connection, which the first statement opens.
+
+    :param hook: of its connection.
+    :param schema: where the tables live, as it is written in statements.
+    :param timeout: how long one statement may take.
+    """
+
+    def __init__(self, hook: Any, schema: str | None, timeout: dt.timedelta) -> None:
+        super().__init__(schema, timeout)
+        self._hook = hook
+        self._connection: Any = None
+
+    @property
+    def seconds(self) -> int:
+        """How long one statement may take, in whole seconds."""
+        return max(1, int(self.timeout.total_seconds()))
+
+    @abstractmethod
+    def _settings(self) -> Sequence[str]:
+        """What a new connection is told, whatever the user's defaults."""
+
+    def _open(self) -> Any:
+        """A new connection."""
+        return self._hook.get_conn()
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _execute(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        if self._connection is None:
+            self._connection = self._open()
+            for setting in self._settings():
+                self._execute(setting)
+                self.statements += 1
+        with closing(self._connection.cursor()) as cursor:
+            cursor.execute(statement, *values)
+            return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+
+    def _send_in_transaction(self, about: str, *statements: str) -> None:
+        """Send statements; what one did is undone where a later one fails."""
+        try:
+            self.send(about, "BEGIN", *statements, "COMMIT")
+        except BaseException:
+            with suppress(Exception):
+                self.send(about, "ROLLBACK")
+            raise
