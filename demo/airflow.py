@@ -14,8 +14,8 @@ from typing import Any
 
 import httpx
 
-from demo.postgres import free_port
 from demo.processes import Processes
+from demo.server import free_port
 
 USER = "admin"
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import secrets
 import signal
-import socket
 import subprocess
-import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
+
+from demo.server import EmbeddedServer
 
 with warnings.catch_warnings():
     # While it is imported it asks for the user's runtime folder, and warns where there is none.
@@ -34,44 +33,23 @@ _SETTINGS = {
 _USER = "postgres"
 
 
-def free_port() -> int:
-    """A TCP port on loopback that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+class EmbeddedPostgres(EmbeddedServer):
+    """A PostgreSQL; see `EmbeddedServer`.
 
-
-class EmbeddedPostgres:
-    """A PostgreSQL server of our own, alive between `start` and `stop` (or inside a `with` block).
-
-    It listens on 127.0.0.1 only and asks for a password made up at the start. It works as root too: the
-    server then runs as the system user that the wheel's own starter uses, as PostgreSQL refuses to be root.
-
-    Args:
-        folder: where the data goes; made if missing, never removed here.
+    As PostgreSQL refuses to be root, it then runs as the system user that the wheel's own starter uses.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder.absolute()
-        self.port = 0
-        self._password = secrets.token_urlsafe(18)
-        self._process: subprocess.Popen[bytes] | None = None
+    product = "PostgreSQL"
+    # "fast shutdown": https://www.postgresql.org/docs/current/server-shutdown.html
+    stopped_by = (signal.SIGINT, 10, signal.SIGQUIT)
 
-    def __enter__(self) -> Self:
-        return self.start()
+    @property
+    def log(self) -> Path:
+        """What it writes."""
+        return self.folder.parent / f"{self.folder.name}.log"
 
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def start(self, timeout: float = 60) -> Self:
-        """Make the data folder if it is new, start the server and wait until it answers.
-
-        Args:
-            timeout: seconds to wait for the first answer.
-
-        Raises:
-            RuntimeError: the server ended, or did not answer in time; the text carries its log.
-        """
+    def prepare(self) -> tuple[Sequence[str | Path], dict[str, Any]]:
+        """Make the data folder and set the password."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         # The wheel knows how to prepare the system user, the permissions and the data folder. Starting is
         # ours: its own way listens on a Unix socket only and leaves behind a daemon that nobody waits for.
@@ -79,51 +57,26 @@ class EmbeddedPostgres:
         wheel.ensure_pgdata_inited()
         (self.folder / "pg_hba.conf").write_text("host all all 127.0.0.1/32 scram-sha-256\n")
         self._set_password(wheel.bin_path, wheel.system_user)
-        self.port = free_port()
-        options = [f"--{name}={value}" for name, value in _SETTINGS.items()]
-        with (self.folder.parent / f"{self.folder.name}.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    wheel.bin_path / "postgres",
-                    "-D",
-                    self.folder,
-                    "-h",
-                    "127.0.0.1",
-                    "-p",
-                    str(self.port),
-                    *options,
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                user=wheel.system_user,
-                start_new_session=True,  # Ctrl-C is for us; the server is told to stop after its clients
-            )
-        try:
-            self._wait(timeout)
-        except BaseException:  # Ctrl-C too: nobody else knows this process yet
-            self.stop()
-            raise
-        return self
+        settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+        command: list[str | Path] = [
+            wheel.bin_path / "postgres",
+            "-D",
+            self.folder,
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+            *settings,
+        ]
+        return command, {"cwd": "/", "user": wheel.system_user}
 
-    def stop(self) -> None:
-        """Stop the server, dropping its clients; safe to call twice."""
-        if self._process is None or self._process.poll() is not None:
-            return
-        self._process.send_signal(
-            signal.SIGINT
-        )  # "fast shutdown": https://www.postgresql.org/docs/current/server-shutdown.html
+    def answers(self) -> bool:
+        """Whether it takes a connection."""
         try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.send_signal(signal.SIGQUIT)
-            self._process.wait(10)
-
-    @property
-    def pid(self) -> int | None:
-        """The server's process id; None when it was not started."""
-        return self._process.pid if self._process else None
+            psycopg.connect(self._dsn("postgres"), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def create_database(self, name: str) -> str:
         """Make an empty database and return its SQLAlchemy URL."""
@@ -164,14 +117,3 @@ class EmbeddedPostgres:
         )
         if done.returncode:
             raise RuntimeError(f"PostgreSQL could not be prepared in {self.folder}:\n{done.stderr.decode()}")
-
-    def _wait(self, timeout: float) -> None:
-        assert self._process is not None
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline and self._process.poll() is None:
-            with contextlib.suppress(psycopg.OperationalError):
-                psycopg.connect(self._dsn("postgres"), connect_timeout=2).close()
-                return
-            time.sleep(0.05)
-        log = (self.folder.parent / f"{self.folder.name}.log").read_text(errors="replace")
-        raise RuntimeError(f"PostgreSQL did not start in {self.folder}:\n{log[-4000:]}")

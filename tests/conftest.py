@@ -8,10 +8,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import sqlalchemy as sa
@@ -22,10 +22,13 @@ _HOME = Path(tempfile.mkdtemp(prefix="ringg-provider-airflow-"))
 isolate_airflow(_HOME)
 
 from demo.postgres import EmbeddedPostgres  # noqa: E402
+from demo.server import EmbeddedServer  # noqa: E402
 from tests.support.dags import DagRunner  # noqa: E402
 from tests.support.databases import Warehouse, engines  # noqa: E402
 from tests.support.mariadb import EmbeddedMariaDB, hold_to_mysqls_rules, server_program  # noqa: E402
 from tests.support.sandbox import Sandbox, running_sandbox  # noqa: E402
+
+Server = TypeVar("Server", bound=EmbeddedServer)
 
 
 def pytest_report_header() -> str:
@@ -42,43 +45,60 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(_HOME, ignore_errors=True)
 
 
+def _running(server: type[Server], prefix: str) -> Iterator[Server]:
+    """A server in a folder of its own, for the whole session."""
+    # Not in pytest's own folder: every other pytest that starts closes that one to all users but its own, and for
+    # root's sake PostgreSQL runs as another; and a socket of MariaDB takes no long path.
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    try:
+        with server(folder / "data") as running:
+            yield running
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """A real PostgreSQL for the whole session; `warehouse` makes a fresh database in it."""
-    # Not in pytest's own folder: every other pytest that starts closes that one to all users but its own, and for
-    # root's sake the server runs as another.
-    folder = Path(tempfile.mkdtemp(prefix="ringg-provider-postgres-"))
-    try:
-        with EmbeddedPostgres(folder / "data") as server:
-            yield server
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    yield from _running(EmbeddedPostgres, "ringg-provider-postgres-")
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[EmbeddedMariaDB]:
+    """The machine's MariaDB for the whole session; `mariadb_warehouse` makes a fresh database in it."""
+    if server_program() is None:
+        pytest.skip("there is no MariaDB on this machine (mariadbd); Debian has it as mariadb-server")
+    yield from _running(EmbeddedMariaDB, "ringg-mariadb-")
 
 
 _databases = itertools.count(1)
 
 
+@contextmanager
+def _fresh(server: EmbeddedPostgres | EmbeddedMariaDB, *conn_type: str) -> Iterator[Warehouse]:
+    """An empty database of a server."""
+    name = f"warehouse_{next(_databases)}"
+    database = Warehouse(server.create_database(name), server.airflow_connection(name), *conn_type)
+    yield database
+    database.engine.dispose()
+    server.drop_database(name)
+
+
 @pytest.fixture
 def warehouse(postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
     """An empty PostgreSQL database, known to Airflow as the connection `warehouse`."""
-    name = f"warehouse_{next(_databases)}"
-    database = Warehouse(postgres.create_database(name), postgres.airflow_connection(name))
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", database.connection)
-    yield database
-    database.engine.dispose()
-    postgres.drop_database(name)
+    with _fresh(postgres) as database:
+        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", database.connection)
+        yield database
 
 
 @pytest.fixture
 def redshift(postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
     """A PostgreSQL that says it is a Redshift, known to Airflow as the connection `redshift`."""
-    name = f"warehouse_{next(_databases)}"
-    database = Warehouse(postgres.create_database(name), postgres.airflow_connection(name), "redshift")
-    database.pretend_to_be("PostgreSQL 8.0.2 on i686-pc-linux-gnu, Redshift 1.0.88395")
-    monkeypatch.setenv("AIRFLOW_CONN_REDSHIFT", database.connection)
-    yield database
-    database.engine.dispose()
-    postgres.drop_database(name)
+    with _fresh(postgres, "redshift") as database:
+        database.pretend_to_be("PostgreSQL 8.0.2 on i686-pc-linux-gnu, Redshift 1.0.88395")
+        monkeypatch.setenv("AIRFLOW_CONN_REDSHIFT", database.connection)
+        yield database
 
 
 @pytest.fixture
@@ -100,30 +120,13 @@ def duckdb_warehouse(tmp_path: Path) -> Iterator[Warehouse]:
     database.engine.dispose()
 
 
-@pytest.fixture(scope="session")
-def mariadb() -> Iterator[EmbeddedMariaDB]:
-    """The machine's MariaDB for the whole session; `mariadb_warehouse` makes a fresh database in it."""
-    if server_program() is None:
-        pytest.skip("there is no MariaDB on this machine (mariadbd); Debian has it as mariadb-server")
-    # A path that is short enough for a socket.
-    folder = Path(tempfile.mkdtemp(prefix="ringg-mariadb-"))
-    try:
-        with EmbeddedMariaDB(folder / "server") as server:
-            yield server
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 @pytest.fixture
 def mariadb_warehouse(mariadb: EmbeddedMariaDB, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
     """An empty MariaDB database, held to MySQL's rules, known to Airflow as the connection `warehouse`."""
-    name = f"warehouse_{next(_databases)}"
-    database = Warehouse(mariadb.create_database(name), mariadb.airflow_connection(name))
-    hold_to_mysqls_rules(database.engine)
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", database.connection)
-    yield database
-    database.engine.dispose()
-    mariadb.drop_database(name)
+    with _fresh(mariadb) as database:
+        hold_to_mysqls_rules(database.engine)
+        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", database.connection)
+        yield database
 
 
 engine = engines("psycopg", "sqlite", "duckdb", "mariadb")

@@ -8,11 +8,12 @@ from shutil import which
 
 import pytest
 
+from demo.server import free_port
 from ringg_provider.api.connecting import CA_VARIABLES, origin_of
 from ringg_provider.api.download import download
 from ringg_provider.exceptions import InvalidRequest, NetworkError, ProxyRefused, TransientError, UntrustedCertificate
 from tests.api.sending import ACT, READ, Send, Waits
-from tests.support.http_server import Answer, ScriptedServer, free_port
+from tests.support.http_server import Answer, ScriptedServer
 from tests.support.tls import Certificates, ConnectProxy
 
 FAR = "https://platform.example/ca/api/v0"

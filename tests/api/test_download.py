@@ -6,10 +6,11 @@ import logging
 
 import pytest
 
+from demo.server import free_port
 from ringg_provider.api.download import download
 from ringg_provider.api.messages import Timeouts
 from ringg_provider.exceptions import NetworkError, RinggProviderError, UnexpectedResponse, UnreadableAnswer
-from tests.support.http_server import Answer, ScriptedServer, free_port
+from tests.support.http_server import Answer, ScriptedServer
 
 SECRET = "signature-abc123"
 

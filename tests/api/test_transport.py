@@ -14,11 +14,12 @@ from typing import Any
 import httpx
 import pytest
 
+from demo.server import free_port
 from ringg_provider.api.messages import Request, Timeouts
 from ringg_provider.api.transport import AsyncTransport, Rules, Transport, parse_retry_after
 from ringg_provider.exceptions import NetworkError, RateLimited, RinggProviderError, ServerError, UnexpectedResponse
 from tests.api.sending import ACT, KEY, NOW, READ, Send, Waits, whole
-from tests.support.http_server import Answer, ScriptedServer, free_port
+from tests.support.http_server import Answer, ScriptedServer
 
 # --- what is sent -------------------------------------------------------------------------------------------
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from demo.server import free_port
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.exceptions import NetworkError, UnexpectedResponse
 from ringg_provider.ringg.invalid_rows import fetch_invalid_rows, read_invalid_rows
-from tests.support.http_server import Answer, ScriptedServer, free_port
+from tests.support.http_server import Answer, ScriptedServer
 
 CSV = {"Content-Type": "text/csv"}
 REPORT = b"Mobile Number,Name,Reason\n+919876543210,Asha,not on WhatsApp\n098765 43211,Ravi,DND\n"

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import getpass
 import json
 import os
 import re
-import secrets
 import shutil
+import signal
 import subprocess
-import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pymysql
 import pytest
 import sqlalchemy as sa
 
-from demo.postgres import free_port
+from demo.server import EmbeddedServer
 
 # Durability is for data that must outlive the machine; this database is thrown away.
 _SETTINGS = {
@@ -44,38 +43,21 @@ def server_program() -> str | None:
     return shutil.which("mariadbd", path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin{os.pathsep}/usr/libexec")
 
 
-class EmbeddedMariaDB:
-    """A MariaDB server of our own, alive between `start` and `stop` (or inside a `with` block).
+class EmbeddedMariaDB(EmbeddedServer):
+    """A MariaDB; see `EmbeddedServer`. The path of its folder must be short enough for a socket."""
 
-    It listens on 127.0.0.1 only and asks for a password made up at the start; as root too.
+    product = "MariaDB"
+    stopped_by = (signal.SIGTERM, 20, signal.SIGKILL)
 
-    Args:
-        folder: where the data goes; made if missing, never removed here. Its path must be short enough for a socket.
-    """
+    @property
+    def log(self) -> Path:
+        """What it writes."""
+        return self.folder / "log"
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder.absolute()
-        self.port = 0
-        self._password = secrets.token_urlsafe(18)
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def start(self, timeout: float = 60) -> Self:
-        """Make the data folder, start the server and wait until it answers.
-
-        Args:
-            timeout: seconds to wait for the first answer.
-
-        Raises:
-            RuntimeError: the server ended, or did not answer in time; the text carries its log.
-        """
+    def prepare(self) -> tuple[Sequence[str | Path], dict[str, Any]]:
+        """Make the data folder and the user."""
         # A server that starts removes what it takes for its own in the folder of temporary files.
-        data, log, temporary = self.folder / "data", self.folder / "log", self.folder / "tmp"
+        data, temporary = self.folder / "data", self.folder / "tmp"
         temporary.mkdir(parents=True)
         common = ["--no-defaults", f"--datadir={data}", f"--tmpdir={temporary}", f"--user={getpass.getuser()}"]
         install = shutil.which("mariadb-install-db") or "mariadb-install-db"
@@ -93,46 +75,17 @@ class EmbeddedMariaDB:
             f"GRANT ALL ON *.* TO {_USER}@'127.0.0.1' WITH GRANT OPTION;\n"
             "DROP USER root@localhost;\n"
         )
-        self.port = free_port()
-        settings = [f"--{name}" if value is None else f"--{name}={value}" for name, value in _SETTINGS.items()]
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [
-                    str(server_program()),
-                    *common,
-                    f"--port={self.port}",
-                    f"--socket={self.folder / 'socket'}",
-                    f"--pid-file={self.folder / 'pid'}",
-                    f"--init-file={first}",
-                    *settings,
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,  # Ctrl-C is for us; the server is told to stop after its clients
-            )
-        try:
-            self._wait(timeout, log)
-        except BaseException:  # Ctrl-C too: nobody else knows this process yet
-            self.stop()
-            raise
-        return self
+        own = {"port": self.port, "socket": self.folder / "socket", "pid-file": self.folder / "pid", "init-file": first}
+        settings = [f"--{name}" if value is None else f"--{name}={value}" for name, value in (own | _SETTINGS).items()]
+        return [str(server_program()), *common, *settings], {}
 
-    def stop(self) -> None:
-        """Stop the server; safe to call twice."""
-        if self._process is None or self._process.poll() is not None:
-            return
-        self._process.terminate()
+    def answers(self) -> bool:
+        """Whether it takes a connection."""
         try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(10)
-
-    @property
-    def pid(self) -> int | None:
-        """The server's process id; None when it was not started."""
-        return self._process.pid if self._process else None
+            self._connect().close()
+        except pymysql.OperationalError:
+            return False
+        return True
 
     def create_database(self, name: str) -> str:
         """Make an empty database and return its SQLAlchemy URL."""
@@ -169,16 +122,6 @@ class EmbeddedMariaDB:
         return pymysql.connect(
             host="127.0.0.1", port=self.port, user=_USER, password=self._password, autocommit=True, connect_timeout=5
         )
-
-    def _wait(self, timeout: float, log: Path) -> None:
-        assert self._process is not None
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline and self._process.poll() is None:
-            with contextlib.suppress(pymysql.OperationalError):
-                self._connect().close()
-                return
-            time.sleep(0.05)
-        raise RuntimeError(f"MariaDB did not start in {self.folder}:\n{log.read_text(errors='replace')[-4000:]}")
 
 
 def hold_to_mysqls_rules(engine: sa.Engine) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 
-from demo.postgres import free_port
+from demo.server import free_port
 
 ROOT = Path(__file__).parents[3]
 #: The emulator of BigQuery wants older packages than Airflow; `make test-warehouses` makes this.
