@@ -18,21 +18,10 @@ from ringg_provider.operators.ringg import RinggLaunchOperator
 from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
 from tests.contacts.dirty_rows import ROWS
 from tests.support.databases import Warehouse
+from tests.support.tasks import TaskInstance
 
 AGENT = "22222222-2222-4222-8222-222222222222"
 WINDOW = {"call_time": {"call_start_time": "00:00", "call_end_time": "23:59", "timezone": "Asia/Kolkata"}}
-
-
-class TaskInstance:
-    """What the operator needs of a task instance, so that one call does not take a whole DAG run."""
-
-    dag_id, run_id, task_id, map_index = "dag", "run", "lists", -1
-
-    def __init__(self) -> None:
-        self.xcom: dict[str, Any] = {}
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        self.xcom[key] = value
 
 
 def transfer(**overrides: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -50,7 +39,7 @@ def transfer(**overrides: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         "call_config": WINDOW,
         **overrides,
     }
-    ti = TaskInstance()
+    ti = TaskInstance(task_id="lists")
     result = SqlToRinggOperator(**arguments).execute({"ti": ti})  # type: ignore[typeddict-item]
     return result, ti.xcom["summary"]
 

@@ -15,7 +15,8 @@ from ringg_provider.transfers.ringg_to_sql import RinggCallsToSqlOperator
 from ringg_provider.transfers.smartalex_to_sql import SmartAlexCallbacksToSqlOperator, SmartAlexCallsToSqlOperator
 from ringg_provider.warehouse import create_ringg_tables, require_history_within
 from tests.support.databases import Warehouse
-from tests.transfers.test_sql_to_ringg import TaskInstance, fill, transfer
+from tests.support.tasks import TaskInstance
+from tests.transfers.test_sql_to_ringg import fill, transfer
 
 PEOPLE = [("9876543210", "Asha"), ("9876543211", "Ravi"), ("9876543212", "Meena")]
 NUMBERS = ["aaaaaaaa-0000-4000-8000-000000000001"]

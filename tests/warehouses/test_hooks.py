@@ -21,7 +21,7 @@ from ringg_provider.sql.reading import open_rows
 from ringg_provider.transfers.ringg_to_sql import RinggCallsToSqlOperator
 from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
 from ringg_provider.warehouse import create_ringg_tables
-from tests.transfers.test_sql_to_ringg import TaskInstance
+from tests.support.tasks import TaskInstance
 
 PROVIDERS = "airflow.providers"
 KEY = {"type": "service_account", "project_id": "proj"}

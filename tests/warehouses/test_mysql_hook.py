@@ -32,6 +32,7 @@ from ringg_provider.warehouse import create_ringg_tables, require_history_within
 from tests.history.launching import NUMBER, SURVEY, ended, wait_until
 from tests.support.databases import Warehouse
 from tests.support.sandbox import Sandbox
+from tests.support.tasks import TaskInstance
 
 NAMES = ["आशा", "Ravi 🎈", 'O\'Hara \\ "x"', "Zoë"]
 WINDOW = {"call_time": {"call_start_time": "00:00", "call_end_time": "23:59", "timezone": "Asia/Kolkata"}}
@@ -57,18 +58,27 @@ def fill(database: Warehouse, people: int = len(NAMES)) -> None:
     database.execute("INSERT INTO people VALUES (:id, :phone, :name)", rows)
 
 
-class TaskInstance:
-    """What the operators need of a task instance."""
-
-    dag_id, run_id, task_id, map_index = "dag", "run", "task", -1
-
-    def xcom_push(self, key: str, value: Any) -> None: ...
-
-    def xcom_pull(self, *_: Any, **__: Any) -> None: ...
-
-
 def run(operator: Any) -> Any:
     return operator.execute({"ti": TaskInstance(), "outlet_events": {}})
+
+
+def upload(**options: Any) -> Any:
+    """Put all people on a list of the sandbox."""
+    return run(
+        SqlToRinggOperator(
+            task_id="lists",
+            sql_conn_id="warehouse",
+            sql="SELECT phone, name FROM people ORDER BY id",
+            ringg_conn_id="ringg_sandbox",
+            agent_id=SURVEY,
+            campaign_name="Survey",
+            phone_column="phone",
+            variables_map={"callee_name": "name"},
+            country_code="+91",
+            call_config=WINDOW,
+            **options,
+        )
+    )
 
 
 def test_the_hook_and_its_engine_tell_what_it_is(database: Warehouse) -> None:
@@ -144,29 +154,10 @@ def test_a_night_from_the_query_to_the_outcomes_and_the_next_one_calls_nobody(
     monkeypatch.setenv("AIRFLOW_CONN_RINGG_SANDBOX", json.dumps(paced))
     fill(database)
 
-    def upload(night: str) -> Any:
-        return run(
-            SqlToRinggOperator(
-                task_id="lists",
-                sql_conn_id="warehouse",
-                sql="SELECT phone, name FROM people ORDER BY id",
-                ringg_conn_id="ringg_sandbox",
-                agent_id=SURVEY,
-                campaign_name="Survey",
-                phone_column="phone",
-                variables_map={"callee_name": "name"},
-                country_code="+91",
-                call_config=WINDOW,
-                contacts_table="ringg_contacts",
-                ledger_conn_id="warehouse",
-                launch_key=night,
-                not_called_within_days=3,
-            )
-        )
-
+    kept = {"contacts_table": "ringg_contacts", "ledger_conn_id": "warehouse", "not_called_within_days": 3}
     with sql_engine("warehouse") as engine:
         create_ringg_tables(engine)
-    (item,) = upload("first night")
+    (item,) = upload(launch_key="first night", **kept)
     launch = RinggLaunchOperator(
         task_id="launch",
         ringg_conn_id="ringg_sandbox",
@@ -189,7 +180,7 @@ def test_a_night_from_the_query_to_the_outcomes_and_the_next_one_calls_nobody(
     outcomes = database.query("SELECT contact_key, calls FROM ringg_outcomes")
     assert {row["contact_key"] for row in outcomes} == {f"+9198{n:08d}" for n in range(len(NAMES))}
     assert all(row["calls"] == 1 for row in outcomes)
-    assert upload("second night") == []
+    assert upload(launch_key="second night", **kept) == []
     reasons = database.query("SELECT disposition FROM ringg_contacts WHERE launch_key = 'second night'")
     assert [row["disposition"] for row in reasons] == ["called_recently"] * len(NAMES)
     calls = {call["to_number"] for call in sandbox.state()["calls"]}
@@ -198,20 +189,7 @@ def test_a_night_from_the_query_to_the_outcomes_and_the_next_one_calls_nobody(
 
 def test_a_missing_schema_is_one_clear_error_before_anything_is_uploaded(database: Warehouse, sandbox: Sandbox) -> None:
     fill(database)
-    operator = SqlToRinggOperator(
-        task_id="lists",
-        sql_conn_id="warehouse",
-        sql="SELECT phone, name FROM people",
-        ringg_conn_id="ringg_sandbox",
-        agent_id=SURVEY,
-        campaign_name="Survey",
-        phone_column="phone",
-        variables_map={"callee_name": "name"},
-        country_code="+91",
-        call_config=WINDOW,
-        contacts_table="missing.ringg_contacts",
-    )
     with pytest.raises(AirflowFailException, match=r"contacts_table|ringg_contacts") as caught:
-        run(operator)
+        upload(contacts_table="missing.ringg_contacts")
     assert "98000" not in str(caught.value)
     assert sandbox.state()["campaigns"] == []
