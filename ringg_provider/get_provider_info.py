@@ -165,4 +165,36 @@ def get_provider_info() -> dict[str, Any]:
             },
         ],
         "extra-links": ["ringg_provider.links.ringg.RinggCampaignLink"],
+        "config": {
+            "ringg": {
+                "description": "The control room: pages inside Airflow that show how campaigns go.",
+                "options": {
+                    "state_conn_id": _option(
+                        "The connection of the database that holds the tables; what the DAGs call state_conn_id.",
+                        "",
+                        example="warehouse",
+                    ),
+                    "schema": _option("The tables' schema; empty for the connection's own.", "", example="calling"),
+                    "calls_table": _option("The table of Ringg's calls.", "ringg_calls"),
+                    "campaigns_table": _option("The table of Ringg's campaigns.", "ringg_campaigns"),
+                    "contacts_table": _option("The table of people on the lists.", "ringg_contacts"),
+                    "smartalex_calls_table": _option("The table of SmartAlex's calls.", "smartalex_calls"),
+                    "allow_stop": _option(
+                        "Whether whoever may trigger a DAG may also stop its campaigns on these pages.",
+                        "True",
+                        type_="boolean",
+                    ),
+                },
+            }
+        },
+    }
+
+
+def _option(description: str, default: str, *, example: str | None = None, type_: str = "string") -> dict[str, Any]:
+    return {
+        "description": description,
+        "version_added": None,
+        "type": type_,
+        "example": example,
+        "default": default,
     }

@@ -44,7 +44,17 @@ def test_cores_schema_accepts_what_the_runtime_schema_does_not_look_into() -> No
     schema = json.loads((AIRFLOW / "provider.yaml.schema.json").read_text())
     if AIRFLOW_BEFORE_FORMS:  # 3.1 refuses the keys of the connection form, which it does not know
         schema["properties"]["connection-types"]["items"]["additionalProperties"] = True
-    keys = ["connection-types", "integrations", "operators", "sensors", "hooks", "triggers", "transfers", "extra-links"]
+    keys = [
+        "connection-types",
+        "integrations",
+        "operators",
+        "sensors",
+        "hooks",
+        "triggers",
+        "transfers",
+        "extra-links",
+        "config",
+    ]
     part = {"type": "object", "properties": {key: schema["properties"][key] for key in keys}}
     jsonschema.validate(
         {key: INFO[key] for key in keys}, {**part, "definitions": schema.get("definitions", {}), "required": keys}

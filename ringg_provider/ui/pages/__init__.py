@@ -1,0 +1,10 @@
+"""The pages: one module and one template for each, and queries that know the tables in ``ui/queries.py``."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from ringg_provider.ui.pages import campaigns
+
+#: What the app consists of; a new page is added here.
+ROUTERS: tuple[APIRouter, ...] = (campaigns.router,)
