@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 SECTION = "ringg"
 
 
-class NotConfigured(InvalidRequest):
-    """Nobody has said where the tables are."""
-
-
 @dataclass(frozen=True)
 class Settings:
     """The section, read.
@@ -69,11 +65,10 @@ class Settings:
     def engine(self) -> Iterator[Engine]:
         """Open the state database for one answer.
 
-        :raises NotConfigured: no connection is named.
-        :raises InvalidRequest: it is not one of a SQL database.
+        :raises InvalidRequest: no connection is named, or it is not one of a SQL database.
         """
         if self.state_conn_id is None:
-            raise NotConfigured(
+            raise InvalidRequest(
                 "state_conn_id: name the connection of the database that holds the tables, in section [ringg] of "
                 "Airflow's configuration (AIRFLOW__RINGG__STATE_CONN_ID).",
                 field="state_conn_id",
