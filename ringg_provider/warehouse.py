@@ -17,7 +17,7 @@ from ringg_provider.history.tables import campaigns_table as describe_campaigns
 from ringg_provider.history.tables import state_table
 from ringg_provider.hooks.sql import StateConnection
 from ringg_provider.publish.standing import require_published
-from ringg_provider.sql.creating import create_tables
+from ringg_provider.sql.creating import add_missing_columns, create_tables
 from ringg_provider.sql.dialects import require_state
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def create_ringg_tables(
     campaigns = describe_campaigns(campaigns_table, schema=schema)
     with _opened(engine, state_conn_id) as state:
         create_tables(state, people, calls, campaigns, state_table(schema=calls.schema))
+        add_missing_columns(state, campaigns)
         create_outcomes_view(state, people, calls, schema=schema)
 
 

@@ -7,6 +7,7 @@ handed in.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -29,7 +30,7 @@ from ringg_provider.hours.purposes import Purpose
 from ringg_provider.hours.rules import load_rules
 from ringg_provider.hours.schedule import DailyWindow, Schedule, Time
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.launch.ledger import Launcher, LaunchLedger
+from ringg_provider.launch.ledger import Launcher, LaunchLedger, SetNotes
 from ringg_provider.sql.reading import open_rows
 
 log = logging.getLogger(__name__)
@@ -238,12 +239,33 @@ class ContactPipeline:
         if sifter.spool is not None:
             items, refusals = self.destination.judge(items, sifter.cleaner)
         if self.ledger is not None:
-            standing = self.ledger.replace_set(str(self.options.launch_key), items, self.launcher)
+            notes = self._notes(sifter, lists, items, refusals)
+            standing = self.ledger.replace_set(str(self.options.launch_key), items, self.launcher, notes)
             if [item.list_id for item in standing] != [item.list_id for item in items]:
                 return already_launched(self.options, standing)
         list_ids = {contacts.number: str(item.list_id) for contacts, item in zip(lists, items, strict=True)}
         self._note(sifter, list_ids, refusals, undone_if=lambda connection: self._is_replaced(items, connection))
         return self._result(sifter, flow, items)
+
+    def _notes(
+        self, sifter: Sifter, lists: Sequence[ContactList], items: Sequence[LaunchItem], refusals: Refusals
+    ) -> SetNotes:
+        """What people are shown of the set: the counts are those of the rows that `contacts_table` gets."""
+        names = {
+            str(item.list_id): self.options.list_name(contacts.number, len(lists))
+            for contacts, item in zip(lists, items, strict=True)
+        }
+        refused = 0
+        if refusals and sifter.spool is not None:
+            # Counted person by person: a report may name numbers that are not on its list.
+            list_ids = {contacts.number: str(item.list_id) for contacts, item in zip(lists, items, strict=True)}
+            refused = sum(
+                person.list_number is not None and person.phone in refusals.get(list_ids[person.list_number], ())
+                for person in sifter.spool
+            )
+        reasons = sifter.counts - Counter({Disposition.LISTED: refused})
+        reasons += Counter({Disposition.REJECTED_BY_PLATFORM: refused})
+        return SetNotes(names, {str(reason): count for reason, count in reasons.most_common()})
 
     def _is_replaced(self, items: Sequence[LaunchItem], connection: sa.Connection) -> bool:
         """Whether another run's lists have taken the place of ours: then its people are noted, and not ours."""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from ringg_provider.history.merging import CallStore, CampaignStore, change
+from ringg_provider.history.outcomes import connected, dialled, reached
 from ringg_provider.history.rows import Row
 from ringg_provider.history.tables import (
     AWAITS_COST,
@@ -190,7 +191,11 @@ class Closing:
     def _sums(self) -> sa.Select[Any]:
         calls, campaigns = self._calls.c, self._campaigns.c
         touched = sa.select(calls.bulk_list_id).where(calls.read_at >= self._started_at).distinct()
-        concerned = sa.or_(campaigns.history_state == HistoryState.OPEN.value, campaigns.campaign_id.in_(touched))
+        concerned = sa.or_(
+            campaigns.history_state == HistoryState.OPEN.value,
+            campaigns.campaign_id.in_(touched),
+            campaigns.calls_dialled.is_(None),  # an older version did not count them
+        )
 
         def number_of(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
             return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0)
@@ -208,6 +213,9 @@ class Closing:
                 number_of(sa.and_(is_open, calls.history_reason == COST_MISSING)).label("calls_uncosted"),
                 number_of(calls.history_state == HistoryState.INCOMPLETE.value).label("calls_incomplete"),
                 number_of(sa.func.lower(calls.status) == "completed").label("calls_completed"),
+                number_of(dialled(self._calls)).label("calls_dialled"),
+                number_of(connected(self._calls)).label("calls_connected"),
+                number_of(reached(self._calls)).label("calls_reached"),
                 sa.func.sum(calls.cost).label("cost"),
                 sa.func.min(calls.attempted_at).label("first_call_at"),
                 sa.func.max(calls.attempted_at).label("last_call_at"),
@@ -243,6 +251,9 @@ class Closing:
             "calls_open": row.calls_open,
             "calls_incomplete": row.calls_incomplete,
             "calls_completed": row.calls_completed,
+            "calls_dialled": row.calls_dialled,
+            "calls_connected": row.calls_connected,
+            "calls_reached": row.calls_reached,
             "cost": row.cost,
             "first_call_at": row.first_call_at,
             "last_call_at": row.last_call_at,

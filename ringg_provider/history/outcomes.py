@@ -16,6 +16,11 @@ OUTCOMES = "ringg_outcomes"
 #: What `ringg_contacts` says of somebody who was put on a list.
 LISTED = "listed"
 
+#: Statuses of calls that may never have been dialled.
+_UNDIALLED = ("", "registered", "cancelled", "error")
+#: Statuses of calls that were taken.
+_TAKEN = ("completed", "forwarded")
+
 
 def calls_of_contacts(contacts: sa.Table, calls: sa.Table) -> sa.FromClause:
     """Join each listed contact with its calls: the same list, the same number in E.164.
@@ -26,6 +31,17 @@ def calls_of_contacts(contacts: sa.Table, calls: sa.Table) -> sa.FromClause:
     """
     same = sa.and_(calls.c.bulk_list_id == contacts.c.list_id, calls.c.to_number_e164 == contacts.c.phone)
     return contacts.outerjoin(calls, same)
+
+
+def dialled(calls: sa.Table) -> sa.ColumnElement[bool]:
+    """Whether the platform has dialled: it tells when, or the call is past what can be without an attempt."""
+    status = sa.func.lower(sa.func.coalesce(calls.c.status, ""))
+    return sa.or_(calls.c.attempted_at.is_not(None), status.not_in(_UNDIALLED))
+
+
+def connected(calls: sa.Table) -> sa.ColumnElement[bool]:
+    """Whether the call was taken, by a person or by a machine."""
+    return sa.func.lower(sa.func.coalesce(calls.c.status, "")).in_(_TAKEN)
 
 
 def reached(calls: sa.Table) -> sa.ColumnElement[bool]:

@@ -43,7 +43,7 @@ from ringg_provider.launch.terms import Intent, fingerprint
 from ringg_provider.sql.creating import add_missing_columns, create_tables, described
 from ringg_provider.sql.dialects import require_state
 from ringg_provider.sql.errors import begin_again, without_driver_errors
-from ringg_provider.sql.types import UtcDateTime
+from ringg_provider.sql.types import Text, UtcDateTime
 
 #: How many characters a launch key may have.
 LONGEST_KEY = 250
@@ -80,6 +80,10 @@ launches = described(
     Column("dag_id", String(250)),
     Column("run_id", String(250)),
     Column("task_id", String(250)),
+    Column("map_index", Integer),
+    # What people are shown of it: the campaign's name, and what became of how many rows of the query.
+    Column("name", Text),
+    Column("reasons", JSON),
     UniqueConstraint("launch_key", "slot", name="ringg_launches_one_set"),
 )
 # An older version wrote no origin, and no flow for the first list of a key without a set.
@@ -93,11 +97,25 @@ class Launcher:
     :param dag_id: its DAG.
     :param run_id: its run.
     :param task_id: the task.
+    :param map_index: which of its mapped instances; -1 where it is not mapped.
     """
 
     dag_id: str
     run_id: str
     task_id: str
+    map_index: int = -1
+
+
+@dataclass(frozen=True)
+class SetNotes:
+    """What people are shown of a set; no launch depends on it.
+
+    :param names: list id -> the name that its campaign was given.
+    :param reasons: what became of the query's rows: how many were listed, and how many left out for which reason.
+    """
+
+    names: Mapping[str, str]
+    reasons: Mapping[str, int]
 
 
 class LaunchLedger:
@@ -141,13 +159,18 @@ class LaunchLedger:
             return _started_set(connection, launch_key)
 
     def replace_set(
-        self, launch_key: str, items: Sequence[LaunchItem], launcher: Launcher | None = None
+        self,
+        launch_key: str,
+        items: Sequence[LaunchItem],
+        launcher: Launcher | None = None,
+        notes: SetNotes | None = None,
     ) -> list[LaunchItem]:
         """Make ``items`` the key's set, in one transaction; the lists of the former set can never be started any more.
 
         :param launch_key: the key.
         :param items: the uploaded lists.
         :param launcher: the task that uploaded them. Default: not known.
+        :param notes: what people are shown of it. Default: nothing.
         :return: the set that stands now: ``items``, or the stored one when it was started meanwhile.
         :raises InvalidRequest: ``launch_key`` is empty or too long, or a list is in the set twice.
         :raises ReplacedByAnotherRun: other runs kept replacing the set at the same moment.
@@ -157,7 +180,7 @@ class LaunchLedger:
             raise InvalidRequest("items: a list must not be in a set twice.", field="items")
         for _ in range(5):
             # Another run's set, or first list, may come between.
-            if begin_again(lambda: self._replace(launch_key, items, launcher)):
+            if begin_again(lambda: self._replace(launch_key, items, launcher, notes)):
                 return list(items)
             # A claim can be withdrawn between the two transactions; then the key is free again.
             stored = self.started_set(launch_key)
@@ -168,7 +191,9 @@ class LaunchLedger:
             "started by this task. Trying again finds what they launched."
         )
 
-    def _replace(self, launch_key: str, items: Sequence[LaunchItem], launcher: Launcher | None) -> bool:
+    def _replace(
+        self, launch_key: str, items: Sequence[LaunchItem], launcher: Launcher | None, notes: SetNotes | None
+    ) -> bool:
         """Replace the set in one transaction, unless any list of it was started or claimed; then change nothing."""
         with self.engine.connect() as connection, connection.begin() as transaction:
             # Taking the rows first locks them, so that none can be claimed between the look and the new set.
@@ -182,7 +207,7 @@ class LaunchLedger:
                 return False
             if items:
                 place = {"set_id": str(uuid4())}
-                rows = [_row(launch_key, item, IN_SET, launcher) for item in items]
+                rows = [_row(launch_key, item, IN_SET, launcher) | _noted(item, notes) for item in items]
                 connection.execute(
                     insert(launches), [row | place | {"slot": str(slot)} for slot, row in enumerate(rows)]
                 )
@@ -248,8 +273,12 @@ def _row(launch_key: str, item: LaunchItem, origin: str, launcher: Launcher | No
     }
 
 
-def _named(launcher: Launcher | None) -> dict[str, str]:
+def _named(launcher: Launcher | None) -> dict[str, Any]:
     return {} if launcher is None else asdict(launcher)
+
+
+def _noted(item: LaunchItem, notes: SetNotes | None) -> dict[str, Any]:
+    return {} if notes is None else {"name": notes.names.get(str(item.list_id)), "reasons": dict(notes.reasons)}
 
 
 def _stored_item(row: Row[Any]) -> LaunchItem:

@@ -351,7 +351,7 @@ def launcher_of(context: Context) -> Launcher:
     from ringg_provider.launch.ledger import Launcher
 
     ti = context["ti"]
-    return Launcher(ti.dag_id, ti.run_id, ti.task_id)
+    return Launcher(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
 
 
 def ledger_connection(

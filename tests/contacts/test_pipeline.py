@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from ringg_provider.contacts.pipeline import ContactPipeline, ListOptions, Pipel
 from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.exceptions import InvalidContacts, InvalidRequest, QueryFailed
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.launch.ledger import LaunchLedger
+from ringg_provider.launch.ledger import LaunchLedger, launches
 from ringg_provider.sql.creating import create_tables
 from tests.support.databases import Warehouse
 
@@ -123,6 +124,20 @@ def test_everybody_is_on_a_list_and_noted(people: Warehouse, folder: Folder) -> 
         f"run {RAVI}": "rejected_by_platform",
         f"run {MEENA}": "listed",
     }
+
+
+def test_the_ledger_counts_what_became_of_the_rows_as_the_table_of_people_does(
+    people: Warehouse, folder: Folder
+) -> None:
+    folder.refuses = {RAVI: "no such line"}
+    people.execute("INSERT INTO people VALUES (4, 'nobody', 'x')")
+    key = {"launch_key": "tonight", "ledger_conn_id": "warehouse", "contacts_table": "people_ledger"}
+    run(people, folder, {"ledger": LaunchLedger(people.engine)}, **key, max_rows_per_list=2)
+    with people.engine.connect() as connection:
+        rows = connection.execute(sa.select(launches.c.list_id, launches.c.name, launches.c.reasons)).all()
+    assert {row.list_id: row.name for row in rows} == {"list 1": "c (1 of 2)", "list 2": "c (2 of 2)"}
+    assert [row.reasons for row in rows] == [Counter(noted(people).values())] * 2
+    assert Counter(noted(people).values()) == {"listed": 2, "rejected_by_platform": 1, "phone_unreadable": 1}
 
 
 def test_what_is_refused_is_noted_under_a_key_of_its_own_and_nothing_is_uploaded(
@@ -309,8 +324,10 @@ class Overtaken(LaunchLedger):
 
     other_run: Callable[[], Any]
 
-    def replace_set(self, launch_key: str, items: Sequence[LaunchItem], launcher: Any = None) -> list[LaunchItem]:
-        stands = super().replace_set(launch_key, items, launcher)
+    def replace_set(
+        self, launch_key: str, items: Sequence[LaunchItem], launcher: Any = None, notes: Any = None
+    ) -> list[LaunchItem]:
+        stands = super().replace_set(launch_key, items, launcher, notes)
         self.other_run()
         return stands
 

@@ -18,7 +18,7 @@ from sqlalchemy.schema import CreateTable
 
 from ringg_provider.exceptions import InvalidRequest, LaunchedByAnotherRun, ReplacedByAnotherRun, WrongState
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.launch.ledger import LONGEST_KEY, Launcher, LaunchLedger, launches
+from ringg_provider.launch.ledger import LONGEST_KEY, Launcher, LaunchLedger, SetNotes, launches
 from ringg_provider.launch.terms import Intent
 from tests.support.databases import Warehouse, each_of
 
@@ -290,10 +290,19 @@ def test_lists_that_were_replaced_by_nobody_to_call_are_not_waited_for(ledger: L
 
 def test_who_uploaded_and_then_who_launched_stands_in_the_row(ledger: LaunchLedger, database: Warehouse) -> None:
     ledger.replace_set(KEY, [item("a")], Launcher("nightly", "run-1", "upload"))
-    query = "SELECT dag_id, run_id, task_id FROM ringg_launches"
-    assert database.query(query) == [{"dag_id": "nightly", "run_id": "run-1", "task_id": "upload"}]
-    ledger.for_key(KEY, launcher=OURS).claim(intent("a"))
-    assert database.query(query) == [{"dag_id": "nightly", "run_id": "run-1", "task_id": "launch"}]
+    query = "SELECT dag_id, run_id, task_id, map_index FROM ringg_launches"
+    uploaded = {"dag_id": "nightly", "run_id": "run-1", "task_id": "upload", "map_index": -1}
+    assert database.query(query) == [uploaded]
+    ledger.for_key(KEY, launcher=replace(OURS, map_index=3)).claim(intent("a"))
+    assert database.query(query) == [uploaded | {"task_id": "launch", "map_index": 3}]
+
+
+def test_what_people_are_shown_of_a_set_stands_in_each_of_its_rows(ledger: LaunchLedger, database: Warehouse) -> None:
+    notes = SetNotes({"a": "Renewals (1 of 2)", "b": "Renewals (2 of 2)"}, {"listed": 6, "suppressed": 1})
+    ledger.replace_set(KEY, [item("a"), item("b")], notes=notes)
+    with database.engine.connect() as connection:
+        rows = connection.execute(sa.select(launches.c.name, launches.c.reasons).order_by(launches.c.list_id)).all()
+    assert rows == [(notes.names["a"], notes.reasons), (notes.names["b"], notes.reasons)]
 
 
 # A list that was saved by hand and is started with a key that has no set.
@@ -459,7 +468,8 @@ def test_an_older_table_gets_the_new_columns_and_keeps_its_rows_also_when_many_c
     before = old_database.query("SELECT * FROM ringg_launches ORDER BY launch_key, list_id")
     all_at_once(6, lambda _: LaunchLedger(sa.create_engine(old_database.url)).started_set(KEY))
     after = old_database.query("SELECT * FROM ringg_launches ORDER BY launch_key, list_id")
-    assert after == [row | dict.fromkeys(("origin", "dag_id", "run_id", "task_id")) for row in before]
+    added = ("origin", "dag_id", "run_id", "task_id", "map_index", "name", "reasons")
+    assert after == [row | dict.fromkeys(added) for row in before]
 
 
 # The table.
@@ -558,6 +568,7 @@ def test_a_row_holds_ids_counts_and_settings_and_nobodys_number_or_name(
     assert set(row) == {
         "launch_key", "list_id", "slot", "set_id", "flow", "rows", "digest", "agent_id", "state", "item", "intent",
         "claim", "listed_at", "start_sent_at", "started_at", "origin", "dag_id", "run_id", "task_id",
+        "map_index", "name", "reasons",
     }  # fmt: skip
     assert row["rows"] == 3
     assert row["agent_id"] == "agent-1"
