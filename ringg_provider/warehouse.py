@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ringg_provider.contacts.people import people_table
 from ringg_provider.exceptions import HistoryNotCurrent, InvalidRequest
+from ringg_provider.history.counts import counts_table
 from ringg_provider.history.freshness import closed_campaigns
 from ringg_provider.history.options import CALLS, CAMPAIGNS
 from ringg_provider.history.outcomes import create_outcomes_view
@@ -52,7 +53,8 @@ def create_ringg_tables(
     people, calls = people_table(contacts_table, schema), describe_calls(table, schema=schema)
     campaigns = describe_campaigns(campaigns_table, schema=schema)
     with _opened(engine, state_conn_id) as state:
-        create_tables(state, people, calls, campaigns, state_table(schema=calls.schema))
+        counts = counts_table(schema=campaigns.schema)
+        create_tables(state, people, calls, campaigns, state_table(schema=calls.schema), counts)
         add_missing_columns(state, campaigns)
         create_outcomes_view(state, people, calls, schema=schema)
 

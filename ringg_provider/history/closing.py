@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from ringg_provider.history.counts import write_counts
 from ringg_provider.history.merging import CallStore, CampaignStore, change
 from ringg_provider.history.outcomes import connected, dialled, reached
 from ringg_provider.history.rows import Row
@@ -141,17 +142,25 @@ class Closing:
 
     :param calls: the table of calls.
     :param campaigns: the table of campaigns.
+    :param counts: the table of counts; see `counts_table`.
     :param started_at: when the load began, aware.
     :param give_up_after: what is still missing then is given up.
     """
 
     def __init__(
-        self, calls: CallStore, campaigns: CampaignStore, *, started_at: dt.datetime, give_up_after: dt.timedelta
+        self,
+        calls: CallStore,
+        campaigns: CampaignStore,
+        counts: sa.Table,
+        *,
+        started_at: dt.datetime,
+        give_up_after: dt.timedelta,
     ) -> None:
         self._engine = calls.engine
         self._calls = calls.table
         self._campaigns = campaigns.table
         self._store = campaigns
+        self._counts = counts
         self._started_at = started_at
         self._give_up_after = give_up_after
 
@@ -186,6 +195,8 @@ class Closing:
         """Sum up the calls of every campaign that may have changed, and close those of which nothing is missing."""
         with self._engine.connect() as connection:
             rows = connection.execute(self._sums()).all()
+        # First, since a campaign that was summed up is not looked at again.
+        write_counts(self._engine, self._counts, self._calls, [row.campaign_id for row in rows if row.calls])
         self._store.merge([self._row(row, lists) for row in rows])
 
     def _sums(self) -> sa.Select[Any]:

@@ -19,6 +19,7 @@ from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.exceptions import InvalidRequest, NotFound, RinggProviderError
 from ringg_provider.history.backlog import Backlog, Scope, find_backlog
 from ringg_provider.history.closing import Closing, ListsRead
+from ringg_provider.history.counts import counts_table
 from ringg_provider.history.details import DetailsPass, ReadsDetails
 from ringg_provider.history.failures import Failures, UntilFailure
 from ringg_provider.history.merging import CallStore, CampaignStore, Wanted
@@ -127,6 +128,7 @@ class HistoryLoad:
         scope = scope or Scope()
         options, started_at = self.options, self.now()
         state = self.create_tables()
+        counts = counts_table(schema=self.campaigns.schema)
         wanted = Wanted(options.include_analysis, options.wait_for_client_analysis, self.recordings is not None)
         calls = CallStore(self.engine, self.calls, wanted, self.now)
         campaigns = CampaignStore(self.engine, self.campaigns)
@@ -153,7 +155,7 @@ class HistoryLoad:
                 recordings = store_recordings(self.recordings, calls, concerned)
             except OSError as error:  # of the folder; it must not keep a campaign from being closed
                 unwritable = error
-        closing = Closing(calls, campaigns, started_at=started_at, give_up_after=options.give_up_after)
+        closing = Closing(calls, campaigns, counts, started_at=started_at, give_up_after=options.give_up_after)
         closing.give_up()
         closing.close(reading.lists)
 
@@ -179,7 +181,7 @@ class HistoryLoad:
     def create_tables(self) -> sa.Table:
         """Create what is missing of the tables; gives back the one that says how far the history was read."""
         state = state_table(schema=self.calls.schema)
-        create_tables(self.engine, self.calls, self.campaigns, state)
+        create_tables(self.engine, self.calls, self.campaigns, state, counts_table(schema=self.campaigns.schema))
         add_missing_columns(self.engine, self.campaigns)
         return state
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringg_provider.history.closing import UNLISTED_AFTER, CampaignFacts, Closing, ListsRead, judge_campaign
+from ringg_provider.history.counts import counts_table
 from ringg_provider.history.merging import CallStore, CampaignStore, Wanted
 from ringg_provider.history.tables import (
     AWAITS_COST,
@@ -114,6 +115,8 @@ class Tables:
         self.engine, self.calls, self.campaigns = engine, calls_table(), campaigns_table()
         self.calls.create(engine)
         self.campaigns.create(engine)
+        self.counts = counts_table()
+        self.counts.create(engine)
         self.store = CallStore(engine, self.calls, Wanted(), lambda: NOW)
 
     def add(self, campaign_id: str, state: str, *calls: dict[str, Any]) -> None:
@@ -128,7 +131,7 @@ class Tables:
 
     def end(self, *read: str, give_up_after: dt.timedelta = GIVE_UP_AFTER) -> dict[str, Any]:
         campaigns = CampaignStore(self.engine, self.campaigns)
-        closing = Closing(self.store, campaigns, started_at=NOW, give_up_after=give_up_after)
+        closing = Closing(self.store, campaigns, self.counts, started_at=NOW, give_up_after=give_up_after)
         closing.give_up()
         closing.close(ListsRead(dict.fromkeys(read, NOW), {each: campaigns.news_of(each) for each in read}))
         with self.engine.connect() as connection:
@@ -154,7 +157,7 @@ def test_one_that_moved_on_since_it_was_read_stays_open(engine: sa.Engine) -> No
     campaigns = CampaignStore(engine, tables.campaigns)
     read = ListsRead({"a": NOW}, {"a": campaigns.news_of("a")})
     campaigns.merge([{"campaign_id": "a", "state": "completed", "total_count": 9, "read_at": NOW}])
-    Closing(tables.store, campaigns, started_at=NOW, give_up_after=GIVE_UP_AFTER).close(read)
+    Closing(tables.store, campaigns, tables.counts, started_at=NOW, give_up_after=GIVE_UP_AFTER).close(read)
     with engine.connect() as connection:
         found = connection.execute(sa.select(tables.campaigns)).one()
     assert (found.history_state, found.history_reason) == ("open", UNREAD)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from ringg_provider.contacts.people import people_table
 from ringg_provider.contacts.phones import PhoneCleaner
+from ringg_provider.history.counts import counts_table
 from ringg_provider.history.outcomes import create_outcomes_view
 from ringg_provider.history.smartalex import CallLoad, callbacks_table, smartalex_calls_table
 from ringg_provider.history.tables import calls_table, campaigns_table, state_table
@@ -56,6 +57,7 @@ TABLES = [
     calls_table(),
     campaigns_table(),
     state_table(),
+    counts_table(),
     smartalex_calls_table(),
     callbacks_table(),
     publications_table(),
