@@ -40,7 +40,7 @@ from ringg_provider.exceptions import (
 )
 from ringg_provider.launch.item import ItemFlow, LaunchItem
 from ringg_provider.launch.terms import Intent, fingerprint
-from ringg_provider.sql.creating import add_missing_columns, create_tables, described
+from ringg_provider.sql.creating import create_tables, described
 from ringg_provider.sql.dialects import require_state
 from ringg_provider.sql.errors import begin_again, without_driver_errors
 from ringg_provider.sql.types import Text, UtcDateTime
@@ -131,7 +131,6 @@ class LaunchLedger:
         require_state(engine, for_="ledger", field=field)
         self.engine = engine.execution_options(schema_translate_map={None: schema}) if schema else engine
         create_tables(self.engine, launches)
-        add_missing_columns(self.engine, launches)
 
     def try_out(self) -> None:
         """Do all that `replace_set` and a start do, and undo it: what cannot be written is told before an upload.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from ringg_provider.exceptions import InvalidRequest
-from ringg_provider.sql.errors import begin_again
+from ringg_provider.sql.dialects import database_of
+from ringg_provider.sql.errors import begin_again, database_failure, without_driver_errors
+
+log = logging.getLogger(__name__)
 
 # What MySQL and MariaDB would otherwise take from the server's settings. Text is compared byte by byte, as other
 # databases do: by the rules of a language, `A1` and `a1` would be the same key.
@@ -77,45 +81,94 @@ def namesakes(engine: sa.Engine, table: sa.Table) -> list[str]:
 
 
 def create_tables(engine: sa.Engine, *tables: sa.Table) -> None:
-    """Create what does not exist yet; two runs may do so at once.
+    """Create what does not exist yet, and give an older version's tables what they lack; two runs may do so at once.
 
     :param engine: the database.
-    :param tables: see `described`.
+    :param tables: see `described`; what was not there from the beginning must be nullable.
+    :raises QueryFailed, DatabaseUnavailable: a column is missing and cannot be added; see `add_missing_columns`.
     """
     for table in tables:
-        if not is_there(engine, table):
-            _make(partial(table.create, engine, checkfirst=False), partial(is_there, engine, table))
+        if is_there(engine, table) or not _make(
+            partial(table.create, engine, checkfirst=False), partial(is_there, engine, table)
+        ):
+            add_missing_columns(engine, table)
 
 
 def add_missing_columns(engine: sa.Engine, table: sa.Table) -> None:
-    """Add what an older version's table lacks; two runs may do so at once, and no column is ever dropped.
+    """Add the columns and indexes that an older version's table lacks; two runs may do so at once.
+
+    Nothing is ever dropped, nor is a column's type changed.
 
     :param engine: the database.
     :param table: see `described`; what was not there from the beginning must be nullable.
+    :raises QueryFailed, DatabaseUnavailable: a column cannot be added; the message names it, and the statements for
+        whoever may alter the table.
     """
+    if columns := _missing_columns(engine, table):
+        statements = [_alter(engine, table, column) for column in columns]
+        names = ", ".join(column.name for column in columns)
+        about = (
+            f"table {table.fullname!r} was made by an older version and lacks {names}, which could not be added. "
+            f"Let a user who may alter it run: {'; '.join(statements)}. What happened"
+        )
+        for column, statement in zip(columns, statements, strict=True):
+            is_made = partial(_is_added, engine, table, column)
+            without_driver_errors(about, _make, partial(_execute, engine, statement), is_made)
+    _add_missing_indexes(engine, table)
+
+
+def _missing_columns(engine: sa.Engine, table: sa.Table) -> list[sa.Column[Any]]:
+    present = columns_of(engine, table)
+    return [column for column in table.columns if column.name not in present]
+
+
+def _is_added(engine: sa.Engine, table: sa.Table, column: sa.Column[Any]) -> bool:
+    return column.name in columns_of(engine, table)
+
+
+def _alter(engine: sa.Engine, table: sa.Table, column: sa.Column[Any]) -> str:
+    preparer = engine.dialect.identifier_preparer
     with engine.connect() as connection:
         schema = connection.schema_for_object(table)
-    preparer = engine.dialect.identifier_preparer
     name = f"{preparer.quote_schema(schema)}." if schema else ""
-    name += preparer.quote(table.name)
+    as_ddl = sa.schema.CreateColumn(column).compile(dialect=engine.dialect)
+    return f"ALTER TABLE {name}{preparer.quote(table.name)} ADD {as_ddl}"
 
-    def missing() -> list[sa.Column[Any]]:
-        present = columns_of(engine, table)
-        return [column for column in table.columns if column.name not in present]
 
-    for column in missing():
-        as_ddl = sa.schema.CreateColumn(column).compile(dialect=engine.dialect)
-        _make(
-            partial(_execute, engine, f"ALTER TABLE {name} ADD {as_ddl}"),
-            lambda added=column: added not in missing(),  # type: ignore[misc]
-        )
+def _add_missing_indexes(engine: sa.Engine, table: sa.Table) -> None:
+    """Add the indexes that are missing; without one, everything works and some things are slow."""
+    if not table.indexes or not database_of(engine).lists_indexes:
+        return
+
+    def indexed() -> set[tuple[str | None, ...]]:
+        with engine.connect() as connection:
+            schema = connection.schema_for_object(table)
+        # By their columns: a name may have been cut, and somebody may have made the index under another one.
+        found = sa.inspect(engine).get_indexes(table.name, schema=schema)
+        return {tuple(index["column_names"]) for index in found}
+
+    there = indexed()
+    for index in table.indexes:
+        wanted = tuple(index.columns.keys())
+        if wanted in there:
+            continue
+        try:
+            _make(partial(index.create, engine), lambda wanted=wanted: wanted in indexed())  # type: ignore[misc]
+        except DBAPIError as error:
+            log.warning(
+                "Table %s has no index on %s, and reading it may be slow: %s",
+                table.fullname,
+                ", ".join(wanted),
+                database_failure("CREATE INDEX", error),
+            )
 
 
 def columns_of(engine: sa.Engine, table: sa.Table) -> set[str]:
     """The names of a table's columns, as it has them by now."""
     # What SQLAlchemy asks of the catalogue is not there on every database that it takes for PostgreSQL.
     none: sa.Select[Any] = sa.select(sa.literal_column("*")).select_from(table).where(sa.false())
-    with engine.connect() as connection:
+    # SQLAlchemy would keep the names with the statement, and another run may add one.
+    with engine.connect().execution_options(compiled_cache=None) as connection:
         return set(connection.execute(none).keys())
 
 

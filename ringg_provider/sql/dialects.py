@@ -55,6 +55,7 @@ class Database:
     :param moment: the type of an instant.
     :param keeps_zones: `moment` has a zone; otherwise it is UTC by convention.
     :param document: the type of a JSON document; None where it is kept as text.
+    :param lists_indexes: SQLAlchemy can tell which indexes a table has.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Database:
     moment: Callable[[Dialect], Type] = lambda dialect: dialect.type_descriptor(sa.DateTime(timezone=True))
     keeps_zones: bool = True
     document: Type | None = None
+    lists_indexes: bool = False
 
     @property
     def is_too_old(self) -> bool:
@@ -105,7 +107,7 @@ def _microseconds(dialect: Dialect) -> Type:
 
 _JSON = sa.JSON(none_as_null=True)
 _WITHOUT_ZONES = Database("", transactional=True, moment=_without_zone, keeps_zones=False, document=_JSON)
-_MYSQL = replace(_WITHOUT_ZONES, claims_once=True, joins_to_delete=True, moment=_microseconds)
+_MYSQL = replace(_WITHOUT_ZONES, claims_once=True, joins_to_delete=True, moment=_microseconds, lists_indexes=True)
 _KNOWN = {
     database.name: database
     for database in (
@@ -116,10 +118,13 @@ _KNOWN = {
             copies=True,
             lock="LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE",
             document=postgresql.JSONB(none_as_null=True),
+            lists_indexes=True,
         ),
         Database("cockroachdb", claims_once=True, document=postgresql.JSONB(none_as_null=True)),
         # A transaction that reads first and writes later would fail at once when another one does the same.
-        replace(_WITHOUT_ZONES, name="sqlite", since=(3, 25), claims_once=True, lock="BEGIN IMMEDIATE"),
+        replace(
+            _WITHOUT_ZONES, name="sqlite", since=(3, 25), claims_once=True, lock="BEGIN IMMEDIATE", lists_indexes=True
+        ),
         # From these versions on there are window functions.
         replace(_MYSQL, name="mysql", since=(8,)),
         replace(_MYSQL, name="mariadb", since=(10, 2)),
