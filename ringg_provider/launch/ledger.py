@@ -81,6 +81,7 @@ launches = described(
     Column("run_id", String(250)),
     Column("task_id", String(250)),
     Column("map_index", Integer),
+    Column("conn_id", String(250)),
     # What people are shown of it: the campaign's name, and what became of how many rows of the query.
     Column("name", Text),
     Column("reasons", JSON),
@@ -98,12 +99,14 @@ class Launcher:
     :param run_id: its run.
     :param task_id: the task.
     :param map_index: which of its mapped instances; -1 where it is not mapped.
+    :param conn_id: the connection by which it reaches the platform. Default None: not known.
     """
 
     dag_id: str
     run_id: str
     task_id: str
     map_index: int = -1
+    conn_id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
+    from ringg_provider.hooks.platform import PlatformHook
     from ringg_provider.launch.ledger import Launcher, LaunchLedger
 
 
@@ -114,6 +115,11 @@ class LaunchOperator(TimelyOperator):
         self.cancel_on_kill = cancel_on_kill
 
     # What a platform says about itself.
+
+    @property
+    @abstractmethod
+    def hook(self) -> PlatformHook[Any, Any]:
+        """The hook of this attempt."""
 
     @abstractmethod
     def campaign_url(self, campaign_id: str) -> str:
@@ -216,7 +222,7 @@ class LaunchOperator(TimelyOperator):
         if self.launch_key and kept:
             ledger = open_ledger(kept.conn_id, kept.field)
             item = replace(start.item(), launch_key=self.launch_key, ledger_conn_id=kept.conn_id)
-            return ledger.for_key(self.launch_key, item=item, launcher=launcher_of(context))
+            return ledger.for_key(self.launch_key, item=item, launcher=launcher_of(context, self.hook.conn_id))
         store = context.get("task_state_store") if self.durable else None
         if store is None:
             self.log.info("No launch ledger and no task state store: a worker that dies while it sends is not covered.")
@@ -345,13 +351,13 @@ def waited_too_long(campaign_id: str) -> TimeoutError:
     return TimeoutError(f"Campaign {campaign_id} has not ended within the time that was given; it goes on.")
 
 
-def launcher_of(context: Context) -> Launcher:
-    """This task, as the launch ledger notes it."""
+def launcher_of(context: Context, conn_id: str) -> Launcher:
+    """This task, as the launch ledger notes it, and the connection by which it reaches the platform."""
     # The ledger is loaded when a task runs, here and below, and not with every DAG file.
     from ringg_provider.launch.ledger import Launcher
 
     ti = context["ti"]
-    return Launcher(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
+    return Launcher(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index, conn_id)
 
 
 def ledger_connection(

@@ -268,7 +268,7 @@ class SqlToListsOperator(BaseOperator):
                 cap=self._frequency_cap(),
                 rejects=ObjectStoragePath(self.rejects_path) if self.rejects_path else None,
                 ledger=ledger,
-                launcher=launcher_of(context),
+                launcher=launcher_of(context, hook.conn_id),
                 most_lists=self._most_lists(context),
             ).run()
 

@@ -55,23 +55,21 @@ ReadableDags = Annotated[frozenset[str] | None, Depends(readable_dags)]
 #: For a route with ``{dag_id}`` in its path: 403 for who may not read the runs of that DAG.
 require_dag = requires_access_dag(method="GET", access_entity=DagAccessEntity.RUN)
 
-_require_trigger = requires_access_dag(method="POST", access_entity=DagAccessEntity.RUN)
 
-
-def require_stop(request: Request, user: CurrentUser) -> None:
+def require_stop(dag_id: str, request: Request, user: CurrentUser) -> None:
     """For a route with ``{dag_id}`` in its path: 403 for who may not stop its campaigns.
 
     :raises HTTPException: stopping is off, or this person may not trigger the DAG.
     """
     if not Settings.read().allow_stop:
         raise HTTPException(status.HTTP_403_FORBIDDEN, "Stopping is switched off ([ringg] allow_stop).")
-    _require_trigger(request, user)
+    requires_access_dag(method="POST", access_entity=DagAccessEntity.RUN, param_dag_id=dag_id)(request, user)
 
 
-def may_stop(request: Request, user: BaseUser) -> bool:
-    """Whether a page with ``{dag_id}`` in its path should offer to stop."""
+def may_stop(dag_id: str, request: Request, user: BaseUser) -> bool:
+    """Whether a page should offer to stop a campaign of a DAG."""
     try:
-        require_stop(request, user)
+        require_stop(dag_id, request, user)
     except HTTPException:
         return False
     return True

@@ -290,11 +290,11 @@ def test_lists_that_were_replaced_by_nobody_to_call_are_not_waited_for(ledger: L
 
 def test_who_uploaded_and_then_who_launched_stands_in_the_row(ledger: LaunchLedger, database: Warehouse) -> None:
     ledger.replace_set(KEY, [item("a")], Launcher("nightly", "run-1", "upload"))
-    query = "SELECT dag_id, run_id, task_id, map_index FROM ringg_launches"
-    uploaded = {"dag_id": "nightly", "run_id": "run-1", "task_id": "upload", "map_index": -1}
+    query = "SELECT dag_id, run_id, task_id, map_index, conn_id FROM ringg_launches"
+    uploaded = {"dag_id": "nightly", "run_id": "run-1", "task_id": "upload", "map_index": -1, "conn_id": None}
     assert database.query(query) == [uploaded]
-    ledger.for_key(KEY, launcher=replace(OURS, map_index=3)).claim(intent("a"))
-    assert database.query(query) == [uploaded | {"task_id": "launch", "map_index": 3}]
+    ledger.for_key(KEY, launcher=replace(OURS, map_index=3, conn_id="ringg")).claim(intent("a"))
+    assert database.query(query) == [uploaded | {"task_id": "launch", "map_index": 3, "conn_id": "ringg"}]
 
 
 def test_what_people_are_shown_of_a_set_stands_in_each_of_its_rows(ledger: LaunchLedger, database: Warehouse) -> None:
@@ -468,7 +468,7 @@ def test_an_older_table_gets_the_new_columns_and_keeps_its_rows_also_when_many_c
     before = old_database.query("SELECT * FROM ringg_launches ORDER BY launch_key, list_id")
     all_at_once(6, lambda _: LaunchLedger(sa.create_engine(old_database.url)).started_set(KEY))
     after = old_database.query("SELECT * FROM ringg_launches ORDER BY launch_key, list_id")
-    added = ("origin", "dag_id", "run_id", "task_id", "map_index", "name", "reasons")
+    added = ("origin", "dag_id", "run_id", "task_id", "map_index", "conn_id", "name", "reasons")
     assert after == [row | dict.fromkeys(added) for row in before]
 
 
@@ -568,7 +568,7 @@ def test_a_row_holds_ids_counts_and_settings_and_nobodys_number_or_name(
     assert set(row) == {
         "launch_key", "list_id", "slot", "set_id", "flow", "rows", "digest", "agent_id", "state", "item", "intent",
         "claim", "listed_at", "start_sent_at", "started_at", "origin", "dag_id", "run_id", "task_id",
-        "map_index", "name", "reasons",
+        "map_index", "conn_id", "name", "reasons",
     }  # fmt: skip
     assert row["rows"] == 3
     assert row["agent_id"] == "agent-1"

@@ -1,0 +1,60 @@
+"""An API server with the control room over a night's tables, and a sandbox that the night's campaigns run in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from demo.postgres import EmbeddedPostgres
+from tests.support.api_server import ApiServer, running_api_server
+from tests.support.sandbox import Sandbox, running_sandbox
+from tests.ui.night import API_KEY, Night, spend_a_night
+
+
+@pytest.fixture(scope="session")
+def platform() -> Iterator[Sandbox]:
+    """A sandbox that calls one person at a time, in no hurry."""
+    settings = {"speed": 1, "lines": 1, "preparing_seconds": 0, "verify_rows_per_second": 1e9, "verify_seconds": 0}
+    with running_sandbox("g3", api_key=API_KEY, **settings) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def connections(postgres: EmbeddedPostgres, platform: Sandbox) -> dict[str, str]:
+    """What the DAGs and the control room reach, as variables of the environment."""
+    postgres.create_database("control_room")
+    return {
+        "AIRFLOW_CONN_WAREHOUSE": postgres.airflow_connection("control_room"),
+        "AIRFLOW_CONN_RINGG_SANDBOX": platform.connection,
+        "AIRFLOW_CONN_SMARTALEX_SANDBOX": platform.smartalex_connection,
+    }
+
+
+@pytest.fixture(scope="session")
+def tables(postgres: EmbeddedPostgres, connections: dict[str, str]) -> Iterator[sa.Engine]:
+    """The database of the night."""
+    engine = sa.create_engine(postgres.url("control_room"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def night(
+    connections: dict[str, str], tables: sa.Engine, platform: Sandbox, tmp_path_factory: pytest.TempPathFactory
+) -> Night:
+    """The night, launched and read."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in connections.items():
+            patch.setenv(name, value)
+        return spend_a_night(tables, platform, tmp_path_factory.mktemp("night"))
+
+
+@pytest.fixture(scope="session")
+def server(night: Night, connections: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """The API server, below a path, as behind a proxy that others share."""
+    folder: Path = tmp_path_factory.mktemp("api-server")
+    with running_api_server(folder, path="/airflow", AIRFLOW__RINGG__STATE_CONN_ID="warehouse", **connections) as made:
+        yield made

@@ -1,0 +1,188 @@
+"""A night in the tables of the control room: two DAGs' campaigns, and in every personal column a mark of its own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from ringg_provider.contacts.people import people_table
+from ringg_provider.history.smartalex import smartalex_calls_table
+from ringg_provider.history.tables import calls_table, campaigns_table, state_table
+from ringg_provider.operators.ringg import RinggSaveCampaignOperator, RinggStartCampaignOperator
+from ringg_provider.operators.smartalex import SmartAlexStartCampaignOperator
+from ringg_provider.smartalex import SmartAlexClient
+from ringg_provider.smartalex.requests import NewCampaign, NewContact
+from ringg_provider.sql.creating import create_tables
+from tests.support.api_server import DAG, OTHERS_DAG
+from tests.support.sandbox import Sandbox
+from tests.support.tasks import Run, TaskInstance
+
+#: A run's id as Airflow makes them: with what an address has another meaning for.
+RUN_ID = "manual__2026-11-26T01:00:00+00:00"
+#: A name that would be a program if a page took it for markup.
+NAME = "Survey <script>document.title='taken'</script> & <b>more</b>"
+OTHERS_NAME = "Survey of others"
+PEOPLE = 300
+AGENT = "22222222-2222-4222-8222-222222222222"
+LINE = "aaaaaaaa-0000-4000-8000-000000000001"
+ALL_DAY = {"call_time": {"call_start_time": "00:00", "call_end_time": "23:59", "timezone": "UTC"}}
+API_KEY = "rg_live_marked-key-of-the-workspace"
+
+#: What no answer may hold, wherever it stands in the tables.
+MARKS = (
+    API_KEY,
+    "+919810077001",  # a person
+    "9810077001",
+    "+918047099001",  # a caller number
+    "8047099001",
+    "Marked Callee",
+    "marked transcript",
+    "marked summary",
+    "marked analysis",
+    "marked-recording",
+    "marked-customer",  # a key of the warehouse
+    "marked query value",
+    "marked unknown field",
+)
+
+
+@dataclass(frozen=True)
+class Night:
+    """What was launched.
+
+    :param campaign_id: of DAG `DAG`, by Ringg; it still has nearly all of its `PEOPLE` to call.
+    :param smartalex_id: of the same DAG, by SmartAlex.
+    :param others_id: of DAG `OTHERS_DAG`, by Ringg.
+    :param unnoted_id: launched by a version that noted neither DAG nor connection.
+    :param launch_key: of the first.
+    """
+
+    campaign_id: str
+    smartalex_id: str
+    others_id: str
+    unnoted_id: str
+    launch_key: str = f"{DAG}-2026-11-26"
+
+
+def launch_ringg(sandbox: Sandbox, folder: Path, dag_id: str, name: str, launch_key: str) -> str:
+    """Upload and start a campaign as a DAG does it; returns its id."""
+    file = folder / "contacts.csv"
+    people = "".join(f"+9198100{number:05d},Person {number}\n" for number in range(PEOPLE))
+    file.write_text(f"Mobile Number,Name\n{people}")
+    attempt = {"ti": TaskInstance(dag_id=dag_id, run_id=RUN_ID), "dag_run": Run()}
+    common: dict[str, Any] = {"task_id": "launch", "ringg_conn_id": sandbox.conn_id, "agent_id": AGENT}
+    list_id = RinggSaveCampaignOperator(
+        **common,
+        campaign_name=name,
+        contacts=str(file),
+        variables_map={"mobile_number": "Mobile Number", "callee_name": "Name"},
+        country_code="+91",
+        call_config=ALL_DAY,
+    ).execute(attempt)
+    start = RinggStartCampaignOperator(
+        **common, list_id=list_id, from_numbers=[LINE], launch_key=launch_key, state_conn_id="warehouse"
+    )
+    return str(start.execute(attempt))
+
+
+def launch_smartalex(sandbox: Sandbox, launch_key: str) -> str:
+    """The same with SmartAlex."""
+    settings = {"calling_hours_start": "00:00", "calling_hours_end": "23:59", "timezone": "UTC", "max_retries": 0}
+    with SmartAlexClient(sandbox.api_key, sandbox.smartalex_url, requests_per_minute=60_000) as client:
+        campaign = client.create_campaign(NewCampaign(name="Alex", agent_id="agent_survey", settings=settings))
+        people = [NewContact(phone=f"+9198200{number:05d}", first_name="Ann") for number in range(20)]
+        client.add_contacts(campaign.id, people)
+    attempt = {"ti": TaskInstance(dag_id=DAG, run_id=RUN_ID), "dag_run": Run()}
+    start = SmartAlexStartCampaignOperator(
+        task_id="launch_alex",
+        smartalex_conn_id=sandbox.smartalex_conn_id,
+        campaign_id=campaign.id,
+        launch_key=launch_key,
+        state_conn_id="warehouse",
+    )
+    return str(start.execute(attempt))
+
+
+def spend_a_night(engine: sa.Engine, sandbox: Sandbox, folder: Path) -> Night:
+    """Launch the campaigns, and fill the tables as a load would have, with the marks."""
+    night = Night(
+        launch_ringg(sandbox, folder, DAG, NAME, Night.launch_key),
+        launch_smartalex(sandbox, f"{DAG}-alex"),
+        launch_ringg(sandbox, folder, OTHERS_DAG, OTHERS_NAME, f"{OTHERS_DAG}-2026-11-26"),
+        launch_ringg(sandbox, folder, DAG, "Survey of an older version", "older"),
+    )
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("UPDATE ringg_launches SET dag_id = NULL, run_id = NULL, conn_id = NULL WHERE list_id = :list"),
+            {"list": night.unnoted_id},
+        )
+        # What a start sends may hold what the DAG's author wrote.
+        marked = json.dumps({"fingerprint": "x", "request": {"list_id": night.campaign_id, "x": "marked query value"}})
+        connection.execute(
+            sa.text("UPDATE ringg_launches SET intent = CAST(:intent AS JSON) WHERE list_id = :list"),
+            {"list": night.campaign_id, "intent": marked},
+        )
+    _fill(engine, night)
+    return night
+
+
+def _fill(engine: sa.Engine, night: Night) -> None:
+    calls, campaigns, people = calls_table(), campaigns_table(), people_table()
+    alex = smartalex_calls_table()
+    create_tables(engine, calls, campaigns, people, state_table(), alex)
+    now = datetime.now(UTC).replace(microsecond=0)
+    began = now - timedelta(hours=1)
+    times = {"created_at": began, "first_read_at": now, "read_at": now}
+    names = {night.campaign_id: NAME, night.others_id: OTHERS_NAME, night.unnoted_id: "Survey of an older version"}
+    personal = {
+        "to_number": "+919810077001",
+        "to_number_e164": "+919810077001",
+        "callee_name": "Marked Callee",
+        "summary": "marked summary",
+        "transcript": [{"speaker": "user", "text": "marked transcript"}],
+        "recording_url": "https://example.invalid/marked-recording",
+        "raw": {"anything": "marked unknown field"},
+    }
+    with engine.begin() as connection:
+        for campaign_id, name in names.items():
+            connection.execute(
+                sa.insert(campaigns).values(
+                    campaign_id=campaign_id, name=name, agent_id=AGENT, status="ongoing", state="running",
+                    total_count=PEOPLE, registered_count=PEOPLE - 2, completed_count=1, calls=2, calls_open=1,
+                    calls_incomplete=0, calls_completed=1, cost=3, first_call_at=began, last_call_at=began,
+                    raw={"anything": "marked unknown field"}, history_state="open",
+                    history_reason="calls are not read to the end", updated_at=now, **times,
+                )
+            )  # fmt: skip
+            for number, status in enumerate(("completed", "failed")):
+                connection.execute(
+                    sa.insert(calls).values(
+                        call_id=f"{campaign_id}-{number}", bulk_list_id=campaign_id, agent_id=AGENT,
+                        agent_name="Survey agent", call_type="outbound", from_number="+918047099001", status=status,
+                        sub_status="busy" if status == "failed" else None, is_final=True, attempted_at=began,
+                        duration_seconds=42, cost=1, cost_final=True, classification="Interested",
+                        platform_analysis={"a": "marked analysis"}, client_analysis={"a": "marked analysis"},
+                        recording_path="s3://bucket/marked-recording", details_raw={"a": "marked unknown field"},
+                        status_since=now, history_state="open", changed_at=now, **personal, **times,
+                    )
+                )  # fmt: skip
+            for number, disposition in enumerate(("listed", "listed", "suppressed", "invalid_phone")):
+                connection.execute(
+                    sa.insert(people).values(
+                        launch_key=night.launch_key if campaign_id == night.campaign_id else campaign_id,
+                        contact_key=f"marked-customer-{number}", occurrence=1, recorded_at=now,
+                        list_id=campaign_id if disposition == "listed" else None, phone="+919810077001",
+                        disposition=disposition, detail="marked query value",
+                    )
+                )  # fmt: skip
+        connection.execute(
+            sa.insert(alex).values(
+                call_id="alex-1", campaign_id=night.smartalex_id, direction="outbound", status="completed",
+                is_final=True, duration_seconds=9, **personal, **times,
+            )
+        )  # fmt: skip

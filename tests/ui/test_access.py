@@ -1,0 +1,180 @@
+"""Every route of the running control room, asked by everybody: who gets an answer, and what is in none of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from fastapi.routing import APIRoute
+
+from ringg_provider.ui.app import build_app
+from tests.support.api_server import DAG, OTHERS_DAG, PEOPLE, ApiServer
+from tests.ui.night import MARKS, NAME, RUN_ID, Night
+
+#: Values of another kind in the place of an id: quotes, markup, a way up, and what is nobody's.
+BAD_IDS = (
+    "' OR '1'='1",
+    '"; DROP TABLE ringg_launches; --',
+    "<script>alert(1)</script>",
+    "%",
+    "~",
+    "nobody's",
+    "é" * 300,
+)
+
+
+@dataclass(frozen=True)
+class Route:
+    """A route of the app.
+
+    :param method: GET, POST, ...
+    :param path: with its parameters in braces.
+    """
+
+    method: str
+    path: str
+
+    @property
+    def parameters(self) -> list[str]:
+        """The names in braces."""
+        return re.findall(r"{(\w+)(?::\w+)?}", self.path)
+
+    def url(self, values: dict[str, str]) -> str:
+        """Its address below Airflow."""
+        return "/ringg" + re.sub(r"{(\w+)(?::\w+)?}", lambda found: quote(values[found[1]], safe=""), self.path)
+
+
+def all_routes() -> list[Route]:
+    """What the app really has: a new page is crawled without being named here."""
+    routes = [route for route in build_app().routes if isinstance(route, APIRoute)]
+    return [Route(method, route.path) for route in routes for method in sorted(route.methods - {"HEAD"})]
+
+
+ROUTES = all_routes()
+each_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+
+
+@pytest.fixture(scope="module")
+def values(night: Night) -> dict[str, str]:
+    """What stands for each parameter of a path."""
+    return {
+        "dag_id": DAG,
+        "run_id": RUN_ID,
+        "campaign_id": night.campaign_id,
+        "list_id": night.campaign_id,
+        "launch_key": night.launch_key,
+        "key": night.campaign_id,
+    }
+
+
+@pytest.fixture(scope="module")
+def people(server: ApiServer) -> Iterator[dict[str | None, httpx.Client]]:
+    """A client of everybody, and of nobody."""
+    clients = {person: server.client(person) for person in (None, *PEOPLE)}
+    yield clients
+    for client in clients.values():
+        client.close()
+
+
+@pytest.fixture(scope="module")
+def heard() -> list[str]:
+    """All that was answered to anybody."""
+    return []
+
+
+def ask(
+    people: dict[str | None, httpx.Client], person: str | None, route: Route, values: dict[str, str], heard: list[str]
+) -> httpx.Response:
+    answer = people[person].request(route.method, f"{people[person].base_url}{route.url(values).lstrip('/')}")
+    heard.append(f"{answer.headers}\n{answer.text}")
+    assert answer.status_code < 500, answer.text
+    assert_safe_headers(answer)
+    return answer
+
+
+def assert_safe_headers(answer: httpx.Response) -> None:
+    policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["frame-ancestors"] == "'self'"
+    assert "unsafe" not in answer.headers["Content-Security-Policy"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Referrer-Policy"] == "same-origin"
+
+
+@each_route
+def test_nobody_gets_an_answer_without_a_login(route, people, values, heard) -> None:
+    assert ask(people, None, route, values, heard).status_code == 401
+
+
+@each_route
+def test_a_forged_login_gets_no_answer(route, server, people, values) -> None:
+    for headers in ({"Authorization": "Bearer forged"}, {"Cookie": "_token=forged"}):
+        answer = httpx.request(route.method, server.url + route.url(values), headers=headers)
+        assert answer.status_code in (401, 403)
+
+
+@each_route
+def test_an_admin_is_answered(route, people, values, heard) -> None:
+    if missing := set(route.parameters) - values.keys():
+        pytest.fail(f"say in `values` what stands for {missing} of {route.path}")
+    code = ask(people, "admin", route, values, heard).status_code
+    assert code == (200 if route.method == "GET" else 403)  # a POST without our header
+
+
+@each_route
+def test_a_reader_of_another_dag_sees_nothing_of_this_one(route, people, values, night, heard) -> None:
+    answer = ask(people, "stranger", route, values, heard)
+    if "dag_id" in route.parameters:
+        assert answer.status_code == 403
+    assert answer.status_code in (200, 403, 404)
+    for secret in (
+        night.campaign_id,
+        night.smartalex_id,
+        night.unnoted_id,
+        "Survey &lt;",
+        "older version",
+        night.launch_key,
+    ):
+        assert secret not in answer.text
+
+
+@each_route
+@pytest.mark.parametrize("person", ["stranger", "viewer"])
+def test_what_he_may_read_is_answered(route, person, people, values, night, heard) -> None:
+    others = values | {"dag_id": OTHERS_DAG, "campaign_id": night.others_id, "list_id": night.others_id}
+    others |= {"key": night.others_id, "launch_key": f"{OTHERS_DAG}-2026-11-26"}
+    stops = "stop" in route.path
+    expected = 403 if stops or route.method != "GET" else 200
+    assert ask(people, person, route, others, heard).status_code == expected
+
+
+@each_route
+def test_an_id_of_another_kind_is_bound_and_found_nowhere(route, people, values, tables: sa.Engine, heard) -> None:
+    for parameter in route.parameters:
+        for bad in BAD_IDS:
+            answer = ask(people, "admin", route, values | {parameter: bad}, heard)
+            assert answer.status_code in (200, 400, 403, 404)
+            assert "<script>alert" not in answer.text
+            assert NAME not in answer.text
+    assert sa.inspect(tables).has_table("ringg_launches")
+
+
+def test_static_files_are_for_everybody_and_nothing_else_is_among_them(people) -> None:
+    answer = people[None].get("ringg/static/control_room.css")
+    assert answer.status_code == 200
+    assert_safe_headers(answer)
+    for way in ("ringg/static/../app.py", "ringg/static/%2e%2e/app.py", "ringg/static/..%2fapp.py", "ringg/static/"):
+        assert people[None].get(way).status_code in (401, 404)
+
+
+def test_no_answer_holds_what_is_personal_or_secret(heard: list[str]) -> None:
+    assert len(heard) > len(ROUTES) * 4
+    assert [mark for mark in MARKS if any(mark in text for text in heard)] == []
+    numbers = re.compile(r"(?<![\w:.-])\+\d{8,15}\b")
+    assert [found for text in heard for found in numbers.findall(text)] == []
