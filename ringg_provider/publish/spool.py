@@ -1,9 +1,10 @@
-"""Rows of one table on their way: one private file, Parquet or NDJSON, written and read in little memory."""
+"""Rows of one table on their way: private files, Parquet or NDJSON, written, read and sent in little memory."""
 
 from __future__ import annotations
 
 import datetime as dt
 import importlib
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -18,16 +19,19 @@ FileFormat = Literal["parquet", "ndjson"]
 # A row group is in memory at once: so many rows, or so many characters, whichever comes first.
 _ROWS_AT_ONCE = 10_000
 _CHARACTERS_AT_ONCE = 8_000_000
+# Then a new file begins: the drivers of warehouses read one into memory whole, some of them twice.
+_PART_BYTES = 32_000_000
 
 
 class Spool:
-    """The file. It has the columns `table.staging_columns`; each row says whether its key is gone, and its position.
+    """The files, one at least, of some 32 MB each. They have the columns `table.staging_columns`; each row says whether
+    its key is gone, and its position in all of them.
 
     In NDJSON an instant is ISO 8601 in UTC with microseconds, a decimal is text, NULL is left out. In Parquet these are
     `timestamp[us, UTC]`, `decimal128` and null. A document is text that holds JSON in both.
 
     :param table: whose rows.
-    :param scratch: the folder; the file in it is readable to its owner alone.
+    :param scratch: the folder; the files in it are readable to their owner alone.
     :param file_format: `parquet` needs `pyarrow`.
     """
 
@@ -35,9 +39,15 @@ class Spool:
         self.table = table
         self.file_format = file_format
         self.rows = 0
-        self.path, self._file = scratch.create(f"{table.name}.{file_format}")
-        writer = _Parquet if file_format == "parquet" else _Ndjson
-        self._writer: _Parquet | _Ndjson = writer(self._file, table.staging_columns)
+        self.paths: list[Path] = []
+        self._scratch = scratch
+        self._begin_part()
+
+    def _begin_part(self) -> None:
+        path, self._file = self._scratch.create(f"{self.table.name}.{len(self.paths)}.{self.file_format}")
+        self.paths.append(path)
+        writer = _Parquet if self.file_format == "parquet" else _Ndjson
+        self._writer: _Parquet | _Ndjson = writer(self._file, self.table.staging_columns)
 
     def add(self, row: Mapping[str, Any], *, deleted: bool = False) -> None:
         """Add a row.
@@ -50,11 +60,14 @@ class Spool:
             for column in self.table.columns
             if (value := row.get(column.name)) is not None
         }
+        if self._file.tell() >= _PART_BYTES:
+            self.close()
+            self._begin_part()
         self._writer.add({**values, DELETED: deleted, POSITION: self.rows})
         self.rows += 1
 
     def close(self) -> None:
-        """Finish the file."""
+        """Finish the last file."""
         self._writer.close()
         self._file.close()
 
@@ -66,12 +79,12 @@ class Spool:
 
     @property
     def bytes(self) -> int:
-        """The size of the finished file."""
-        return self.path.stat().st_size
+        """The size of all finished files."""
+        return sum(path.stat().st_size for path in self.paths)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Read the rows back: `datetime` in UTC, `Decimal`, `bool`, `int`, text; a document is its text."""
-        return self._writer.read(self.path)
+        return itertools.chain.from_iterable(map(self._writer.read, self.paths))
 
 
 def _fitted(value: Any, column: PublishedColumn) -> Any:

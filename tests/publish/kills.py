@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import gc
 import itertools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,13 +53,32 @@ class Steps:
         self.at = {int(step.removeprefix("step")): call for step, call in at.items()}
 
 
-def _engine(kind: str, folder: Path, postgres: Any, name: str) -> sa.Engine:
+#: The fixtures with the servers, by the kind of database.
+SERVERS = {"postgresql": "postgres", "mariadb": "mariadb"}
+
+
+def _engine(kind: str, folder: Path, fixture: Callable[[str], Any], name: str) -> sa.Engine:
     if kind == "postgresql":
-        url = sa.make_url(postgres.create_database(name)).update_query_dict({"options": "-c lock_timeout=300ms"})
+        url = sa.make_url(fixture(SERVERS[kind]).create_database(name))
+        url = url.update_query_dict({"options": "-c lock_timeout=300ms"})
         return sa.create_engine(url, poolclass=sa.pool.NullPool)
+    if kind == "mariadb":
+        return _impatient_mariadb(fixture(SERVERS[kind]).create_database(name))
     if kind == "duckdb":
         return sa.create_engine(f"duckdb:///{folder / name}.db")
     return _quick_sqlite(f"sqlite:///{folder / name}.db")
+
+
+def _impatient_mariadb(url: Any) -> sa.Engine:
+    """One thread cannot wait for a lock that it has itself, however long a publication would wait."""
+    engine = sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args={"init_command": "SET lock_wait_timeout=1"})
+
+    def impatient(*told: Any) -> tuple[str, Any]:
+        _, _, statement, values, _, _ = told
+        return re.sub(r"innodb_lock_wait_timeout = \d+", "innodb_lock_wait_timeout = 1", statement), values
+
+    sa.event.listen(engine, "before_cursor_execute", impatient, retval=True)
+    return engine
 
 
 def _quick_sqlite(url: Any) -> sa.Engine:
@@ -73,14 +93,14 @@ _made = itertools.count()
 
 @contextlib.contextmanager
 def copies(
-    pair: str, folder: Path, postgres: Any, tables: Sequence[sa.Table] = TABLES
+    pair: str, folder: Path, fixture: Callable[[str], Any], tables: Sequence[sa.Table] = TABLES
 ) -> Iterator[tuple[Copy, Copy, Steps]]:
     """A state and its copy, the same through other connections, and the steps that are taken in the first."""
     number = next(_made)
     state_kind, kind = pair.split("-")
     names = f"state_{number}", f"copy_{number}"
     state, warehouse = (
-        _engine(each, folder, postgres, name) for each, name in zip((state_kind, kind), names, strict=True)
+        _engine(each, folder, fixture, name) for each, name in zip((state_kind, kind), names, strict=True)
     )
     Copy(state, warehouse, list(tables))  # which makes the tables
     # DuckDB's file belongs to one engine of a process; its connections are as good.
@@ -89,6 +109,8 @@ def copies(
         if engine.dialect.name == "duckdb"
         else _quick_sqlite(engine.url)
         if engine.dialect.name == "sqlite"
+        else _impatient_mariadb(engine.url)
+        if engine.dialect.name == "mysql"
         else sa.create_engine(engine.url, poolclass=sa.pool.NullPool)
         for engine in (state, warehouse)
     ]
@@ -103,8 +125,8 @@ def copies(
         for engine in (state, warehouse, *others):
             engine.dispose()
         for name, each in zip(names, (state_kind, kind), strict=True):
-            if each == "postgresql":
-                postgres.drop_database(name)
+            if each in SERVERS:
+                fixture(SERVERS[each]).drop_database(name)
 
 
 def publish(copy: Copy, holder: str = "task") -> None:

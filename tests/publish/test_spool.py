@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import random
 import tracemalloc
 from decimal import Decimal
 from typing import Any
@@ -101,16 +102,37 @@ def test_a_key_that_is_gone_needs_no_more_than_itself(file_format: FileFormat) -
         with Spool(CALLS, scratch, file_format) as spool:
             spool.add({"call_id": "gone"}, deleted=True)
         assert list(spool) == [{"call_id": "gone", DELETED: True, POSITION: 0}]
-        assert (spool.rows, spool.bytes) == (1, spool.path.stat().st_size)
+        assert (spool.rows, spool.bytes) == (1, spool.paths[0].stat().st_size)
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
 def test_the_file_is_private_and_goes_with_the_folder(file_format: FileFormat) -> None:
     with Scratch() as scratch:
         spool = spooled(scratch, CALLS, file_format, [{"call_id": "a"}])
-        assert spool.path.stat().st_mode & 0o777 == 0o600
-        assert spool.path.parent.stat().st_mode & 0o777 == 0o700
-    assert not spool.path.exists()
+        (path,) = spool.paths
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_no_file_is_longer_than_what_a_driver_may_hold(
+    file_format: FileFormat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ringg_provider.publish.spool._PART_BYTES", 100_000)
+    monkeypatch.setattr("ringg_provider.publish.spool._ROWS_AT_ONCE", 50)
+    rows = [
+        {"call_id": f"call-{number}", "summary": random.Random(number).randbytes(500).hex()} for number in range(500)
+    ]
+    with Scratch() as scratch:
+        spool = spooled(scratch, CALLS, file_format, rows)
+        sizes = [path.stat().st_size for path in spool.paths]
+        assert len(sizes) > 2
+        assert max(sizes) < 200_000
+        assert (sum(sizes), spool.rows) == (spool.bytes, 500)
+        assert [(row["call_id"], row[POSITION]) for row in spool] == [
+            (row["call_id"], place) for place, row in enumerate(rows)
+        ]
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
@@ -132,7 +154,7 @@ def test_memory_stays_flat(file_format: FileFormat) -> None:
 def test_the_file_says_what_the_columns_are() -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     with Scratch() as scratch:
-        schema = parquet.read_schema(spooled(scratch, CALLS, "parquet", [{"call_id": "a"}]).path)
+        schema = parquet.read_schema(spooled(scratch, CALLS, "parquet", [{"call_id": "a"}]).paths[0])
     assert str(schema.field("read_at").type) == "timestamp[us, tz=UTC]"
     assert str(schema.field("cost").type) == "decimal128(18, 6)"
     assert schema.names == [column.name for column in CALLS.staging_columns]

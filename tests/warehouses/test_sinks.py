@@ -101,6 +101,11 @@ def staged(sink: Any, *rows: dict[str, Any]) -> Iterator[str]:
         sink.drop(staging)
 
 
+def spooled_empty(scratch: Scratch) -> Spool:
+    with Spool(TABLE, scratch, "parquet") as spool:
+        return spool
+
+
 class OnPostgres(RedshiftSQLHook):
     """Redshift's hook, whose statements a PostgreSQL answers."""
 
@@ -259,7 +264,8 @@ def test_an_error_of_a_load_tells_no_value_of_a_row(place: Place) -> None:
     with Scratch() as scratch:
         with Spool(TABLE, scratch, "ndjson") as spool:
             spool.add(thing("a"))
-        spool.path.write_text(spool.path.read_text().replace(f'"part": {2**40}', f'"part": "{SECRET}"'))
+        (path,) = spool.paths
+        path.write_text(path.read_text().replace(f'"part": {2**40}', f'"part": "{SECRET}"'))
         with pytest.raises(QueryFailed) as told:
             place.sink.load(TABLE, spool)
     assert SECRET[1:] not in str(told.value) + repr(told.value.__cause__) + repr(told.value.__context__)
@@ -286,6 +292,18 @@ def test_the_statements_are_counted_and_few(place: Place) -> None:
     assert place.sink.totals(TABLE) == (300, 300)
 
 
+def test_many_files_are_loaded_as_one(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ringg_provider.publish.spool._PART_BYTES", 10_000)
+    monkeypatch.setattr("ringg_provider.publish.spool._ROWS_AT_ONCE", 20)
+    place.sink.ensure(TABLE)
+    before = place.sink.statements
+    # The newest of a key is in another file than the older ones.
+    place.put(*(thing(str(number % 100), note=str(number)) for number in range(300)))
+    assert {key: row["note"] for key, row in place.rows().items()} == {str(n): str(n + 200) for n in range(100)}
+    if place.sink.name == "bigquery":
+        assert place.sink.statements - before > 5, "a job for each file"
+
+
 @pytest.mark.parametrize("place", ["snowflake"], indirect=True)
 def test_snowflake_drops_what_a_killed_publication_left(place: Place) -> None:
     old, young = "ringg_calls_staging_20260101000000_0123abcd", "ringg_calls_staging_29990101000000_0123abcd"
@@ -307,6 +325,19 @@ def test_snowflake_loads_through_a_stage_of_yours_and_misses_one_by_name(
     monkeypatch.setattr(place, "sink", through)
     place.put(thing("a"))
     assert place.rows()["a"] == thing("a")
+    # What a killed publication left goes a day later.
+    with Scratch() as scratch:
+        (path,) = spooled_empty(scratch).paths
+        for name in ("ringg_calls_staging_20260101000000_0123abcd", "mine"):
+            through.send("stage", f"PUT 'file://{path}' @{place.sink.schema}.files/{name} AUTO_COMPRESS = FALSE")
+    told: list[str] = []
+    execute = through._execute
+    monkeypatch.setattr(through, "_execute", lambda statement: told.append(statement) or execute(statement))
+    through.check()
+    # (The emulator removes nothing, and says so.)
+    assert [statement for statement in told if statement.startswith("REMOVE")] == [
+        f"REMOVE @{place.sink.schema}.files/ringg_calls_staging_20260101000000_0123abcd/"
+    ]
     through.close()
     missing = place.make(place.sink.schema, stage="not_there")
     with pytest.raises(InvalidRequest, match="stage: there is no stage not_there"):

@@ -70,6 +70,7 @@ class Recorder:
         given = next((answer for start, answer in self.answers.items() if statement.startswith(start)), [])
         if isinstance(given, Exception):
             raise given
+        given = given(self) if callable(given) else given
         self._rows, self.description = given, [("column",)]
         return self
 
@@ -163,6 +164,63 @@ def test_every_statement_for_databricks_is_its_language(databricks_hook: tuple[A
     removed = [statement for statement in told.sent if statement.startswith("REMOVE ")]
     assert len(puts) == len(removed) == len(TABLES) + 1
     assert all("/Volumes/main/calling/files/" in statement for statement in puts + removed)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[Spool]:
+    """Rows in more than one file."""
+    monkeypatch.setattr("ringg_provider.publish.spool._PART_BYTES", 2_000)
+    monkeypatch.setattr("ringg_provider.publish.spool._ROWS_AT_ONCE", 10)
+    with Scratch() as scratch:
+        with Spool(TABLES[0], scratch, "ndjson") as spool:
+            for number in range(50):
+                spool.add({"call_id": f"{number}", "read_at": dt.datetime.now(dt.UTC), "raw": {"n": number}})
+        assert len(spool.paths) > 1
+        yield spool
+
+
+def test_redshift_loads_many_files_by_one_copy(redshift_hook: tuple[Any, Recorder], amazon: Any, calls: Spool) -> None:
+    hook, told = redshift_hook
+    uploaded: list[Any] = []
+
+    def look(_: Any) -> list[Any]:
+        listed = amazon.list_objects_v2(Bucket="calls-to-load", Prefix=prefix_of(told.sent[-1]))["Contents"]
+        uploaded.extend(each["Key"] for each in listed)
+        return []
+
+    told.answers["COPY"] = look
+    RedshiftSink(hook, "calling", "s3://calls-to-load/ringg").load(TABLES[0], calls)
+    assert len(uploaded) == len(calls.paths)
+    assert amazon.list_objects_v2(Bucket="calls-to-load")["KeyCount"] == 0
+    assert sorted(path.suffix for path in calls.paths[0].parent.iterdir()) == [".ndjson"] * len(calls.paths)
+
+
+def prefix_of(statement: str) -> str:
+    found = re.search(r" FROM 's3://calls-to-load/([^']+)' ", statement)
+    assert found
+    return found[1]
+
+
+def test_databricks_loads_many_files_by_one_copy(databricks_hook: tuple[Any, Recorder], calls: Spool) -> None:
+    hook, told = databricks_hook
+    staging = DatabricksSink(hook, "main.calling", "main.calling.files").load(TABLES[0], calls)
+    names = [f"{staging}.{number}.parquet" for number in range(len(calls.paths))]
+    (copy,) = (statement for statement in told.sent if statement.startswith("COPY INTO"))
+    assert f"FROM '/Volumes/main/calling/files' FILEFORMAT = PARQUET FILES = ({', '.join(map(repr, names))})" in copy
+    for path, name in zip(calls.paths, names, strict=True):
+        place = f"'/Volumes/main/calling/files/{name}'"
+        assert f"PUT '{path}' INTO {place} OVERWRITE" in told.sent
+        assert told.sent.index(f"REMOVE {place}") > told.sent.index(copy)
+
+
+def test_databricks_removes_the_files_that_a_killed_publication_left(databricks_hook: tuple[Any, Recorder]) -> None:
+    hook, told = databricks_hook
+    old, young = "ringg_calls_staging_20260101000000_0123abcd.0.parquet", "a_staging_29990101000000_0123abcd.0.parquet"
+    told.answers["LIST"] = [("dbfs:/x", name, 1, 1) for name in (old, young, "theirs.parquet", f"x' or {old}")]
+    DatabricksSink(hook, "main.calling", "main.calling.files").check()
+    probe, *removed = [statement for statement in told.sent if statement.startswith("REMOVE")]
+    assert "ringg_probe" in probe
+    assert removed == [f"REMOVE '/Volumes/main/calling/files/{old}'"]
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ class Sink(Protocol):
         ...
 
     def load(self, table: PublishedTable, spool: Spool) -> str:
-        """Load a finished file into a new staging table with `table.staging_columns`, by the warehouse's bulk path.
+        """Load finished files into a new staging table with `table.staging_columns`, by the warehouse's bulk path.
 
         :return: the name of the staging table, for the methods below.
         """

@@ -1,4 +1,4 @@
-"""BigQuery: a load job into a table that expires, `MERGE`; documents are JSON.
+"""BigQuery: load jobs into a table that expires, `MERGE`; documents are JSON.
 
 https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-json
 """
@@ -9,6 +9,7 @@ import datetime as dt
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.dialects import registry
@@ -93,7 +94,7 @@ class BigQuerySink(StatementSink):
         self.drop(name)
 
     def load(self, table: PublishedTable, spool: Spool) -> str:
-        """Load the file into a table that expires."""
+        """Load the files into a table that expires, a job each."""
         staging = self._make_staging(table)
         configuration = self._bigquery.LoadJobConfig(
             source_format="NEWLINE_DELIMITED_JSON",
@@ -102,13 +103,14 @@ class BigQuerySink(StatementSink):
             schema=self._staging_fields(table),
         )
 
-        def load() -> None:
-            with spool.path.open("rb") as file:
+        def load(path: Path) -> None:
+            with path.open("rb") as file:
                 job = self._client.load_table_from_file(file, self._reference(staging), job_config=configuration)
             self._wait(job)
 
         if spool.rows:  # an empty upload is an error
-            self._call(self.about(table), load)
+            for path in spool.paths:
+                self._call(self.about(table), load, path)
         return staging
 
     def replace(self, table: PublishedTable, staging: str) -> None:

@@ -1,4 +1,4 @@
-"""Databricks SQL: `PUT` a Parquet file into a volume, `COPY INTO` a table, `MERGE`; documents are text.
+"""Databricks SQL: `PUT` Parquet files into a volume, `COPY INTO` a table, `MERGE`; documents are text.
 
 Every runtime takes `raw:field` of such text; VARIANT would shut older readers out of the table.
 https://docs.databricks.com/aws/en/ingestion/cloud-object-storage/copy-into/
@@ -93,9 +93,12 @@ class DatabricksSink(ConnectionSink):
         probe = staging_name(PublishedTable("ringg_probe", (), ()))
         self.send("schema", f"CREATE TABLE {self.target(probe)} (probe INT)", f"DROP TABLE {self.target(probe)}")
         with tempfile.NamedTemporaryFile(prefix="ringg-probe-") as file:
-            place = f"'{self.volume}/{probe}'"
+            place = self._place(probe)
             try:
-                self.send("volume", f"PUT {_text(Path(file.name))} INTO {place} OVERWRITE", f"REMOVE {place}")
+                self.send("volume", f"PUT {_text(file.name)} INTO {place} OVERWRITE", f"REMOVE {place}")
+                for _, name, *_ in self.send("volume", f"LIST {_text(self.volume)}"):
+                    if is_left_behind(str(name)):
+                        self.send("volume", f"REMOVE {self._place(str(name))}")
             except QueryFailed as error:
                 raise InvalidRequest(
                     f"volume: {self.volume} is not there, or the connection may not write to it. Create it, or grant "
@@ -104,20 +107,23 @@ class DatabricksSink(ConnectionSink):
                 ) from error
 
     def load(self, table: PublishedTable, spool: Spool) -> str:
-        """Upload the file, and copy it into a table."""
+        """Upload the files, and copy them into a table."""
         staging, about = staging_name(table), self.about(table)
-        place = f"'{self.volume}/{staging}.parquet'"
+        files = {f"{staging}.{number}.parquet": path for number, path in enumerate(spool.paths)}
         target = self.target(staging)
         self.send(about, f"CREATE TABLE {target} ({self.grammar.staging_definitions(table)})")
         try:
-            self.send("volume", f"PUT {_text(spool.path)} INTO {place} OVERWRITE")
+            for name, path in files.items():
+                self.send("volume", f"PUT {_text(path)} INTO {self._place(name)} OVERWRITE")
             self.send(
                 about,
-                f"COPY INTO {target} FROM {place} FILEFORMAT = PARQUET COPY_OPTIONS ('force' = 'true')",
+                f"COPY INTO {target} FROM {_text(self.volume)} FILEFORMAT = PARQUET "
+                f"FILES = ({', '.join(map(_text, files))}) COPY_OPTIONS ('force' = 'true')",
             )
         finally:
-            with suppress(QueryFailed):
-                self.send("volume", f"REMOVE {place}")
+            for name in files:
+                with suppress(QueryFailed):
+                    self.send("volume", f"REMOVE {self._place(name)}")
         return staging
 
     def replace(self, table: PublishedTable, staging: str) -> None:
@@ -132,6 +138,10 @@ class DatabricksSink(ConnectionSink):
 
     def _settings(self) -> Sequence[str]:
         return [f"SET STATEMENT_TIMEOUT = {self.seconds}", "SET TIME ZONE 'UTC'"]
+
+    def _place(self, name: str) -> str:
+        """A file of the volume, as statements have it."""
+        return _text(f"{self.volume}/{name}")
 
     def _tables(self) -> list[str]:
         where = f" IN {self.schema}" if self.schema else ""
@@ -164,5 +174,5 @@ class DatabricksSink(ConnectionSink):
         return types
 
 
-def _text(path: Path) -> str:
+def _text(path: Path | str) -> str:
     return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -10,7 +10,7 @@ import gzip
 import importlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -178,20 +178,21 @@ class RedshiftSink(ConnectionSink):
         return f"'{arn}'" if arn else "default"
 
     def _copy(self, table: PublishedTable, staging: str, spool: Spool) -> None:
-        about, key = self.about(table), self._key(f"{staging}.json.gz")
-        file = spool.path.with_suffix(".json.gz")
-        _write_nested(table, spool, file)
+        # All that begins so is loaded at once, by all parts of the cluster.
+        prefix = self._key(f"{staging}.")
+        keys = {f"{prefix}{number}.json.gz": path for number, path in enumerate(spool.paths)}
         try:
-            self._in_s3("load_file", str(file), key, self.bucket)
+            for key, path in keys.items():
+                with _nested(table, path) as file:
+                    self._in_s3("load_file", str(file), key, self.bucket)
             self.send(
-                about,
-                f"COPY {self.grammar.quote(staging)} FROM 's3://{self.bucket}/{key}' IAM_ROLE {self._role} "
+                self.about(table),
+                f"COPY {self.grammar.quote(staging)} FROM 's3://{self.bucket}/{prefix}' IAM_ROLE {self._role} "
                 "FORMAT JSON 'auto' GZIP TIMEFORMAT 'auto' TRUNCATECOLUMNS",
             )
         finally:
-            file.unlink()
             with suppress(QueryFailed):
-                self._in_s3("delete_objects", self.bucket, [key])
+                self._in_s3("delete_objects", self.bucket, list(keys))
 
     def _key(self, name: str) -> str:
         return f"{self.prefix.rstrip('/')}/{name}".lstrip("/")
@@ -254,12 +255,18 @@ def _field(column: PublishedColumn, value: Any) -> Any:
     return encoded[:_TEXT_BYTES].decode("utf-8", "ignore")
 
 
-def _write_nested(table: PublishedTable, spool: Spool, file: Path) -> None:
+@contextmanager
+def _nested(table: PublishedTable, path: Path) -> Iterator[Path]:
     """The same rows with documents as parts of the line, since text that could hold them ends at 64 KB."""
     documents = [column.name for column in table.columns if column.kind == "json"]
+    file = path.with_suffix(".json.gz")
     file.touch(0o600, exist_ok=False)
-    with spool.path.open(encoding="utf-8", newline="\n") as lines, gzip.open(file, "wt", encoding="utf-8") as nested:
-        for line in lines:
-            row = json.loads(line)
-            row |= {name: json.loads(row[name]) for name in documents if name in row}
-            nested.write(json.dumps(row, ensure_ascii=False) + "\n")
+    try:
+        with path.open(encoding="utf-8", newline="\n") as lines, gzip.open(file, "wt", encoding="utf-8") as nested:
+            for line in lines:
+                row = json.loads(line)
+                row |= {name: json.loads(row[name]) for name in documents if name in row}
+                nested.write(json.dumps(row, ensure_ascii=False) + "\n")
+        yield file
+    finally:
+        file.unlink()

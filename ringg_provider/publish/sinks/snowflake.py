@@ -92,16 +92,18 @@ class SnowflakeSink(ConnectionSink):
         self.send("schema", f"CREATE TRANSIENT TABLE {probe} (PROBE INT)", f"DROP TABLE {probe}")
         if self.stage is not None:
             try:
-                self.send("stage", f"LIST @{self.stage}")
+                files = self.send("stage", f"LIST @{self.stage}")
             except QueryFailed as error:
                 raise InvalidRequest(
                     f"stage: there is no stage {self.stage} that this role may read and write. Create it, or leave "
                     "stage out.",
                     field="stage",
                 ) from error
+            for folder in {part for name, *_ in files for part in str(name).split("/") if is_left_behind(part)}:
+                self._remove(f"@{self.stage}/{folder}")
 
     def load(self, table: PublishedTable, spool: Spool) -> str:
-        """Upload the file, and copy it into a transient table."""
+        """Upload the files, and copy them into a transient table."""
         staging, about = staging_name(table), self.about(table)
         target = self.target(staging)
         self.send(
@@ -113,14 +115,13 @@ class SnowflakeSink(ConnectionSink):
         try:
             self.send(
                 about,
-                f"PUT {_file(spool.path)} {place} AUTO_COMPRESS = FALSE",
+                *(f"PUT {_file(path)} {place} AUTO_COMPRESS = FALSE" for path in spool.paths),
                 f"COPY INTO {target} FROM {place} FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE) "
                 "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE ON_ERROR = ABORT_STATEMENT",
             )
         finally:
             if self.stage:
-                with suppress(QueryFailed):
-                    self.send("stage", f"REMOVE {place}")
+                self._remove(place)
         return staging
 
     def replace(self, table: PublishedTable, staging: str) -> None:
@@ -128,6 +129,10 @@ class SnowflakeSink(ConnectionSink):
         target = self.target(table.name)
         insert = self.grammar.insert(table, target, self.target(staging))
         self._send_in_transaction(self.about(table), f"DELETE FROM {target}", insert)
+
+    def _remove(self, place: str) -> None:
+        with suppress(QueryFailed):
+            self.send("stage", f"REMOVE {place}/")
 
     def _settings(self) -> Sequence[str]:
         # What is merged is committed, and an instant is shown in UTC.

@@ -247,10 +247,11 @@ class SqlSink:
         }
         columns = ", ".join(f"'{name}': '{kind}'" for name, kind in types.items())
         names = ", ".join(types)
-        path = str(spool.path).replace("'", "''")
+        files = ", ".join("'" + str(path).replace("'", "''") + "'" for path in spool.paths)
+        longest = max(path.stat().st_size for path in spool.paths)
         self._connection.exec_driver_sql(
-            f"INSERT INTO {staging.name} ({names}) SELECT {names} FROM read_json('{path}',"
-            f" format = 'newline_delimited', columns = {{{columns}}}, maximum_object_size = {spool.bytes + 1024})"
+            f"INSERT INTO {staging.name} ({names}) SELECT {names} FROM read_json([{files}],"
+            f" format = 'newline_delimited', columns = {{{columns}}}, maximum_object_size = {longest + 1024})"
         )
 
     def _merge(self, described: PublishedTable, staging_name: str, *, whole: bool) -> None:

@@ -110,7 +110,7 @@ def staging_name(table: PublishedTable) -> str:
 
 def is_left_behind(name: str) -> bool:
     """Whether a staging table, or a file of that name, is older than any publication lasts."""
-    found = re.search(rf"{_STAGING}(\d{{14}})_[0-9a-f]{{8}}", name, re.IGNORECASE)
+    found = re.fullmatch(rf"\w+{_STAGING}(\d{{14}})_[0-9a-f]{{8}}[\w.]*", name, re.IGNORECASE)
     if found is None:
         return False
     return dt.datetime.strptime(f"{found[1]}+0000", "%Y%m%d%H%M%S%z") < dt.datetime.now(dt.UTC) - _A_DAY
