@@ -65,8 +65,8 @@ format: install ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-constraints: install ## resolve the versions for every Airflow minor again
-	@$(BIN)/python tools/constraints.py
+constraints: install ## resolve the versions for every Airflow again, and try every extra beside them: ARGS=--upgrade
+	@$(BIN)/python tools/constraints.py $(ARGS)
 
 build: install ## the wheel and the source distribution, into dist/
 	@rm -rf dist

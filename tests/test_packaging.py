@@ -67,7 +67,7 @@ def test_the_changelog_describes_this_version() -> None:
 
 
 def test_there_is_a_constraints_file_for_every_supported_airflow() -> None:
-    assert [file.name for file in CONSTRAINTS] == [f"airflow-{minor}.txt" for minor in ("3.1", "3.2", "3.3")]
+    assert [file.name for file in CONSTRAINTS] == [f"airflow-{minor}.txt" for minor in ("3.1", "3.2", "3.3", "3.4")]
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "constraints").iterdir()), ids=lambda file: file.name)
