@@ -23,6 +23,7 @@ isolate_airflow(_HOME)
 
 from demo.postgres import EmbeddedPostgres  # noqa: E402
 from demo.server import EmbeddedServer  # noqa: E402
+from tests.support.browser import chromium_program  # noqa: E402
 from tests.support.dags import DagRunner  # noqa: E402
 from tests.support.databases import Warehouse, engines  # noqa: E402
 from tests.support.mariadb import EmbeddedMariaDB, hold_to_mysqls_rules, server_program  # noqa: E402
@@ -32,12 +33,13 @@ Server = TypeVar("Server", bound=EmbeddedServer)
 
 
 def pytest_report_header() -> str:
-    """Say which Airflow and which MariaDB this is, and refuse another Airflow than `make` meant."""
+    """Say which Airflow, MariaDB and Chromium this is, and refuse another Airflow than `make` meant."""
     installed, expected = version("apache-airflow"), os.environ.get("EXPECTED_AIRFLOW", "")
     if expected and not installed.startswith(f"{expected}."):
         pytest.exit(f"Airflow {expected} was to be tested, but {installed} is installed", returncode=3)
     mariadb = server_program() or "not on this machine, so its tests are skipped; Debian has it as mariadb-server"
-    return f"airflow: {installed}\nmariadb: {mariadb}"
+    chromium = chromium_program() or "not on this machine, so its tests are skipped; Debian has it as chromium"
+    return f"airflow: {installed}\nmariadb: {mariadb}\nchromium: {chromium}"
 
 
 def pytest_unconfigure() -> None:

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from demo.postgres import EmbeddedPostgres
-from tests.support.api_server import ApiServer, running_api_server
+from tests.support.api_server import PASSWORD, ApiServer, running_api_server
+from tests.support.browser import Window, open_window
 from tests.support.sandbox import Sandbox, running_sandbox
 from tests.ui.night import API_KEY, Night, spend_a_night
 
@@ -58,3 +59,15 @@ def server(night: Night, connections: dict[str, str], tmp_path_factory: pytest.T
     folder: Path = tmp_path_factory.mktemp("api-server")
     with running_api_server(folder, path="/airflow", AIRFLOW__RINGG__STATE_CONN_ID="warehouse", **connections) as made:
         yield made
+
+
+@pytest.fixture
+def window(server: ApiServer, request: pytest.FixtureRequest) -> Iterator[Window]:
+    """A window that somebody who may trigger DAGs has logged in in; its console must not say an error of ours.
+
+    `parametrize("window", [{"color_scheme": "dark"}], indirect=True)` gives options to the browser.
+    """
+    with open_window(**getattr(request, "param", {})) as opened:
+        opened.log_in(server.url, "user", PASSWORD)
+        yield opened
+        assert opened.errors == []
