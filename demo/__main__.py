@@ -63,6 +63,7 @@ def serve(stage: Stage, console: Console) -> None:
     sandbox = str(stage.sandbox.base_url).removesuffix("/_sandbox/")
     console.print(
         f"\n  Airflow   {stage.airflow.url}   user {USER}, password {stage.airflow.password}"
+        f"\n  Campaigns {stage.airflow.url}/plugin/ringg   what became of them, also under Browse"
         f"\n  Sandbox   {sandbox}   its campaigns and calls"
         f"\n  Warehouse {stage.warehouse.url.render_as_string(hide_password=False)}"
         "\n\nUnpause and trigger ringg_nightly_campaign; ringg_large_campaign takes this file as its contacts:"

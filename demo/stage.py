@@ -88,6 +88,7 @@ def set_stage(folder: Path, dags: Path, generation: str, say: Say, *, schedules:
             postgres.create_airflow_database(),
             {
                 "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(schedules),
+                "AIRFLOW__RINGG__STATE_CONN_ID": "warehouse",
                 "AIRFLOW_CONN_WAREHOUSE": postgres.airflow_connection("warehouse"),
                 "AIRFLOW_CONN_RINGG_SANDBOX": json.dumps(
                     {

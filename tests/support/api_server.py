@@ -90,7 +90,7 @@ def running_api_server(folder: Path, *, path: str = "", **variables: str) -> Ite
         "AIRFLOW__CORE__AUTH_MANAGER": "tests.support.auth_manager.PerDagAuthManager",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in PEOPLE.items()),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
         **variables,
     }
     server = ApiServer(f"http://127.0.0.1:{port}{path}", home, environment)
