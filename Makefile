@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help demo airflow test test-warehouses test-matrix faults-full hours lint format constraints build clean install
+.PHONY: help demo airflow test test-warehouses test-cluster test-matrix faults-full hours lint format constraints build clean install
 
 help: ## show this list
 	@echo "ringg-provider: what make can do (GENERATION=g2 and AIRFLOW=3.1 are the two switches)"
@@ -36,6 +36,9 @@ test: install ## the whole suite: PostgreSQL, sandbox and Airflow included
 
 test-warehouses: .venv-warehouses/.installed .venv-bqemulator/.installed ## publishing, against emulators of Snowflake, BigQuery and S3
 	@EXPECTED_AIRFLOW=3.3 .venv-warehouses/bin/python -m pytest tests/warehouses $(ARGS)
+
+test-cluster: .venv-cluster/.installed ## campaigns on a cluster whose machines die: make test-cluster SEEDS=20 FIRST=1
+	@exec .venv-cluster/bin/python -m tests.cluster --seeds $(or $(SEEDS),2) --first $(or $(FIRST),1) $(ARGS)
 
 test-matrix: ## the suite on every supported Airflow; then the next pre-release, which may fail
 	@for minor in 3.1 3.2 3.3; do echo "== Airflow $$minor"; $(MAKE) test AIRFLOW=$$minor; done
@@ -93,6 +96,11 @@ $(VENV)/.installed: pyproject.toml constraints/airflow-$(AIRFLOW).txt
 	.venv-warehouses/bin/python -m pip install -qq --no-compile --no-deps apache-airflow-providers-mysql mysql-connector-python -c constraints/airflow-3.3.txt
 	.venv-warehouses/bin/python -m pip install -qq --no-compile mysqlclient -c constraints/airflow-3.3.txt 2>/dev/null \
 		|| echo "mysqlclient cannot be built here, for want of a compiler or of MySQL's headers: its tests are skipped."
+	touch $@
+
+.venv-cluster/.installed: pyproject.toml constraints/airflow-3.3.txt
+	@[ -x .venv-cluster/bin/python ] || $(PYTHON) -m venv .venv-cluster
+	.venv-cluster/bin/python -m pip install -qq --no-compile -e ".[cluster]" -c constraints/airflow-3.3.txt
 	touch $@
 
 # What the emulator of BigQuery is pinned to, the one of Snowflake is not.

@@ -1,9 +1,12 @@
-"""A thousand waiting triggers in one event loop: what they ask of the platform per interval, and what they weigh.
+"""A thousand waiting triggers: what they ask of the platform per interval, and what they weigh.
 
     python benchmarks/waiting.py
 
 All of them wait in this process against a sandbox in another one, over a socket. The listing holds ten thousand
 campaigns; a server that caps its pages at 50 is tried beside one that gives the 1000 that are asked for.
+
+Then they are shared out among triggerers, each of which is a process, as Airflow does it: one waits for a single
+campaign, one for all, two for half of them each.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="ringg-waiting-"))
 os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "WARNING"
 
 import httpx
+import psutil
 
 from ringg_provider.ringg.campaigns import RinggListing
 from ringg_provider.triggers.ringg import RinggCampaignTrigger
@@ -190,8 +194,86 @@ def weight() -> int:
     return tracemalloc.get_traced_memory()[0]
 
 
+@dataclass(frozen=True)
+class Share:
+    """One measurement of triggerers that share the campaigns: requests of all of them, the rest of each."""
+
+    triggerers: int
+    campaigns: int
+    requests: float
+    megabytes: float
+
+
+def triggerer(ids: list[str], passes_wanted: int, told: Any, go_on: Any) -> None:
+    """A triggerer that waits for these campaigns; runs in a process of its own.
+
+    It tells when all wait, then when so many passes are over, and by how many bytes it has grown with them.
+    """
+    process = psutil.Process()
+
+    async def wait() -> None:
+        with Passes() as passes:
+            with waiting(ids[:1]) as first:
+                await passes.reach(1)
+                gc.collect()
+                before = process.memory_full_info().uss
+                with waiting(ids[1:]) as rest:
+                    await passes.reach(3)
+                    told.put("all wait")
+                    await asyncio.to_thread(go_on.wait)
+                    await passes.reach(len(passes.seconds) + passes_wanted)
+                    gc.collect()
+                    told.put(process.memory_full_info().uss - before)
+            await ended([*first, *rest])
+
+    asyncio.run(wait())
+
+
+def share_out(count: int, ids: list[str], admin: httpx.Client, passes_wanted: int) -> Share:
+    """Let so many triggerers wait for these campaigns, each for a part of them."""
+    context = multiprocessing.get_context("spawn")
+    told, go_on = context.Queue(), context.Event()
+    processes = [
+        context.Process(target=triggerer, args=(ids[number::count], passes_wanted, told, go_on), daemon=True)
+        for number in range(count)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        for _ in processes:
+            assert told.get(timeout=300) == "all wait"
+        before = asyncio.run(requests(admin))
+        go_on.set()
+        grown = [told.get(timeout=300) for _ in processes]
+        asked = asyncio.run(requests(admin)) - before
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join(10)
+    return Share(count, len(ids), asked / passes_wanted, sum(grown) / count / 2**20)
+
+
+def print_shares(triggers: int, campaigns: int, passes: int) -> None:
+    """Compare one triggerer with two, and with one that waits for a single campaign."""
+    with sandbox(1000, campaigns) as (admin, ids):
+        chosen = ids[:: max(1, campaigns // triggers)][:triggers]
+        alone = share_out(1, chosen[:1], admin, passes)
+        shares = [alone, share_out(1, chosen, admin, passes), share_out(2, chosen, admin, passes)]
+    print(f"\n{triggers} waiting triggers, shared out among triggerers; per interval:")
+    print("  triggerers  campaigns   requests  x one campaign  grown, each")
+    for share in shares:
+        ratio = share.requests / alone.requests
+        print(
+            f"{share.triggerers:>12} {share.campaigns:>10} {share.requests:>10.1f} {ratio:>14.1f}x"
+            f" {share.megabytes:>9.1f} MB"
+        )
+    one, two = shares[1:]
+    assert two.requests < 2.5 * one.requests, "two triggerers ask more than twice as often as one"
+    assert two.megabytes < one.megabytes + 1, "half of the campaigns weigh as much as all"
+
+
 def main() -> None:
-    """Measure and print the table."""
+    """Measure and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--triggers", type=int, default=1000)
     parser.add_argument("--campaigns", type=int, default=10_000)
@@ -217,6 +299,7 @@ def main() -> None:
     print(f"A full pass over the listing is {full} pages.")
     worst = max(row.bytes_per_trigger for row in rows)
     assert worst < 10 * 1024, f"a trigger weighs {worst / 1024:.1f} KB"
+    print_shares(arguments.triggers, arguments.campaigns, arguments.passes)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ class Airflow:
             raise AirflowError(f"airflow db migrate failed:\n{(done.stdout + done.stderr)[-4000:]}")
 
     def start(self, processes: Processes, timeout: float = 120) -> AirflowApi:
-        """Start the four processes and wait until the API answers and all four say that they are healthy.
+        """Start the processes and wait until the API answers and all of them say that they are healthy.
 
         Args:
             processes: what starts and ends them.
@@ -76,31 +76,51 @@ class Airflow:
             AirflowError: they were not healthy in time.
             ProcessEnded: one of them ended.
         """
-        airflow = [sys.executable, "-m", "airflow"]
-        host, port = self.url.removeprefix("http://").split(":")
-        processes.start(
-            "api-server",
-            [*airflow, "api-server", "--workers", "1", "--host", host, "--port", port],
-            self.environment,
-        )
-        processes.start("dag-processor", [*airflow, "dag-processor"], self.environment)
-        # Task logs are read from the folder; the two log servers would listen on all interfaces for nobody.
-        processes.start("scheduler", [*airflow, "scheduler", "--skip-serve-logs"], self.environment)
+        self.start_servers(processes)
+        self.start_scheduler(processes)
         self.start_triggerer(processes)
+        self.wait_until_healthy(processes, timeout)
+        return AirflowApi(self.url, USER, self.password)
+
+    def start_servers(self, processes: Processes) -> None:
+        """Start what there is one of: the API server and the DAG processor."""
+        host, port = self.url.removeprefix("http://").split(":")
+        self._start(processes, "api-server", "api-server", "--workers", "1", "--host", host, "--port", port)
+        self._start(processes, "dag-processor", "dag-processor")
+
+    # Task logs are read from the folder; the log servers would listen on all interfaces for nobody.
+
+    def start_scheduler(self, processes: Processes, name: str = "scheduler") -> None:
+        """Start a scheduler."""
+        self._start(processes, name, "scheduler", "--skip-serve-logs", "--pid", self._pid_file(name))
+
+    def start_triggerer(self, processes: Processes, name: str = "triggerer") -> None:
+        """Start a triggerer, the first one or another in its place."""
+        self._start(processes, name, "triggerer", "--skip-serve-logs", "--pid", self._pid_file(name))
+
+    def wait_until_healthy(self, processes: Processes, timeout: float) -> None:
+        """Wait until every part is healthy.
+
+        Raises:
+            AirflowError: they were not in time.
+            ProcessEnded: one of them ended.
+        """
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             processes.check()
-            if self._healthy():
-                return AirflowApi(self.url, USER, self.password)
+            if self.healthy():
+                return
             time.sleep(0.3)
         raise AirflowError(f"Airflow was not healthy within {timeout:.0f} s; its logs are in {processes.logs}")
 
-    def start_triggerer(self, processes: Processes) -> None:
-        """Start a triggerer, the first one or another in its place."""
-        command = [sys.executable, "-m", "airflow", "triggerer", "--skip-serve-logs"]
-        processes.start("triggerer", command, self.environment)
+    def _pid_file(self, name: str) -> str:
+        return str(self.home / f"{name}.pid")
 
-    def _healthy(self) -> bool:
+    def _start(self, processes: Processes, name: str, *command: str) -> Path:
+        return processes.start(name, [sys.executable, "-m", "airflow", *command], self.environment)
+
+    def healthy(self) -> bool:
+        """Whether every part says that it is."""
         try:
             health = httpx.get(f"{self.url}/api/v2/monitor/health", timeout=10).json()
         except (httpx.HTTPError, ValueError):

@@ -24,8 +24,8 @@ class ProcessEnded(RuntimeError):
 class Processes:
     """Start processes, each in a session of its own, and end them and all they started.
 
-    Every process carries a mark in its environment that its descendants inherit, so that those which detached
-    themselves are found as well.
+    All that a process starts is found by its session; what made itself a session of its own, by a mark in the
+    environment that descendants inherit. (The mark alone does not do: a program that sets its title overwrites it.)
 
     Args:
         logs: the folder that gets one log file per process.
@@ -35,6 +35,7 @@ class Processes:
         self.logs = logs
         self._token = secrets.token_hex(12)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._sessions: set[int] = set()
 
     def __enter__(self) -> Self:
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -64,6 +65,7 @@ class Processes:
                 stderr=output,
                 start_new_session=True,
             )
+        self._sessions.add(self._running[name].pid)
         return log
 
     def check(self) -> None:
@@ -109,10 +111,19 @@ class Processes:
             psutil.wait_procs(left, timeout=2)
 
     def survivors(self) -> Iterator[psutil.Process]:
-        """Every living process that carries our mark."""
+        """Every living process of theirs."""
         for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if process.environ().get(_MARK) == self._token and process.status() != psutil.STATUS_ZOMBIE:
+            with contextlib.suppress(psutil.Error, ProcessLookupError):
+                ours = os.getsid(process.pid) in self._sessions or process.environ().get(_MARK) == self._token
+                if ours and process.status() != psutil.STATUS_ZOMBIE:
+                    yield process
+
+    def members(self, name: str) -> Iterator[psutil.Process]:
+        """What was started under this name, and every living process of its session."""
+        session = self._running[name].pid
+        for process in self.survivors():
+            with contextlib.suppress(ProcessLookupError):
+                if os.getsid(process.pid) == session:
                     yield process
 
 

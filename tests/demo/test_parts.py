@@ -65,8 +65,17 @@ def test_a_masked_number_shows_its_country_and_two_digits(number: str | None, ma
     assert mask(number) == masked
 
 
-def test_a_process_that_detached_itself_is_ended_too(tmp_path: Path) -> None:
-    grandchild = "import os, time; os.setsid(); print(os.getpid(), flush=True); time.sleep(600)"
+@pytest.mark.parametrize(
+    "hiding",
+    [
+        "os.setsid()",
+        # Celery's workers and Airflow's API server do so: what says what they are overwrites their environment.
+        "os.setpgid(0, 0); import setproctitle; setproctitle.setproctitle('x' * 5000)",
+    ],
+    ids=["in a session of its own", "with a title over its environment"],
+)
+def test_a_process_that_detached_itself_is_ended_too(tmp_path: Path, hiding: str) -> None:
+    grandchild = f"import os, time; {hiding}; print(os.getpid(), flush=True); time.sleep(600)"
     child = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {grandchild!r}]); time.sleep(600)"
     with Processes(tmp_path / "logs") as processes:
         log = processes.start("parent", [sys.executable, "-c", child], os.environ)

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import sqlalchemy as sa
 
-from demo.airflow import USER, Airflow, AirflowApi
+from demo.airflow import USER, Airflow
 from demo.postgres import EmbeddedPostgres
 from demo.processes import Processes
 from tests.faults.sabotage import HASTE
-from tests.support.sandbox import Sandbox, running_sandbox
+from tests.support.operations import Operations
+from tests.support.sandbox import Sandbox, running_sandbox, where_it_is_day
 
 DAGS = Path(__file__).parent / "dags"
 #: Seconds that a run may take; one takes five to twenty on two idle cores.
@@ -54,33 +53,6 @@ class Ending:
 
     state: str
     errors: frozenset[str]
-
-
-class Operations(AirflowApi):
-    """What an operator on duty does."""
-
-    def connect(self, conn_id: str, sandbox: Sandbox, timeout: float | None, platform: str) -> None:
-        """Add a connection to a sandbox, which is the one platform or the other."""
-        host = sandbox.smartalex_url if platform == "smartalex" else sandbox.base_url
-        options = {"timeout": timeout, "requests_per_minute": 60_000 if platform == "smartalex" else None}
-        extra = json.dumps({name: value for name, value in options.items() if value is not None})
-        body = {"connection_id": conn_id, "conn_type": platform, "host": host, "password": sandbox.api_key}
-        self._send("POST", "/connections", {**body, "extra": extra})
-
-    def clear_task(self, dag_id: str, run_id: str, task_id: str) -> None:
-        """Clear a task of a run, whatever its state."""
-        body = {"dry_run": False, "only_failed": False, "task_ids": [task_id], "dag_run_id": run_id}
-        self._send("POST", f"/dags/{dag_id}/clearTaskInstances", body)
-
-    def clear_run(self, dag_id: str, run_id: str) -> None:
-        """Clear all tasks of a run."""
-        body = {"dry_run": False, "only_failed": False}
-        self._send("POST", f"/dags/{dag_id}/dagRuns/{run_id}/clear", body)
-
-    def mark(self, dag_id: str, run_id: str, task_id: str, map_index: int, state: str) -> None:
-        """Mark a task failed, or a success."""
-        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/{map_index}"
-        self._send("PATCH", path, {"new_state": state})
 
 
 class Stage:
@@ -150,7 +122,7 @@ class Drill:
             "key": self.conn_id,
             "ledger": "warehouse",
             "people": ", ".join(map(str, range(1, people + 1))),
-            "timezone": _where_it_is_day(),
+            "timezone": where_it_is_day(),
             "sabotage": {"unseen": False, "haste": HASTE, **(sabotage or {}), "admin": f"{self.sandbox.url}/_sandbox"},
         }
         return self.stage.api.trigger(self.dag_id, conf)
@@ -238,8 +210,3 @@ def set_stage(postgres: EmbeddedPostgres, home: Path) -> Iterator[Stage]:
         engine.dispose()
         postgres.drop_database("faults")
         postgres.drop_database("airflow")
-
-
-def _where_it_is_day() -> str:
-    """A time zone in which the calling window is open, and stays so for a few hours."""
-    return "Asia/Kolkata" if datetime.now(UTC).hour < 12 or datetime.now(UTC).hour >= 23 else "America/New_York"
