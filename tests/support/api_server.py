@@ -25,10 +25,28 @@ DAG, OTHERS_DAG = "nightly", "others_dag"
 PEOPLE = {"admin": "admin", "op": "op", "user": "user", "viewer": "viewer", "stranger": "viewer"}
 PASSWORD = "a-password-of-the-tests"
 
+#: Its users have rights for single DAGs, the simple auth manager's have not.
+FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+SIMPLE = "tests.support.auth_manager.PerDagAuthManager"
+
 _DAGS = f"""
 from airflow.sdk import DAG
 for dag_id in ({DAG!r}, {OTHERS_DAG!r}):
     globals()[dag_id] = DAG(dag_id, schedule=None)
+"""
+
+# The roles that FAB brings, and one whose members read a single DAG and its runs.
+_FAB_PEOPLE = f"""
+from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
+with get_application_builder() as builder:
+    manager = builder.sm
+    manager.sync_roles()
+    stranger = manager.add_role("Stranger")
+    for action, resource in (("can_read", "Website"), ("can_read", "DAG Runs"), ("can_read", "DAG:{OTHERS_DAG}")):
+        manager.add_permission_to_role(stranger, manager.create_permission(action, resource))
+    for name, role in {PEOPLE!r}.items():
+        role = stranger if name == "stranger" else manager.find_role(role.capitalize())
+        assert manager.add_user(name, name, name, name + "@example.invalid", role, {PASSWORD!r})
 """
 
 
@@ -56,8 +74,15 @@ class ApiServer:
 
     def airflow(self, *arguments: str) -> str:
         """Run a command of this Airflow; what it printed."""
+        return self._run("-m", "airflow", *arguments)
+
+    def python(self, program: str) -> str:
+        """Run a program in this Airflow; what it printed."""
+        return self._run("-c", program)
+
+    def _run(self, *arguments: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "airflow", *arguments],
+            [sys.executable, *arguments],
             env={**self.environment},
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
@@ -65,15 +90,18 @@ class ApiServer:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"airflow {' '.join(arguments)}:\n{(done.stdout + done.stderr)[-4000:]}"
+        assert done.returncode == 0, f"{' '.join(arguments)}:\n{(done.stdout + done.stderr)[-4000:]}"
         return done.stdout
 
 
 @contextmanager
-def running_api_server(folder: Path, *, path: str = "", **variables: str) -> Iterator[ApiServer]:
+def running_api_server(
+    folder: Path, auth_manager: str = SIMPLE, *, path: str = "", **variables: str
+) -> Iterator[ApiServer]:
     """Start one in a folder of its own, and stop it at the end.
 
     :param folder: where there is nothing yet.
+    :param auth_manager: `SIMPLE` or `FAB`.
     :param path: what it is served below, such as ``/airflow``.
     :param variables: more of its environment.
     """
@@ -87,7 +115,7 @@ def running_api_server(folder: Path, *, path: str = "", **variables: str) -> Ite
         **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
         **airflow_environment(home),
         "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}{path}",
-        "AIRFLOW__CORE__AUTH_MANAGER": "tests.support.auth_manager.PerDagAuthManager",
+        "AIRFLOW__CORE__AUTH_MANAGER": auth_manager,
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in PEOPLE.items()),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
@@ -96,6 +124,8 @@ def running_api_server(folder: Path, *, path: str = "", **variables: str) -> Ite
     server = ApiServer(f"http://127.0.0.1:{port}{path}", home, environment)
     server.airflow("db", "migrate")
     server.airflow("dags", "reserialize")
+    if auth_manager == FAB:
+        server.python(_FAB_PEOPLE)
     with Processes(folder / "processes") as processes:
         command = [sys.executable, "-m", "airflow", "api-server", "--workers", "1", "--host", "127.0.0.1"]
         processes.start("api-server", [*command, "--port", str(port)], environment)

@@ -49,7 +49,7 @@ class Window:
         self.page.goto(f"{url}/auth/login")
         self.page.locator("input[name=username]").fill(person)
         self.page.locator("input[name=password]").fill(password)
-        self.page.locator("button[type=submit]").click()
+        self.page.locator("[type=submit]").first.click()
         self.page.wait_for_url(lambda reached: "/login" not in reached)
 
     def _console(self, message: Any) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from demo.postgres import EmbeddedPostgres
-from tests.support.api_server import PASSWORD, ApiServer, running_api_server
+from tests.support.api_server import FAB, PASSWORD, SIMPLE, ApiServer, running_api_server
 from tests.support.browser import Window, open_window
 from tests.support.sandbox import Sandbox, running_sandbox
 from tests.ui.night import API_KEY, Night, spend_a_night
+
+_AUTH_MANAGERS = {"simple": SIMPLE}
+if find_spec("airflow.providers.fab"):  # of the extra `warehouses`, apart from the other tests' Airflow
+    _AUTH_MANAGERS["fab"] = FAB
 
 
 @pytest.fixture(scope="session")
@@ -53,11 +58,17 @@ def night(
         return spend_a_night(tables, platform, tmp_path_factory.mktemp("night"))
 
 
-@pytest.fixture(scope="session")
-def server(night: Night, connections: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """The API server, below a path, as behind a proxy that others share."""
+@pytest.fixture(scope="session", params=_AUTH_MANAGERS)
+def server(
+    night: Night,
+    connections: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> Iterator[ApiServer]:
+    """The API server, below a path, as behind a proxy that others share; once with each auth manager there is."""
     folder: Path = tmp_path_factory.mktemp("api-server")
-    with running_api_server(folder, path="/airflow", AIRFLOW__RINGG__STATE_CONN_ID="warehouse", **connections) as made:
+    ours = {"AIRFLOW__RINGG__STATE_CONN_ID": "warehouse", **connections}
+    with running_api_server(folder, _AUTH_MANAGERS[request.param], path="/airflow", **ours) as made:
         yield made
 
 
