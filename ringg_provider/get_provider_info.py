@@ -165,6 +165,14 @@ def get_provider_info() -> dict[str, Any]:
             },
         ],
         "extra-links": ["ringg_provider.links.ringg.RinggCampaignLink"],
+        "asset-uris": [
+            {
+                "schemes": ["ringg", "smartalex"],
+                "handler": "ringg_provider.lineage.assets.sanitize_uri",
+                "factory": "ringg_provider.lineage.assets.create_asset",
+                "to_openlineage_converter": "ringg_provider.lineage.assets.convert_asset_to_openlineage",
+            }
+        ],
         "config": {
             "ringg": {
                 "description": "The control room: pages inside Airflow that show how campaigns go.",

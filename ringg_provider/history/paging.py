@@ -22,6 +22,7 @@ from ringg_provider.exceptions import RateLimited, TransientError
 from ringg_provider.ringg.limits import EARLIEST_CALL, LATEST_CALL
 from ringg_provider.ringg.requests import CallQuery
 from ringg_provider.ringg.responses import Call, CallPage
+from ringg_provider.tracing import span
 
 PAGE_SIZE = 200
 """The most that the platform gives (https://docs.ringg.ai/api-reference/endpoint/history/get-call-history)."""
@@ -74,9 +75,11 @@ class PageReader:
         return self._retrying(self._page, query, offset, limit)
 
     def _page(self, query: CallQuery, offset: int, limit: int) -> CallPage:
-        with self._pacer.turn():
+        with self._pacer.turn(), span("ringg.history.page", offset=offset) as reading:
             self.requests += 1
-            return self._client.list_calls_page(query, limit, offset, retry=False)
+            page = self._client.list_calls_page(query, limit, offset, retry=False)
+            reading.set_attribute("ringg.calls", len(page.calls))
+            return page
 
     def _wait(self, state: RetryCallState) -> float:
         failure = state.outcome.exception() if state.outcome else None

@@ -69,6 +69,7 @@ from ringg_provider.exceptions import (
 )
 from ringg_provider.launch.settling import Settling, is_started, outcome_unknown
 from ringg_provider.launch.terms import Intent, IntentStore, Launched, LaunchTarget, ListState, fingerprint
+from ringg_provider.tracing import span
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +160,8 @@ def launch(
     intent = Intent(list_id, ours, prepare())
     if interrupted():
         raise LaunchInterrupted(f"Told to stop before list {list_id} was started; nothing was sent.")
-    standing = settling.unless_replaced(lambda: store.claim(intent))
+    with span("ringg.launch.intend", list_id=list_id):
+        standing = settling.unless_replaced(lambda: store.claim(intent))
     if standing is not None:
         return _follow(standing, list_id, ours, settling)
     return _start_once(intent, settling, sleep, interrupted, unsent_attempts)
@@ -220,7 +222,8 @@ def _send(
             raise LaunchInterrupted(f"Told to stop before list {intent.list_id} was started; nothing was started.")
         attempt += 1
         try:
-            return target.start(intent.request)
+            with span("ringg.launch.start", list_id=intent.list_id, attempt=attempt):
+                return target.start(intent.request)
         except RateLimited as error:
             if attempt == unsent_attempts:
                 raise

@@ -19,6 +19,7 @@ from ringg_provider.exceptions import (
     WrongState,
 )
 from ringg_provider.launch.terms import Intent, IntentStore, Launched, LaunchTarget, ListState
+from ringg_provider.tracing import span
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -119,10 +120,12 @@ class Settling:
 
     def state_of(self, list_id: str) -> ListState:
         """Look once, and closer where the first look is ambiguous."""
-        state = self.target.look(list_id)
-        self._was_shown = self._was_shown or state is not ListState.MISSING
-        if state is ListState.AMBIGUOUS:
-            return self.target.look_closer(list_id).state
+        with span("ringg.launch.look", list_id=list_id) as looking:
+            state = self.target.look(list_id)
+            self._was_shown = self._was_shown or state is not ListState.MISSING
+            if state is ListState.AMBIGUOUS:
+                state = self.target.look_closer(list_id).state
+            looking.set_attribute("ringg.state", state.value)
         return state
 
     def shown_elsewhere(self, list_id: str) -> ListState:
@@ -156,15 +159,17 @@ class Settling:
 
     def _until(self, list_id: str, enough: Callable[[ListState], bool]) -> ListState:
         deadline = self._monotonic() + self._timeout
-        while True:
-            try:
-                state = self.state_of(list_id)
-            except (TransientError, NotFound, UnexpectedResponse) as error:
-                log.info("The state of list %s could not be read (%s).", list_id, type(error).__name__)
-                state = ListState.UNKNOWN
-            if enough(state) or self._monotonic() >= deadline or self._unwanted():
-                return state
-            self._sleep(self._interval)
+        with span("ringg.launch.settle", list_id=list_id) as settling:
+            while True:
+                try:
+                    state = self.state_of(list_id)
+                except (TransientError, NotFound, UnexpectedResponse) as error:
+                    log.info("The state of list %s could not be read (%s).", list_id, type(error).__name__)
+                    state = ListState.UNKNOWN
+                if enough(state) or self._monotonic() >= deadline or self._unwanted():
+                    settling.set_attribute("ringg.state", state.value)
+                    return state
+                self._sleep(self._interval)
 
 
 def is_started(state: ListState, list_id: str) -> bool:

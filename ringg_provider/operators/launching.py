@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -32,11 +33,16 @@ from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.progress import Progress, ProgressReporter, Stage
 from ringg_provider.launch.protocol import launch
 from ringg_provider.launch.terms import IntentStore, Launched, LaunchTarget, ListState
+from ringg_provider.lineage.datasets import Lineage, calls_of, campaigns_of
+from ringg_provider.lineage.operator import LineageOperator
+from ringg_provider.metrics import ADOPTED, ENDED, REFUSED, STARTED, UNKNOWN
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.intents import NoIntents, TaskStateIntents
+from ringg_provider.operators.on_platform import OnPlatform
 from ringg_provider.operators.timely import TimelyOperator
 from ringg_provider.operators.waiting import ended, kill_deadline, sleep_until_told, wait_until
+from ringg_provider.tracing import span
 from ringg_provider.triggers.events import CAMPAIGN_ENDS, EventStatus, read_event
 from ringg_provider.triggers.tasks import task_state
 
@@ -65,7 +71,7 @@ class Start(Protocol):
         """All that is known of the list, for the ledger."""
 
 
-class LaunchOperator(TimelyOperator):
+class LaunchOperator(OnPlatform, LineageOperator, TimelyOperator):
     """Base of the operators that start a campaign and may wait for its end.
 
     :param wait_for_completion: wait until the campaign has ended. Default False.
@@ -137,6 +143,20 @@ class LaunchOperator(TimelyOperator):
     def completion_trigger(self, campaign_id: str, deadline: float | None, kill_deadline: float | None) -> BaseTrigger:
         """The trigger that waits for its end; deadlines are seconds since the epoch."""
 
+    @abstractmethod
+    def listed(self) -> tuple[str | None, str | None, str, int | None]:
+        """The list that the arguments name: its id, its agent, its flow, and its contacts; None what is not known."""
+
+    def reads_and_writes(self) -> Lineage:
+        """A campaign of an agent in, calls out."""
+        list_id, agent_id, flow, rows = self.listed()
+        return Lineage(
+            inputs=[campaigns_of(self.hook, agent_id)] if agent_id else [],
+            outputs=[calls_of(self.hook)],
+            job={"ringg_launch": {"platform": self.platform, "flow": flow, "agentId": agent_id}},
+            run={"ringg_campaign": {"campaignId": list_id, "contacts": rows}},
+        )
+
     # Launching.
 
     def launch_and_wait(
@@ -163,17 +183,19 @@ class LaunchOperator(TimelyOperator):
         with failing_without_retry():
             intents = self._intents(context, start)
             try:
-                launched = launch(
-                    list_id,
-                    start.asked(),
-                    prepare,
-                    target,
-                    intents,
-                    sleep=lambda seconds: sleep_until_told(seconds, lambda: self.told_to_stop),
-                    monotonic=time.monotonic,
-                    interrupted=lambda: self.told_to_stop,
-                    unwanted=lambda: self._marked_failed(context),
-                )
+                with self._counted(), span("ringg.launch", platform=self.platform, list_id=list_id) as launching:
+                    launched = launch(
+                        list_id,
+                        start.asked(),
+                        prepare,
+                        target,
+                        intents,
+                        sleep=lambda seconds: sleep_until_told(seconds, lambda: self.told_to_stop),
+                        monotonic=time.monotonic,
+                        interrupted=lambda: self.told_to_stop,
+                        unwanted=lambda: self._marked_failed(context),
+                    )
+                    launching.set_attribute("ringg.adopted", launched.adopted)
             except LaunchOutcomeUnknown:
                 # Whether it was started is unknown; that it shall not go on is not.
                 if self._marked_failed(context):
@@ -184,12 +206,28 @@ class LaunchOperator(TimelyOperator):
             except AirflowTaskTimeout:
                 self._cancel_if_started(target, intents, list_id)
                 raise
+            (ADOPTED if launched.adopted else STARTED).send(platform=self.platform)
             self._show(context, launched)
             if self.told_to_stop:
                 self._stop_as_told(context, launched.list_id)
         if not self.wait_for_completion:
             return launched.list_id
         return self._wait(context, launched)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count a launch that does not end with a campaign that stands as started."""
+        try:
+            yield
+        except LaunchOutcomeUnknown:
+            UNKNOWN.send(platform=self.platform)
+            raise
+        except LaunchedByAnotherRun:
+            ADOPTED.send(platform=self.platform)
+            raise
+        except RinggProviderError as error:
+            REFUSED.send(platform=self.platform, error=type(error).__name__)
+            raise
 
     def take_ledger_of(self, item: LaunchItem) -> str:
         """Start a list that stands in a ledger through that ledger, also where the DAG forgot to name it here.
@@ -245,7 +283,7 @@ class LaunchOperator(TimelyOperator):
                 return self._wait_here(context, campaign_id, deadline)
             # What was started before may have ended long ago.
             if launched.adopted and (last := self._until_ended(campaign_id, now)) is not None:
-                return ended(campaign_id, last.stage, last.status)
+                return self._ended(campaign_id, last.stage, last.status)
             if self.told_to_stop:
                 self._stop_as_told(context, campaign_id)
             self.defer(
@@ -263,7 +301,7 @@ class LaunchOperator(TimelyOperator):
             self._cancel(campaign_id)
             raise
         if last is not None:
-            return ended(campaign_id, last.stage, last.status)
+            return self._ended(campaign_id, last.stage, last.status)
         if self.told_to_stop:
             self._stop_as_told(context, campaign_id)
         raise waited_too_long(campaign_id)
@@ -298,7 +336,11 @@ class LaunchOperator(TimelyOperator):
                 case EventStatus.EXECUTION_TIMEOUT:
                     self._cancel(told.id)
                     raise AirflowTaskTimeout(told.message)
-            return ended(told.id, Stage(told.status), told.status)
+            return self._ended(told.id, Stage(told.status), told.status)
+
+    def _ended(self, campaign_id: str, stage: Stage, status: str | None) -> str:
+        ENDED.send(platform=self.platform, stage=stage.value)
+        return ended(campaign_id, stage, status)
 
     # Stopping.
 

@@ -224,6 +224,14 @@ class SmartAlexStartCampaignOperator(_SmartAlexOperator, LaunchOperator):
         check = partial(self.refuse_if_stale, context, start.list_id, start.planned)
         return self.launch_and_wait(context, start, SmartAlexLaunchTarget(self.hook.client), check)
 
+    def listed(self) -> tuple[str | None, str | None, str, int | None]:
+        """The list that the arguments name; of a bare id, the agent is not known."""
+        given: object = self.campaign_id
+        if not isinstance(given, Mapping):
+            return str(given), None, self.platform, None
+        item = LaunchItem.of(given, "campaign_id")
+        return item.list_id, item.agent_id, item.flow, item.rows
+
     def _asked_for(self) -> tuple[str, datetime | None]:
         given: object = self.campaign_id
         planned = self.planned_start

@@ -25,6 +25,7 @@ from ringg_provider.publish.schema import PUBLICATION, PUBLICATIONS, PUBLISHED_A
 from ringg_provider.publish.sinks import Sink
 from ringg_provider.publish.spool import Spool
 from ringg_provider.sql.creating import is_there
+from ringg_provider.tracing import span
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +121,12 @@ class Publication:
         :raises InvalidRequest: something is not there in the warehouse, or somebody altered a table.
         :raises WrongState: a mark lies in the future, or the table is the copy of another state.
         """
+        with span("ringg.publish", warehouse=self.sink.name, tables=len(self.tables)) as publishing:
+            counts = self._run()
+            publishing.set_attribute("ringg.rows", counts.rows)
+            return counts
+
+    def _run(self) -> PublishCounts:
         self.sink.check()
         with self.marks.held():
             begun_at, counts = dt.datetime.now(dt.UTC), PublishCounts()
@@ -184,8 +191,12 @@ class Publication:
     def _spool(self, changes: Changes, scratch: Scratch, begun_at: dt.datetime) -> Spool:
         self.marks.renew()
         mark = self.marks.of[changes.table.name]
-        with Spool(changes.published, scratch, self.sink.file_format) as spool:
+        with (
+            span("ringg.publish.spool", table=changes.table.name, whole=mark.whole) as spooling,
+            Spool(changes.published, scratch, self.sink.file_format) as spool,
+        ):
             changes.spool(spool, whole=mark.whole, begun_at=begun_at, number=mark.number)
+            spooling.set_attribute("ringg.rows", spool.rows)
         return spool
 
     def _marks_of(self, names: set[str], scratch: Scratch, begun_at: dt.datetime) -> Spool:
@@ -198,10 +209,12 @@ class Publication:
 
     def _put(self, table: PublishedTable, spool: Spool, *, whole: bool = False) -> int:
         """Load a file and put its rows in place; gives back its size."""
-        staging = self.sink.load(table, spool)
+        with span("ringg.publish.load", table=table.name, rows=spool.rows):
+            staging = self.sink.load(table, spool)
         try:
             self.marks.renew()
-            (self.sink.replace if whole else self.sink.merge)(table, staging)
+            with span("ringg.publish.merge", table=table.name, whole=whole):
+                (self.sink.replace if whole else self.sink.merge)(table, staging)
         except BaseException:
             # What is wrong already is worth telling; what is left there goes by itself.
             with suppress(RinggProviderError):

@@ -18,6 +18,7 @@ from ringg_provider.sql.bulk import stage
 from ringg_provider.sql.creating import existing, temporary_table
 from ringg_provider.sql.dialects import Database, database_of
 from ringg_provider.sql.errors import begin_again, without_driver_errors
+from ringg_provider.tracing import span
 
 Columns = Mapping[str, sa.ColumnElement[Any]]
 """Column name -> SQL expression: a stored row, a staged row, or the row as it will stand."""
@@ -72,9 +73,11 @@ def merge_rows(
     work = _Work(table, tuple(keys), supersedes, frozenset(carry_over), derive)
     # What the source of the rows raises is not for the database to explain.
     errors = (SQLAlchemyError, engine.dialect.loaded_dbapi.Error)
-    counts: MergeCounts = without_driver_errors(
-        f"table {table.fullname!r}", work.run, engine, rows, batch_size, errors=errors
-    )
+    with span("ringg.sql.merge", table=table.fullname) as merging:
+        counts: MergeCounts = without_driver_errors(
+            f"table {table.fullname!r}", work.run, engine, rows, batch_size, errors=errors
+        )
+        merging.set_attribute("ringg.inserted", counts.inserted)
     return counts
 
 

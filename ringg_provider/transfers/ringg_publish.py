@@ -6,24 +6,27 @@ import dataclasses
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
-
-from airflow.providers.common.compat.sdk import Asset, AssetAlias, BaseOperator
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ringg_provider.api.arguments import OptionalText, Span
 from ringg_provider.history.options import CALLS, CAMPAIGNS
+from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import engine_of, sql_engine, sql_hook
+from ringg_provider.lineage.assets import announce, table_asset
+from ringg_provider.lineage.datasets import InDatabase, Lineage
+from ringg_provider.lineage.operator import LineageOperator
+from ringg_provider.metrics import PUBLISH_BYTES, PUBLISH_GONE, PUBLISH_ROWS
 from ringg_provider.operators.arguments import with_checked_arguments
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Asset, Context
 
     from ringg_provider.publish.publication import PublishCounts, View
     from ringg_provider.publish.sinks import Sink
 
 
-class RinggPublishOperator(BaseOperator):
+class RinggPublishOperator(LineageOperator):
     """Publish the tables of the state into a warehouse: what changed since the last time, and what was erased.
 
     The warehouse gets `ringg_calls`, `ringg_campaigns`, `ringg_contacts` and `ringg_launches` under their own names,
@@ -70,6 +73,8 @@ class RinggPublishOperator(BaseOperator):
         "volume",
     )
     ui_color = "#e4eef8"
+    #: Whose tables they are, for metrics and lineage.
+    platform: ClassVar[str] = RinggHook.conn_type
 
     def __init__(
         self,
@@ -124,9 +129,8 @@ class RinggPublishOperator(BaseOperator):
             marks = Marks(state, warehouse, names, self._holder(context), schema=schema, lease=lease)
             counts = Publication(state, tables, self._sink(opened), marks, self._view(names)).run()
         self.log.info("Published: %s", counts)
-        result = dataclasses.asdict(counts)
-        self._announce(context, counts, names)
-        return result
+        self._tell(context, counts, names)
+        return dataclasses.asdict(counts)
 
     def _described(self, state: sa.Engine) -> list[sa.Table]:
         """The tables that this platform has in the state."""
@@ -187,17 +191,43 @@ class RinggPublishOperator(BaseOperator):
         index = "" if task.map_index in (None, -1) else f"[{task.map_index}]"
         return f"{task.dag_id}.{task.task_id}{index} of run {task.run_id}"
 
-    def _announce(self, context: Context, counts: PublishCounts, names: Sequence[str]) -> None:
-        """Give the asset events their counts; an alias gets events only when something was written."""
-        extra = dataclasses.asdict(counts)
-        for outlet in self.outlets:
-            if isinstance(outlet, AssetAlias):
-                if counts.rows or counts.gone or counts.whole:
-                    for name in names:
-                        context["outlet_events"][outlet].add(self._asset(name), extra=dict(extra))
-            elif isinstance(outlet, Asset):
-                context["outlet_events"][outlet].extra.update(extra)
+    def _tell(self, context: Context, counts: PublishCounts, names: Sequence[str]) -> None:
+        """Count what was written, and tell those who wait for the copy."""
+        self._counts, self._names = dataclasses.asdict(counts), names
+        PUBLISH_ROWS.send(counts.rows, platform=self.platform)
+        PUBLISH_GONE.send(counts.gone, platform=self.platform)
+        PUBLISH_BYTES.send(counts.bytes, platform=self.platform)
 
-    def _asset(self, name: str) -> Asset:
-        table = f"{self.schema}.{name}" if self.schema else name
-        return Asset(name=f"{self.warehouse_conn_id}.{table}", uri=f"x-ringg-sql://{self.warehouse_conn_id}/{table}")
+        def assets() -> list[Asset]:
+            return [table_asset(self.warehouse_conn_id, name, self.schema or None) for name in names]
+
+        is_news = bool(counts.rows or counts.gone or counts.whole)
+        announce(self.outlets, context, self._counts, assets, is_news=is_news)
+
+    #: What was published; None until it has ended well.
+    _counts: dict[str, int] | None = None
+    #: The tables that were published; those that are named until it has ended well.
+    _names: Sequence[str] | None = None
+
+    def _all_names(self) -> list[str]:
+        """The tables that this platform may have in the state."""
+        from ringg_provider.launch.ledger import launches
+
+        return [self.campaigns_table, self.table, launches.name, self.contacts_table]
+
+    def reads_and_writes(self) -> Lineage:
+        """The tables of the state in, those of the warehouse out."""
+        names = self._names or self.tables or self._all_names()
+        copies = [name.rpartition(".")[2] for name in names]
+        return Lineage(
+            inputs=[InDatabase(self.state_conn_id, tables=dict.fromkeys(names), schema=self.state_schema or None)],
+            outputs=[
+                InDatabase(
+                    self.warehouse_conn_id,
+                    tables=dict.fromkeys(copies),
+                    schema=self.schema or None,
+                    hook_params=self.hook_params,
+                )
+            ],
+            run={"ringg_publication": {"platform": self.platform, "counts": self._counts}} if self._counts else {},
+        )

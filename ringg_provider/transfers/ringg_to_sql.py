@@ -8,12 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pendulum
-from airflow.providers.common.compat.sdk import (
-    Asset,
-    AssetAlias,
-    BaseOperator,
-    ObjectStoragePath,
-)
+from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from ringg_provider.api.arguments import Count, ListIds, Minutes, OptionalText, OptionalTime, Span
 from ringg_provider.history.options import CALLS, CAMPAIGNS, LoadOptions
@@ -21,11 +16,15 @@ from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import StateConnection
 from ringg_provider.hours.schedule import read_moment
 from ringg_provider.launch.item import list_ids
+from ringg_provider.lineage.assets import announce, table_asset
+from ringg_provider.lineage.datasets import InDatabase, Lineage, calls_of
+from ringg_provider.lineage.operator import LineageOperator
+from ringg_provider.metrics import HISTORY_INCOMPLETE, HISTORY_OPEN, HISTORY_REQUESTS, HISTORY_ROWS
 from ringg_provider.operators.arguments import with_checked_arguments
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Asset, Context
 
     from ringg_provider.history.backlog import Scope
     from ringg_provider.history.load import HistoryLoad, LoadCounts
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 ALL = "all"
 
 
-class RinggCallsToSqlOperator(BaseOperator):
+class RinggCallsToSqlOperator(LineageOperator):
     """Load the call history into a SQL database and bring open calls up to date.
 
     Without `bulk_list_ids`, `start` and `end` it reads whatever may have changed: campaigns that are not closed in
@@ -169,9 +168,8 @@ class RinggCallsToSqlOperator(BaseOperator):
             else:
                 counts = load.run(scope)
         self.log.info("Call history: %s", counts)
-        result = dataclasses.asdict(counts)
-        self._announce(context, counts, result)
-        return result
+        self._tell(context, counts)
+        return dataclasses.asdict(counts)
 
     @property
     def state(self) -> StateConnection:
@@ -222,19 +220,41 @@ class RinggCallsToSqlOperator(BaseOperator):
             refresh=lambda call_id: client.get_call(call_id, send_analysis=False).recording_url,
         )
 
-    def _announce(self, context: Context, counts: LoadCounts, extra: dict[str, int]) -> None:
-        """Give the asset events their counts; an alias gets one only when there is something new."""
-        for outlet in self.outlets:
-            if isinstance(outlet, AssetAlias):
-                if counts.inserted or counts.changed:
-                    context["outlet_events"][outlet].add(self._asset(), extra=dict(extra))
-            elif isinstance(outlet, Asset):
-                context["outlet_events"][outlet].extra.update(extra)
+    def _tell(self, context: Context, counts: LoadCounts) -> None:
+        """Count what was read, and tell those who wait for it."""
+        self._counts = dataclasses.asdict(counts)
+        HISTORY_ROWS.send(counts.inserted, platform=RinggHook.conn_type, change="new")
+        HISTORY_ROWS.send(counts.changed, platform=RinggHook.conn_type, change="changed")
+        HISTORY_REQUESTS.send(counts.requests, platform=RinggHook.conn_type)
+        HISTORY_OPEN.send(counts.open, platform=RinggHook.conn_type)
+        HISTORY_INCOMPLETE.send(counts.incomplete, platform=RinggHook.conn_type)
+        is_news = bool(counts.inserted or counts.changed)
+        announce(self.outlets, context, self._counts, lambda: [self._asset()], is_news=is_news)
 
     def _asset(self) -> Asset:
-        table = f"{self.schema}.{self.table}" if self.schema else self.table
-        conn_id = self.state.conn_id
-        return Asset(name=f"{conn_id}.{table}", uri=f"x-ringg-sql://{conn_id}/{table}")
+        return table_asset(self.state.conn_id, self.table, self.schema or None)
+
+    #: What a load did; None until it has ended well.
+    _counts: dict[str, int] | None = None
+
+    def reads_and_writes(self) -> Lineage:
+        """The workspace's calls in; the tables of calls and campaigns, and the view of outcomes, out."""
+        from ringg_provider.history.outcomes import OUTCOMES
+
+        counts = self._counts or {}
+        written = counts["inserted"] + counts["changed"] if counts else None
+        view = {OUTCOMES: None} if self.contacts_table else {}
+        return Lineage(
+            inputs=[calls_of(RinggHook(self.ringg_conn_id), counts.get("calls_read"))],
+            outputs=[
+                InDatabase(
+                    self.state.conn_id,
+                    tables={self.table: written, self.campaigns_table: counts.get("campaigns_read"), **view},
+                    schema=self.schema or None,
+                )
+            ],
+            run={"ringg_history": {"platform": RinggHook.conn_type, "counts": counts}} if counts else {},
+        )
 
 
 def instant(value: dt.date | str | None, field: str) -> dt.datetime | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ringg_provider.history.options import SMARTALEX_CALLBACKS, SMARTALEX_CALLS
+from ringg_provider.hooks.smartalex import SmartAlexHook
 from ringg_provider.transfers.ringg_publish import RinggPublishOperator
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class SmartAlexPublishOperator(RinggPublishOperator):
 
     template_fields: Sequence[str] = (*RinggPublishOperator.template_fields, "callbacks_table")
     ui_color = "#efe4d6"
+    platform = SmartAlexHook.conn_type
 
     def __init__(
         self, *, table: str = SMARTALEX_CALLS, callbacks_table: str = SMARTALEX_CALLBACKS, **kwargs: Any
@@ -43,6 +45,9 @@ class SmartAlexPublishOperator(RinggPublishOperator):
             callbacks_table(self.callbacks_table, schema=schema),
             *self._of_both_platforms(state),
         ]
+
+    def _all_names(self) -> list[str]:
+        return [self.callbacks_table, *super()._all_names()[1:]]
 
     def _view(self, names: Sequence[str]) -> View | None:
         return None

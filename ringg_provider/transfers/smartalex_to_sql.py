@@ -4,31 +4,38 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-
-from airflow.providers.common.compat.sdk import BaseOperator
 
 from ringg_provider.api.arguments import ListIds, OptionalText, OptionalTime, Span
 from ringg_provider.history.options import SMARTALEX_CALLBACKS, SMARTALEX_CALLS
 from ringg_provider.hooks.smartalex import SmartAlexHook
 from ringg_provider.hooks.sql import StateConnection
 from ringg_provider.launch.item import list_ids
+from ringg_provider.lineage.assets import announce, table_asset
+from ringg_provider.lineage.datasets import InDatabase, Lineage, OnPlatform, callbacks_of, calls_of
+from ringg_provider.lineage.operator import LineageOperator
+from ringg_provider.metrics import CALLBACKS_PENDING, HISTORY_ROWS
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.transfers.ringg_to_sql import instant
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Asset, Context
 
     from ringg_provider.smartalex import SmartAlexClient
 
 
-class _SmartAlexToSqlOperator(BaseOperator):
+class _SmartAlexToSqlOperator(LineageOperator):
     """Base: from which workspace into which database."""
 
     ui_color = "#efe4d6"
+    #: The table; a parameter of the subclasses.
+    table: str
+    #: What a load did; None until it has ended well.
+    _counts: dict[str, int] | None = None
 
     def __init__(
         self,
@@ -50,10 +57,41 @@ class _SmartAlexToSqlOperator(BaseOperator):
     @contextmanager
     def reading(self) -> Iterator[tuple[SmartAlexClient, sa.Engine]]:
         """The client and the database; errors that trying again cannot help fail the task for good."""
-        state = StateConnection.of(self.state_conn_id, self.sql_conn_id)
-        state.require("history")
-        with SmartAlexHook(self.smartalex_conn_id) as hook, state.engine() as engine:
+        self.state.require("history")
+        with SmartAlexHook(self.smartalex_conn_id) as hook, self.state.engine() as engine:
             yield hook.client, engine
+
+    @property
+    def state(self) -> StateConnection:
+        """The connection of the database that holds the table."""
+        return StateConnection.of(self.state_conn_id, self.sql_conn_id)
+
+    @abstractmethod
+    def read_from(self, hook: SmartAlexHook) -> OnPlatform:
+        """What is read of the platform."""
+
+    def tell(self, context: Context, counts: dict[str, int], written: int) -> dict[str, int]:
+        """Keep the counts for the lineage, tell those who wait for the table, and give the counts back."""
+        self._counts, self._written = counts, written
+
+        def assets() -> list[Asset]:
+            return [table_asset(self.state.conn_id, self.table, self.schema or None)]
+
+        announce(self.outlets, context, counts, assets, is_news=written > 0)
+        return counts
+
+    #: How many rows were written; None until the load has ended well.
+    _written: int | None = None
+
+    def reads_and_writes(self) -> Lineage:
+        """The platform's calls or callbacks in, the table out."""
+        table = InDatabase(self.state.conn_id, tables={self.table: self._written}, schema=self.schema or None)
+        counts = {"platform": SmartAlexHook.conn_type, "counts": self._counts}
+        return Lineage(
+            inputs=[self.read_from(SmartAlexHook(self.smartalex_conn_id))],
+            outputs=[table],
+            run={} if self._counts is None else {"ringg_history": counts},
+        )
 
     @property
     def campaigns(self) -> list[str]:
@@ -115,7 +153,12 @@ class SmartAlexCallsToSqlOperator(_SmartAlexToSqlOperator):
             load = CallLoad(client, engine, table, self.include_details, self.lookback)
             counts = load.run(self.campaigns, instant(self.start, "start"), instant(self.end, "end"))
         self.log.info("Calls: %s", counts)
-        return dataclasses.asdict(counts)
+        HISTORY_ROWS.send(counts.inserted, platform=SmartAlexHook.conn_type, change="new")
+        return self.tell(context, dataclasses.asdict(counts), counts.inserted)
+
+    def read_from(self, hook: SmartAlexHook) -> OnPlatform:
+        """The workspace's calls."""
+        return calls_of(hook)
 
 
 class SmartAlexCallbacksToSqlOperator(_SmartAlexToSqlOperator):
@@ -152,4 +195,9 @@ class SmartAlexCallbacksToSqlOperator(_SmartAlexToSqlOperator):
             load = CallbackLoad(client, engine, callbacks_table(self.table, schema=self.schema or None))
             counts = load.run(self.campaigns)
         self.log.info("Callbacks: %s", counts)
-        return dataclasses.asdict(counts)
+        CALLBACKS_PENDING.send(counts.pending, platform=SmartAlexHook.conn_type)
+        return self.tell(context, dataclasses.asdict(counts), counts.pending + counts.done)
+
+    def read_from(self, hook: SmartAlexHook) -> OnPlatform:
+        """The callbacks that it still has to make."""
+        return callbacks_of(hook)

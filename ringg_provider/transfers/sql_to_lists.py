@@ -9,9 +9,10 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow.providers.common.compat.sdk import BaseOperator, ObjectStoragePath, conf
+from airflow.providers.common.compat.sdk import ObjectStoragePath, conf
 
 from ringg_provider.api.arguments import BlankText, Count, Days, DialPrefix, Parameters, RowsOrShare
 from ringg_provider.history.options import CALLS
@@ -19,20 +20,24 @@ from ringg_provider.hooks.platform import PlatformHook
 from ringg_provider.hooks.sql import StateConnection, sql_connection
 from ringg_provider.hours.purposes import Purpose
 from ringg_provider.hours.schedule import Time
+from ringg_provider.lineage.assets import announce, asset_of, table_asset
+from ringg_provider.lineage.datasets import InDatabase, Lineage, campaigns_of
+from ringg_provider.lineage.operator import LineageOperator
+from ringg_provider.metrics import LEFT_OUT, LISTED, LISTS
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.launching import launcher_of, ledger_connection, open_ledger
 from ringg_provider.operators.private import Private
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Asset, Context
 
     from ringg_provider.contacts.pipeline import Destination, ListOptions, PipelineResult
     from ringg_provider.contacts.scratch import Scratch
     from ringg_provider.sql.dialects import Kept
 
 
-class SqlToListsOperator(BaseOperator):
+class SqlToListsOperator(LineageOperator):
     """Base of the operators that turn a query into lists; nobody is called by them.
 
     Everything is prepared on the worker's disk first and uploaded when the whole query was read, so a query that fails,
@@ -213,7 +218,62 @@ class SqlToListsOperator(BaseOperator):
         """Look whether the key was launched; if not: read, clean, upload, and note who is on which list."""
         result = self._run(context)
         context["ti"].xcom_push(key="summary", value=result.summary)
+        self._tell(context, result.summary)
         return [item.as_xcom() for item in result.items]
+
+    #: What came of the run; None until it has ended well.
+    _summary: Mapping[str, Any] | None = None
+
+    @property
+    def _uploaded(self) -> int | None:
+        """How many people were put on lists by this very run; None while that is not known."""
+        if self._summary is None:
+            return None
+        nothing_new = self._summary["already_launched"] or self._summary["dry_run"]
+        return 0 if nothing_new else sum(item["rows"] or 0 for item in self._summary["lists"])
+
+    def _tell(self, context: Context, summary: Mapping[str, Any]) -> None:
+        """Count what was uploaded, and tell those who wait for it."""
+        from ringg_provider.contacts.reasons import Disposition
+
+        self._summary = summary
+        platform, uploaded = self.hook.conn_type, self._uploaded or 0
+        if not summary["already_launched"] and not summary["dry_run"]:
+            LISTS.send(len(summary["lists"]), platform=platform)
+            LISTED.send(uploaded, platform=platform)
+            for reason, count in summary["reasons"].items():
+                if reason != Disposition.LISTED:
+                    LEFT_OUT.send(count, platform=platform, reason=reason)
+        announce(self.outlets, context, {"contacts": uploaded}, self._assets, is_news=uploaded > 0)
+
+    def _assets(self) -> list[Asset]:
+        """What an alias among the outlets stands for."""
+        tables = [table_asset(self.state.conn_id, self.contacts_table)] if self.contacts_table else []
+        return [asset_of(campaigns_of(self.hook, self.agent_id)), *tables]
+
+    def reads_and_writes(self) -> Lineage:
+        """The tables of the queries and the history in; campaigns, and the tables of people and launches, out."""
+        from ringg_provider.launch.ledger import launches
+
+        state, summary = self.state, self._summary
+        rows = None if summary is None else summary.get("rows")
+        kept = ledger_connection(self.launch_key, self.ledger_conn_id, self.state_conn_id)
+        in_state = partial(InDatabase, state.conn_id, hook_params=state.hook_params)
+        return Lineage(
+            inputs=[
+                InDatabase(self.sql_conn_id, _given(self.sql, self.suppression_sql), hook_params=self.hook_params),
+                in_state(
+                    queries=_given(self.state_suppression_sql),
+                    tables={self.history_table or self.default_history_table: None} if self._has_cap else {},
+                ),
+            ],
+            outputs=[
+                campaigns_of(self.hook, self.agent_id, self._uploaded),
+                in_state(tables={self.contacts_table: rows} if self.contacts_table else {}),
+                *([InDatabase(kept.conn_id, tables={launches.name: None})] if kept else []),
+            ],
+            run={} if summary is None else {"ringg_contacts": {"platform": self.hook.conn_type, **_counts(summary)}},
+        )
 
     def on_kill(self) -> None:
         """Remove the temporary files at once: this runs in a signal handler, and a SIGKILL may follow."""
@@ -291,3 +351,19 @@ class SqlToListsOperator(BaseOperator):
             return None
         most: int = conf.getint("core", "max_map_length", fallback=1024)
         return most
+
+
+def _given(*queries: str | None) -> list[str]:
+    return [query for query in queries if query]
+
+
+def _counts(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """The counts of a run, without the ids of its lists."""
+    return {
+        "flow": summary.get("flow"),
+        "lists": len(summary["lists"]),
+        "rows": summary.get("rows"),
+        "reasons": summary.get("reasons", {}),
+        "dryRun": summary.get("dry_run", False),
+        "alreadyLaunched": summary["already_launched"],
+    }

@@ -201,7 +201,8 @@ def test_a_dag_loads_history_and_tells_those_who_wait_for_it(
     with create_session() as session:
         event = session.query(AssetEvent).filter_by(source_run_id=run.run_id, source_dag_id="history").one()
         assert event.extra["inserted"] == 25
-        assert event.asset.uri == "x-ringg-sql://warehouse/ringg_calls"
+        place = warehouse.engine.url
+        assert event.asset.uri == f"postgres://{place.host}:{place.port}/{place.database}/public/ringg_calls"
 
 
 SIBLINGS = """

@@ -68,6 +68,11 @@ class RinggLaunchOperator(BaseRinggStartOperator):
         self.max_invalid_rows = max_invalid_rows
         self.upload_poll_interval = upload_poll_interval
 
+    def listed(self) -> tuple[str | None, str | None, str, int | None]:
+        """The list that the item names."""
+        item = LaunchItem.of(self.launch)
+        return item.list_id, item.agent_id, item.flow, item.rows
+
     @with_checked_arguments
     def execute(self, context: Context) -> str:
         """Wait for the upload where the flow has one, then launch."""

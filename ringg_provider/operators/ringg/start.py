@@ -70,6 +70,10 @@ class RinggStartCampaignOperator(BaseRinggStartOperator):
         self.campaign_end_time = campaign_end_time
         self.rows = rows
 
+    def listed(self) -> tuple[str | None, str | None, str, int | None]:
+        """The list that the arguments name."""
+        return self.list_id, self.agent_id, "standard", self.rows
+
     @with_checked_arguments
     def execute(self, context: Context) -> str:
         """Look, intend, start once, settle; then wait if asked to."""
@@ -145,6 +149,10 @@ class RinggMakeCallAsyncOperator(BaseRinggStartOperator):
         self.call_slots = call_slots
         self.concurrency_percentage = concurrency_percentage
         self.rows = rows
+
+    def listed(self) -> tuple[str | None, str | None, str, int | None]:
+        """The list that the arguments name."""
+        return self.bulk_list_id, self.agent_id, "large", self.rows
 
     @with_checked_arguments
     def execute(self, context: Context) -> str:
