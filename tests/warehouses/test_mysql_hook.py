@@ -129,6 +129,17 @@ def test_the_history_and_the_people_are_kept_to_the_microsecond_and_in_every_scr
     ]
 
 
+def test_long_transcripts_are_no_longer_than_what_a_server_takes_at_once(database: Warehouse) -> None:
+    table, noon = calls_table(), datetime(2026, 3, 1, 12, tzinfo=UTC)
+    (packet,) = (row["Value"] for row in database.query("SHOW VARIABLES LIKE 'max_allowed_packet'"))
+    said = [{"speaker": "user", "text": "नमस्ते " * 1_000}] * 3
+    rows = [{"call_id": str(n), "transcript": said, "raw": {"transcript": said}, "read_at": noon} for n in range(200)]
+    assert 2 * len(json.dumps(said)) * len(rows) > int(packet)
+    with sql_engine("warehouse") as engine:
+        create_ringg_tables(engine)
+        assert merge_rows(engine, table, rows, keys=["call_id"]) == MergeCounts(inserted=200)
+
+
 def test_of_many_that_claim_a_launch_one_has_it(database: Warehouse) -> None:
     item = LaunchItem(list_id="a", flow="standard", agent_id="agent", country_code="+91")
     together = threading.Barrier(8)

@@ -9,16 +9,16 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from more_itertools import chunked
 
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.publish.schema import DELETED, POSITION, PUBLICATION, PublishedColumn, PublishedTable
 from ringg_provider.publish.sinks import refuse_view
 from ringg_provider.publish.spool import FileFormat, Spool
-from ringg_provider.sql.bulk import stage
+from ringg_provider.sql.bulk import in_batches, stage
 from ringg_provider.sql.creating import (
     add_missing_columns,
     create_tables,
@@ -33,8 +33,9 @@ from ringg_provider.sql.errors import begin_again, without_driver_errors
 from ringg_provider.sql.merge import lock_writers
 from ringg_provider.sql.types import Json, Text, UtcDateTime
 
-_ROWS_AT_ONCE = 500
+_ROWS_AT_ONCE = 2_000
 _NEWEST = "spool_newest"
+_DUCKDB_OBJECT = 1_000_000
 
 # What ends a statement that takes too long; milliseconds, or seconds.
 _TIMEOUTS: Mapping[str, Callable[[dt.timedelta], Sequence[str]]] = {
@@ -230,7 +231,7 @@ class SqlSink:
             documents = [column.name for column in table.columns if column.kind == "json"]
             names = [column.name for column in staging.columns if column.name != POSITION]
             first = 0
-            for rows in chunked(spool, _ROWS_AT_ONCE):
+            for rows in in_batches(spool, _ROWS_AT_ONCE):
                 for row in rows:
                     for name in documents:
                         if name in row:
@@ -248,18 +249,16 @@ class SqlSink:
         columns = ", ".join(f"'{name}': '{kind}'" for name, kind in types.items())
         names = ", ".join(types)
         files = ", ".join("'" + str(path).replace("'", "''") + "'" for path in spool.paths)
-        longest = max(path.stat().st_size for path in spool.paths)
+        # It takes memory for twice the longest line at once, for each of its threads.
+        longest = max(_DUCKDB_OBJECT, *(_longest_line(path) for path in spool.paths))
         self._connection.exec_driver_sql(
             f"INSERT INTO {staging.name} ({names}) SELECT {names} FROM read_json([{files}],"
-            f" format = 'newline_delimited', columns = {{{columns}}}, maximum_object_size = {longest + 1024})"
+            f" format = 'newline_delimited', columns = {{{columns}}}, maximum_object_size = {longest})"
         )
 
     def _merge(self, described: PublishedTable, staging_name: str, *, whole: bool) -> None:
         table, staging, connection = self._table(described), self._staging[staging_name], self._connection
-        place = sa.func.row_number().over(
-            partition_by=[staging.c[key] for key in described.key], order_by=staging.c[POSITION].desc()
-        )
-        newest = sa.select(staging, place.label(_NEWEST)).subquery("newest")
+        newest = self._newest(described, staging)
         with connection.begin():
             lock_writers(connection, table)
             if whole:
@@ -274,15 +273,32 @@ class SqlSink:
             stands = sa.exists().where(*(newest.c[key] == table.c[key] for key in described.key))
             rows = (
                 sa.select(*(newest.c[name] for name in described.names))
-                .where(newest.c[_NEWEST] == 1, newest.c[DELETED] == sa.false())
+                .where(newest.c[DELETED] == sa.false())
                 .where(*([] if whole else [sa.not_(stands)]))
             )
             connection.execute(sa.insert(table).from_select(list(described.names), rows))
+
+    def _newest(self, described: PublishedTable, staging: sa.Table) -> sa.Subquery:
+        """Of the staged rows with one key the last one."""
+        keys = [staging.c[key] for key in described.key]
+        if self._database.joins_to_delete:
+            # MySQL reads a temporary table only once in a statement.
+            place = sa.func.row_number().over(partition_by=keys, order_by=staging.c[POSITION].desc())
+            ranked = sa.select(staging, place.label(_NEWEST)).subquery("ranked")
+            return sa.select(ranked).where(ranked.c[_NEWEST] == 1).subquery("newest")
+        # What is sorted or hashed so is narrow: keys and numbers, and no documents.
+        last = sa.select(sa.func.max(staging.c[POSITION])).group_by(*keys)
+        return sa.select(staging).where(staging.c[POSITION].in_(last)).subquery("newest")
 
     def _drop(self, table: sa.Table) -> None:
         self._connection.rollback()
         with self._connection.begin():
             table.drop(self._connection, checkfirst=False)
+
+
+def _longest_line(path: Path) -> int:
+    with path.open("rb") as file:
+        return max(map(len, file), default=0)
 
 
 def _type(column: PublishedColumn) -> sa.types.TypeEngine[Any]:
