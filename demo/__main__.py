@@ -66,7 +66,8 @@ def serve(stage: Stage, console: Console) -> None:
         f"\n  Campaigns {stage.airflow.url}/plugin/ringg   what became of them, also under Browse"
         f"\n  Sandbox   {sandbox}   its campaigns and calls"
         f"\n  Warehouse {stage.warehouse.url.render_as_string(hide_password=False)}"
-        "\n\nUnpause and trigger ringg_nightly_campaign; ringg_large_campaign takes this file as its contacts:"
+        "\n\nTrigger ringg_nightly_campaign. Unpausing it alone makes last night's run, which calls nobody: it is"
+        "\nmore than two hours late (max_delay). ringg_large_campaign takes this file as its contacts:"
         f"\n  {stage.survey_csv}"
         "\n\nCtrl-C stops everything.",
         markup=False,

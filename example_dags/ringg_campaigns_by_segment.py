@@ -8,6 +8,10 @@ the history.
 The segments are uploaded side by side under keys of their own, and a key knows nothing of the others. So whoever stands
 in several segments is called for the first of them only: to the others he counts as suppressed.
 
+Unpausing it makes the run whose time has passed at once, ``catchup=False`` or not. Where midnight of Sunday is
+more than ``max_delay`` (two hours) ago, that run uploads nothing, calls nobody and ends skipped; the next one calls.
+Trigger the DAG by hand to call now.
+
 The tasks that read the call history take turns in a pool; make it once:
 ``airflow pools set ringg_history 1 "Readers of Ringg's call history"``.
 """

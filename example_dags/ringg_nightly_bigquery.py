@@ -7,6 +7,10 @@ published to BigQuery, where the query joins it. Nobody is dialled until the cop
 Needs ``apache-airflow-providers-google``; ``docs/warehouses.md`` has the roles. BigQuery has no default dataset: the
 tables ``contacts`` and ``do_not_call`` and the copy lie in ``DATASET``.
 
+Unpausing it makes the run whose time has passed at once, ``catchup=False`` or not. Where two in the morning is
+more than ``max_delay`` (two hours) ago, that run uploads nothing, calls nobody and ends skipped; the next one calls.
+Trigger the DAG by hand to call now.
+
 The tasks that read the call history take turns in a pool; make it once:
 ``airflow pools set ringg_history 1 "Readers of Ringg's call history"``.
 """

@@ -9,6 +9,10 @@ again who were just reached.
 The launch key is what makes it safe to retry, clear or run twice: under one key nobody is dialled twice. The key names
 the day where the audience lives, so a second run of the same day finds the first one's lists and calls nobody.
 
+Unpausing it makes the run whose time has passed at once, ``catchup=False`` or not. Where two in the morning is
+more than ``max_delay`` (two hours) ago, that run uploads nothing, calls nobody and ends skipped; the next one calls.
+Trigger the DAG by hand to call now.
+
 The tasks that read the call history take turns in a pool; make it once:
 ``airflow pools set ringg_history 1 "Readers of Ringg's call history"``.
 """

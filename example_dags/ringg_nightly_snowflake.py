@@ -7,6 +7,10 @@ published to Snowflake, where the query joins it. Nobody is dialled until the co
 Needs ``apache-airflow-providers-snowflake``; ``docs/warehouses.md`` has the grants. The tables ``CONTACTS`` and
 ``DO_NOT_CALL`` and the view ``RINGG_OUTCOMES`` lie in the connection's own schema.
 
+Unpausing it makes the run whose time has passed at once, ``catchup=False`` or not. Where two in the morning is
+more than ``max_delay`` (two hours) ago, that run uploads nothing, calls nobody and ends skipped; the next one calls.
+Trigger the DAG by hand to call now.
+
 The tasks that read the call history take turns in a pool; make it once:
 ``airflow pools set ringg_history 1 "Readers of Ringg's call history"``.
 """

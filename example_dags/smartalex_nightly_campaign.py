@@ -7,6 +7,10 @@ retried, cleared or repeated.
 The key names the day, so it does not keep the next day from calling the same people: that is what ``CALLED_BEFORE`` is
 for. It goes by the lists that were called in the last 30 days and by the numbers on them, because the newer API of
 SmartAlex names no number in its calls.
+
+Unpausing it makes the run whose time has passed at once, ``catchup=False`` or not. Where four in the morning is
+more than ``max_delay`` (two hours) ago, that run uploads nothing, calls nobody and ends skipped; the next one calls.
+Trigger the DAG by hand to call now.
 """
 
 from __future__ import annotations

@@ -127,8 +127,8 @@ def resolve_schedule(
     :param now: the present; default the clock.
     :param late_start_ok: whether a start that has passed is taken as "as soon as the window allows". Default False.
     :return: the two times in the window's zone, whole minutes.
-    :raises InvalidRequest: ``campaign_start_time`` or ``campaign_end_time`` is unreadable, the start is not in the
-        future, the end is not after it, or the daily window never opens in between.
+    :raises InvalidRequest: ``campaign_start_time`` or ``campaign_end_time`` is unreadable, one of them is not in the
+        future, the end is not after the start, or the daily window never opens in between.
     """
     zone = window.zone
     present = pendulum.instance(now) if now is not None else pendulum.now("UTC")
@@ -148,6 +148,12 @@ def resolve_schedule(
         resolved_end = closing_after(window, resolved_start)
     else:
         resolved_end = read_time(end, zone, "campaign_end_time")
+        if resolved_end <= present:
+            raise InvalidRequest(
+                f"campaign_end_time has passed, so nobody would be called: it is {resolved_end.isoformat()} and now is"
+                f" {present.in_timezone(zone).isoformat(timespec='seconds')}.",
+                field="campaign_end_time",
+            )
         if resolved_end <= resolved_start:
             raise InvalidRequest(
                 f"campaign_end_time must be later than campaign_start_time: it is {resolved_end.isoformat()}"

@@ -1,4 +1,4 @@
-"""Whether it is too late to start a campaign that was meant for an earlier time.
+"""Whether it is too late to call people for a time that was meant to be earlier.
 
 A scheduler catches up, retries and backfills; people must not be rung for last week's run. Pure: the operator
 passes the clock and what it knows about its run.
@@ -8,10 +8,29 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-#: How late after its planned start a campaign may still be started.
+#: How late after its planned start a campaign may still be started, and after its due time a run may begin.
 MAX_DELAY = timedelta(hours=2)
 #: How old the run may be that starts it.
 MAX_AGE = timedelta(days=1)
+
+
+def why_missed(*, due: datetime, begun: datetime, max_delay: timedelta = MAX_DELAY) -> str | None:
+    """Why a run of the schedule has missed its time, with the next step; None while it has not.
+
+    Whoever unpauses a DAG gets the run whose time has passed at once, ``catchup=False`` or not; so does a scheduler
+    that comes back. How long a run takes, once it has begun, is another matter.
+
+    :param due: when the run was due, aware: ``dag_run.run_after``.
+    :param begun: when it began, aware.
+    :param max_delay: how much later than due that is still fine; default two hours.
+    """
+    if begun - due <= max_delay:
+        return None
+    return (
+        f"Nobody is called: this run was due at {due.isoformat(timespec='minutes')} and began {_hours(begun - due)}"
+        " later, as it happens when a DAG is unpaused after its time or no scheduler ran; at most"
+        f" {_hours(max_delay)} are allowed (max_delay). To call after all, trigger the DAG, or clear this run."
+    )
 
 
 def why_too_late(

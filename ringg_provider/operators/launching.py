@@ -10,7 +10,6 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from airflow.providers.common.compat.sdk import (
@@ -26,7 +25,6 @@ from ringg_provider.exceptions import (
     LaunchInterrupted,
     LaunchOutcomeUnknown,
     RinggProviderError,
-    StaleCampaign,
 )
 from ringg_provider.hooks.sql import StateConnection, unpooled_engine
 from ringg_provider.launch.item import LaunchItem
@@ -241,14 +239,6 @@ class LaunchOperator(OnPlatform, LineageOperator, TimelyOperator):
         if (self.ledger_conn_id or self.state_conn_id) and not self.launch_key:
             self.launch_key = item.launch_key
         return item.list_id
-
-    def refuse_if_stale(self, context: Context, list_id: str, planned_start: datetime | None) -> None:
-        """Refuse to start a list too late, in a backfill, or for an old run; part of the last checks before a start.
-
-        :raises StaleCampaign: with what may be done about it.
-        """
-        if (why := self.why_too_late(context, planned_start)) is not None:
-            raise StaleCampaign(f"List {list_id} was not started. {why}")
 
     def _intents(self, context: Context, start: Start) -> IntentStore:
         kept = ledger_connection(self.launch_key, self.ledger_conn_id, self.state_conn_id)

@@ -21,6 +21,7 @@ from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.launching import LaunchOperator
 from ringg_provider.operators.on_platform import OnSmartAlex
 from ringg_provider.operators.private import Private
+from ringg_provider.operators.timely import TimelyOperator
 from ringg_provider.smartalex import SmartAlexClient
 from ringg_provider.smartalex.campaigns import SmartAlexLaunchTarget, SmartAlexStart, pause, read_progress, resume
 from ringg_provider.smartalex.limits import CONTACTS_PER_REQUEST
@@ -101,7 +102,7 @@ class SmartAlexCreateCampaignOperator(_SmartAlexOperator):
             return created.id
 
 
-class SmartAlexAddContactsOperator(_SmartAlexOperator):
+class SmartAlexAddContactsOperator(_SmartAlexOperator, TimelyOperator):
     """Put the people of a query on a draft, cleaned and without duplicates.
 
     Follows https://docs.getsmartalex.com/api-reference/campaigns. A task that dies half way leaves a draft with a part
@@ -121,6 +122,8 @@ class SmartAlexAddContactsOperator(_SmartAlexOperator):
     :param country_code: ``+91``: what a number without a code belongs to.
     :param contacts_per_request: default 500.
     :param smartalex_conn_id: the connection. Default ``smartalex_default``.
+
+    In which runs nobody is added is said by the parameters of :class:`~ringg_provider.operators.timely.TimelyOperator`.
     """
 
     template_fields: Sequence[str] = (
@@ -158,6 +161,7 @@ class SmartAlexAddContactsOperator(_SmartAlexOperator):
     @with_checked_arguments
     def execute(self, context: Context) -> int:
         """Read the query to its end, then add."""
+        self.refuse_if_stale(context, f"Nobody was added to campaign {self.campaign_id}.")
         with self.hook as hook:
             people = self._people(self._parameters.rendered(self, context))
             client = hook.client
@@ -221,7 +225,7 @@ class SmartAlexStartCampaignOperator(_SmartAlexOperator, LaunchOperator):
     def execute(self, context: Context) -> str:
         """Look, intend, start once, settle; then wait if asked to."""
         start = SmartAlexStart(*self._asked_for())
-        check = partial(self.refuse_if_stale, context, start.list_id, start.planned)
+        check = partial(self.refuse_if_stale, context, f"List {start.list_id} was not started.", start.planned)
         return self.launch_and_wait(context, start, SmartAlexLaunchTarget(self.hook.client), check)
 
     def listed(self) -> tuple[str | None, str | None, str, int | None]:

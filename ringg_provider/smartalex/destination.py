@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import pendulum
+
 from ringg_provider.api.errors import explained
 from ringg_provider.contacts.exclusions import Exclusions
 from ringg_provider.contacts.lists import ContactList, Form, ListGroup
@@ -16,6 +18,7 @@ from ringg_provider.contacts.optouts import read_opt_outs
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.contacts.pipeline import ListOptions, Refusals
 from ringg_provider.contacts.sifting import Planner
+from ringg_provider.exceptions import StaleCampaign
 from ringg_provider.hours.plan import WindowPlan
 from ringg_provider.hours.schedule import DailyWindow, Schedule, resolve_schedule
 from ringg_provider.launch.item import LaunchItem
@@ -85,6 +88,12 @@ class SmartAlexDestination:
 
     def upload(self, contacts: ContactList, of: int) -> LaunchItem:
         """Make a draft and put everybody on it."""
+        end = self._schedule(contacts.group).end
+        if end <= pendulum.now("UTC"):
+            raise StaleCampaign(
+                f"List {contacts.number} was not uploaded: its calling hours were over at {end.isoformat()}, while it"
+                " was made. Build a new one for a new time."
+            )
         campaign = self._campaign(contacts.group, contacts.number, of)
         created = self.client.create_campaign(campaign)
         self.client.add_contacts(created.id, _people(contacts), per_request=self.contacts_per_request, distinct=True)
@@ -117,9 +126,11 @@ class SmartAlexDestination:
             settings=settings,
         )
 
+    def _schedule(self, group: ListGroup) -> Schedule:
+        return group.plan.schedule if isinstance(group.plan, WindowPlan) else self.schedule
+
     def _item(self, campaign: NewCampaign, contacts: ContactList, list_id: str | None) -> LaunchItem:
-        plan = contacts.group.plan
-        schedule = plan.schedule if isinstance(plan, WindowPlan) else self.schedule
+        schedule = self._schedule(contacts.group)
         return LaunchItem(
             list_id=list_id,
             flow="smartalex",

@@ -27,6 +27,7 @@ from ringg_provider.metrics import LEFT_OUT, LISTED, LISTS
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.launching import launcher_of, ledger_connection, open_ledger
 from ringg_provider.operators.private import Private
+from ringg_provider.operators.timely import TimelyOperator
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from ringg_provider.sql.dialects import Kept
 
 
-class SqlToListsOperator(LineageOperator):
+class SqlToListsOperator(LineageOperator, TimelyOperator):
     """Base of the operators that turn a query into lists; nobody is called by them.
 
     Everything is prepared on the worker's disk first and uploaded when the whole query was read, so a query that fails,
@@ -95,6 +96,10 @@ class SqlToListsOperator(LineageOperator):
     :param calling_hours: your own rules instead of the shipped ones: path of a TOML file, or a dict; needs ``purpose``.
     :param no_rule: for a country without a rule: ``refuse`` (default), ``hold`` its contacts, or ``allow``.
     :param blackout_dates: local dates on which nobody is called, as dates or ISO strings; needs ``purpose``.
+
+    In which runs nothing is uploaded is said by the parameters of
+    :class:`~ringg_provider.operators.timely.TimelyOperator`; lists that were launched before are returned in any run,
+    and a dry run is made in any.
     """
 
     shared_template_fields: Sequence[str] = (
@@ -313,6 +318,8 @@ class SqlToListsOperator(LineageOperator):
         ledger = open_ledger(kept.conn_id, kept.field) if kept else None
         if ledger is not None and (launched := ledger.started_set(str(self.launch_key))) is not None:
             return already_launched(options, launched)
+        if not self.is_dry_run:
+            self.refuse_if_stale(context, "Nothing was uploaded.")
         ti = context["ti"]
         with self.hook as hook, Scratch() as self._scratch:
             return ContactPipeline(

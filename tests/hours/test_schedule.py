@@ -52,6 +52,13 @@ def test_a_start_left_out_is_in_two_minutes_inside_the_window_and_its_next_openi
     assert resolve(now=at(now)).wire_start == start
 
 
+@pytest.mark.parametrize(("start", "end"), [(None, "2026-11-20T12:00"), ("2026-11-21T10:00", "2026-11-19T19:00")])
+def test_an_end_that_has_passed_is_called_that(start: str | None, end: str) -> None:
+    with pytest.raises(InvalidRequest, match="campaign_end_time has passed, so nobody would be called") as caught:
+        resolve(start, end)
+    assert caught.value.field == "campaign_end_time"
+
+
 @pytest.mark.parametrize(
     ("start", "end"),
     [
@@ -206,7 +213,7 @@ def test_a_start_that_is_not_in_the_future_is_refused(start: str) -> None:
     assert caught.value.field == "campaign_start_time"
 
 
-@pytest.mark.parametrize("end", ["2026-11-21T10:00", "2026-11-21T09:59", "2026-11-20T10:00"])
+@pytest.mark.parametrize("end", ["2026-11-21T10:00", "2026-11-21T09:59", "2026-11-20T12:01"])
 def test_an_end_that_is_not_after_the_start_is_refused(end: str) -> None:
     with pytest.raises(InvalidRequest, match="later than campaign_start_time") as caught:
         resolve("2026-11-21T10:00", end)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pendulum
 import pytest
 
-from ringg_provider.launch.staleness import why_too_late
+from ringg_provider.launch.staleness import MAX_DELAY, why_missed, why_too_late
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -43,3 +43,22 @@ def test_the_reason_says_how_late_it_is_and_which_parameter_decides():
 def test_the_zone_of_the_times_does_not_matter():
     planned = (NOW - timedelta(hours=1)).astimezone(pendulum.timezone("Asia/Kolkata"))
     assert why_too_late(now=NOW, planned_start=planned) is None
+
+
+@pytest.mark.parametrize(
+    ("late", "max_delay", "is_missed"),
+    [
+        (timedelta(0), MAX_DELAY, False),
+        (-timedelta(hours=3), MAX_DELAY, False),
+        (timedelta(hours=2), MAX_DELAY, False),
+        (timedelta(hours=2, seconds=1), MAX_DELAY, True),
+        (timedelta(seconds=1), timedelta(0), True),
+        (timedelta(hours=5), timedelta(hours=6), False),
+    ],
+)
+def test_a_run_has_missed_its_time_when_it_began_too_long_after_it_was_due(late, max_delay, is_missed):
+    found = why_missed(due=NOW, begun=NOW + late, max_delay=max_delay)
+    assert (found is not None) is is_missed
+    if found is not None:
+        assert "max_delay" in found
+        assert "trigger the DAG, or clear this run" in found

@@ -13,6 +13,11 @@ class Run:
 
     run_after: datetime = field(default_factory=lambda: datetime.now(UTC))
     run_type: str = "scheduled"
+    start_date: datetime | None = None
+    clear_number: int = 0
+
+    def __post_init__(self) -> None:
+        self.start_date = self.start_date or self.run_after
 
 
 @dataclass

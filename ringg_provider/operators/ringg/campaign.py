@@ -164,7 +164,8 @@ class BaseRinggStartOperator(BaseRinggCampaignOperator, LaunchOperator):
 
     def _check_times(self, context: Context, start: RinggStart) -> None:
         """Refuse a campaign that comes too late, or whose calling hours are over by now."""
-        self.refuse_if_stale(context, start.list_id, planned_time(start.call_config, start.start, self.start_parameter))
+        planned = planned_time(start.call_config, start.start, self.start_parameter)
+        self.refuse_if_stale(context, f"List {start.list_id} was not started.", planned)
         if start.call_config is None:
             return
         if spans_ahead(start.call_config, start.start, start.end, start.call_slots, datetime.now(UTC)) == []:

@@ -147,6 +147,7 @@ class RinggPreflightOperator(BaseRinggCampaignOperator, TimelyOperator):
         # What judges is loaded when a task runs, here and below, and not with every DAG file.
         from ringg_provider.preflight.report import Level
 
+        self.skip_if_missed(context)
         with self.hook as hook:
             report = self._check(context).report(hook.client)
             # Before it may fail: a person who is paged reads what was found.

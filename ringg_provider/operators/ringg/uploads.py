@@ -13,6 +13,7 @@ from ringg_provider.hours.schedule import Time
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.files import local_copy
 from ringg_provider.operators.on_platform import OnRingg
+from ringg_provider.operators.timely import TimelyOperator
 from ringg_provider.ringg.limits import Flow
 from ringg_provider.ringg.requests import CallConfig, CampaignSpec
 from ringg_provider.ringg.timing import as_call_config, schedule_of
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class _RinggUploadOperator(OnRingg):
+class _RinggUploadOperator(OnRingg, TimelyOperator):
     """Base of the two uploads: checks the file and what it is for before anything is sent."""
 
     template_fields: Sequence[str] = (
@@ -76,8 +77,9 @@ class _RinggUploadOperator(OnRingg):
         from ringg_provider.ringg.csv_check import inspect_csv
         from ringg_provider.ringg.preflight import check_agent, check_variables, judge_rows
 
+        self.refuse_if_stale(context, "Nothing was uploaded.")
+        spec = self._spec()
         with self.hook as hook, local_copy(self.contacts) as csv:
-            spec = self._spec()
             report = inspect_csv(csv, spec.variables_map, spec.country_code, spec.remove_invalid_rows)
             check_variables(check_agent(hook.client, spec.agent_id), spec.variables_map)
             allowance = judge_rows(report.rows, allowance=None, accepted=False, large=self.flow == "large")
@@ -131,6 +133,9 @@ class RinggSaveCampaignOperator(_RinggUploadOperator):
     :param transliterate_callee_name: write the name in the agent's script. Default False.
     :param transliterate_fields: further agent variables to write in the agent's script. Default none.
     :param ringg_conn_id: the connection. Default ``ringg_default``.
+
+    In which runs nothing is uploaded is said by the parameters of
+    :class:`~ringg_provider.operators.timely.TimelyOperator`.
     """
 
     flow = "standard"
