@@ -263,10 +263,8 @@ def print_shares(triggers: int, campaigns: int, passes: int) -> None:
     print("  triggerers  campaigns   requests  x one campaign  grown, each")
     for share in shares:
         ratio = share.requests / alone.requests
-        print(
-            f"{share.triggerers:>12} {share.campaigns:>10} {share.requests:>10.1f} {ratio:>14.1f}x"
-            f" {share.megabytes:>9.1f} MB"
-        )
+        grown = "" if share is alone else f"{share.megabytes:.1f} MB"
+        print(f"{share.triggerers:>12} {share.campaigns:>10} {share.requests:>10.1f} {ratio:>14.1f}x {grown:>12}")
     one, two = shares[1:]
     assert two.requests < 2.5 * one.requests, "two triggerers ask more than twice as often as one"
     assert two.megabytes < one.megabytes + 1, "half of the campaigns weigh as much as all"

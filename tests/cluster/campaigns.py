@@ -42,7 +42,7 @@ class Campaign:
 
 
 def plan(count: int, seed: int) -> list[Campaign]:
-    """So many campaigns, over all flows and both ways to wait; every third has two runs that race.
+    """So many campaigns, over all flows and both ways to wait; every sixth has two runs that race.
 
     Args:
         count: how many.
@@ -54,8 +54,8 @@ def plan(count: int, seed: int) -> list[Campaign]:
     for index in range(count):
         dag_id = DAGS[index % len(DAGS)]
         key = f"{dag_id}-{index}"
-        numbers = [f"+919{next(local):09d}" for _ in range(chance.choice((8, 18)))]
-        runs = [f"{key}-{letter}" for letter in ("ab" if index // len(DAGS) % 3 == index % 3 else "a")]
+        numbers = [f"+919{next(local):09d}" for _ in range(chance.choice((6, 8, 18)))]
+        runs = [f"{key}-{letter}" for letter in ("ab" if index // len(DAGS) % len(DAGS) == index % len(DAGS) else "a")]
         campaigns.append(Campaign(key, dag_id, numbers, runs))
     return campaigns
 

@@ -37,6 +37,11 @@ class Metadata:
         rows = self._rows("SELECT dag_id, run_id, state FROM dag_run")
         return {(dag_id, run_id): state for dag_id, run_id, state in rows}
 
+    def tasks(self) -> set[tuple[Any, ...]]:
+        """Every task instance so far, with the number of its try and its state."""
+        rows = self._rows("SELECT dag_id, run_id, task_id, map_index, try_number, state FROM task_instance")
+        return set(map(tuple, rows))
+
     def runs(self) -> list[Run]:
         """How each run of a campaign has ended."""
         return [

@@ -9,12 +9,11 @@ import sqlalchemy as sa
 from tests.cluster.campaigns import DAGS, do_not_call, fill, people, plan
 
 
-def test_thirty_campaigns_are_spread_over_all_dags_and_a_third_of_each_is_raced_for() -> None:
+def test_thirty_campaigns_are_spread_over_all_dags_and_some_of_either_way_to_wait_are_raced_for() -> None:
     campaigns = plan(30, 1)
     assert Counter(campaign.dag_id for campaign in campaigns) == dict.fromkeys(DAGS, 5)
-    raced = Counter(campaign.dag_id for campaign in campaigns if len(campaign.runs) == 2)
-    assert raced.keys() == set(DAGS)
-    assert 8 <= raced.total() <= 12
+    raced = [campaign.dag_id for campaign in campaigns if len(campaign.runs) == 2]
+    assert raced == DAGS[:5], "on the sixth it is a seed of 36 campaigns"
 
 
 def test_nobody_is_in_two_campaigns_and_the_seed_decides_who_is_in_which() -> None:

@@ -38,15 +38,14 @@ class Times:
 
     Attributes:
         monkey: striking.
-        settling: until every run has ended after that: a worker that is gone, then an unknown outcome, are noticed.
-        clearing: until every run that was cleared has ended.
-        loading: reading the rest of the history.
+        standstill: without a task that changes its state, until what has not ended is taken to have come to nothing:
+            in that time a worker is found to be gone, and an unknown outcome is looked into.
+        settling: until every run has ended at the most, after the monkey and again after clearing.
     """
 
     monkey: float = 110
-    settling: float = 120
-    clearing: float = 90
-    loading: float = 60
+    standstill: float = 75
+    settling: float = 300
 
 
 class NotSettled(RuntimeError):
@@ -136,7 +135,7 @@ class _Trial:
         self._pace = airflow.pace
         airflow.start_parts(machines)
         self._api = Operations(airflow.url, USER, airflow.password)
-        self._api.make_pool("ringg_history", 2, "Readers of Ringg's call history")
+        self._api.make_pool("ringg_history", 4, "Readers of Ringg's call history")
         for dag_id in DAGS:
             self._api.wait_for_dag(dag_id, 60 * self._pace)
         journal.note(f"the cluster is up: {self._runs} runs to come, pace {self._pace:.1f}")
@@ -156,8 +155,7 @@ class _Trial:
         finally:
             monkey.stop()
         self._journal.note("the monkey is gone")
-        settled = time.monotonic() + self._times.settling * self._pace
-        for _ in self._moments(settled - time.monotonic()):
+        for _ in self._while_moving():
             monkey.tend()
             self._feed(self._runs)
             if not self._waiting and self._all_ended():
@@ -171,7 +169,7 @@ class _Trial:
         for dag_id, run_id in failed:
             self._insist(lambda dag_id=dag_id, run_id=run_id: self._api.clear_run(dag_id, run_id))
         self._journal.note(f"cleared {len(failed)} runs that had failed")
-        for _ in self._moments(self._times.clearing * self._pace if failed else 0):
+        for _ in self._while_moving():
             if self._all_ended():
                 break
         self._say_how_far()
@@ -184,7 +182,7 @@ class _Trial:
         """
         where = ("load_the_rest", "load_the_rest")
         self._insist(lambda: self._api.start_run(*where, {}))
-        for _ in self._moments(self._times.loading * self._pace):
+        for _ in self._while_moving():
             if self._metadata.states().get(where) in ENDED:
                 break
         if (state := self._metadata.states().get(where)) != "success":
@@ -214,6 +212,17 @@ class _Trial:
         states = list(self._metadata.states().values())
         counted = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
         self._journal.note(f"runs: {counted or 'none'}; {len(self._waiting)} to come")
+
+    def _while_moving(self) -> Iterator[None]:
+        """Moments, until Airflow stands still or has taken too long."""
+        last, moved = None, time.monotonic()
+        for _ in self._moments(self._times.settling * self._pace):
+            if (now := self._metadata.tasks()) != last:
+                last, moved = now, time.monotonic()
+            if time.monotonic() - moved > self._times.standstill * self._pace:
+                self._journal.note(f"nothing has changed for {time.monotonic() - moved:.0f} s")
+                return
+            yield
 
     def _moments(self, seconds: float) -> Iterator[None]:
         """One at once, and then one every half second until so many seconds are over."""
