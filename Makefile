@@ -34,8 +34,10 @@ test: install ## the whole suite: PostgreSQL, sandbox and Airflow included
 	$(BIN)/python -m pytest tests/faults
 	if [ "$(AIRFLOW)" = 3.3 ]; then $(MAKE) test-warehouses; fi
 
-test-warehouses: .venv-warehouses/.installed .venv-bqemulator/.installed ## publishing, against emulators of Snowflake, BigQuery and S3
-	@EXPECTED_AIRFLOW=3.3 .venv-warehouses/bin/python -m pytest tests/warehouses $(ARGS)
+test-warehouses: .venv-warehouses/.installed .venv-bqemulator/.installed ## publishing, against emulators of Snowflake, BigQuery and S3; the control room with FAB's users
+	@export EXPECTED_AIRFLOW=3.3
+	.venv-warehouses/bin/python -m pytest tests/warehouses $(ARGS)
+	if [ -z "$(ARGS)" ]; then .venv-warehouses/bin/python -m pytest tests/ui -k fab; fi
 
 test-cluster: .venv-cluster/.installed ## campaigns on a cluster whose machines die: make test-cluster SEEDS=20 FIRST=1
 	@exec .venv-cluster/bin/python -m tests.cluster --seeds $(or $(SEEDS),2) --first $(or $(FIRST),1) $(ARGS)

@@ -16,6 +16,9 @@ from ringg_provider.ui.app import build_app
 from tests.support.api_server import DAG, OTHERS_DAG, PEOPLE, ApiServer
 from tests.ui.night import MARKS, NAME, RUN_ID, Night
 
+# The first of them waits for two servers, a database and a night.
+pytestmark = pytest.mark.timeout(900)
+
 #: Values of another kind in the place of an id: quotes, markup, a way up, and what is nobody's.
 BAD_IDS = (
     "' OR '1'='1",

@@ -12,6 +12,9 @@ from tests.support.sandbox import Sandbox
 from tests.ui.night import NAME, Night, launch_ringg
 from tests.ui.test_stop import state_of
 
+# The first of them waits for two servers, a database and a night.
+pytestmark = pytest.mark.timeout(900)
+
 
 def test_the_menu_browse_leads_to_the_campaigns(window: Window, server: ApiServer) -> None:
     window.page.goto(f"{server.url}/")

@@ -19,6 +19,9 @@ from tests.support.api_server import DAG, OTHERS_DAG, ApiServer
 from tests.support.sandbox import Sandbox
 from tests.ui.night import NAME, PEOPLE, Night, launch_ringg
 
+# The first of them waits for two servers, a database and a night.
+pytestmark = pytest.mark.timeout(900)
+
 OURS = {HEADER: "stop"}
 
 
