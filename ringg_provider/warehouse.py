@@ -18,7 +18,7 @@ from ringg_provider.history.tables import campaigns_table as describe_campaigns
 from ringg_provider.history.tables import state_table
 from ringg_provider.hooks.sql import StateConnection
 from ringg_provider.publish.standing import require_published
-from ringg_provider.sql.creating import add_missing_columns, create_tables
+from ringg_provider.sql.creating import create_tables
 from ringg_provider.sql.dialects import require_state
 
 if TYPE_CHECKING:
@@ -55,7 +55,6 @@ def create_ringg_tables(
     with _opened(engine, state_conn_id) as state:
         counts = counts_table(schema=campaigns.schema)
         create_tables(state, people, calls, campaigns, state_table(schema=calls.schema), counts)
-        add_missing_columns(state, campaigns)
         create_outcomes_view(state, people, calls, schema=schema)
 
 

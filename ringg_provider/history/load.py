@@ -39,7 +39,7 @@ from ringg_provider.history.rows import Row, call_row, campaign_row
 from ringg_provider.history.tables import COST_MISSING, HistoryState, calls_table, campaigns_table, state_table
 from ringg_provider.ringg.limits import EARLIEST_CALL, HISTORY_PERIOD, HISTORY_REQUESTS
 from ringg_provider.ringg.responses import Call, Campaign
-from ringg_provider.sql.creating import add_missing_columns, create_tables
+from ringg_provider.sql.creating import create_tables
 
 _log = logging.getLogger(__name__)
 
@@ -182,7 +182,6 @@ class HistoryLoad:
         """Create what is missing of the tables; gives back the one that says how far the history was read."""
         state = state_table(schema=self.calls.schema)
         create_tables(self.engine, self.calls, self.campaigns, state, counts_table(schema=self.campaigns.schema))
-        add_missing_columns(self.engine, self.campaigns)
         return state
 
     def _look_at_campaigns(self, campaigns: CampaignStore, scope: Scope, failures: Failures) -> None:

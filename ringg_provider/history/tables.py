@@ -189,7 +189,7 @@ def campaigns_table(
         column("agent_id", Key, "`agent_id`", "only newer answers give it"),
         column("status", Key, "`campaign_status`", "as the platform writes it"),
         column("state", Key, "`campaign_status`", "preparing, draft, insufficient_balance, scheduled, running, paused, completed, terminated, failed, not_a_campaign, unknown"),
-        column("created_at", UtcDateTime, "`created_at`", "when the list was uploaded"),
+        column("created_at", UtcDateTime, "`created_at`", "when the list was uploaded", index=True),
         column("updated_at", UtcDateTime, "`updated_at`", "when the platform last touched it"),
         column("campaign_start_time", UtcDateTime, "`campaign_start_time`", "planned"),
         column("campaign_end_time", UtcDateTime, "`campaign_end_time`", "planned"),

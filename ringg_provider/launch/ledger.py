@@ -18,6 +18,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Engine,
+    Index,
     Integer,
     Row,
     String,
@@ -86,6 +87,11 @@ launches = described(
     Column("name", Text),
     Column("reasons", JSON),
     UniqueConstraint("launch_key", "slot", name="ringg_launches_one_set"),
+    # What the control room looks up.
+    Index("ix_ringg_launches_listed_at", "listed_at"),
+    Index("ix_ringg_launches_list_id", "list_id"),
+    Index("ix_ringg_launches_state", "state"),
+    Index("ix_ringg_launches_dag_id", "dag_id"),
 )
 # An older version wrote no origin, and no flow for the first list of a key without a set.
 _IS_FIRST = or_(launches.c.origin == FIRST, and_(launches.c.origin.is_(None), launches.c.flow.is_(None)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, Request, status
 from fastapi.exceptions import RequestValidationError
@@ -16,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ringg_provider.exceptions import RinggProviderError
 from ringg_provider.ui.access import AUTHENTICATED
 from ringg_provider.ui.pages import ROUTERS
-from ringg_provider.ui.pages.templating import page
+from ringg_provider.ui.pages.templating import chart_library, page
 
 STATIC = Path(__file__).parent / "static"
 
@@ -49,8 +50,21 @@ def build_app() -> FastAPI:
     app.add_exception_handler(SQLAlchemyError, _failed)
     for router in ROUTERS:
         app.include_router(router)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    # The longer path first: the one below would take it too.
+    if (library := chart_library()) is not None:
+        app.mount("/static/d3", _Static(directory=library), name="d3")
+    app.mount("/static", _Static(directory=STATIC), name="static")
     return app
+
+
+class _Static(StaticFiles):
+    """Files that a browser keeps, and asks whether they are still the same."""
+
+    def file_response(self, *arguments: Any, **options: Any) -> Response:
+        """Add what keeps them."""
+        response = super().file_response(*arguments, **options)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 class _SafeHeaders:

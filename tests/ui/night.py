@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ringg_provider.contacts.people import people_table
+from ringg_provider.history.counts import counts_table, write_counts
 from ringg_provider.history.smartalex import smartalex_calls_table
 from ringg_provider.history.tables import calls_table, campaigns_table, state_table
 from ringg_provider.operators.ringg import RinggSaveCampaignOperator, RinggStartCampaignOperator
@@ -134,7 +135,8 @@ def spend_a_night(engine: sa.Engine, sandbox: Sandbox, folder: Path) -> Night:
 def _fill(engine: sa.Engine, night: Night) -> None:
     calls, campaigns, people = calls_table(), campaigns_table(), people_table()
     alex = smartalex_calls_table()
-    create_tables(engine, calls, campaigns, people, state_table(), alex)
+    counts = counts_table()
+    create_tables(engine, calls, campaigns, people, state_table(), alex, counts)
     now = datetime.now(UTC).replace(microsecond=0)
     began = now - timedelta(hours=1)
     times = {"created_at": began, "first_read_at": now, "read_at": now}
@@ -154,7 +156,8 @@ def _fill(engine: sa.Engine, night: Night) -> None:
                 sa.insert(campaigns).values(
                     campaign_id=campaign_id, name=name, agent_id=AGENT, status="ongoing", state="running",
                     total_count=PEOPLE, registered_count=PEOPLE - 2, completed_count=1, calls=2, calls_open=1,
-                    calls_incomplete=0, calls_completed=1, cost=3, first_call_at=began, last_call_at=began,
+                    calls_incomplete=0, calls_completed=1, calls_dialled=2, calls_connected=1, calls_reached=1,
+                    cost=2, first_call_at=began, last_call_at=began,
                     raw={"anything": "marked unknown field"}, history_state="open",
                     history_reason="calls are not read to the end", updated_at=now, **times,
                 )
@@ -186,3 +189,4 @@ def _fill(engine: sa.Engine, night: Night) -> None:
                 is_final=True, duration_seconds=9, **personal, **times,
             )
         )  # fmt: skip
+    write_counts(engine, counts, calls, names)

@@ -71,7 +71,7 @@ def values(night: Night) -> dict[str, str]:
         "campaign_id": night.campaign_id,
         "list_id": night.campaign_id,
         "launch_key": night.launch_key,
-        "key": night.campaign_id,
+        "chart": "funnel",
     }
 
 
@@ -100,13 +100,13 @@ def ask(
     return answer
 
 
-def assert_safe_headers(answer: httpx.Response) -> None:
+def assert_safe_headers(answer: httpx.Response, cached: str = "no-store") -> None:
     policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == policy["frame-ancestors"] == "'self'"
     assert "unsafe" not in answer.headers["Content-Security-Policy"]
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Cache-Control"] == cached
     assert answer.headers["Referrer-Policy"] == "same-origin"
 
 
@@ -151,7 +151,7 @@ def test_a_reader_of_another_dag_sees_nothing_of_this_one(route, people, values,
 @pytest.mark.parametrize("person", ["stranger", "viewer"])
 def test_what_he_may_read_is_answered(route, person, people, values, night, heard) -> None:
     others = values | {"dag_id": OTHERS_DAG, "campaign_id": night.others_id, "list_id": night.others_id}
-    others |= {"key": night.others_id, "launch_key": f"{OTHERS_DAG}-2026-11-26"}
+    others |= {"launch_key": f"{OTHERS_DAG}-2026-11-26"}
     stops = "stop" in route.path
     expected = 403 if stops or route.method != "GET" else 200
     assert ask(people, person, route, others, heard).status_code == expected
@@ -171,7 +171,7 @@ def test_an_id_of_another_kind_is_bound_and_found_nowhere(route, people, values,
 def test_static_files_are_for_everybody_and_nothing_else_is_among_them(people) -> None:
     answer = people[None].get("ringg/static/control_room.css")
     assert answer.status_code == 200
-    assert_safe_headers(answer)
+    assert_safe_headers(answer, cached="no-cache")
     for way in ("ringg/static/../app.py", "ringg/static/%2e%2e/app.py", "ringg/static/..%2fapp.py", "ringg/static/"):
         assert people[None].get(way).status_code in (401, 404)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Literal
 
 import pytest
+import sqlalchemy as sa
 
 from tests.support.api_server import DAG, ApiServer
 from tests.support.browser import Window
@@ -22,7 +25,7 @@ def test_the_menu_browse_leads_to_the_campaigns(window: Window, server: ApiServe
     window.page.get_by_text("Ringg campaigns", exact=True).click()
     frame = window.page.frame_locator("iframe")
     frame.get_by_role("heading", name="Campaigns").wait_for()
-    assert window.page.url.endswith("/plugin/ringg")
+    assert "/plugin/ringg" in window.page.url  # Airflow adds the address of the page in the frame
 
 
 def test_a_stop_is_asked_back_and_the_page_says_what_the_platform_says(
@@ -58,3 +61,76 @@ def test_a_platform_that_is_down_is_said_beside_the_button(
         platform.clear_faults()
     # The console tells of every answer that is an error.
     window.errors[:] = [error for error in window.errors if "503" not in error]
+
+
+def campaign_page(server: ApiServer, night: Night) -> str:
+    return f"{server.url}/ringg/page/campaign/{night.campaign_id}"
+
+
+def test_from_the_list_to_a_campaign_by_the_keyboard_alone(window: Window, server: ApiServer, night: Night) -> None:
+    window.page.goto(f"{server.url}/ringg/page/")
+    window.page.get_by_role("link", name=NAME).first.wait_for()
+    for _ in range(40):
+        window.page.keyboard.press("Tab")
+        if window.page.evaluate("document.activeElement.textContent") == NAME:
+            break
+    window.page.keyboard.press("Enter")
+    window.page.wait_for_url(f"**/page/campaign/{night.campaign_id}")
+    assert window.page.get_by_role("heading", level=1).inner_text() == NAME
+    assert window.page.evaluate("document.title") == NAME, "the name's script did not run"
+
+
+def test_every_chart_is_drawn_read_by_the_keyboard_and_equal_to_its_table(
+    window: Window, server: ApiServer, night: Night, tables: sa.Engine
+) -> None:
+    window.page.goto(campaign_page(server, night))
+    drawings = window.page.locator(".drawing svg")
+    drawings.first.wait_for()
+    assert drawings.count() == window.page.locator(".chart table").count() >= 4
+    for number in range(drawings.count()):
+        chart = window.page.locator(".chart").nth(number)
+        chart.locator("svg").focus()
+        window.page.keyboard.press("Home")
+        chart.locator("summary").press("Enter")
+        label, first = chart.locator("tbody tr").first.locator("th, td").all_inner_texts()[:2]
+        chart.locator("svg").focus()
+        window.page.keyboard.press("Home")
+        read = chart.locator(".readout").inner_text()
+        assert read.startswith(f"{label}: ")
+        assert first in read
+    with tables.connect() as connection:
+        query = "SELECT calls_reached FROM ringg_campaigns WHERE campaign_id = :campaign"
+        reached = connection.execute(sa.text(query), {"campaign": night.campaign_id}).scalar_one()
+    funnel = window.page.locator(".chart", has_text="From the query to a person").locator("tbody tr").last
+    assert funnel.locator("th, td").all_inner_texts()[:2] == ["Reached", f"{reached:,}"]
+
+
+def test_a_chart_is_kept_as_a_file_where_the_frame_allows_it_and_shown_where_it_does_not(
+    window: Window, server: ApiServer, night: Night
+) -> None:
+    window.page.goto(campaign_page(server, night))
+    with window.page.expect_download() as kept:
+        window.page.locator(".chart", has_text="From the query to a person").get_by_text("As a CSV file").click()
+    file = Path(kept.value.path()).read_text().splitlines()
+    assert kept.value.suggested_filename == "funnel.csv"
+    assert file[0] == "Step,People,% of the first step"
+    assert file[-1].startswith("Reached,")
+    window.page.goto(f"{server.url}/")
+    page = campaign_page(server, night)
+    window.page.set_content(f'<iframe sandbox="allow-scripts allow-same-origin" src="{page}" height="900"></iframe>')
+    frame = window.page.frame_locator("iframe")
+    frame.get_by_text("As a CSV file").first.click()
+    frame.get_by_text("Step,People").wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_takes_the_colours_that_are_asked_for_and_fits_a_narrow_window(
+    scheme: Literal["light", "dark"], window: Window, server: ApiServer, night: Night
+) -> None:
+    window.page.emulate_media(color_scheme=scheme)
+    window.page.set_viewport_size({"width": 800, "height": 900})
+    for path in ("page/", "page/todo", f"page/dag/{DAG}", f"page/campaign/{night.campaign_id}"):
+        window.page.goto(f"{server.url}/ringg/{path}")
+        ground = window.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (sum(map(int, re.findall(r"\d+", ground)[:3])) < 200) is (scheme == "dark")
+        assert window.page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")

@@ -1,0 +1,45 @@
+"""The state database, as a page reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from ringg_provider.ui.queries import Tables
+from ringg_provider.ui.settings import Settings
+
+
+@dataclass(frozen=True)
+class State:
+    """An open connection.
+
+    :param connection: to the state database.
+    :param tables: what is there.
+    :param settings: of the control room.
+    """
+
+    connection: Connection
+    tables: Tables
+    settings: Settings
+
+
+@contextmanager
+def open_state() -> Iterator[State]:
+    """Open the state database for one answer.
+
+    :raises InvalidRequest: no connection is named in the configuration.
+    """
+    settings = Settings.read()
+    with settings.engine() as engine, engine.connect() as connection:
+        tables = Tables.found(
+            connection,
+            schema=settings.schema,
+            calls=settings.calls_table,
+            campaigns=settings.campaigns_table,
+            contacts=settings.contacts_table,
+            smartalex_calls=settings.smartalex_calls_table,
+        )
+        yield State(connection, tables, settings)
