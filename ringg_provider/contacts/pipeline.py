@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import sqlalchemy as sa
 
+from ringg_provider import wording
 from ringg_provider.contacts.exclusions import Exclusions
 from ringg_provider.contacts.lists import ContactList, Form, ListWriter
 from ringg_provider.contacts.people import PeopleLedger, PeopleSpool, WritableFile, shortened_key, write_rejects
@@ -35,6 +36,12 @@ from ringg_provider.sql.reading import open_rows
 from ringg_provider.tracing import span
 
 log = logging.getLogger(__name__)
+
+#: The runbook's heading for a run that calls nobody.
+NOBODY_CALLED = "Nobody is called, and the run is green"
+
+#: How many different reasons of the calling hours are told; the people's table has all.
+_MOST_WHYS = 3
 
 #: List id -> phone -> why the platform refused it.
 Refusals = Mapping[str, Mapping[str, str]]
@@ -322,8 +329,8 @@ class ContactPipeline:
         if sifter.without_key:
             log.warning(
                 "contact_key: no query can tell afterwards that those were called who have none, only the frequency cap"
-                " can: %d contacts.",
-                sifter.without_key,
+                " can: %s.",
+                wording.counted(sifter.without_key, "person", "people"),
             )
 
     def _suppress(self, connection: Any, field: str, sql: str, sifter: Sifter) -> None:
@@ -334,9 +341,9 @@ class ContactPipeline:
         numbers, keys = len(found.suppressed), len(found.suppressed_keys)
         if found.unreadable:
             log.warning(
-                "%s: whoever is meant may be called, as these are no valid telephone numbers: %d values.",
+                "%s: whoever is meant may be called, as these are no valid telephone numbers: %s.",
                 field,
-                found.unreadable,
+                wording.counted(found.unreadable, "value"),
             )
         if not count:
             log.warning(
@@ -349,7 +356,12 @@ class ContactPipeline:
             raise InvalidRequest(
                 f"{field}: none of its {count} rows holds a {what}, so it would leave nobody out.", field=field
             )
-        log.info("%s names %d numbers and %d contact keys.", field, numbers, keys)
+        log.info(
+            "%s names %s and %s.",
+            field,
+            wording.counted(numbers, "number"),
+            wording.counted(keys, "contact key"),
+        )
         sifter.exclusions.add_suppressed(found)
 
     def _require_contacts(self, sifter: Sifter) -> None:
@@ -364,9 +376,24 @@ class ContactPipeline:
                 f"{bad} of {rows} rows are rejected and max_rejects allows {limit}: {reasons}. Nothing was uploaded."
             )
         if not rows:
-            log.warning("The query returned no row, so nobody is to be called.")
+            log.warning(
+                "The query returned no row, so nobody is to be called. Look at what its templates and parameters came"
+                " to; see the runbook, '%s'.",
+                NOBODY_CALLED,
+            )
         elif not counts[Disposition.LISTED]:
-            log.warning("Nobody is to be called: every one of the query's %d rows is left out.", rows)
+            log.warning(
+                "Nobody is to be called: the query's %s left out (%s). See the runbook, '%s'.",
+                "only row is" if rows == 1 else f"{rows:,} rows are all",
+                wording.tallied(_left_out(sifter)),
+                NOBODY_CALLED,
+            )
+        for why, people in sifter.held.most_common(_MOST_WHYS):
+            (log.info if counts[Disposition.LISTED] else log.warning)(
+                "%s held for the calling hours: %s",
+                "1 person is" if people == 1 else f"{people:,} people are",
+                why,
+            )
 
     def _require_few_lists(self, lists: Sequence[ContactList]) -> None:
         """Refuse more lists than can be passed on, while none of them is uploaded."""
@@ -443,7 +470,7 @@ class ContactPipeline:
 
     def _result(self, sifter: Sifter, flow: str, items: Sequence[LaunchItem]) -> PipelineResult:
         reasons = {str(reason): count for reason, count in sifter.counts.most_common()}
-        log.info("%d rows: %s. Lists: %d (%s flow).", sifter.rows, reasons, len(items), flow)
+        log.info("%s", self._said(sifter, flow, items))
         summary = {
             "rows": sifter.rows,
             "reasons": reasons,
@@ -453,6 +480,25 @@ class ContactPipeline:
             "already_launched": False,
         }
         return PipelineResult(items, summary)
+
+    def _said(self, sifter: Sifter, flow: str, items: Sequence[LaunchItem]) -> str:
+        """How the run ended, in one line."""
+        people = sum(item.rows or 0 for item in items)
+        refused = {Disposition.REJECTED_BY_PLATFORM: sum(item.rejected for item in items)}
+        left_out = wording.tallied(_left_out(sifter) | refused)
+        rows = wording.counted(sifter.rows, "row")
+        if not items:
+            return f"Nothing was uploaded, from {rows} of the query. Left out: {left_out or 'nobody'}."
+        done = "Dry run, nothing was uploaded" if self.options.dry_run else "Uploaded"
+        return (
+            f"{done}: {wording.counted(people, 'person', 'people')} on {wording.counted(len(items), 'list')} ({flow}"
+            f" flow), from {rows} of the query. Left out: {left_out or 'nobody'}."
+        )
+
+
+def _left_out(sifter: Sifter) -> dict[str, int]:
+    """How many rows are on no list, by reason, the most frequent first."""
+    return {code: count for code, count in sifter.counts.most_common() if code is not Disposition.LISTED}
 
 
 def _in_summary(item: LaunchItem) -> dict[str, Any]:

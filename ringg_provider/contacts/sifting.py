@@ -113,6 +113,8 @@ class Sifter:
     def __post_init__(self) -> None:
         #: How many listed contacts have an empty key.
         self.without_key = 0
+        #: Why people are held for the calling hours, and how many for each.
+        self.held: Counter[str] = Counter()
         self._seen = NumberSet()
         self._home = ListGroup(f"+{self.cleaner.calling_code}")
         self._planned: dict[tuple[NumberOrigin, Any, Any], ListGroup | Rejection] = {}
@@ -276,6 +278,8 @@ class Sifter:
         for position in sorted(rejected):
             rejection = rejected[position]
             self.counts[rejection.disposition] += 1
+            if rejection.disposition is Disposition.OUTSIDE_CALLING_HOURS:
+                self.held[rejection.detail] += 1
             if self.spool is not None:
                 phone = phones[position]
                 key = keys[position] if keys is not None else ""

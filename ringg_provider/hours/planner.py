@@ -39,6 +39,9 @@ SHORTEST_WINDOW = 30
 
 _OUTCOMES_KEPT = 200_000
 
+#: How many closed days are told of a campaign that may call somebody at no time.
+_MOST_DAYS = 3
+
 
 class WindowPlanner:
     """Plans the windows of one campaign; remembers every answer.
@@ -180,8 +183,28 @@ class WindowPlanner:
             HoldCode.NOT_CALLABLE,
             f"Between {self._schedule.wire_start} and {self._schedule.wire_end} ({self._window.timezone}) the"
             f" campaign's daily window leaves no {self._shortest} minutes in which {_place(profile)} may be"
-            " called.",
+            f" called.{self._closed_days(profile, hours)}",
         )
+
+    def _closed_days(self, profile: ContactProfile, hours: CallingHours) -> str:
+        """Which of the campaign's first days are closed as a whole, and why."""
+        days: dict[date, None] = {}
+
+        def note(day: date) -> Collection[Span]:
+            if day in self._blackouts or not hours.on(day):
+                days[day] = None
+            return ()
+
+        for zone in profile.zones if self._demand else ():
+            clock_in(zone).when(note, self._demand[0][0], self._demand[-1][1])
+
+        def why(day: date) -> str:
+            if day in self._blackouts:
+                return "is one of blackout_dates"
+            holiday = hours.holiday(day)
+            return "has no lawful hours" if holiday is None else f"is a public holiday ({holiday})"
+
+        return "".join(f" {day:%a %Y-%m-%d} {why(day)}." for day in sorted(days)[:_MOST_DAYS])
 
     def _hours(self, profile: ContactProfile) -> CallingHours | Held:
         hours = self._hours_or_none(profile)

@@ -145,9 +145,12 @@ class CallingHours:
     def on(self, day: date) -> tuple[Span, ...]:
         """The allowed spans of a local date, in minutes after local midnight."""
         spans = self.week[day.weekday()]
-        if spans and any(is_public_holiday(calendar, day) for calendar in self.holiday_calendars):
-            return ()
-        return spans
+        return () if spans and self.holiday(day) is not None else spans
+
+    def holiday(self, day: date) -> str | None:
+        """The name of the public holiday that closes a local date; None where none does."""
+        names = (public_holiday(calendar, day) for calendar in sorted(self.holiday_calendars))
+        return next((name for name in names if name is not None), None)
 
 
 #: Every hour of every day: what ``no_rule="allow"`` means.
@@ -254,9 +257,9 @@ def load_rules(calling_hours: str | Path | Mapping[str, Any] | None = None) -> C
     return _validated(_parsed(text))
 
 
-def is_public_holiday(calendar: str, day: date) -> bool:
-    """Whether ``day`` is a public holiday in a country (``US``) or one of its subdivisions (``US-AL``)."""
-    return day in _public_holidays(calendar, day.year)
+def public_holiday(calendar: str, day: date) -> str | None:
+    """The name of a public holiday in a country (``US``) or one of its subdivisions (``US-AL``); None on other days."""
+    return _public_holidays(calendar, day.year).get(day)
 
 
 def shipped_zones() -> Mapping[str, Sequence[str]]:
@@ -313,12 +316,12 @@ def _holiday_calendars() -> Mapping[str, Sequence[str]]:
 
 
 @lru_cache(maxsize=4096)
-def _public_holidays(calendar: str, year: int) -> frozenset[date]:
+def _public_holidays(calendar: str, year: int) -> Mapping[date, str]:
     from holidays import country_holidays
 
     country, _, subdivision = calendar.partition("-")
     known = subdivision in _holiday_calendars().get(country, ())
-    return frozenset(country_holidays(country, subdiv=subdivision if known else None, years=year))
+    return dict(country_holidays(country, subdiv=subdivision if known else None, years=year))
 
 
 @lru_cache(maxsize=256)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
+from ringg_provider import wording
 from ringg_provider.contacts.exclusions import Exclusions
 from ringg_provider.contacts.lists import ContactList, Form, ListGroup, quoting_no_cell
 from ringg_provider.contacts.phones import PhoneCleaner
@@ -24,14 +25,14 @@ from ringg_provider.exceptions import (
     UnexpectedResponse,
 )
 from ringg_provider.hours.plan import WindowPlan
-from ringg_provider.hours.schedule import Schedule
+from ringg_provider.hours.schedule import Schedule, read_time
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.ringg.client import RinggClient
 from ringg_provider.ringg.invalid_rows import fetch_invalid_rows
 from ringg_provider.ringg.limits import LARGE_FLOW_ROWS, MAX_CALL_SLOTS, MAX_CSV_BYTES, PHONE_VARIABLE, Flow
 from ringg_provider.ringg.requests import CallConfig, CampaignSpec
 from ringg_provider.ringg.responses import UploadStatus
-from ringg_provider.ringg.timing import call_config_of, call_slots_of, schedule_of, window_of
+from ringg_provider.ringg.timing import call_config_of, call_slots_of, said_hours, schedule_of, window_of
 from ringg_provider.ringg.uploads import UploadVerdict, judge_upload
 
 log = logging.getLogger(__name__)
@@ -104,7 +105,13 @@ class RinggDestination:
                 f" {contacts.rows}: set max_rows_per_list={allowance[1].replace(',', '')}.",
                 field="max_rows_per_list",
             ) from error
-        log.info("List %s: %d contacts of %s.", list_id, contacts.rows, spec.country_code)
+        log.info(
+            "List %s: %s of %s, to be called %s once it is launched.",
+            list_id,
+            wording.counted(contacts.rows - refused, "person", "people"),
+            spec.country_code,
+            self._said_hours(spec),
+        )
         return self._item(spec, contacts, list_id, refused)
 
     def judge(self, items: Sequence[LaunchItem], cleaner: PhoneCleaner) -> tuple[Sequence[LaunchItem], Refusals]:
@@ -134,9 +141,9 @@ class RinggDestination:
         missing = item.rejected - len(refusals.get(list_id, ()))
         if missing > 0:
             log.warning(
-                "List %s: the platform refused %d rows without saying which; they are noted as listed.",
+                "List %s: the platform refused %s without saying which; what it refused is noted as listed.",
                 list_id,
-                missing,
+                wording.counted(missing, "row"),
             )
         return item
 
@@ -178,6 +185,12 @@ class RinggDestination:
             transliterate_callee_name=self.transliterate_callee_name,
             transliterate_fields=self.transliterate_fields,
         )
+
+    @staticmethod
+    def _said_hours(spec: CampaignSpec) -> str:
+        zone = window_of(spec.call_config).zone
+        start, end = (read_time(time, zone, "") for time in (spec.campaign_start_time, spec.campaign_end_time))
+        return said_hours(spec.call_config, start, end)
 
     def _item(self, spec: CampaignSpec, contacts: ContactList, list_id: str | None, refused: int = 0) -> LaunchItem:
         plan = contacts.group.plan

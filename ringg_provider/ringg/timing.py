@@ -9,6 +9,7 @@ from typing import Any
 import pendulum
 from pendulum import DateTime
 
+from ringg_provider import wording
 from ringg_provider.api.request_model import as_model
 from ringg_provider.exceptions import InvalidRequest, StaleCampaign
 from ringg_provider.hours.plan import WindowPlan, spans_left
@@ -57,6 +58,14 @@ def schedule_of(call_config: CallConfig, start: Time, end: Time, *, late_start_o
             field=_SCHEDULED_AT,
         )
     return schedule
+
+
+def said_hours(call_config: CallConfig, start: datetime, end: datetime) -> str:
+    """From when until when a campaign calls, in its own zone, and between which hours where it takes several days."""
+    window = window_of(call_config)
+    begin, until = (pendulum.instance(moment).in_timezone(window.zone) for moment in (start, end))
+    daily = "" if begin.date() == until.date() else f", daily {window.opens:%H:%M}-{window.closes:%H:%M}"
+    return wording.span(begin, until) + daily
 
 
 def check_scheduled_at(call_config: CallConfig) -> DateTime | None:

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import pendulum
 
+from ringg_provider import wording
 from ringg_provider.api.errors import explained
 from ringg_provider.contacts.exclusions import Exclusions
 from ringg_provider.contacts.lists import ContactList, Form, ListGroup
@@ -76,7 +77,10 @@ class SmartAlexDestination:
             exclusions.suppressed.add(sorted(opt_outs.numbers))
             lost += bool(opt_outs.lost)
         if lost:
-            log.warning("skip_dnc: %d of the contacts have no valid telephone number and may be called.", lost)
+            log.warning(
+                "skip_dnc: %s of the platform without a valid telephone number may be called.",
+                wording.counted(lost, "do-not-call contact"),
+            )
 
     def choose_flow(self, rows: int) -> str:
         """There is one flow."""
@@ -97,7 +101,7 @@ class SmartAlexDestination:
         campaign = self._campaign(contacts.group, contacts.number, of)
         created = self.client.create_campaign(campaign)
         self.client.add_contacts(created.id, _people(contacts), per_request=self.contacts_per_request, distinct=True)
-        log.info("Campaign %s: %d contacts.", created.id, contacts.rows)
+        log.info("Campaign %s: %s, a draft.", created.id, wording.counted(contacts.rows, "person", "people"))
         return self._item(campaign, contacts, created.id)
 
     def judge(self, items: Sequence[LaunchItem], cleaner: PhoneCleaner) -> tuple[Sequence[LaunchItem], Refusals]:

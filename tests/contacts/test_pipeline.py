@@ -258,13 +258,33 @@ class TestWhatIsSaidAloud:
 
     def test_a_query_without_rows(self, people: Warehouse, folder: Folder, caplog: pytest.LogCaptureFixture) -> None:
         assert run(people, folder, sql="SELECT * FROM people WHERE id > 99").items == []
-        assert self.warnings(caplog) == ["The query returned no row, so nobody is to be called."]
+        assert self.warnings(caplog) == [
+            "The query returned no row, so nobody is to be called. Look at what its templates and parameters came to;"
+            " see the runbook, 'Nobody is called, and the run is green'."
+        ]
 
     def test_rows_of_whom_nobody_is_left(
         self, people: Warehouse, folder: Folder, caplog: pytest.LogCaptureFixture
     ) -> None:
         assert run(people, folder, suppression_sql="SELECT phone FROM people").items == []
-        assert self.warnings(caplog) == ["Nobody is to be called: every one of the query's 3 rows is left out."]
+        assert self.warnings(caplog) == [
+            "Nobody is to be called: the query's 3 rows are all left out (3 suppressed). See the runbook, 'Nobody is"
+            " called, and the run is green'."
+        ]
+
+    def test_what_was_uploaded_is_one_line(
+        self, people: Warehouse, folder: Folder, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        run(people, folder, suppression_sql=f"SELECT '{ASHA}' AS phone")
+        assert caplog.messages[-1] == (
+            "Uploaded: 2 people on 1 list (standard flow), from 3 rows of the query. Left out: 1 suppressed."
+        )
+        run(people, folder, dry_run=True)
+        assert caplog.messages[-1] == (
+            "Dry run, nothing was uploaded: 3 people on 1 list (standard flow), from 3 rows of the query. Left out:"
+            " nobody."
+        )
 
     def test_a_suppression_query_that_returns_nobody(
         self, people: Warehouse, folder: Folder, caplog: pytest.LogCaptureFixture
@@ -289,7 +309,7 @@ class TestWhatIsSaidAloud:
         run(people, folder, suppression_sql="SELECT who FROM opted_out")
         assert folder.lists() == [[RAVI, MEENA]]
         (said,) = self.warnings(caplog)
-        assert "no valid telephone numbers: 1 values" in said
+        assert "no valid telephone numbers: 1 value." in said
 
     def test_contacts_that_no_query_will_find_again(
         self, people: Warehouse, folder: Folder, caplog: pytest.LogCaptureFixture
@@ -299,7 +319,7 @@ class TestWhatIsSaidAloud:
         assert folder.lists() == [[RAVI, MEENA]]
         (said,) = self.warnings(caplog)
         assert said.startswith("contact_key: no query can tell")
-        assert said.endswith("1 contacts.")
+        assert said.endswith(": 1 person.")
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,13 @@ class TestOneDay:
 
     def test_a_blackout_date_may_be_text(self):
         night = planner(*self.day, zone=KOLKATA, blackout_dates=["2026-10-14"])
-        assert held(night.plan_contact(INDIA)).code == HoldCode.NOT_CALLABLE
+        outcome = held(night.plan_contact(INDIA))
+        assert outcome.code == HoldCode.NOT_CALLABLE
+        assert outcome.detail.endswith("may be called. Wed 2026-10-14 is one of blackout_dates.")
+
+    def test_a_day_of_the_week_without_hours_is_told(self):
+        sunday = planner("2026-11-22T00:00", "2026-11-22T23:59").plan_contact("+12055551234", region="AL")
+        assert held(sunday).detail.endswith("Sun 2026-11-22 has no lawful hours.")
 
     @pytest.mark.parametrize(
         "day", ["14.10.2026", "", 20261014, None, datetime(2026, 10, 14, tzinfo=UTC), "['2026-10-14']"]
@@ -233,7 +239,8 @@ class TestSeveralDays:
     def test_a_public_holiday_of_the_state_is_closed(self):
         # 26 November 2026 is Thanksgiving.
         thanksgiving = ("2026-11-26T00:00", "2026-11-26T23:59")
-        assert held(planner(*thanksgiving).plan_contact("+12055551234", region="AL"))
+        closed = held(planner(*thanksgiving).plan_contact("+12055551234", region="AL"))
+        assert "Thu 2026-11-26 is a public holiday (Thanksgiving Day)." in closed.detail
         assert plan(planner(*thanksgiving).plan_contact(FLORIDA, region="FL"))
 
     def test_an_observed_new_year_on_the_last_of_december_is_closed(self):

@@ -475,6 +475,34 @@ class TestCallingHours:
         assert summary["reasons"] == {"outside_calling_hours": 1}
         assert database.query("SELECT disposition FROM ringg_contacts") == [{"disposition": "outside_calling_hours"}]
 
+    def test_a_day_on_which_nobody_may_be_called_is_warned_of_with_the_reason(
+        self, database: Warehouse, sandbox: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        fill(database, [("9876543210", "India")])
+        transfer(**self.SPAN, purpose="promotional", blackout_dates=["2035-03-05"])
+        warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert warned == [
+            "Nobody is to be called: the query's only row is left out (1 outside calling hours). See the runbook,"
+            " 'Nobody is called, and the run is green'.",
+            "1 person is held for the calling hours: hours_not_callable: Between 05/03/2035, 00:00 and 05/03/2035,"
+            " 23:59 (Asia/Kolkata) the campaign's daily window leaves no 30 minutes in which IN (Asia/Calcutta) may be"
+            " called. Mon 2035-03-05 is one of blackout_dates.",
+        ]
+
+    def test_when_the_calls_begin_is_in_the_line_of_each_list(
+        self, database: Warehouse, sandbox: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("INFO")
+        fill(database, [("9876543210", "India"), ("9876543211", "India too")])
+        lists, _ = transfer(**self.SPAN, purpose="promotional")
+        listed, uploaded = caplog.messages[-2:]
+        assert listed == (
+            f"List {lists[0]['list_id']}: 2 people of +91, to be called Mon 2035-03-05 09:00 to 21:00 Asia/Kolkata once"
+            " it is launched."
+        )
+        assert uploaded == ("Uploaded: 2 people on 1 list (standard flow), from 2 rows of the query. Left out: nobody.")
+        assert "98765" not in caplog.text
+
     def test_a_region_of_any_type_is_read_as_text(self, warehouse: Warehouse, sandbox: Any) -> None:
         fill(warehouse, [("9876543210", "a")])
         for region in ("5", "true", "ARRAY['a']", "'{}'::jsonb"):
