@@ -61,14 +61,14 @@ def duration(time: timedelta | float) -> str:
     seconds = round(time.total_seconds() if isinstance(time, timedelta) else time)
     sizes = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
     first = next((place for place, (_, size) in enumerate(sizes) if seconds >= size), len(sizes) - 1)
-    parts = []
+    parts: list[str] = []
     for unit, size in sizes[first : first + 2]:
         number, seconds = divmod(seconds, size)
         parts += [f"{number} {unit}"] if number or not parts else []
     return " ".join(parts)
 
 
-def credits(amount: Decimal | None) -> str:
+def money(amount: Decimal | None) -> str:
     """Money of a workspace: ``1,250.5 credits``, without the noughts at its end; ``unknown`` where it is not known."""
     if amount is None:
         return "unknown"

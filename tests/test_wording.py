@@ -70,7 +70,7 @@ def test_a_duration(seconds: float, said: str) -> None:
     ],
 )
 def test_money_loses_no_digit_and_has_no_exponent(amount: Decimal | None, said: str) -> None:
-    assert wording.credits(amount) == said
+    assert wording.money(amount) == said
 
 
 def test_a_table_is_aligned() -> None:

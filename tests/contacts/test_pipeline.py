@@ -259,8 +259,10 @@ class TestWhatIsSaidAloud:
     def test_a_query_without_rows(self, people: Warehouse, folder: Folder, caplog: pytest.LogCaptureFixture) -> None:
         assert run(people, folder, sql="SELECT * FROM people WHERE id > 99").items == []
         assert self.warnings(caplog) == [
-            "The query returned no row, so nobody is to be called. Look at what its templates and parameters came to;"
-            " see the runbook, 'Nobody is called, and the run is green'."
+            (
+                "The query returned no row, so nobody is to be called. Look at what its templates and parameters came"
+                " to; see the runbook, 'Nobody is called, and the run is green'."
+            )
         ]
 
     def test_rows_of_whom_nobody_is_left(
@@ -268,8 +270,10 @@ class TestWhatIsSaidAloud:
     ) -> None:
         assert run(people, folder, suppression_sql="SELECT phone FROM people").items == []
         assert self.warnings(caplog) == [
-            "Nobody is to be called: the query's 3 rows are all left out (3 suppressed). See the runbook, 'Nobody is"
-            " called, and the run is green'."
+            (
+                "Nobody is to be called: the query's 3 rows are all left out (3 suppressed). See the runbook, 'Nobody"
+                " is called, and the run is green'."
+            )
         ]
 
     def test_what_was_uploaded_is_one_line(

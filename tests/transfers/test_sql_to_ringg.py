@@ -482,11 +482,15 @@ class TestCallingHours:
         transfer(**self.SPAN, purpose="promotional", blackout_dates=["2035-03-05"])
         warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
         assert warned == [
-            "Nobody is to be called: the query's only row is left out (1 outside calling hours). See the runbook,"
-            " 'Nobody is called, and the run is green'.",
-            "1 person is held for the calling hours: hours_not_callable: Between 05/03/2035, 00:00 and 05/03/2035,"
-            " 23:59 (Asia/Kolkata) the campaign's daily window leaves no 30 minutes in which IN (Asia/Calcutta) may be"
-            " called. Mon 2035-03-05 is one of blackout_dates.",
+            (
+                "Nobody is to be called: the query's only row is left out (1 outside calling hours). See the runbook,"
+                " 'Nobody is called, and the run is green'."
+            ),
+            (
+                "1 person is held for the calling hours: hours_not_callable: Between 05/03/2035, 00:00 and 05/03/2035,"
+                " 23:59 (Asia/Kolkata) the campaign's daily window leaves no 30 minutes in which IN (Asia/Calcutta) may"
+                " be called. Mon 2035-03-05 is one of blackout_dates."
+            ),
         ]
 
     def test_when_the_calls_begin_is_in_the_line_of_each_list(
