@@ -37,9 +37,6 @@ from ringg_provider.tracing import span
 
 log = logging.getLogger(__name__)
 
-#: The runbook's heading for a run that calls nobody.
-NOBODY_CALLED = "Nobody is called, and the run is green"
-
 #: How many different reasons of the calling hours are told; the people's table has all.
 _MOST_WHYS = 3
 
@@ -169,14 +166,33 @@ class PipelineResult:
     summary: Mapping[str, Any]
 
 
-def already_launched(options: ListOptions, launched: Sequence[LaunchItem]) -> PipelineResult:
+def already_launched(
+    options: ListOptions, ledger: LaunchLedger, launched: Sequence[LaunchItem], launcher: Launcher | None
+) -> PipelineResult:
     """The result for a key that was launched before.
 
     :param options: with the key, and the connection to its ledger.
+    :param ledger: its ledger.
     :param launched: the key's lists.
+    :param launcher: the task that runs.
     """
-    key = options.launch_key
-    log.info("Launch key %r was launched before: nothing new is to be called, its %d lists stand.", key, len(launched))
+    key, start = str(options.launch_key), ledger.first_start(str(options.launch_key), launched)
+    by_us = (
+        start is not None
+        and launcher is not None
+        and (start.dag_id, start.run_id)
+        == (
+            launcher.dag_id,
+            launcher.run_id,
+        )
+    )
+    (log.info if by_us else log.warning)(
+        "Launch key %r was launched %s: nothing is uploaded now and nobody new is called, its %s. If people are to be"
+        " called once more, give that night a launch key of its own.",
+        key,
+        "before" if start is None else start.when_and_by_whom,
+        "list stands" if len(launched) == 1 else f"{len(launched)} lists stand",
+    )
     # Whoever starts one of them asks this ledger first, whatever was noted when it was listed.
     items = [replace(item, launch_key=key, ledger_conn_id=options.ledger_conn_id) for item in launched]
     return PipelineResult(items, {"already_launched": True, "lists": list(map(_in_summary, items))})
@@ -252,7 +268,7 @@ class ContactPipeline:
             notes = self._notes(sifter, lists, items, refusals)
             standing = self.ledger.replace_set(str(self.options.launch_key), items, self.launcher, notes)
             if [item.list_id for item in standing] != [item.list_id for item in items]:
-                return already_launched(self.options, standing)
+                return already_launched(self.options, self.ledger, standing, self.launcher)
         list_ids = {contacts.number: str(item.list_id) for contacts, item in zip(lists, items, strict=True)}
         self._note(sifter, list_ids, refusals, undone_if=lambda connection: self._is_replaced(items, connection))
         return self._result(sifter, flow, items)
@@ -378,15 +394,14 @@ class ContactPipeline:
         if not rows:
             log.warning(
                 "The query returned no row, so nobody is to be called. Look at what its templates and parameters came"
-                " to; see the runbook, '%s'.",
-                NOBODY_CALLED,
+                " to; see the runbook, 'Nobody is called, and the run is green'."
             )
         elif not counts[Disposition.LISTED]:
             log.warning(
-                "Nobody is to be called: the query's %s left out (%s). See the runbook, '%s'.",
+                "Nobody is to be called: the query's %s left out (%s). See the runbook, 'Nobody is called,"
+                " and the run is green'.",
                 "only row is" if rows == 1 else f"{rows:,} rows are all",
                 wording.tallied(_left_out(sifter)),
-                NOBODY_CALLED,
             )
         for why, people in sifter.held.most_common(_MOST_WHYS):
             (log.info if counts[Disposition.LISTED] else log.warning)(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 
+from ringg_provider import wording
 from ringg_provider.exceptions import InvalidRequest, RinggProviderError
 from ringg_provider.history.failures import Failures
 from ringg_provider.history.merging import CallStore, CampaignStore
@@ -121,17 +122,20 @@ class Backlog:
     def log(self, log: logging.Logger, per_minute: float) -> None:
         """Say what is going to be asked for, and how long it takes."""
         log.info(
-            "History: %d campaigns, %s, %d single calls; %s%d requests, about %d minutes at %g a minute.",
-            len(self.campaigns),
+            "History: %s, %s, %s; %s%s, about %s at %g a minute.",
+            wording.counted(len(self.campaigns), "campaign"),
             "no pass by date" if self.dates is None else "a pass by date",
-            len(self.singles),
+            wording.counted(len(self.singles), "single call"),
             "at least " if self.date_calls is None else "",
-            self.requests,
-            self.minutes(per_minute),
+            wording.counted(self.requests, "request"),
+            wording.duration(60 * self.minutes(per_minute)),
             per_minute,
         )
         if self.deferred:
-            log.warning("%d campaigns do not fit into this run; the next one begins with them.", self.deferred)
+            log.warning(
+                "Not in this run, because of max_minutes: %s. The next run begins there.",
+                wording.counted(self.deferred, "campaign"),
+            )
 
 
 def find_backlog(

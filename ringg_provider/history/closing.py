@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from ringg_provider.history.counts import write_counts
+from ringg_provider.history.counts import read_counts, write_counts
 from ringg_provider.history.merging import CallStore, CampaignStore, change
 from ringg_provider.history.outcomes import connected, dialled, reached
 from ringg_provider.history.rows import Row
@@ -26,7 +27,10 @@ from ringg_provider.history.tables import (
     UNREAD,
     HistoryState,
 )
+from ringg_provider.history.telling import CampaignSeen, tell_campaigns, warn_of
 from ringg_provider.ringg.responses import CampaignState
+
+log = logging.getLogger(__name__)
 
 UNLISTED_AFTER = dt.timedelta(days=1)
 """A campaign that no listing has shown for this long is taken for gone; one listing can forget a running one."""
@@ -197,7 +201,14 @@ class Closing:
             rows = connection.execute(self._sums()).all()
         # First, since a campaign that was summed up is not looked at again.
         write_counts(self._engine, self._counts, self._calls, [row.campaign_id for row in rows if row.calls])
-        self._store.merge([self._row(row, lists) for row in rows])
+        judged = [self._row(row, lists) for row in rows]
+        self._store.merge(judged)
+        seen = [_seen(before, after) for before, after in zip(rows, judged, strict=True)]
+        tell_campaigns(log, seen)
+        with self._engine.connect() as connection:
+            for campaign in seen:
+                if campaign.closed_now and campaign.calls and not campaign.reached:
+                    warn_of(log, campaign, read_counts(connection, self._counts, campaign.campaign_id))
 
     def _sums(self) -> sa.Select[Any]:
         calls, campaigns = self._calls.c, self._campaigns.c
@@ -227,6 +238,9 @@ class Closing:
                 number_of(dialled(self._calls)).label("calls_dialled"),
                 number_of(connected(self._calls)).label("calls_connected"),
                 number_of(reached(self._calls)).label("calls_reached"),
+                number_of(
+                    sa.and_(dialled(self._calls), calls.is_final == sa.true(), sa.not_(connected(self._calls)))
+                ).label("calls_failed"),
                 sa.func.sum(calls.cost).label("cost"),
                 sa.func.min(calls.attempted_at).label("first_call_at"),
                 sa.func.max(calls.attempted_at).label("last_call_at"),
@@ -273,3 +287,18 @@ class Closing:
             "history_reason": reason,
             "read_at": row.read_at,
         }
+
+
+def _seen(before: Any, after: Row) -> CampaignSeen:
+    """What people are told of a campaign that was judged."""
+    return CampaignSeen(
+        campaign_id=before.campaign_id,
+        calls=before.calls,
+        dialled=before.calls_dialled,
+        reached=before.calls_reached,
+        failed=before.calls_failed,
+        cost=before.cost,
+        last_call_at=before.last_call_at,
+        missing=after["history_reason"],
+        closed_now=after["history_state"] in CLOSED and before.history_state not in CLOSED,
+    )

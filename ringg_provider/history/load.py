@@ -15,6 +15,7 @@ from typing import Protocol
 
 import sqlalchemy as sa
 
+from ringg_provider import wording
 from ringg_provider.api.rate_limit import Pacer
 from ringg_provider.exceptions import InvalidRequest, NotFound, RinggProviderError
 from ringg_provider.history.backlog import Backlog, Scope, find_backlog
@@ -87,6 +88,27 @@ class LoadCounts:
     unsettled: int = 0
     open: int = 0
     incomplete: int = 0
+
+    def __str__(self) -> str:
+        """For a person, in one line."""
+        said = [
+            (
+                f"{wording.counted(self.calls_read, 'call')} read in {wording.counted(self.requests, 'request')}"
+                f" ({self.inserted:,} new, {self.changed:,} changed)"
+            ),
+            f"the details of {wording.counted(self.details_read, 'call')}",
+            f"{self.open:,} still lack something",
+        ]
+        notable = (
+            (self.incomplete, "call", "given up"),
+            (self.details_failed, "call", "whose details could not be read"),
+            (self.recordings_stored, "recording", "stored"),
+            (self.recordings_failed, "recording", "that could not be fetched"),
+            (self.campaigns_deferred, "campaign", "left for the next load"),
+            (self.unsettled, "part", "that kept moving and will be read again"),
+        )
+        said += [f"{wording.counted(number, noun)} {what}" for number, noun, what in notable if number]
+        return ", ".join(said)
 
 
 @dataclass

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     JSON,
@@ -165,6 +166,16 @@ class LaunchLedger:
         _check_key(launch_key)
         with self.engine.connect() as connection:
             return _started_set(connection, launch_key)
+
+    def first_start(self, launch_key: str, items: Sequence[LaunchItem]) -> Intent | None:
+        """The earliest start that was sent under a key, for a person; None where nothing of it was launched.
+
+        :param launch_key: the key.
+        :param items: its present set.
+        """
+        intents = self.for_key(launch_key)
+        sent = [intent for item in items if (intent := intents.find(str(item.list_id))) is not None]
+        return min(sent, key=lambda intent: intent.sent_at or datetime.max.replace(tzinfo=UTC), default=None)
 
     def replace_set(
         self,
@@ -473,4 +484,22 @@ class KeyedIntents:
 def _intent(row: Row[Any]) -> Intent:
     # A list that was found started by hand was adopted without an intent of ours.
     stored = row.intent or {"fingerprint": "", "request": {}}
-    return Intent(row.list_id, stored["fingerprint"], stored["request"], confirmed=row.state == STARTED)
+    sent_at = row.start_sent_at or row.started_at
+    return Intent(
+        row.list_id,
+        stored["fingerprint"],
+        stored["request"],
+        confirmed=row.state == STARTED,
+        sent_at=None if sent_at is None else sent_at.astimezone(_zone(row.item)),
+        dag_id=row.dag_id,
+        run_id=row.run_id,
+    )
+
+
+def _zone(item: Mapping[str, Any]) -> tzinfo:
+    """Where the campaign's people live, as its window says; UTC where it does not."""
+    times = (item.get("call_config") or {}).get("call_time") or {}
+    try:
+        return ZoneInfo(times["timezone"])
+    except (KeyError, ValueError, OSError):
+        return UTC

@@ -9,6 +9,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from ringg_provider import wording
+
 #: An end that is further ahead than this is noise of the first few calls, not a forecast.
 LONGEST_FORECAST = timedelta(days=365)
 
@@ -114,16 +116,17 @@ class ProgressReporter:
         self._last = progress
         parts = [f"Campaign {self._campaign_id} is {progress.status or progress.stage.value}"]
         if progress.contacts is not None:
-            parts.append(f"{progress.contacts} contacts")
+            parts.append(wording.counted(progress.contacts, "contact"))
         if progress.finished is not None:
             share = f" ({progress.finished / progress.contacts:.0%})" if progress.contacts else ""
-            parts.append(f"{progress.finished} calls finished{share}")
+            parts.append(f"{wording.counted(progress.finished, 'call')} finished{share}")
         if progress.out_of_credits:
             parts.append("out of credits: its calls wait for a top-up, and fail if none comes before its end")
             return ", ".join(parts) + "."
         expected = self._expected_end(progress)
         if expected is not None:
-            parts.append(f"expected end {expected:%Y-%m-%d %H:%M} UTC")
+            left = wording.duration(expected - self._now())
+            parts.append(f"expected end {wording.moment(expected)}, in {left}")
         return ", ".join(parts) + "."
 
     def _expected_end(self, progress: Progress) -> datetime | None:

@@ -153,7 +153,7 @@ def launch(
                 "with durable=True."
             )
     if is_started(state, named):
-        return settling.adopt(named, state)
+        return settling.adopt(named, state, standing)
     if standing is not None:
         return _follow(standing, list_id, ours, settling)
     _require_startable(state, list_id)
@@ -177,7 +177,7 @@ def _follow(standing: Intent, list_id: str, ours: str, settling: Settling) -> La
         )
     state = settling.until_known(standing.list_id)
     if is_started(state, standing.list_id):
-        return settling.adopt(standing.list_id, state)
+        return settling.adopt(standing.list_id, state, standing)
     raise outcome_unknown(standing.list_id, state)
 
 

@@ -57,11 +57,10 @@ class Settling:
         self._interval = interval
         self._was_shown = False
 
-    def adopt(self, list_id: str, state: ListState) -> Launched:
+    def adopt(self, list_id: str, state: ListState, before: Intent | None = None) -> Launched:
         """Take a list that stands as started for ours; nothing is sent."""
-        log.info("List %s is %s already; it is adopted and nothing is sent.", list_id, state)
         self.store.confirm(list_id)
-        return Launched(list_id, state, adopted=True)
+        return Launched(list_id, state, adopted=True, before=before)
 
     def after_lost_answer(self, intent: Intent, lost: RinggProviderError) -> Launched:
         """What an answer meant that does not tell, or never came: started, or not known."""

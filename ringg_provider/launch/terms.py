@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
+
+from ringg_provider import wording
 
 
 class ListState(StrEnum):
@@ -75,12 +78,24 @@ class Intent:
     :param fingerprint: digest of what was asked for, before times were resolved; see :func:`fingerprint`.
     :param request: the request as plain JSON, times resolved; it holds no personal data.
     :param confirmed: whether it was noted that the platform has the list as started; not every store notes it.
+    :param sent_at: when it was sent, aware; None where the store does not note it.
+    :param dag_id: the DAG that sent it; None where it is not known.
+    :param run_id: its run.
     """
 
     list_id: str
     fingerprint: str
     request: Mapping[str, Any]
     confirmed: bool = False
+    sent_at: datetime | None = field(default=None, compare=False)
+    dag_id: str | None = field(default=None, compare=False)
+    run_id: str | None = field(default=None, compare=False)
+
+    @property
+    def when_and_by_whom(self) -> str:
+        """For a person, as far as it is known: ``on Mon 2027-03-01 12:00 Asia/Kolkata by run r of DAG d``."""
+        when = "before" if self.sent_at is None else f"on {wording.moment(self.sent_at)}"
+        return f"{when} by run {self.run_id} of DAG {self.dag_id}" if self.run_id else when
 
 
 class IntentStore(Protocol):
@@ -119,11 +134,13 @@ class Launched:
     :param list_id: the list that stands as started.
     :param state: the state in which it was last seen; started when it was started just now.
     :param adopted: whether it had been started before this attempt, which sent nothing.
+    :param before: by whose start, where that is known.
     """
 
     list_id: str
     state: ListState
     adopted: bool
+    before: Intent | None = None
 
 
 def fingerprint(request: Mapping[str, Any]) -> str:

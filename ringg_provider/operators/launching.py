@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -18,6 +18,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from ringg_provider import wording
 from ringg_provider.api.arguments import BlankText, Seconds
 from ringg_provider.exceptions import (
     InvalidRequest,
@@ -64,6 +65,9 @@ class Start(Protocol):
 
     def request(self) -> Mapping[str, Any]:
         """The request that is sent, as plain JSON."""
+
+    def hours(self) -> str | None:
+        """From when until when it calls, if it starts now, for a person; None where that is not known."""
 
     def item(self) -> LaunchItem:
         """All that is known of the list, for the ledger."""
@@ -205,7 +209,7 @@ class LaunchOperator(OnPlatform, LineageOperator, TimelyOperator):
                 self._cancel_if_started(target, intents, list_id)
                 raise
             (ADOPTED if launched.adopted else STARTED).send(platform=self.platform)
-            self._show(context, launched)
+            self._show(context, launched, start)
             if self.told_to_stop:
                 self._stop_as_told(context, launched.list_id)
         if not self.wait_for_completion:
@@ -257,10 +261,28 @@ class LaunchOperator(OnPlatform, LineageOperator, TimelyOperator):
             return NoIntents()
         return TaskStateIntents(store)
 
-    def _show(self, context: Context, launched: Launched) -> None:
+    def _show(self, context: Context, launched: Launched, start: Start) -> None:
         context["ti"].xcom_push(key="campaign_url", value=self.campaign_url(launched.list_id))
-        how = "was started before and is adopted" if launched.adopted else "is started"
-        self.log.info("Campaign %s %s.", launched.list_id, how)
+        if not launched.adopted:
+            item = start.item()
+            people = "" if item.rows is None else f" for {wording.counted(item.rows, 'person', 'people')}"
+            hours = None
+            # What is only said must not fail a task that has started a campaign.
+            with suppress(RinggProviderError):
+                hours = start.hours()
+            when = "" if hours is None else f", calling {hours}"
+            self.log.info("Campaign %s is started%s%s.", launched.list_id, people, when)
+            return
+        ti, before = context["ti"], launched.before
+        by_another = before is not None and before.run_id is not None
+        by_another = by_another and (before.dag_id, before.run_id) != (ti.dag_id, ti.run_id)
+        (self.log.warning if by_another else self.log.info)(
+            "Campaign %s was started %s: nothing is sent now, nobody is called again, and this task takes it for its "
+            "own.%s",
+            launched.list_id,
+            "before" if before is None else before.when_and_by_whom,
+            " Whoever is to be called once more needs a list under another launch key." if by_another else "",
+        )
 
     # Waiting.
 

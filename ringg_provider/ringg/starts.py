@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from ringg_provider.hours.schedule import Time
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.ringg.limits import Flow
 from ringg_provider.ringg.requests import CallConfig, MakeCallAsync, StartCampaign
-from ringg_provider.ringg.timing import check_scheduled_at, schedule_of, slots_left, soon
+from ringg_provider.ringg.timing import check_scheduled_at, said_hours, schedule_of, slots_left, soon, spans_ahead
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,13 @@ class RinggStart(ABC):
     @abstractmethod
     def request(self) -> dict[str, Any]:
         """The body of the start request, with times as of now."""
+
+    def hours(self) -> str | None:
+        """From when until when it calls, if it starts now, for a person; None where that is not known."""
+        if self.call_config is None:
+            return None
+        spans = spans_ahead(self.call_config, self.start, self.end, self.call_slots, datetime.now(UTC))
+        return said_hours(self.call_config, spans[0][0], spans[-1][1]) if spans else None
 
     def item(self) -> LaunchItem:
         """All that is known of the list."""
@@ -133,6 +141,13 @@ class LargeStart(RinggStart):
         if self.call_slots is not None:
             fixed["call_slots"] = slots_left(self.call_slots, schedule.start)
         return MakeCallAsync(**fixed, **times).wire()
+
+    def hours(self) -> str | None:
+        """From when until when it calls; times that were left open are those of the request."""
+        if self.start is None and self.end is None and self.call_slots is None:
+            schedule = schedule_of(self.call_config, None, None)
+            return said_hours(self.call_config, schedule.start, schedule.end)
+        return super().hours()
 
     def _fixed(self) -> dict[str, Any]:
         """What no clock changes."""

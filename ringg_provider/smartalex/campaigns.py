@@ -83,6 +83,10 @@ class SmartAlexStart:
         """The campaign to start."""
         return {"campaign_id": self.list_id}
 
+    def hours(self) -> str | None:
+        """The platform calls from the start on, inside the hours of the campaign's settings."""
+        return None
+
     def item(self) -> LaunchItem:
         """All that is known of the campaign."""
         planned = None if self.planned is None else self.planned.isoformat()

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ringg_provider import wording
 from ringg_provider.api.arguments import OptionalText, Span
 from ringg_provider.history.options import CALLS, CAMPAIGNS
 from ringg_provider.hooks.ringg import RinggHook
@@ -128,7 +129,13 @@ class RinggPublishOperator(LineageOperator):
             lease = self.timeout + dt.timedelta(minutes=10)
             marks = Marks(state, warehouse, names, self._holder(context), schema=schema, lease=lease)
             counts = Publication(state, tables, self._sink(opened), marks, self._view(names)).run()
-        self.log.info("Published: %s", counts)
+        self.log.info(
+            "Published %s and took %s away, with %s; from the beginning: %s.",
+            wording.counted(counts.rows, "row"),
+            wording.counted(counts.gone, "row"),
+            wording.counted(counts.statements, "statement"),
+            wording.counted(counts.whole, "table"),
+        )
         self._tell(context, counts, names)
         return dataclasses.asdict(counts)
 

@@ -167,7 +167,7 @@ class RinggCallsToSqlOperator(LineageOperator):
                 counts = LoadCounts()
             else:
                 counts = load.run(scope)
-        self.log.info("Call history: %s", counts)
+        self.log.info("Call history: %s.", counts)
         self._tell(context, counts)
         return dataclasses.asdict(counts)
 

@@ -152,7 +152,10 @@ class SmartAlexCallsToSqlOperator(_SmartAlexToSqlOperator):
             table = smartalex_calls_table(self.table, schema=self.schema or None)
             load = CallLoad(client, engine, table, self.include_details, self.lookback)
             counts = load.run(self.campaigns, instant(self.start, "start"), instant(self.end, "end"))
-        self.log.info("Calls: %s", counts)
+        self.log.info(
+            "Calls: %s read, %s new; the details of %s.",
+            *(f"{number:,}" for number in (counts.calls_read, counts.inserted, counts.details_read)),
+        )
         HISTORY_ROWS.send(counts.inserted, platform=SmartAlexHook.conn_type, change="new")
         return self.tell(context, dataclasses.asdict(counts), counts.inserted)
 
@@ -194,7 +197,7 @@ class SmartAlexCallbacksToSqlOperator(_SmartAlexToSqlOperator):
         with self.reading() as (client, engine):
             load = CallbackLoad(client, engine, callbacks_table(self.table, schema=self.schema or None))
             counts = load.run(self.campaigns)
-        self.log.info("Callbacks: %s", counts)
+        self.log.info("Callbacks: %d still to be made, %d found done.", counts.pending, counts.done)
         CALLBACKS_PENDING.send(counts.pending, platform=SmartAlexHook.conn_type)
         return self.tell(context, dataclasses.asdict(counts), counts.pending + counts.done)
 

@@ -317,7 +317,7 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
         parameters = self._parameters.rendered(self, context)
         ledger = open_ledger(kept.conn_id, kept.field) if kept else None
         if ledger is not None and (launched := ledger.started_set(str(self.launch_key))) is not None:
-            return already_launched(options, launched)
+            return already_launched(options, ledger, launched, launcher_of(context, self.hook.conn_id))
         if not self.is_dry_run:
             self.refuse_if_stale(context, "Nothing was uploaded.")
         ti = context["ti"]

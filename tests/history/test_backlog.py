@@ -241,8 +241,8 @@ def test_what_does_not_fit_is_left_for_the_next_load_but_for_the_first(caplog: p
     assert (cut.campaigns[0].campaign_id, cut.deferred) == ("l0", 2)
     cut.log(logging.getLogger("ringg_provider"), 10)
     assert caplog.messages == [
-        "History: 1 campaigns, no pass by date, 0 single calls; 21 requests, about 2 minutes at 10 a minute.",
-        "2 campaigns do not fit into this run; the next one begins with them.",
+        "History: 1 campaign, no pass by date, no single call; 21 requests, about 2 min at 10 a minute.",
+        "Not in this run, because of max_minutes: 2 campaigns. The next run begins there.",
     ]
 
 

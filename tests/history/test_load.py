@@ -76,7 +76,7 @@ def test_the_plan_is_logged_before_anything_is_read(sqlite: sa.Engine, caplog: p
     caplog.clear()
     load(platform, sqlite, Scope(bulk_list_ids=[big]))
     (plan,) = (record.message for record in caplog.records if "requests, about" in record.message)
-    assert plan == "History: 1 campaigns, no pass by date, 0 single calls; 13 requests, about 1 minutes at 10 a minute."
+    assert plan == "History: 1 campaign, no pass by date, no single call; 13 requests, about 1 min at 10 a minute."
 
 
 def test_a_closed_campaign_is_not_read_again(sqlite: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ def test_each_change_is_told(reporter: ProgressReporter) -> None:
 
 
 def test_a_line_says_the_platforms_own_word_contacts_calls_and_share(reporter: ProgressReporter) -> None:
-    assert reporter.line(running(250)) == "Campaign campaign-1 is ongoing, 1000 contacts, 250 calls finished (25%)."
+    assert reporter.line(running(250)) == "Campaign campaign-1 is ongoing, 1,000 contacts, 250 calls finished (25%)."
 
 
 def test_the_end_is_expected_at_the_pace_that_was_seen(reporter: ProgressReporter, wall: Wall) -> None:
@@ -56,7 +56,7 @@ def test_the_end_is_expected_at_the_pace_that_was_seen(reporter: ProgressReporte
     wall.pass_(minutes=30)
     line = reporter.line(running(400))
     assert line is not None
-    assert line.endswith("400 calls finished (40%), expected end 2026-11-20 11:00 UTC.")
+    assert line.endswith("400 calls finished (40%), expected end Fri 2026-11-20 11:00 UTC, in 1 h 30 min.")
 
 
 def test_no_end_is_expected_before_any_call_was_finished_while_we_watched(
@@ -82,7 +82,7 @@ def test_a_campaign_that_has_ended_is_not_expected_to_end(reporter: ProgressRepo
     reporter.line(running(200))
     wall.pass_(minutes=30)
     assert reporter.line(Progress(stage, stage.value, 1000, 400)) == (
-        f"Campaign campaign-1 is {stage.value}, 1000 contacts, 400 calls finished (40%)."
+        f"Campaign campaign-1 is {stage.value}, 1,000 contacts, 400 calls finished (40%)."
     )
 
 
@@ -94,7 +94,7 @@ def test_a_campaign_that_has_ended_is_not_expected_to_end(reporter: ProgressRepo
         (Progress(Stage.RUNNING, "ongoing", None, 3), "Campaign campaign-1 is ongoing, 3 calls finished."),
         (
             Progress(Stage.RUNNING, "ongoing", 0, 0),
-            "Campaign campaign-1 is ongoing, 0 contacts, 0 calls finished.",
+            "Campaign campaign-1 is ongoing, no contact, no call finished.",
         ),
         (Progress(Stage.UNKNOWN, "teleported"), "Campaign campaign-1 is teleported."),
     ],
