@@ -22,7 +22,7 @@ from datetime import timedelta
 
 import pendulum
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import dag, task
+from airflow.sdk import AssetAlias, dag, task
 
 from ringg_provider.examples import sandbox_only
 from ringg_provider.operators.ringg import RinggLaunchOperator
@@ -108,7 +108,11 @@ def ringg_campaigns_by_segment():
     # A teardown runs whatever became of the launches, once the guard has passed. It alone would then say how the run
     # ended, and hide that an upload or a launch failed: so these have an end of their own.
     load_calls = RinggCallsToSqlOperator(
-        task_id="load_calls", sql_conn_id=WAREHOUSE, bulk_list_ids=lists, pool="ringg_history"
+        task_id="load_calls",
+        sql_conn_id=WAREHOUSE,
+        bulk_list_ids=lists,
+        pool="ringg_history",
+        outlets=[AssetAlias("ringg_calls")],
     ).as_teardown(setups=guard, on_failure_fail_dagrun=True)
     guard >> load_earlier >> uploads
     launched >> load_calls

@@ -17,7 +17,7 @@ from pathlib import Path
 import pendulum
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import Param, dag
+from airflow.sdk import AssetAlias, Param, dag
 
 from ringg_provider.examples import sandbox_only
 from ringg_provider.operators.ringg import (
@@ -124,7 +124,11 @@ def ringg_large_campaign():
     # would keep `require_history_within` from dialling. It alone would then say how the run ended, and hide that the
     # campaign failed: so the campaign has an end of its own.
     history = RinggCallsToSqlOperator(
-        task_id="load_calls", sql_conn_id="warehouse", bulk_list_ids=call.output, pool="ringg_history"
+        task_id="load_calls",
+        sql_conn_id="warehouse",
+        bulk_list_ids=call.output,
+        pool="ringg_history",
+        outlets=[AssetAlias("ringg_calls")],
     ).as_teardown(setups=guard, on_failure_fail_dagrun=True)
     guard >> upload >> ready >> balance >> preflight >> approve >> call >> wait
     wait >> [history, EmptyOperator(task_id="campaign_ended")]

@@ -23,7 +23,7 @@ from datetime import timedelta
 
 import pendulum
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import dag, task
+from airflow.sdk import AssetAlias, dag, task
 
 from ringg_provider.examples import sandbox_only
 from ringg_provider.operators.ringg import RinggLaunchOperator
@@ -91,6 +91,8 @@ def ringg_nightly_campaign():
         contacts_table="ringg_contacts",
         launch_key=f"renewals-{DAY}",
         ledger_conn_id=WAREHOUSE,
+        # Events of the agent's campaigns and the table of contacts, when people were put on lists.
+        outlets=[AssetAlias("ringg_lists")],
     )
     launched = RinggLaunchOperator.partial(
         task_id="launch",
@@ -105,7 +107,11 @@ def ringg_nightly_campaign():
     # A teardown runs whatever became of the launch, once the guard has passed. It alone would then say how the run
     # ended, and hide that the launch failed: so the launch has an end of its own.
     load_calls = RinggCallsToSqlOperator(
-        task_id="load_calls", sql_conn_id=WAREHOUSE, bulk_list_ids=lists.output, pool="ringg_history"
+        task_id="load_calls",
+        sql_conn_id=WAREHOUSE,
+        bulk_list_ids=lists.output,
+        pool="ringg_history",
+        outlets=[AssetAlias("ringg_calls")],
     ).as_teardown(setups=guard, on_failure_fail_dagrun=True)
     guard >> history_is_current() >> lists
     launched >> [load_calls, EmptyOperator(task_id="launched_all")]

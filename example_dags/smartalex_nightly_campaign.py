@@ -19,7 +19,7 @@ from datetime import timedelta
 
 import pendulum
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import dag, task
+from airflow.sdk import AssetAlias, dag, task
 
 from ringg_provider.examples import sandbox_only
 from ringg_provider.operators.smartalex import SmartAlexStartCampaignOperator
@@ -98,7 +98,10 @@ def smartalex_nightly_campaign():
     # A teardown runs whatever became of the lists, once the guard has passed. It alone would then say how the run
     # ended, and hide that one of them failed: so they have an end of their own.
     load_calls = SmartAlexCallsToSqlOperator(
-        task_id="load_calls", sql_conn_id=WAREHOUSE, campaign_ids=lists.output
+        task_id="load_calls",
+        sql_conn_id=WAREHOUSE,
+        campaign_ids=lists.output,
+        outlets=[AssetAlias("smartalex_calls")],
     ).as_teardown(setups=guard, on_failure_fail_dagrun=True)
     guard >> [make_contacts_table(), load_earlier] >> lists
     started >> [load_calls, EmptyOperator(task_id="started_all")]
