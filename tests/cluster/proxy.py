@@ -83,6 +83,7 @@ class LossyProxy:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.sleep(0.05)  # what was closed is gone after another round
 
     async def _connected(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         line = _Line(self._target, to_client)
@@ -104,7 +105,7 @@ class LossyProxy:
             pass
         finally:
             await line.close()
-            to_client.close()
+            await _closed(to_client)
 
     async def _fate(self, request: bytes, client: asyncio.StreamReader) -> str:
         is_start = bool(_START.match(request))
@@ -162,7 +163,7 @@ class _Line:
             await asyncio.wait([self._answers], timeout=10)
         self._answers.cancel()
         await asyncio.gather(self._answers, return_exceptions=True)
-        self._to_platform.close()
+        await _closed(self._to_platform)
 
     async def _answer(self, platform: asyncio.StreamReader) -> None:
         with contextlib.suppress(OSError):
@@ -174,6 +175,12 @@ class _Line:
                 await self._to_client.drain()
             # The platform has hung up.
             self._to_client.close()
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 async def _whole(head: bytes, client: asyncio.StreamReader) -> bytes:
