@@ -36,6 +36,11 @@ class Monkey:
         self._chance = random.Random(seed)
         self._pace, self._machines, self._api, self._journal = pace, machines, api, journal
         self._frozen: dict[str, float] = {}
+        self._last = time.monotonic()
+
+    def is_tempted(self) -> bool:
+        """Whether it does not wait for its turn, because a start is on its way; asked twice a second meanwhile."""
+        return time.monotonic() - self._last > 2 * self._pace and self._chance.random() < 0.3
 
     def pause(self) -> float:
         """Seconds until it does something again."""
@@ -48,7 +53,8 @@ class Monkey:
             runs: the runs so far, as DAG and run id.
             start_is_held: whether a start is on its way at this moment, which is the time to kill its sender.
         """
-        if start_is_held() and self._chance.random() < 0.5:
+        self._last = time.monotonic()
+        if start_is_held() and self._chance.random() < 0.8:
             self._kill(self._a_machine("worker"))
             return
         trick = self._chance.choices(list(_TRICKS), list(_TRICKS.values()))[0]

@@ -150,6 +150,8 @@ class _Trial:
                 self._feed(at_a_time)
                 for _ in self._moments(min(monkey.pause(), deadline - time.monotonic())):
                     monkey.tend()
+                    if proxy.holding > 0 and monkey.is_tempted():
+                        break
                 monkey.strike(list(self._metadata.states()), lambda: proxy.holding > 0)
                 self._say_how_far()
         finally:
