@@ -13,6 +13,7 @@ from zipfile import ZipFile
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from ringg_provider import __version__
 
@@ -92,6 +93,32 @@ def test_a_constraints_file_pins_every_direct_dependency_within_its_range(file: 
             assert requirement.specifier.contains(pinned[name], prereleases=True), (
                 f"{name} is too old: make constraints"
             )
+
+
+def test_the_lowest_versions_that_are_tested_are_those_that_are_declared() -> None:
+    extras = PROJECT["optional-dependencies"]
+    declared = map(Requirement, [*PROJECT["dependencies"], *(line for name in EXTRAS_OF_DEV for line in extras[name])])
+    lowest = pins(ROOT / "constraints" / "lowest.txt")
+    for requirement in declared:
+        if requirement.name != "ringg-provider":
+            bounds = [each.version for each in requirement.specifier if each.operator == ">="]
+            assert bounds, f"{requirement.name} has no lower bound"
+            tested = Version(lowest[canonicalize_name(requirement.name)])
+            assert tested.release[: len(Version(bounds[0]).release)] == Version(bounds[0]).release, (
+                f"{requirement.name}: {bounds[0]} is declared, {tested} is the lowest that can be installed"
+            )
+
+
+EXTRAS_OF_DEV = ("sandbox", "duckdb", "demo", "dev")
+
+
+def test_every_supported_python_is_declared_and_in_the_table_of_what_was_run() -> None:
+    declared = [name.rpartition(" ")[2] for name in PROJECT["classifiers"] if "Python :: 3." in name]
+    assert declared == ["3.11", "3.12", "3.13", "3.14"]
+    page = (ROOT / "docs" / "compatibility.md").read_text()
+    rows = [line.split("|")[1:3] for line in page.splitlines() if line.count("|") == 8]
+    ran = {(airflow.strip()[:3], ".".join(python.strip().split(".")[:2])) for airflow, python in rows}
+    assert {(file.stem.removeprefix("airflow-"), python) for file in CONSTRAINTS for python in declared} <= ran
 
 
 def pins(file: Path) -> dict[str, str]:

@@ -417,6 +417,15 @@ def launcher_of(context: Context, conn_id: str) -> Launcher:
     return Launcher(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index, conn_id)
 
 
+def task_key(context: Context) -> str:
+    """This task of this run, whichever of its attempts; mapped instances and iterations of a loop are told apart."""
+    ti = context["ti"]
+    # From Airflow 3.4 on. Clearing gives a loop's later iterations new regions, so their numbers are what lasts.
+    loop: Any = context.get("loop")
+    iteration = "" if loop is None else f"/{loop.index}"
+    return f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}{iteration}"
+
+
 def ledger_connection(
     launch_key: str | None, ledger_conn_id: str | None, state_conn_id: str | None
 ) -> StateConnection | None:

@@ -25,7 +25,7 @@ from ringg_provider.lineage.datasets import InDatabase, Lineage, campaigns_of
 from ringg_provider.lineage.operator import LineageOperator
 from ringg_provider.metrics import LEFT_OUT, LISTED, LISTS
 from ringg_provider.operators.arguments import with_checked_arguments
-from ringg_provider.operators.launching import launcher_of, ledger_connection, open_ledger
+from ringg_provider.operators.launching import launcher_of, ledger_connection, open_ledger, task_key
 from ringg_provider.operators.private import Private
 from ringg_provider.operators.timely import TimelyOperator
 
@@ -74,7 +74,8 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
     :param rejects_path: a CSV, at a path or any ``ObjectStoragePath`` address, of the rows that are on no list. It has
         numbers in it. Default none.
     :param launch_key: what the lists stand for. With a launch ledger: if it was launched before, nothing is uploaded
-        and the lists of then are returned.
+        and the lists of then are returned. In a Task Loop (Airflow 3.4) let it hold ``{{ loop.index }}``: under the
+        key of the first iteration the second calls nobody.
     :param ledger_conn_id: connection to the database with the launch ledger. Default: ``state_conn_id``, if that is
         given and there is a ``launch_key``; otherwise there is no ledger. ``sql_conn_id`` alone never makes one.
     :param max_rejects: how many rows may be bad (an int), or which share of them (a float) before the task fails and
@@ -320,7 +321,6 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
             return already_launched(options, ledger, launched, launcher_of(context, self.hook.conn_id))
         if not self.is_dry_run:
             self.refuse_if_stale(context, "Nothing was uploaded.")
-        ti = context["ti"]
         with self.hook as hook, Scratch() as self._scratch:
             return ContactPipeline(
                 options=options,
@@ -329,8 +329,7 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
                 connect=lambda: sql_connection(self.sql_conn_id, hook_params=self.hook_params),
                 connect_state=self.state.connection,
                 state=self.state.engine,
-                # Without a launch key this very task of this run, whatever is retried.
-                people_key=self.launch_key or f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}",
+                people_key=self.launch_key or task_key(context),
                 parameters=parameters,
                 cap=self._frequency_cap(),
                 rejects=ObjectStoragePath(self.rejects_path) if self.rejects_path else None,

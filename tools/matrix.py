@@ -1,0 +1,237 @@
+"""Run the suite on every supported Airflow and Python, and write the table in `docs/compatibility.md`.
+
+Each cell of the matrix has an environment of its own below `.matrix/`, made from its file in `constraints/`, and
+leaves a log and a result there. A cell that was run on this very tree is not run again, so that a matrix of some hours
+can be stopped and taken up. A Python is found on the PATH as `python3.12` and the like, or named by `PYTHONS`.
+
+    make test-matrix
+    make test-matrix CELLS="3.4/3.11 3.1/3.13"
+    make test-matrix PYTHONS="/opt/python3.14/bin/python3.14"
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from constraints import LOWEST, MINORS, ROOT, UV, file_of
+
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+EXCLUDED = {("3.1", "3.14"): "Airflow 3.1 excludes Python 3.14"}
+FOLDER = ROOT / ".matrix"
+TABLE = ROOT / "docs" / "compatibility.md"
+BEGIN, END = "<!-- the table of make test-matrix -->", "<!-- end of the table -->"
+# As `make test` runs it; tests/warehouses has an environment of its own, and runs on one Airflow.
+RUNS = (["-n", "3", "--dist", "loadfile", "--ignore", "tests/faults", "--ignore", "tests/warehouses"], ["tests/faults"])
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one cell gave.
+
+    :param tree: a digest of everything that git tracks, as it was.
+    :param commit: the commit that the tree was, or was changed from.
+    :param airflow: Airflow's version.
+    :param python: Python's version.
+    :param failures: which tests failed.
+    :param seconds: how long it took.
+    :param date: when it ended.
+    """
+
+    tree: str
+    commit: str
+    airflow: str
+    python: str
+    passed: int
+    failed: int
+    skipped: int
+    failures: list[str]
+    seconds: int
+    date: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One Airflow on one Python: its environment, its log, its result.
+
+    :param airflow: a minor, or "lowest".
+    :param python: a minor.
+    """
+
+    airflow: str
+    python: str
+
+    def __str__(self) -> str:
+        return f"{self.airflow}/{self.python}"
+
+    @property
+    def _path(self) -> Path:
+        return FOLDER / f"{self.airflow}-{self.python}"
+
+    @property
+    def interpreter(self) -> str | None:
+        """The Python of this machine that it runs on."""
+        name = f"python{self.python}"
+        named = [path for path in os.environ.get("PYTHONS", "").split() if Path(path).name == name]
+        return next(iter(named), None) or shutil.which(name)
+
+    def result(self) -> Result | None:
+        """What it gave the last time; None when it never ran to its end."""
+        file = self._path.with_suffix(".json")
+        return Result(**json.loads(file.read_text())) if file.exists() else None
+
+    def run(self, tree: str) -> Result:
+        """Install what is pinned, run the suite, and keep what it gave."""
+        started = time.monotonic()
+        python = self._installed()
+        log, xml = self._path.with_suffix(".log"), self._path.with_suffix(".xml")
+        environment = os.environ | {
+            "EXPECTED_AIRFLOW": MINORS[0] if self.airflow == LOWEST else self.airflow,
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        counts = {"passed": 0, "failed": 0, "skipped": 0}
+        failures: list[str] = []
+        with log.open("w") as output:
+            for arguments in RUNS:
+                xml.unlink(missing_ok=True)
+                command = [python, "-m", "pytest", "-q", f"--junit-xml={xml}", *arguments]
+                done = subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=output, check=False)
+                if not xml.exists():
+                    raise SystemExit(f"{self}: pytest ended with {done.returncode} and no result; see {log}")
+                for name, outcome in _outcomes(xml):
+                    counts[outcome] += 1
+                    failures += [name] if outcome == "failed" else []
+        xml.unlink()
+        result = Result(
+            tree=tree,
+            commit=_git("rev-parse", "--short", "HEAD"),
+            airflow=_says(python, "from importlib.metadata import version; print(version('apache-airflow'))"),
+            python=subprocess.check_output(
+                [python, "-c", "import platform; print(platform.python_version())"], text=True
+            ).strip(),
+            failures=failures,
+            seconds=round(time.monotonic() - started),
+            date=datetime.now(UTC).strftime("%Y-%m-%d"),
+            **counts,
+        )
+        self._path.with_suffix(".json").write_text(json.dumps(asdict(result), indent=1))
+        return result
+
+    def _installed(self) -> str:
+        """The Python of its environment, which is made anew when what is pinned has changed."""
+        stamp, python = self._path / "installed", str(self._path / "bin" / "python")
+        pinned = (ROOT / "pyproject.toml").read_text() + file_of(self.airflow).read_text()
+        if not stamp.exists() or stamp.read_text() != pinned:
+            shutil.rmtree(self._path, ignore_errors=True)
+            subprocess.run([UV, "venv", "-q", "--python", str(self.interpreter), str(self._path)], check=True)
+            install = [
+                UV,
+                "pip",
+                "install",
+                "-q",
+                "--python",
+                python,
+                "-c",
+                str(file_of(self.airflow)),
+                "-e",
+                f"{ROOT}[dev]",
+            ]
+            subprocess.run(install, check=True)
+            stamp.write_text(pinned)
+        return python
+
+
+def _outcomes(xml: Path) -> Iterator[tuple[str, str]]:
+    """Every test of a JUnit file, and whether it passed, failed or was skipped."""
+    for case in ET.parse(xml).iter("testcase"):
+        kinds = {child.tag for child in case}
+        outcome = "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "passed"
+        yield f"{case.get('classname')}::{case.get('name')}", outcome
+
+
+def _says(python: str, code: str) -> str:
+    """What a line of code prints there."""
+    return subprocess.check_output([python, "-c", code], text=True).strip()
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.check_output(["git", *arguments], cwd=ROOT, text=True).strip()
+
+
+def tree() -> str:
+    """A digest of every file that git tracks, as it lies here; but not of the table, which each run changes."""
+    digest = hashlib.sha256()
+    for name in _git("ls-files").splitlines():
+        path = ROOT / name
+        if path != TABLE and path.is_file():
+            digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def cells() -> list[Cell]:
+    """Every cell of the matrix, the newest Airflow first."""
+    return [*(Cell(minor, python) for minor in reversed(MINORS) for python in PYTHONS), Cell(LOWEST, PYTHONS[0])]
+
+
+def row(cell: Cell) -> str:
+    """A cell's line of the table."""
+    if reason := EXCLUDED.get((cell.airflow, cell.python)):
+        return f"| {cell.airflow} | {cell.python} | {reason} | | | | |"
+    result = cell.result()
+    if result is None:
+        missing = "not run" if cell.interpreter else f"not run: there is no python{cell.python} on this machine"
+        return f"| {cell.airflow} | {cell.python} | {missing} | | | | |"
+    name = f"lowest ({result.airflow})" if cell.airflow == LOWEST else result.airflow
+    took = f"{result.seconds // 60}:{result.seconds % 60:02}"
+    return (
+        f"| {name} | {result.python} | {result.passed} | {result.failed} | {result.skipped} | {took} | "
+        f"{result.commit}, {result.date} |"
+    )
+
+
+def table() -> str:
+    """The whole table, from what the cells left behind."""
+    head = ["| Airflow | Python | passed | failed | skipped | min:s | commit, date |", "|---|---|---|---|---|---|---|"]
+    return "\n".join([*head, *map(row, cells())])
+
+
+def main() -> None:
+    """Run the cells of the command line, or all that this machine has a Python for; print and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cells", nargs="*", metavar="AIRFLOW/PYTHON", help="which cells (default: all)")
+    wanted = parser.parse_args().cells
+    known = {str(cell): cell for cell in cells()}
+    if unknown := [name for name in wanted if name not in known]:
+        parser.error(f"{', '.join(unknown)}: choose from {', '.join(known)}")
+    FOLDER.mkdir(exist_ok=True)
+    now = tree()
+    failed = False
+    for name in wanted or known:
+        cell = known[name]
+        before = cell.result()
+        if (cell.airflow, cell.python) in EXCLUDED or cell.interpreter is None:
+            print(row(cell), flush=True)
+            continue
+        result = before if before is not None and before.tree == now else cell.run(now)
+        failed |= bool(result.failed)
+        print(row(cell), *(f"\n    {failure}" for failure in result.failures), flush=True)
+        text = TABLE.read_text()
+        start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+        TABLE.write_text(f"{text[:start]}\n{table()}\n{text[end:]}")
+    print(f"\n{table()}")
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()
