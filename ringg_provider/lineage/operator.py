@@ -24,6 +24,13 @@ class LineageOperator(BaseOperator):
     def reads_and_writes(self) -> Lineage:
         """What this task reads and writes; after ``execute`` also how much."""
 
+    def tell_hook_lineage(self) -> None:
+        """Tell whoever reads Airflow's hook lineage the same, as assets; where nobody does, nothing is looked up."""
+        # Loaded when a task runs, and not with every DAG file.
+        from ringg_provider.lineage.hook_lineage import report
+
+        report(self.reads_and_writes)
+
     def get_openlineage_facets_on_start(self) -> OperatorLineage[Any, Any] | None:
         """What OpenLineage is told before the task runs."""
         try:

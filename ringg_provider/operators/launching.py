@@ -209,6 +209,7 @@ class LaunchOperator(OnPlatform, LineageOperator, TimelyOperator):
                 self._cancel_if_started(target, intents, list_id)
                 raise
             (ADOPTED if launched.adopted else STARTED).send(platform=self.platform)
+            self.tell_hook_lineage()
             self._show(context, launched, start)
             if self.told_to_stop:
                 self._stop_as_told(context, launched.list_id)

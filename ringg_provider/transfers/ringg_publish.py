@@ -210,6 +210,7 @@ class RinggPublishOperator(LineageOperator):
 
         is_news = bool(counts.rows or counts.gone or counts.whole)
         announce(self.outlets, context, self._counts, assets, is_news=is_news)
+        self.tell_hook_lineage()
 
     #: What was published; None until it has ended well.
     _counts: dict[str, int] | None = None

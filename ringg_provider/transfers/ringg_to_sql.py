@@ -230,6 +230,7 @@ class RinggCallsToSqlOperator(LineageOperator):
         HISTORY_INCOMPLETE.send(counts.incomplete, platform=RinggHook.conn_type)
         is_news = bool(counts.inserted or counts.changed)
         announce(self.outlets, context, self._counts, lambda: [self._asset()], is_news=is_news)
+        self.tell_hook_lineage()
 
     def _asset(self) -> Asset:
         return table_asset(self.state.conn_id, self.table, self.schema or None)

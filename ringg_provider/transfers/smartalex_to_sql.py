@@ -78,6 +78,7 @@ class _SmartAlexToSqlOperator(LineageOperator):
             return [table_asset(self.state.conn_id, self.table, self.schema or None)]
 
         announce(self.outlets, context, counts, assets, is_news=written > 0)
+        self.tell_hook_lineage()
         return counts
 
     #: How many rows were written; None until the load has ended well.

@@ -251,6 +251,7 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
                 if reason != Disposition.LISTED:
                     LEFT_OUT.send(count, platform=platform, reason=reason)
         announce(self.outlets, context, {"contacts": uploaded}, self._assets, is_news=uploaded > 0)
+        self.tell_hook_lineage()
 
     def _assets(self) -> list[Asset]:
         """What an alias among the outlets stands for."""

@@ -7,6 +7,8 @@ tables by the same names.
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -208,3 +210,17 @@ def test_a_night_tells_where_its_people_came_from_and_where_their_calls_went(
         assert names(told(task)["outputs"]) == copies
         assert copies <= theirs["copies_theirs"]
         assert told(task)["run"]["facets"]["ringg_publication"]["counts"]["rows"] >= 1
+
+
+WITHOUT = """
+import sys
+sys.modules["openlineage"] = sys.modules["airflow.providers.openlineage.extractors"] = None
+from ringg_provider.transfers.ringg_to_sql import RinggCallsToSqlOperator
+task = RinggCallsToSqlOperator(task_id="calls", sql_conn_id="nowhere")
+print(task.get_openlineage_facets_on_start(), task.get_openlineage_facets_on_complete(None))
+"""
+
+
+def test_where_openlineage_is_not_installed_nothing_is_told_and_nothing_asked() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["None", "None"]
