@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.exceptions import InvalidRequest, QueryFailed
 from ringg_provider.sql.errors import without_driver_errors
 from ringg_provider.sql.values import Geography, Reader, read_alike, readers
 
@@ -33,6 +33,8 @@ _FIRST_OF_EXTENSIONS = 16384
 _PATIENCE = 5.0
 # A cluster of one node hands out no more at a time: https://docs.aws.amazon.com/redshift/latest/dg/declare.html
 _REDSHIFT_ROWS = 1000
+# https://docs.aws.amazon.com/redshift/latest/dg/declare.html#declare-constraints
+_REDSHIFT_CURSORS_FULL = "exceeded the maximum size allowed for the total set of cursor data"
 # Redshift says that it is PostgreSQL 8.0.2.
 _REDSHIFT_VERSIONS = range(80000, 80100)
 #: Rows per batch: enough to work column by column, little enough to be a few megabytes.
@@ -81,8 +83,7 @@ def open_rows(
         batch_rows = min(batch_rows, _REDSHIFT_ROWS)
     cursor = without_driver_errors(field, _streaming_cursor, connection, batch_rows, bool(parameters))
     try:
-        without_driver_errors(field, cursor.execute, sql.strip().rstrip("; \n"), *([parameters] if parameters else []))
-        first = without_driver_errors(field, cursor.fetchmany, batch_rows) if _has_result(cursor) else []
+        first = without_driver_errors(field, _run, cursor, sql.strip().rstrip("; \n"), parameters, batch_rows, field)
         columns = _column_names(cursor, field)
         batches = (_batches_ahead if _is_psycopg(connection) else _batches)(cursor, first, batch_rows, field)
         unlike = readers(_driver(connection), cursor.description, _types_of_extensions(connection, cursor, field))
@@ -95,6 +96,22 @@ def open_rows(
             if not getattr(connection, "closed", False):
                 with suppress(Exception):
                     getattr(what, end)()
+
+
+def _run(cursor: Any, sql: str, parameters: Any, size: int, field: str) -> Sequence[Any]:
+    """Run the query; its first rows."""
+    try:
+        cursor.execute(sql, *([parameters] if parameters else []))
+        rows: Sequence[Any] = cursor.fetchmany(size) if _has_result(cursor) else []
+        return rows
+    except Exception as error:
+        if _REDSHIFT_CURSORS_FULL not in str(error):
+            raise
+    raise QueryFailed(
+        f"{field}: the result is larger than what Redshift's leader node keeps of all cursors at once. Select fewer "
+        "people or only the columns that are needed; or try again when others read less. With parameters no cursor is "
+        "needed: then the worker holds the whole result, which must fit its memory."
+    )
 
 
 def column_named(name: str, columns: Sequence[str], field: str) -> str:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 import pyarrow as pa
 import pytest
 import redshift_connector
@@ -125,6 +126,26 @@ def test_redshift_says_what_is_wrong_with_a_query(redshift: Any) -> None:
         open_rows(redshift, "SELECT * FROM nobody"),
     ):
         pass
+
+
+@pytest.mark.parametrize("driver", ["redshift_connector", "psycopg"])
+def test_redshift_says_what_to_do_when_its_leader_node_cannot_keep_a_result(
+    driver: str, redshift: Any, warehouse: Warehouse
+) -> None:
+    # The text is Redshift's own.
+    warehouse.execute(
+        "CREATE FUNCTION people() RETURNS SETOF int LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION USING MESSAGE = "
+        "'exceeded the maximum size allowed for the total set of cursor data: 8000MB.', ERRCODE = 'XX000'; END $$"
+    )
+    with closing(psycopg.connect(warehouse.url.replace("+psycopg", ""))) as other:
+        connection = redshift if driver == "redshift_connector" else other
+        with (
+            pytest.raises(QueryFailed, match=r"sql: the result is larger than .* Select fewer people"),
+            open_rows(connection, "SELECT people() AS phone"),
+        ):
+            pass
+        with open_rows(connection, "SELECT 1 AS n") as rows:
+            assert list(map(len, rows.batches)) == [1]
 
 
 def test_the_codes_of_types_are_those_of_the_drivers() -> None:
