@@ -191,9 +191,18 @@ class AirflowApi:
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
         """Let a DAG run once, and return the run's id; a paused DAG is unpaused."""
-        self._send("PATCH", f"/dags/{dag_id}", {"is_paused": False})
+        self.unpause(dag_id)
         run = self._send("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": dict(conf or {})})
         return str(run["dag_run_id"])
+
+    def unpause(self, dag_id: str) -> None:
+        """Let a DAG run by its schedule."""
+        self._send("PATCH", f"/dags/{dag_id}", {"is_paused": False})
+
+    def runs(self, dag_id: str) -> dict[str, str]:
+        """The type of each run of a DAG, by its id: "scheduled", "manual", ..."""
+        answer = self._get(f"/dags/{dag_id}/dagRuns", limit=100)
+        return {str(run["dag_run_id"]): str(run["run_type"]) for run in answer["dag_runs"]}
 
     def make_pool(self, name: str, slots: int, description: str) -> None:
         """Make a pool, whose tasks run at most `slots` at a time."""

@@ -1,0 +1,149 @@
+"""What only a whole Airflow does: the run that unpausing makes, deadlines that pass, and callbacks of failures."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pendulum
+import pytest
+import sqlalchemy as sa
+
+from demo import contacts
+from demo.airflow import Airflow, AirflowApi
+from demo.postgres import EmbeddedPostgres
+from demo.processes import Processes
+from tests.support.dags import EXAMPLES
+from tests.support.sandbox import Sandbox, running_sandbox
+
+pytestmark = pytest.mark.slow
+
+ZONE = "Asia/Kolkata"
+NIGHTLY, ALERTED, FAILING = "ringg_nightly_campaign", "ringg_alerted_campaign", "ringg_failing_campaign"
+
+
+@dataclass(frozen=True)
+class Running:
+    """An Airflow with the examples below, and the sandbox that they call."""
+
+    api: AirflowApi
+    sandbox: Sandbox
+    folder: Path
+
+    def logged(self, text: str) -> str | None:
+        """The first line with a text, of any log of any process."""
+        for file in self.folder.rglob("*.log"):
+            found = [line for line in file.read_text(errors="replace").splitlines() if text in line]
+            if found:
+                return found[0]
+        return None
+
+
+def until(told: Callable[[], Any], what: str, timeout: float = 300) -> Any:
+    """What a question is answered with, once it is answered."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if answer := told():
+            return answer
+        time.sleep(1)
+    raise AssertionError(f"not within {timeout:.0f} s: {what}")
+
+
+def _example(dag_id: str, **changes: str) -> str:
+    source = (EXAMPLES / f"{dag_id}.py").read_text()
+    for old, new in changes.items():
+        assert old in source, old
+        source = source.replace(old, new)
+    return source
+
+
+def _dags() -> dict[str, str]:
+    now = pendulum.now(ZONE)
+    soon = {
+        '"Asia/Kolkata", "19:00"': f'"Asia/Kolkata", "{now + timedelta(minutes=30):%H:%M}"',
+        '"10:00", "call_end_time": CLOSES': '"00:00", "call_end_time": "23:59"',
+        '        purpose="survey",\n': "",
+    }
+    return {
+        # The night was four to five hours ago, at whatever hour this is run.
+        NIGHTLY: _example(NIGHTLY, **{'"0 2 * * *"': f'"0 {now.subtract(hours=4).hour} * * *"'}),
+        # An hour before the closing was half an hour ago.
+        ALERTED: _example(ALERTED, **soon),
+        FAILING: _example(
+            ALERTED, **soon, **{ALERTED: FAILING, "22222222-2222": "00000000-0000", '"retries": 2': '"retries": 0'}
+        ),
+    }
+
+
+@pytest.fixture(scope="module")
+def running(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One for the module; time passes in the sandbox as it does here, so that a campaign lasts."""
+    folder = tmp_path_factory.mktemp("airflow")
+    dags = folder / "dags"
+    dags.mkdir()
+    for name, source in _dags().items():
+        (dags / f"{name}.py").write_text(source)
+    warehouse = sa.create_engine(postgres.create_database("running_airflow"))
+    contacts.load(warehouse, 200)
+    with ExitStack() as stack:
+        stack.callback(warehouse.dispose)
+        sandbox = stack.enter_context(running_sandbox(speed=1))
+        processes = stack.enter_context(Processes(folder / "processes"))
+        connection = {"conn_type": "ringg", "host": sandbox.base_url, "password": sandbox.api_key}
+        airflow = Airflow(
+            folder / "airflow",
+            dags,
+            postgres.create_airflow_database(),
+            {
+                "AIRFLOW_CONN_RINGG_SANDBOX": json.dumps(connection),
+                "AIRFLOW_CONN_WAREHOUSE": postgres.airflow_connection("running_airflow"),
+            },
+        )
+        airflow.prepare()
+        api = airflow.start(processes, timeout=300)
+        api.make_pool("ringg_history", 1, "Readers of Ringg's call history")
+        for name in _dags():
+            api.wait_for_dag(name, timeout=180)
+        yield Running(api, sandbox, folder)
+
+
+def _uploads(sandbox: Sandbox) -> int:
+    return sum(request["method"] == "POST" and "/campaign/" in request["path"] for request in sandbox.requests())
+
+
+def test_unpausing_an_example_whose_night_has_passed_calls_nobody_and_triggering_it_does(running: Running) -> None:
+    api, sandbox = running.api, running.sandbox
+    before = _uploads(sandbox)
+    api.unpause(NIGHTLY)
+    (run_id,) = until(lambda: [run for run, kind in api.runs(NIGHTLY).items() if kind == "scheduled"], "a run is made")
+    state = until(lambda: (now := api.run_state(NIGHTLY, run_id)) in {"success", "failed"} and now, "the run ends")
+    tasks = {task["task_id"]: task for task in api.tasks(NIGHTLY, run_id)}
+    assert (state, tasks["upload_contacts"]["state"]) == ("success", "skipped"), tasks
+    log = api.log(NIGHTLY, run_id, tasks["upload_contacts"])
+    log += running.logged("Nobody is called: this run was due at") or ""
+    assert "at most 2.0 h are allowed (max_delay). To call after all, trigger the DAG, or clear this run." in log
+    assert not {"failed", "upstream_failed"} & {task["state"] for task in tasks.values()}
+    assert _uploads(sandbox) == before
+
+    api.trigger(NIGHTLY)
+    until(lambda: _uploads(sandbox) >= before + 2, "what is triggered by hand uploads and starts")
+
+
+def test_a_campaign_that_has_not_ended_an_hour_before_the_hours_close_is_told(running: Running) -> None:
+    pytest.importorskip("ringg_provider.deadlines", reason="Airflow 3.1 has no references but its own")
+    run_id = running.api.trigger(ALERTED)
+    told = until(lambda: running.logged(f"ALERT {ALERTED} {run_id}: not ended an hour before"), "the deadline's alert")
+    assert "+91" not in told
+    assert running.api.run_state(ALERTED, run_id) in {"queued", "running"}, "the run goes on"
+
+
+def test_a_run_that_fails_is_told(running: Running) -> None:
+    run_id = running.api.trigger(FAILING)
+    until(lambda: running.logged(f"ALERT {FAILING} {run_id}: failed"), "the failure's alert")
+    assert running.api.run_state(FAILING, run_id) == "failed"
