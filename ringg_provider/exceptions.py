@@ -43,6 +43,7 @@ The text of an error names the field and the rule, and never holds personal data
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import ClassVar
 
 
 class RinggProviderError(Exception):
@@ -51,6 +52,9 @@ class RinggProviderError(Exception):
     :param message: one or two sentences: what is wrong, and the next step.
     :param status_code: the HTTP status that the platform answered with, or None when there was no answer.
     """
+
+    #: The heading of ``docs/runbook.md`` that says what to do.
+    runbook: ClassVar[str] = ""
 
     def __init__(self, message: str, *, status_code: int | None = None) -> None:
         super().__init__(message)
@@ -62,6 +66,8 @@ class TransientError(RinggProviderError):
 
     :param retry_after: seconds that the platform asked to wait, or None when it did not say.
     """
+
+    runbook = "Rate limited, server error, network error"
 
     def __init__(self, message: str, *, retry_after: float | None = None, status_code: int | None = None) -> None:
         super().__init__(message, status_code=status_code)
@@ -91,29 +97,43 @@ class NetworkError(TransientError):
 class HistoryNotCurrent(TransientError):
     """Calls of a recent campaign are not all in the tables yet; loading the history again will help."""
 
+    runbook = "History not current"
+
 
 class ReplacedByAnotherRun(TransientError):
     """Another run's lists took the place of this one under their key, and have not been launched yet."""
+
+    runbook = "Another run launched the key"
 
 
 class Stopped(TransientError):
     """The run was told to stop; its files are gone."""
 
+    runbook = "Launch interrupted"
+
 
 class PermanentError(RinggProviderError):
     """Trying again cannot help until a person changes something."""
+
+    runbook = "Invalid request"
 
 
 class AuthenticationError(PermanentError):
     """The API key is missing, wrong or was rotated (401)."""
 
+    runbook = "Authentication error, permission denied"
+
 
 class PermissionDenied(PermanentError):
     """The key or its workspace may not do this (403)."""
 
+    runbook = "Authentication error, permission denied"
+
 
 class NotFound(PermanentError):
     """There is no such thing in this workspace (404)."""
+
+    runbook = "Not found"
 
 
 class InvalidRequest(PermanentError):
@@ -130,13 +150,19 @@ class InvalidRequest(PermanentError):
 class WrongState(PermanentError):
     """The thing exists, but what was asked does not fit its present state (409, or a 400 that says so)."""
 
+    runbook = "Wrong state: still being checked"
+
 
 class StaleCampaign(WrongState):
     """It is too late to start the campaign, or the run that would start it is not one that may call people."""
 
+    runbook = "Stale campaign"
+
 
 class PreflightFailed(PermanentError):
     """The checks before a start found what must be put right first; the text names their codes."""
+
+    runbook = "Preflight failed"
 
 
 class InsufficientBalance(PermanentError):
@@ -146,6 +172,8 @@ class InsufficientBalance(PermanentError):
     :param available_credits: credits that the workspace has, where the platform said so.
     :param additional_balance_required: credits that are missing, where the platform said so.
     """
+
+    runbook = "Insufficient balance"
 
     def __init__(
         self,
@@ -165,6 +193,8 @@ class InsufficientBalance(PermanentError):
 class QueryFailed(PermanentError):
     """A database refused a statement, or rows. The text names the kind of error and never a value of a row."""
 
+    runbook = "The database refused"
+
 
 class UntrustedCertificate(NetworkError):
     """No connection was made, because the certificate of the other side is not trusted. Not tried again at once."""
@@ -177,6 +207,8 @@ class ProxyRefused(NetworkError):
 class DatabaseUnavailable(TransientError):
     """A database went away, was busy, or gave up a transaction; trying again can help."""
 
+    runbook = "The database refused"
+
 
 class LaunchOutcomeUnknown(RinggProviderError):
     """It could not be settled whether a list was started.
@@ -184,33 +216,49 @@ class LaunchOutcomeUnknown(RinggProviderError):
     The message says what to check before anything is sent again.
     """
 
+    runbook = "Launch outcome unknown"
+
 
 class LaunchInterrupted(RinggProviderError):
     """The task was told to stop before the start request was sent; nothing was started."""
+
+    runbook = "Launch interrupted"
 
 
 class LaunchedByAnotherRun(RinggProviderError):
     """Another run launched the key with lists of its own, so that this list is never started; nothing is left to do."""
 
+    runbook = "Another run launched the key"
+
 
 class CampaignFailed(RinggProviderError):
     """The platform reports that the campaign failed."""
+
+    runbook = "Campaign failed"
 
 
 class CampaignTerminated(RinggProviderError):
     """The campaign was stopped before it had ended by itself."""
 
+    runbook = "Campaign terminated"
+
 
 class InvalidContacts(RinggProviderError):
     """The contacts cannot be called as given: none is valid, or too many are not."""
+
+    runbook = "Invalid contacts"
 
 
 class UnexpectedResponse(RinggProviderError):
     """The platform answered something that cannot be read; whether it acted is not known."""
 
+    runbook = "Unexpected response"
+
 
 class UnreadableAnswer(TransientError, UnexpectedResponse):
     """A read was answered with something that cannot be read, such as a proxy's page or half a body."""
+
+    runbook = "Unexpected response"
 
 
 # SmartAlex names five refusals by code. Each says what to do, and by its base what kind of refusal it is.
@@ -224,9 +272,13 @@ class CampaignNotFound(NotFound):
 class CampaignAlreadyActive(WrongState):
     """The campaign is making calls already (`campaign_already_active`)."""
 
+    runbook = "SmartAlex: a campaign refuses"
+
 
 class CampaignNotActive(WrongState):
     """Only a campaign that makes calls can be paused (`campaign_not_active`)."""
+
+    runbook = "SmartAlex: a campaign refuses"
 
 
 class AgentNotFound(NotFound):
@@ -235,3 +287,5 @@ class AgentNotFound(NotFound):
 
 class NoContacts(WrongState, InvalidContacts):
     """The campaign has nobody to call (`no_contacts`)."""
+
+    runbook = "SmartAlex: a campaign refuses"

@@ -99,7 +99,8 @@ class PlatformHook(BaseHook, ABC, Generic[C, A]):
 
     def _page_of(self, connection: Connection, options: ConnectionOptions) -> str:
         base = urlsplit(self._base_url(connection))
-        default = f"{base.scheme}://{base.netloc}/" if is_loopback(base.hostname or "") else self.dashboard_url
+        sandbox = f"{base.scheme}://{base.netloc}/campaigns/{{campaign_id}}"
+        default = sandbox if is_loopback(base.hostname or "") else self.dashboard_url
         return options.url("dashboard_url") or default
 
     async def aclient(self) -> A:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
+from airflow.providers.common.compat.sdk import BaseOperatorLink
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, TaskInstanceKey
@@ -14,7 +14,8 @@ class RinggCampaignLink(BaseOperatorLink):
     """The "Campaign" button of a launching task.
 
     The address is pushed under :attr:`xcom_key` right after the launch, because Airflow itself asks for it only when
-    an attempt ends: so the button works while the campaign runs, also while the task is deferred.
+    an attempt ends: so the button works while the campaign runs, also while the task is deferred. What is asked then is
+    the operator: asking for an XCom that nobody pushed makes an error in the log of a task that launched nothing.
     """
 
     name = "Campaign"
@@ -25,5 +26,5 @@ class RinggCampaignLink(BaseOperatorLink):
         return "campaign_url"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """The address that was pushed at the launch; empty before it."""
-        return XCom.get_value(key=self.xcom_key, ti_key=ti_key) or ""
+        """The address of the campaign that this attempt has launched, adopted or waited for; empty without one."""
+        return getattr(operator, "campaign_page", "")

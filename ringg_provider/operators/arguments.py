@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from ringg_provider.api.arguments import check_arguments
-from ringg_provider.operators.errors import failing_without_retry
+from ringg_provider.operators.errors import failing_without_retry, saying_what_failed
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Task = TypeVar("Task")
+Task = TypeVar("Task", bound="BaseOperator")
 
 
 def with_checked_arguments(method: Callable[Concatenate[Task, P], R]) -> Callable[Concatenate[Task, P], R]:
@@ -22,7 +25,7 @@ def with_checked_arguments(method: Callable[Concatenate[Task, P], R]) -> Callabl
 
     @wraps(method)
     def checked(task: Task, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        with failing_without_retry():
+        with saying_what_failed(task.log), failing_without_retry():
             check_arguments(task)
             return method(task, *args, **kwargs)
 

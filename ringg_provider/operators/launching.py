@@ -122,6 +122,9 @@ class LaunchOperator(OnPlatform, LineageOperator, TimelyOperator):
         self.durable = durable
         self.cancel_on_kill = cancel_on_kill
 
+    #: Where a person sees the campaign of this attempt; empty before there is one.
+    campaign_page = ""
+
     # What a platform says about itself.
 
     @property
@@ -263,7 +266,8 @@ class LaunchOperator(OnPlatform, LineageOperator, TimelyOperator):
         return TaskStateIntents(store)
 
     def _show(self, context: Context, launched: Launched, start: Start) -> None:
-        context["ti"].xcom_push(key="campaign_url", value=self.campaign_url(launched.list_id))
+        self.campaign_page = self.campaign_url(launched.list_id)
+        context["ti"].xcom_push(key="campaign_url", value=self.campaign_page)
         if not launched.adopted:
             item = start.item()
             people = "" if item.rows is None else f" for {wording.counted(item.rows, 'person', 'people')}"
@@ -344,7 +348,10 @@ class LaunchOperator(OnPlatform, LineageOperator, TimelyOperator):
         ``dag.test()`` drops what ``defer`` passes on, so that ``campaign_id`` may be missing there.
         """
         with failing_without_retry():
+            if campaign_id is not None:
+                self.campaign_page = self.campaign_url(campaign_id)
             told = read_event(event, campaign_id, CAMPAIGN_ENDS)
+            self.campaign_page = self.campaign_url(told.id)
             self.log.info("%s", told.message)
             match told.status:
                 case EventStatus.TIMEOUT:

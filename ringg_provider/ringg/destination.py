@@ -25,14 +25,14 @@ from ringg_provider.exceptions import (
     UnexpectedResponse,
 )
 from ringg_provider.hours.plan import WindowPlan
-from ringg_provider.hours.schedule import Schedule, read_time
+from ringg_provider.hours.schedule import Schedule
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.ringg.client import RinggClient
 from ringg_provider.ringg.invalid_rows import fetch_invalid_rows
 from ringg_provider.ringg.limits import LARGE_FLOW_ROWS, MAX_CALL_SLOTS, MAX_CSV_BYTES, PHONE_VARIABLE, Flow
 from ringg_provider.ringg.requests import CallConfig, CampaignSpec
 from ringg_provider.ringg.responses import UploadStatus
-from ringg_provider.ringg.timing import call_config_of, call_slots_of, said_hours, schedule_of, window_of
+from ringg_provider.ringg.timing import call_config_of, call_slots_of, hours_of, schedule_of, window_of
 from ringg_provider.ringg.uploads import UploadVerdict, judge_upload
 
 log = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ class RinggDestination:
             list_id,
             wording.counted(contacts.rows - refused, "person", "people"),
             spec.country_code,
-            self._said_hours(spec),
+            hours_of(spec),
         )
         return self._item(spec, contacts, list_id, refused)
 
@@ -185,12 +185,6 @@ class RinggDestination:
             transliterate_callee_name=self.transliterate_callee_name,
             transliterate_fields=self.transliterate_fields,
         )
-
-    @staticmethod
-    def _said_hours(spec: CampaignSpec) -> str:
-        zone = window_of(spec.call_config).zone
-        start, end = (read_time(time, zone, "") for time in (spec.campaign_start_time, spec.campaign_end_time))
-        return said_hours(spec.call_config, start, end)
 
     def _item(self, spec: CampaignSpec, contacts: ContactList, list_id: str | None, refused: int = 0) -> LaunchItem:
         plan = contacts.group.plan

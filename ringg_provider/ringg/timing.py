@@ -25,7 +25,7 @@ from ringg_provider.hours.schedule import (
     resolve_schedule,
 )
 from ringg_provider.ringg.limits import LAST_SLOT_LEAD, MAX_CALL_SLOTS, MAX_SLOT_SPAN
-from ringg_provider.ringg.requests import CallConfig, CallSlots
+from ringg_provider.ringg.requests import CallConfig, CallSlots, CampaignSpec
 from ringg_provider.ringg.wire_types import parse_campaign_time
 
 _SCHEDULED_AT = "call_config.call_time.scheduled_at"
@@ -58,6 +58,19 @@ def schedule_of(call_config: CallConfig, start: Time, end: Time, *, late_start_o
             field=_SCHEDULED_AT,
         )
     return schedule
+
+
+def hours_of(spec: CampaignSpec) -> str:
+    """From when until when a campaign that is uploaded calls once it is started, for a person."""
+    zone = window_of(spec.call_config).zone
+    start, end = (
+        read_time(time, zone, name)
+        for name, time in (
+            ("campaign_start_time", spec.campaign_start_time),
+            ("campaign_end_time", spec.campaign_end_time),
+        )
+    )
+    return said_hours(spec.call_config, start, end)
 
 
 def said_hours(call_config: CallConfig, start: datetime, end: datetime) -> str:

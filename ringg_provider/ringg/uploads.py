@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from ringg_provider import wording
 from ringg_provider.exceptions import CampaignFailed, CampaignTerminated, InvalidContacts
 from ringg_provider.ringg.responses import CampaignState, UploadStatus
 
@@ -34,6 +35,20 @@ def judge_upload(status: UploadStatus) -> UploadVerdict:
         case CampaignState.PREPARING | CampaignState.UNKNOWN | CampaignState.NOT_A_CAMPAIGN:
             return UploadVerdict.PENDING
     return UploadVerdict.READY
+
+
+def said_of_upload(bulk_list_id: str, status: UploadStatus) -> str:
+    """What the platform's check found, for a person."""
+    said = f"Upload {bulk_list_id} is {status.status}"
+    if status.valid_rows is not None:
+        said += f": {wording.share(status.valid_rows, status.total_rows)} rows are valid"
+    if not status.invalid_rows:
+        return f"{said}."
+    return (
+        f"{said}, {wording.counted(status.invalid_rows, 'row')} invalid. That is the platform's own check: it counts "
+        "rows that this provider's check before the upload let pass, and not those that it left out. The report is in the "
+        "result, as invalid_rows_csv_url."
+    )
 
 
 def require_usable(bulk_list_id: str, status: UploadStatus, max_invalid_rows: int | float | None) -> None:

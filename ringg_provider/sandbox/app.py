@@ -81,6 +81,11 @@ def _add_pages(api: FastAPI) -> None:
     async def overview(sandbox: SandboxDep) -> str:
         return page.overview(sandbox.world, sandbox.smartalex)
 
+    @api.get("/campaigns/{campaign_id}", response_class=HTMLResponse, include_in_schema=False)
+    async def campaign(campaign_id: str, sandbox: SandboxDep) -> HTMLResponse:
+        found = page.campaign_page(campaign_id, sandbox.world, sandbox.smartalex)
+        return HTMLResponse(found or page.document("Ringg sandbox", "<h1>No such campaign</h1>"), 200 if found else 404)
+
     @api.get("/docs", response_class=HTMLResponse, include_in_schema=False)
     async def documentation() -> str:
         return docs(api.openapi())

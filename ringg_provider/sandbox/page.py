@@ -61,11 +61,16 @@ def _table(head: list[str], rows: list[list[str]], nothing: str) -> str:
     return f"<div><table><thead><tr>{titles}</tr></thead><tbody>{lines}</tbody></table></div>"
 
 
+_CAMPAIGN = ["Campaign", "State", "Contacts.", "Bad rows.", "Waiting.", "Live.", "Completed.", "Not reached.",
+             "Starts.", "Changed (UTC)"]  # fmt: skip
+_CALL = ["Number", "Campaign", "Status", "Detail", "Attempts.", "Seconds.", "Cost.", "Called (UTC)"]
+
+
 def _campaign_row(campaign: Campaign) -> list[str]:
     counts = campaign.counts
     waiting = counts["registered"] + counts["retry"]
     return [
-        f'{escape(campaign.name)}<br><span class="id">{campaign.id}</span>',
+        f'<a href="/campaigns/{campaign.id}">{escape(campaign.name)}</a><br><span class="id">{campaign.id}</span>',
         _state(campaign.state),
         str(len(campaign.contacts)),
         str(campaign.invalid_rows),
@@ -99,19 +104,62 @@ def overview(world: World, smartalex: World) -> str:
     others = [_campaign_row(campaign) for campaign in smartalex.campaign_order[: -_ROWS - 1 : -1]]
     latest = heapq.nlargest(_ROWS, world.calls, key=lambda call: call.called_at or call.created_at)
     calls = [_call_row(call, world) for call in latest]
-    head = ["Campaign", "State", "Contacts.", "Bad rows.", "Waiting.", "Live.", "Completed.", "Not reached.",
-            "Starts.", "Changed (UTC)"]  # fmt: skip
     body = (
         "<h1>Ringg sandbox</h1>"
         f"<p>Generation {settings.generation} · seed {settings.seed} · speed {settings.speed:g} · "
         f"balance {world.balance:,.2f} · no phone rings · <a href='/docs'>API</a></p>"
-        f"<h2>Campaigns ({len(world.campaign_order):,})</h2>{_table(head, campaigns, 'No list was uploaded yet.')}"
-        f"<h2>SmartAlex campaigns ({len(smartalex.campaign_order):,})</h2>{_table(head, others, 'None yet.')}"
-        f"<h2>Calls ({len(world.calls):,})</h2>"
-        + _table(
-            ["Number", "Campaign", "Status", "Detail", "Attempts.", "Seconds.", "Cost.", "Called (UTC)"],
-            calls,
-            "No call was made yet.",
-        )
+        f"<h2>Campaigns ({len(world.campaign_order):,})</h2>{_table(_CAMPAIGN, campaigns, 'No list was uploaded yet.')}"
+        f"<h2>SmartAlex campaigns ({len(smartalex.campaign_order):,})</h2>{_table(_CAMPAIGN, others, 'None yet.')}"
+        f"<h2>Calls ({len(world.calls):,})</h2>" + _table(_CALL, calls, "No call was made yet.") + _workspace(world)
     )
     return document("Ringg sandbox", body)
+
+
+def campaign_page(campaign_id: str, world: World, smartalex: World) -> str | None:
+    """The page of one campaign of either platform; None where there is none of that id."""
+    for platform in (world, smartalex):
+        campaign = platform.campaigns.get(campaign_id)
+        if campaign is not None:
+            of_it = (call for call in platform.calls if call.list_id == campaign_id)
+            latest = heapq.nlargest(_ROWS, of_it, key=lambda call: call.called_at or call.created_at)
+            body = (
+                f"<h1>{escape(campaign.name)}</h1><p><a href='/'>All campaigns</a></p>"
+                f"{_table(_CAMPAIGN, [_campaign_row(campaign)], '')}<h2>Calls</h2>"
+                f"{_table(_CALL, [_call_row(call, platform) for call in latest], 'No call was made yet.')}"
+            )
+            return document(campaign.name, body)
+    return None
+
+
+def _workspace(world: World) -> str:
+    """What a DAG names: agents with their variables, caller numbers, pools."""
+    workspace = world.workspace
+    agents = [
+        [
+            f'{escape(agent.name)}<br><span class="id">{agent.id}</span>',
+            escape(agent.kind),
+            ", ".join(f"<code>{escape(name)}</code>" for name in agent.variables) or "none",
+        ]
+        for agent in workspace.agents.values()
+    ]
+    numbers = [
+        [
+            f'{escape(number.display_name)}<br><span class="id">{number.id}</span>',
+            masked(number.number),
+            escape(number.provider),
+            ", ".join(word for word, is_so in (("test", number.is_test), ("flagged as spam", number.is_spam)) if is_so),
+            f'<span class="id">{number.pool_id}</span>' if number.pool_id else "",
+        ]
+        for number in workspace.numbers
+    ]
+    pools: dict[str, list[str]] = {}
+    for number in workspace.numbers:
+        if number.pool_id:
+            pools.setdefault(number.pool_id, []).append(number.display_name)
+    members = [[f'<span class="id">{pool}</span>', escape(", ".join(names))] for pool, names in pools.items()]
+    return (
+        f"<h2>Agents ({len(agents)})</h2>{_table(['Agent', 'Kind', 'Variables'], agents, 'There is none.')}"
+        f"<h2>Caller numbers ({len(numbers)})</h2>"
+        f"{_table(['Number', 'Dials as', 'Provider', 'Marks', 'Pool'], numbers, 'There is none.')}"
+        f"<h2>Number pools ({len(members)})</h2>{_table(['Pool', 'Members'], members, 'There is none.')}"
+    )

@@ -13,7 +13,7 @@ from ringg_provider.exceptions import UnexpectedResponse
 from ringg_provider.launch.progress import Progress, StallWatch
 from ringg_provider.operators.on_platform import OnRingg
 from ringg_provider.ringg.campaigns import read_progress
-from ringg_provider.ringg.uploads import UploadVerdict, judge_upload, require_usable
+from ringg_provider.ringg.uploads import UploadVerdict, judge_upload, require_usable, said_of_upload
 from ringg_provider.sensors.waiting import CampaignSensor, PlatformSensor
 from ringg_provider.triggers.events import UPLOAD_ENDS, WaitEvent
 from ringg_provider.triggers.ringg import RinggCampaignTrigger, RinggUploadStatusTrigger
@@ -43,6 +43,9 @@ class RinggUploadStatusSensor(OnRingg, PlatformSensor):
         self.bulk_list_id = bulk_list_id
         self.max_invalid_rows = max_invalid_rows
 
+    #: What the last look found, so that a wait is told once per change.
+    _last_status: str | None = None
+
     @property
     def watched_id(self) -> str:
         """The list."""
@@ -52,8 +55,11 @@ class RinggUploadStatusSensor(OnRingg, PlatformSensor):
         """Read the upload status once."""
         status = self.hook.client.get_upload_status(self.bulk_list_id)
         if judge_upload(status) is UploadVerdict.PENDING:
-            self.log.info("Upload %s is %s.", self.bulk_list_id, status.status)
+            if status.status != self._last_status:
+                self.log.info("Upload %s is %s.", self.bulk_list_id, status.status)
+            self._last_status = status.status
             return PokeReturnValue(is_done=False)
+        self.log.info("%s", said_of_upload(self.bulk_list_id, status))
         require_usable(self.bulk_list_id, status, self.max_invalid_rows)
         return PokeReturnValue(
             is_done=True,

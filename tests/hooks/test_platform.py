@@ -197,7 +197,7 @@ def test_a_page_that_is_none_fails_before_the_launch_and_not_after_it(connect: C
     with connect(host="http://127.0.0.1:1") as hook:
         assert hook.client is not None
         connect(host="http://127.0.0.1:1", extra={"dashboard_url": "none"})
-        assert hook.campaign_url("c-1") == "http://127.0.0.1:1/"
+        assert hook.campaign_url("c-1") == "http://127.0.0.1:1/campaigns/c-1"
 
 
 # --- being tested from the form -----------------------------------------------------------------------------

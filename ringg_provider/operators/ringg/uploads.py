@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ringg_provider import wording
 from ringg_provider.api.arguments import DialPrefix
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hours.schedule import Time
@@ -16,7 +17,7 @@ from ringg_provider.operators.on_platform import OnRingg
 from ringg_provider.operators.timely import TimelyOperator
 from ringg_provider.ringg.limits import Flow
 from ringg_provider.ringg.requests import CallConfig, CampaignSpec
-from ringg_provider.ringg.timing import as_call_config, schedule_of
+from ringg_provider.ringg.timing import as_call_config, hours_of, schedule_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -89,7 +90,17 @@ class _RinggUploadOperator(OnRingg, TimelyOperator):
                 list_id, counts = self.upload(hook, spec, csv)
         summary = {"rows": report.rows, "valid_rows": report.valid_rows, "invalid_rows": report.invalid_rows} | counts
         context["ti"].xcom_push(key="summary", value=summary)
-        self.log.info("List %s was uploaded: %s.", list_id, summary)
+        refused = counts.get("failed_rows", 0)
+        people = counts.get("successful_rows", report.valid_rows)
+        self.log.info(
+            "List %s was uploaded: %s from %s%s%s, to be called %s once it is started.",
+            list_id,
+            wording.counted(people, "person", "people"),
+            wording.counted(report.rows, "row"),
+            f"; {report.invalid_rows:,} invalid by this provider's check" if report.invalid_rows else "",
+            f"; {refused:,} refused by the platform" if refused else "",
+            hours_of(spec),
+        )
         return list_id
 
     @abstractmethod

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 
+from ringg_provider import exceptions
+from ringg_provider.exceptions import RinggProviderError
+from ringg_provider.operators.ringg import RinggSaveCampaignOperator, RinggUploadCsvOperator
+from ringg_provider.ringg.responses import UploadStatus
+from ringg_provider.ringg.uploads import said_of_upload
+from ringg_provider.sensors.ringg import RinggUploadStatusSensor
+from tests.operators.campaigns import checked, upload
 from tests.operators.ringg.starts import starting
 from tests.support.log import TaskLog
 from tests.support.tasks import context
@@ -61,3 +71,68 @@ def test_what_an_earlier_attempt_of_the_run_launched_is_no_warning(
         starting("standard", saved, **KEYED).execute(of_run("monday"))
     said = log.line("takes it for its own", "info")
     assert "was started on Mon 2027-03-01 06:30 UTC by run monday of DAG dag: nothing is sent now" in said
+
+
+def test_an_upload_says_for_how_many_and_from_when_until_when(platform: Any, contacts: str, log: TaskLog) -> None:
+    times = {"campaign_start_time": "2027-03-01T13:00", "campaign_end_time": "2027-03-02T17:00"}
+    list_id = upload(RinggSaveCampaignOperator, contacts, **times)
+    assert log.line("was uploaded", "info") == (
+        f"List {list_id} was uploaded: 2 people from 2 rows, to be called Mon 2027-03-01 13:00 to Tue 2027-03-02 17:00 "
+        "Asia/Kolkata, daily 10:00-19:00 once it is started."
+    )
+
+
+def test_a_failed_task_begins_with_what_failed_and_where_the_runbook_tells_of_it(
+    platform: Any, saved: str, log: TaskLog
+) -> None:
+    with pytest.raises(AirflowFailException):
+        starting("standard", saved, launch_key="without a ledger").execute(context())
+    assert log.lines("error") == [
+        (
+            "InvalidRequest: launch_key, ledger_conn_id: give both or neither; the ledger is where the key is looked up. "
+            "See the runbook, 'Invalid request'."
+        )
+    ]
+
+
+def test_every_error_has_a_section_of_the_runbook() -> None:
+    headings = (Path(__file__).parents[3] / "docs" / "runbook.md").read_text().splitlines()
+    errors = [one for one in vars(exceptions).values() if isinstance(one, type) and issubclass(one, RinggProviderError)]
+    assert [one for one in errors if one is not RinggProviderError and f"## {one.runbook}" not in headings] == []
+
+
+def test_the_link_of_a_task_that_launched_nothing_asks_airflow_for_nothing(platform: Any, saved: str) -> None:
+    task = starting("standard", saved)
+    (link,) = task.operator_extra_links
+    assert link.get_link(task, ti_key=None) == ""
+    task.execute(context())
+    assert link.get_link(task, ti_key=None) == f"{platform.url}/campaigns/{saved}"
+    page = httpx.get(link.get_link(task, ti_key=None))
+    assert (page.status_code, saved in page.text, "+919876543210" in page.text) == (200, True, False)
+
+
+def test_waiting_for_an_upload_says_what_was_found_and_why_it_differs(
+    platform: Any, tmp_path: Path, log: TaskLog
+) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("Mobile Number,Name\n+919876543210,Asha\n+919876543211,Ravi\n")
+    list_id = checked(platform, upload(RinggUploadCsvOperator, str(file)))
+    RinggUploadStatusSensor(task_id="wait", ringg_conn_id="ringg_sandbox", bulk_list_id=list_id).execute(context())
+    assert log.line("rows are valid", "info") == f"Upload {list_id} is draft: 2 of 2 (100%) rows are valid."
+    status = UploadStatus(status="completed", total_rows=10, valid_rows=9, invalid_rows=1)
+    assert "9 of 10 (90%) rows are valid, 1 row invalid. That is the platform's own check" in said_of_upload(
+        "b", status
+    )
+
+
+def test_the_sandboxs_page_lists_what_a_dag_names(platform: Any) -> None:
+    page = httpx.get(platform.url).text
+    for word in (
+        "Renewals",
+        "policy_id",
+        "due_date",
+        "Main line",
+        "flagged as spam",
+        "bbbbbbbb-0000-4000-8000-000000000001",
+    ):
+        assert word in page
