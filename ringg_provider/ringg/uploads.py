@@ -46,8 +46,8 @@ def said_of_upload(bulk_list_id: str, status: UploadStatus) -> str:
         return f"{said}."
     return (
         f"{said}, {wording.counted(status.invalid_rows, 'row')} invalid. That is the platform's own check: it counts "
-        "rows that this provider's check before the upload let pass, and not those that it left out. The report is in the "
-        "result, as invalid_rows_csv_url."
+        "rows that this provider's check before the upload let pass, and not those that it left out. The report is in "
+        "the result, as invalid_rows_csv_url."
     )
 
 

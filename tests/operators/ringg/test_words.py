@@ -89,8 +89,8 @@ def test_a_failed_task_begins_with_what_failed_and_where_the_runbook_tells_of_it
         starting("standard", saved, launch_key="without a ledger").execute(context())
     assert log.lines("error") == [
         (
-            "InvalidRequest: launch_key, ledger_conn_id: give both or neither; the ledger is where the key is looked up. "
-            "See the runbook, 'Invalid request'."
+            "InvalidRequest: launch_key, ledger_conn_id: give both or neither; the ledger is where the key is looked "
+            "up. See the runbook, 'Invalid request'."
         )
     ]
 
