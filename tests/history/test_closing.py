@@ -173,3 +173,22 @@ def test_a_call_that_was_not_asked_for_in_this_load_is_not_given_up(engine: sa.E
     with engine.connect() as connection:
         found = connection.execute(sa.select(tables.calls).where(tables.calls.c.call_id == "a1")).one()
     assert (found.history_state, found.history_reason) == ("incomplete", "given up after 3 days: status is not final")
+
+
+def test_one_that_an_older_version_closed_is_counted_once(engine: sa.Engine) -> None:
+    tables = Tables(engine)
+    done = {"status": "completed", "cost": 1, "cost_final": True, "attempted_at": NOW, "read_at": NOW - 9 * DAY}
+    done |= {"platform_analysis": {"summary": "Yes"}}
+    tables.add("a", "completed", {**FAILED, "attempted_at": NOW, "read_at": NOW - 9 * DAY}, done)
+    older = {"history_state": "complete", "calls": 2, "calls_dialled": None}
+    with engine.begin() as connection:
+        connection.execute(sa.update(tables.campaigns).values(**older))
+    found = tables.end()["a"]
+    assert (found.calls_dialled, found.calls_connected, found.calls_reached) == (2, 1, 1)
+    with engine.begin() as connection:
+        counted = connection.execute(sa.select(sa.func.sum(tables.counts.c.calls))).scalar_one()
+        assert counted == 3 * 2
+        connection.execute(sa.delete(tables.counts))
+    tables.end()
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(tables.counts)).all() == []

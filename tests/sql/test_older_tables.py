@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from ringg_provider.contacts.people import people_table
 from ringg_provider.exceptions import QueryFailed
+from ringg_provider.history.counts import counts_table
 from ringg_provider.history.smartalex import callbacks_table, smartalex_calls_table
 from ringg_provider.history.tables import calls_table, campaigns_table, state_table
 from ringg_provider.launch.ledger import launches
@@ -29,6 +30,7 @@ TABLES = {
         calls_table(),
         campaigns_table(),
         state_table(),
+        counts_table(),
         people_table(),
         launches,
         smartalex_calls_table(),

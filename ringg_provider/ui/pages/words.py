@@ -46,7 +46,9 @@ def cell(value: Any) -> str:
     """A cell of a chart's table."""
     if value is None:
         return UNKNOWN
-    return f"{value:,}" if isinstance(value, int | float) else str(value)
+    if isinstance(value, float):
+        return f"{value:,.2f}".rstrip("0").rstrip(".")
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def at(moment: datetime | None, zone: ZoneInfo) -> str:
