@@ -69,9 +69,12 @@ def _engine(kind: str, folder: Path, fixture: Callable[[str], Any], name: str) -
     return _quick_sqlite(f"sqlite:///{folder / name}.db")
 
 
+_IMPATIENT = "SET lock_wait_timeout = 1, innodb_lock_wait_timeout = 1"
+
+
 def _impatient_mariadb(url: Any) -> sa.Engine:
     """One thread cannot wait for a lock that it has itself, however long a publication would wait."""
-    engine = sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args={"init_command": "SET lock_wait_timeout=1"})
+    engine = sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args={"init_command": _IMPATIENT})
 
     def impatient(*told: Any) -> tuple[str, Any]:
         _, _, statement, values, _, _ = told
