@@ -255,7 +255,7 @@ def nights_chart(nights: Sequence[tuple[str, Funnel]]) -> Chart:
         "nights",
         "Nights side by side",
         [label for label, _ in nights],
-        "Night",
+        "Begins (campaign's time)",
         [*_by_depth(depths), Series("Not dialled", never, "plain")],
         more=[
             Series("Listed", [funnel.listed for funnel in funnels]),
@@ -273,8 +273,8 @@ def _by_depth(tallies: Sequence[Tally]) -> list[Series]:
     """Dialled calls in three layers that add up to all of them."""
     return [
         Series("Reached", [each.reached for each in tallies], "good"),
-        Series("Taken, no person", [each.connected - each.reached for each in tallies], "mid"),
-        Series("Not taken", [each.dialled - each.connected for each in tallies], "low"),
+        Series("Connected, no person", [each.connected - each.reached for each in tallies], "mid"),
+        Series("Dialled, not taken", [each.dialled - each.connected for each in tallies], "low"),
     ]
 
 
