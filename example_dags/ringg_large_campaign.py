@@ -90,6 +90,11 @@ def ringg_large_campaign():
         purpose="promotional",
         concurrent_lines=100,
         average_seconds=90,
+        about={
+            "Survey of": "{{ dag_run.run_after.astimezone(dag.timezone) | ds }}",
+            "File": "{{ params.contacts }}",
+            "Left out": "{{ ti.xcom_pull('upload_csv', key='summary')['invalid_rows'] }} invalid rows",
+        },
         **CALLERS,
     )
     approve = ApprovalOperator(

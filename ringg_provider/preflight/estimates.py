@@ -14,6 +14,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Literal
 
+from ringg_provider import wording
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.preflight.report import Check, Finding, Level
 
@@ -71,7 +72,7 @@ def judge_retries(spans: Sequence[TimeSpan], retries: int, wait: timedelta, *, m
     return Finding.of(
         Check.RETRIES,
         None if fit == wanted else problem,
-        f"All {wanted} attempts fit before the calling hours are over.",
+        f"Before the calling hours are over, {wording.counted(wanted, 'attempt fits', 'attempts fit')}.",
         Level.ERROR if must_fit else Level.WARNING,
     )
 
@@ -126,7 +127,8 @@ def judge_feasibility(
         return Finding(Check.FEASIBILITY, Level.ERROR, message)
     if end is None:
         return Finding(Check.FEASIBILITY, Level.OK, "There is nobody to call.")
-    message = f"All {contacts} contacts can be reached by {end.isoformat(timespec='minutes')}."
+    zone = next((load.spans[0][0].tzinfo for load in lists if load.spans), None)
+    message = f"All {wording.counted(contacts, 'contact')} can be reached by {wording.moment(end, zone)}."
     return Finding(Check.FEASIBILITY, Level.OK, message)
 
 
@@ -153,16 +155,16 @@ def estimate_cost(
         raise InvalidRequest("credits_per_call must be a number of at least 0.", field="credits_per_call")
     total = rows * cost
     if spendable_credits is None:
-        message = f"About {total} credits are needed; the workspace's credits could not be read."
+        message = f"About {wording.money(total)} are needed; the workspace's credits could not be read."
         return CostEstimate(None, basis, total, None, message)
     shortfall = max(Decimal(0), total - spendable_credits)
-    message = f"About {total} credits are needed, and {spendable_credits} can be spent"
+    message = f"About {wording.money(total)} are needed, and {wording.money(spendable_credits)} can be spent"
     return CostEstimate(
         shortfall == 0,
         basis,
         total,
         shortfall,
-        f"{message}: top up {shortfall}." if shortfall else f"{message}.",
+        f"{message}: top up {wording.money(shortfall)}." if shortfall else f"{message}.",
         spendable_credits,
     )
 
@@ -175,7 +177,8 @@ def judge_credits(cost: CostEstimate, *, told_sufficient: bool | None, unpaid_li
     :param unpaid_lists: lists that the platform shows as waiting for credits.
     """
     if unpaid_lists or told_sufficient is False:
-        what = f"{unpaid_lists} lists wait for credits" if unpaid_lists else "the platform says that credits lack"
+        waiting = wording.counted(unpaid_lists, "list waits", "lists wait")
+        what = f"{waiting} for credits" if unpaid_lists else "the platform says that credits lack"
         return Finding(Check.CREDITS, Level.ERROR, f"Top up: {what}.")
     if cost.basis != "none":
         level = Level.OK if cost.sufficient else Level.ERROR

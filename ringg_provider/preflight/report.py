@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
 from typing import Any
+
+from ringg_provider import wording
 
 
 class Level(StrEnum):
@@ -76,11 +78,13 @@ class PreflightReport:
     :param findings: in any order; a check that was made for several lists has several.
     :param lists: how many lists were looked at.
     :param rows: contacts on all of them; None when that is not known.
+    :param facts: what is about to be launched, for a person: name -> text. Nothing personal.
     """
 
     findings: Sequence[Finding]
     lists: int
     rows: int | None
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def checks(self) -> list[Finding]:
@@ -116,21 +120,28 @@ class PreflightReport:
         }
 
     def as_markdown(self) -> str:
-        """The report for a person: the verdict, the size, and a table with what is wrong at its top."""
+        """The report for a person: the verdict, the size, the facts, and a table with what is wrong at its top."""
+        facts = [f"| {name} | {_in_cell(text)} |" for name, text in self.facts.items()]
+        if facts:
+            facts = ["| what is asked for | |", "|---|---|", *facts, ""]
         rows = [
-            f"| {_MARKS[finding.level]} | `{finding.check}` | {finding.message.replace('|', chr(92) + '|')} |"
+            f"| {_MARKS[finding.level]} | `{finding.check}` | {_in_cell(finding.message)} |"
             for finding in sorted(self.checks, key=lambda finding: -finding.level.rank)
         ]
-        return "\n".join([self.headline(), "", "| | check | finding |", "|---|---|---|", *rows])
+        return "\n".join([self.headline(), "", *facts, "| | check | finding |", "|---|---|---|", *rows])
+
+    def found(self, check: Check) -> str | None:
+        """What a check has found; None where it was not made."""
+        return next((finding.message for finding in self.checks if finding.check is check), None)
 
     def headline(self) -> str:
         """The verdict and the size in one line."""
-        contacts = "an unknown number of contacts" if self.rows is None else f"{self.rows:,} contacts"
-        lists = "1 list" if self.lists == 1 else f"{self.lists} lists"
+        contacts = "an unknown number of contacts" if self.rows is None else wording.counted(self.rows, "contact")
         counts = self.counts
         return (
-            f"**Preflight: {_VERDICTS[self.level]}** for {contacts} on {lists}: {counts['error']} errors, "
-            f"{counts['warning']} warnings, {counts['ok']} checks passed."
+            f"**Preflight: {_VERDICTS[self.level]}** for {contacts} on {wording.counted(self.lists, 'list')}: "
+            f"{wording.counted(counts['error'], 'error')}, {wording.counted(counts['warning'], 'warning')}, "
+            f"{wording.counted(counts['ok'], 'check')} passed."
         )
 
     def _merged(self) -> Iterator[Finding]:
@@ -143,8 +154,13 @@ class PreflightReport:
             yield Finding(check, worst, " ".join(_once_each(told, of=len(same))))
 
 
-_MARKS = {Level.OK: "✅", Level.WARNING: "⚠️", Level.ERROR: "❌"}
+_MARKS = {Level.OK: "✅ ok", Level.WARNING: "⚠️ warning", Level.ERROR: "❌ error"}
 _VERDICTS = {Level.OK: "all is well", Level.WARNING: "ready, with warnings", Level.ERROR: "do not start"}
+
+
+def _in_cell(text: str) -> str:
+    """In one cell of a Markdown table."""
+    return " ".join(text.split()).replace("|", chr(92) + "|")
 
 
 def _once_each(messages: Iterable[str], of: int) -> Iterator[str]:

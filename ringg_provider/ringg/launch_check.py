@@ -38,7 +38,7 @@ from ringg_provider.ringg.preflight import (
 )
 from ringg_provider.ringg.requests import CallConfig, CallRetryConfig
 from ringg_provider.ringg.starts import Callers
-from ringg_provider.ringg.timing import as_call_config, planned_time, schedule_of, spans_ahead, window_of
+from ringg_provider.ringg.timing import as_call_config, planned_time, said_hours, schedule_of, spans_ahead, window_of
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class ListToStart:
             message = "The calling hours are over, so nobody would be called: give later dates."
             return Finding(Check.SCHEDULE, Level.ERROR, message), ()
         begin, end = spans[0][0], spans[-1][1]
-        message = f"Calls from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} ({window_of(self.call_config).timezone})."
+        message = f"Calls from {said_hours(self.call_config, begin, end)}."
         return Finding(Check.SCHEDULE, Level.OK, message), spans
 
 

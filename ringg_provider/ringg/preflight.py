@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from ringg_provider import wording
 from ringg_provider.api.errors import explained
 from ringg_provider.exceptions import InvalidRequest, NotFound
 from ringg_provider.launch.terms import ListState
@@ -98,7 +99,8 @@ def judge_variables(agent: Agent, variables_map: Mapping[str, str]) -> Finding:
     except InvalidRequest as error:
         return Finding(Check.VARIABLES, Level.ERROR, str(error))
     unused = _about(variables_map.keys() - needed, "variables_map: the agent has no such variables")
-    return Finding.of(Check.VARIABLES, unused, f"All {len(needed)} variables of the agent are mapped.", Level.WARNING)
+    mapped = f"Mapped: {wording.counted(len(needed), 'variable')} of the agent, which are all."
+    return Finding.of(Check.VARIABLES, unused, mapped, Level.WARNING)
 
 
 # --- who calls, and who is told -----------------------------------------------------------------------------
@@ -166,7 +168,8 @@ def _judge_numbers(
     elif len(wanted) > len({known[name].id for name in wanted}):
         yield Finding(Check.CALLER_NUMBERS, Level.ERROR, "from_numbers: one number is named twice.")
     else:
-        yield Finding(Check.CALLER_NUMBERS, Level.OK, f"All {len(wanted)} caller numbers are in the workspace.")
+        fine = f"In the workspace: {wording.counted(len(wanted), 'caller number')}."
+        yield Finding(Check.CALLER_NUMBERS, Level.OK, fine)
     found = {known[name].id: known[name] for name in wanted if name in known}
     tests = [number.id for number in found.values() if number.is_test_number]
     yield Finding.of(

@@ -23,6 +23,7 @@ from ringg_provider.preflight.estimates import (
     judge_retries,
 )
 from ringg_provider.preflight.report import Check, Finding, Level
+from ringg_provider.wording import moment
 
 
 def at(hour: float, day: int = 14) -> datetime:
@@ -44,7 +45,7 @@ class TestRetries:
     @pytest.mark.parametrize("wait", [0, 30, 600])
     def test_no_retries_always_fit(self, wait):
         assert self.judge(NINE_TO_FIVE, 0, wait) == Finding(
-            Check.RETRIES, Level.OK, "All 1 attempts fit before the calling hours are over."
+            Check.RETRIES, Level.OK, "Before the calling hours are over, 1 attempt fits."
         )
 
     def test_the_last_retry_must_come_before_closing(self):
@@ -105,9 +106,7 @@ class TestFeasibility:
 
     def test_what_fits_ends_when_the_lines_are_done(self):
         found = self.judge((1200, NINE_TO_FIVE), lines=10)  # 120 minutes
-        assert found == Finding(
-            Check.FEASIBILITY, Level.OK, f"All 1200 contacts can be reached by {at(11).isoformat(timespec='minutes')}."
-        )
+        assert found == Finding(Check.FEASIBILITY, Level.OK, f"All 1,200 contacts can be reached by {moment(at(11))}.")
 
     def test_what_does_not_fit_says_how_many_are_left(self):
         found = self.judge((6000, NINE_TO_FIVE), lines=10)  # 4,800 line minutes for 6,000 contacts
@@ -116,7 +115,7 @@ class TestFeasibility:
 
     def test_attempts_and_seconds_multiply(self):
         found = self.judge((1000, NINE_TO_FIVE), lines=10, seconds=90, attempts=2)  # 3,000 line minutes
-        assert at(14).isoformat(timespec="minutes") in found.message
+        assert moment(at(14)) in found.message
 
     def test_only_the_time_that_is_left_counts(self):
         assert self.unreached((1200, NINE_TO_FIVE), lines=10, now=pendulum.instance(at(16))) == 600
@@ -125,7 +124,7 @@ class TestFeasibility:
     def test_lists_share_the_lines_and_the_one_that_closes_first_goes_first(self):
         early, late = [(at(9), at(10))], [(at(9), at(11))]
         found = self.judge((600, late), (600, early), lines=10)
-        assert at(11).isoformat(timespec="minutes") in found.message
+        assert moment(at(11)) in found.message
         assert self.unreached((600, late), (601, early), lines=10) == 1
 
     def test_nobody_to_call_fits(self):

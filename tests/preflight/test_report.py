@@ -29,7 +29,24 @@ def test_findings_of_several_lists_become_one_line_with_the_worst_level() -> Non
     lines = report.as_markdown().splitlines()
     assert "an unknown number of contacts on 4 lists" in lines[0]
     # What is wrong comes first, and a bar in a message does not break the table.
-    assert lines[4] == r"| ❌ | `retries` | Tight. (2 of 4 lists) No \| way. (1 of 4 lists) |"
+    assert lines[4] == r"| ❌ error | `retries` | Tight. (2 of 4 lists) No \| way. (1 of 4 lists) |"
+
+
+def test_the_facts_stand_before_the_findings_each_in_one_row() -> None:
+    facts = {"Query": "SELECT a\n  FROM b", "Left out": "3 suppressed | 1 duplicate"}
+    report = PreflightReport([finding(Check.AGENT, Level.WARNING, "Odd.")], lists=1, rows=1, facts=facts)
+    assert report.as_markdown().splitlines() == [
+        "**Preflight: ready, with warnings** for 1 contact on 1 list: no error, 1 warning, no check passed.",
+        "",
+        "| what is asked for | |",
+        "|---|---|",
+        "| Query | SELECT a FROM b |",
+        r"| Left out | 3 suppressed \| 1 duplicate |",
+        "",
+        "| | check | finding |",
+        "|---|---|---|",
+        "| ⚠️ warning | `agent` | Odd. |",
+    ]
 
 
 def test_a_report_without_a_finding_is_fine() -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
 
+from airflow.providers.common.compat.sdk import conf
+
+from ringg_provider import wording
 from ringg_provider.api.arguments import DialPrefix, Seconds, Share, WholeNumber
 from ringg_provider.exceptions import InvalidRequest, PreflightFailed
 from ringg_provider.hours.purposes import Purpose
@@ -23,6 +27,7 @@ from ringg_provider.ringg.timing import as_call_config
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from ringg_provider.preflight.report import PreflightReport
     from ringg_provider.ringg.launch_check import LaunchCheck, ListToStart
 
 
@@ -60,6 +65,8 @@ class RinggPreflightOperator(BaseRinggCampaignOperator, TimelyOperator):
     :param average_seconds: length of a call, ringing included. Default None: the same.
     :param answer_rate: share of calls after which nobody is tried again, 0 to 1. Default None: every retry is used.
     :param state_conn_id: connection of the state database, for every operator of a DAG alike. Default None.
+    :param about: more facts for the person who reads the report, by their names, such as ``{"File": "..."}``: where the
+        people come from, how many were left out and why. Nothing personal. Default none.
     :param fail_on: fail the task on an ``error`` (default), or on a ``warning`` already.
 
     Who is to call and what it may cost are parameters of
@@ -84,6 +91,7 @@ class RinggPreflightOperator(BaseRinggCampaignOperator, TimelyOperator):
         "concurrent_lines",
         "row_allowance",
         "state_conn_id",
+        "about",
         *BaseRinggCampaignOperator.campaign_template_fields,
     )
     ui_color = "#fbf3d9"
@@ -113,6 +121,7 @@ class RinggPreflightOperator(BaseRinggCampaignOperator, TimelyOperator):
         average_seconds: Seconds | None = None,
         answer_rate: Share | None = None,
         state_conn_id: str | None = None,
+        about: Mapping[str, str] | None = None,
         fail_on: Literal["error", "warning"] = "error",
         **kwargs: Any,
     ) -> None:
@@ -139,6 +148,7 @@ class RinggPreflightOperator(BaseRinggCampaignOperator, TimelyOperator):
         self.state_conn_id = state_conn_id
         self.average_seconds = average_seconds
         self.answer_rate = answer_rate
+        self.about = about
         self.fail_on = fail_on
 
     @with_checked_arguments
@@ -149,7 +159,9 @@ class RinggPreflightOperator(BaseRinggCampaignOperator, TimelyOperator):
 
         self.skip_if_missed(context)
         with self.hook as hook:
-            report = self._check(context).report(hook.client)
+            checks = self._check(context)
+            report = checks.report(hook.client)
+            report = replace(report, facts=self._facts(context, checks, report))
             # Before it may fail: a person who is paged reads what was found.
             context["ti"].xcom_push(key="report", value=report.as_markdown())
             self.log.info("%s", report.as_markdown())
@@ -157,6 +169,26 @@ class RinggPreflightOperator(BaseRinggCampaignOperator, TimelyOperator):
                 codes = ", ".join(f"{finding.check} ({finding.level})" for finding in failing)
                 raise PreflightFailed(f"Not ready to start: {codes}. The report is in the log and in XCom 'report'.")
             return report.as_dict()
+
+    def _facts(self, context: Context, checks: LaunchCheck, report: PreflightReport) -> dict[str, str]:
+        """What is about to be launched, for a person who is to say yes or no."""
+        from ringg_provider.preflight.report import Check
+
+        callers = self.callers()
+        numbers = wording.counted(len(callers.from_numbers or []), "caller number")
+        ids = [one.list_id for one in checks.lists if one.list_id]
+        agents = dict.fromkeys(one.agent_id for one in checks.lists)
+        facts = {
+            **(self.about or {}),
+            "Campaign" if len(ids) == 1 else "Campaigns": ", ".join(ids[:5]) + (", ..." if len(ids) > 5 else ""),
+            "Agent": ", ".join(agents),
+            "People": "not known" if report.rows is None else f"{report.rows:,}",
+            "Called by": f"pool {callers.number_pool_id}" if callers.number_pool_id else numbers,
+            "Hours": report.found(Check.SCHEDULE) or "not known",
+            "Cost": report.found(Check.CREDITS) or "not known",
+            "More": f"[Ringg campaigns of this run]({control_room(context)})",
+        }
+        return {name: text for name, text in facts.items() if text}
 
     def _check(self, context: Context) -> LaunchCheck:
         from ringg_provider.ringg.launch_check import LaunchCheck
@@ -197,3 +229,10 @@ class RinggPreflightOperator(BaseRinggCampaignOperator, TimelyOperator):
                 flow=self.flow,
             )
         ]
+
+
+def control_room(context: Context) -> str:
+    """The address of this run's page in the control room, which the extra ``ui`` brings."""
+    base = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
+    ti = context["ti"]
+    return f"{base}/ringg/page/run/{quote(ti.dag_id, safe='')}/{quote(ti.run_id, safe='')}"

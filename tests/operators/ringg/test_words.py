@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from ringg_provider import exceptions
 from ringg_provider.exceptions import RinggProviderError
-from ringg_provider.operators.ringg import RinggSaveCampaignOperator, RinggUploadCsvOperator
+from ringg_provider.operators.ringg import RinggPreflightOperator, RinggSaveCampaignOperator, RinggUploadCsvOperator
 from ringg_provider.ringg.responses import UploadStatus
 from ringg_provider.ringg.uploads import said_of_upload
 from ringg_provider.sensors.ringg import RinggUploadStatusSensor
@@ -136,3 +137,32 @@ def test_the_sandboxs_page_lists_what_a_dag_names(platform: Any) -> None:
         "bbbbbbbb-0000-4000-8000-000000000001",
     ):
         assert word in page
+
+
+def test_who_approves_reads_what_will_be_called_by_whom_when_and_at_what_cost(platform: Any, uploaded: str) -> None:
+    attempt = of_run("manual__2027-03-01T06:30:00+00:00")
+    RinggPreflightOperator(
+        task_id="preflight",
+        ringg_conn_id="ringg_sandbox",
+        list_id=uploaded,
+        agent_id="22222222-2222-4222-8222-222222222222",
+        country_code="+91",
+        call_config=INDIA,
+        rows=2,
+        from_numbers=["+918031000001"],
+        credits_per_call=2,
+        about={"File": "/data/people.csv", "Left out": "1 invalid row"},
+    ).execute(attempt)
+    facts = dict(re.findall(r"^\| ([A-Z][a-z ]+) \| (.*) \|$", attempt["ti"].xcom["report"], re.MULTILINE))
+    assert facts.pop("More").endswith("/ringg/page/run/dag/manual__2027-03-01T06%3A30%3A00%2B00%3A00)")
+    assert facts == {
+        "File": "/data/people.csv",
+        "Left out": "1 invalid row",
+        "Campaign": uploaded,
+        "Agent": "22222222-2222-4222-8222-222222222222",
+        "People": "2",
+        "Cost": "About 4 credits are needed, and 1,000,000 credits can be spent.",
+        "Called by": "1 caller number",
+        "Hours": "Calls from Mon 2027-03-01 12:02 to 19:00 Asia/Kolkata.",
+    }
+    assert "✅ ok" in attempt["ti"].xcom["report"]
