@@ -35,6 +35,8 @@ BEGIN, END = "<!-- the table of make test-matrix -->", "<!-- end of the table --
 # As `make test` runs it; tests/warehouses has an environment of its own, and runs on one Airflow.
 RUNS = (["-n", "3", "--dist", "loadfile", "--ignore", "tests/faults", "--ignore", "tests/warehouses"], ["tests/faults"])
 
+RAN = {0, 1}  # what pytest ends with when tests ran, whether or not all passed
+
 
 @dataclass(frozen=True)
 class Result:
@@ -75,9 +77,8 @@ class Cell:
     def __str__(self) -> str:
         return f"{self.airflow}/{self.python}"
 
-    @property
-    def _path(self) -> Path:
-        return FOLDER / f"{self.airflow}-{self.python}"
+    def _file(self, kind: str) -> Path:
+        return FOLDER / f"{self.airflow}-{self.python}{kind}"
 
     @property
     def interpreter(self) -> str | None:
@@ -88,14 +89,14 @@ class Cell:
 
     def result(self) -> Result | None:
         """What it gave the last time; None when it never ran to its end."""
-        file = self._path.with_suffix(".json")
+        file = self._file(".json")
         return Result(**json.loads(file.read_text())) if file.exists() else None
 
     def run(self, tree: str) -> Result:
         """Install what is pinned, run the suite, and keep what it gave."""
         started = time.monotonic()
         python = self._installed()
-        log, xml = self._path.with_suffix(".log"), self._path.with_suffix(".xml")
+        log, xml = self._file(".log"), self._file(".xml")
         environment = os.environ | {
             "EXPECTED_AIRFLOW": MINORS[0] if self.airflow == LOWEST else self.airflow,
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -107,8 +108,8 @@ class Cell:
                 xml.unlink(missing_ok=True)
                 command = [python, "-m", "pytest", "-q", f"--junit-xml={xml}", *arguments]
                 done = subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=output, check=False)
-                if not xml.exists():
-                    raise SystemExit(f"{self}: pytest ended with {done.returncode} and no result; see {log}")
+                if done.returncode not in RAN:
+                    raise SystemExit(f"{self}: pytest ended with {done.returncode}; see {log}")
                 for name, outcome in _outcomes(xml):
                     counts[outcome] += 1
                     failures += [name] if outcome == "failed" else []
@@ -125,16 +126,17 @@ class Cell:
             date=datetime.now(UTC).strftime("%Y-%m-%d"),
             **counts,
         )
-        self._path.with_suffix(".json").write_text(json.dumps(asdict(result), indent=1))
+        self._file(".json").write_text(json.dumps(asdict(result), indent=1))
         return result
 
     def _installed(self) -> str:
         """The Python of its environment, which is made anew when what is pinned has changed."""
-        stamp, python = self._path / "installed", str(self._path / "bin" / "python")
+        folder = self._file("")
+        stamp, python = folder / "installed", str(folder / "bin" / "python")
         pinned = (ROOT / "pyproject.toml").read_text() + file_of(self.airflow).read_text()
         if not stamp.exists() or stamp.read_text() != pinned:
-            shutil.rmtree(self._path, ignore_errors=True)
-            subprocess.run([UV, "venv", "-q", "--python", str(self.interpreter), str(self._path)], check=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            subprocess.run([UV, "venv", "-q", "--python", str(self.interpreter), str(folder)], check=True)
             install = [
                 UV,
                 "pip",
