@@ -29,7 +29,6 @@ _NEEDED = (
     "first_read_at",
     "is_final",
     "history_state",
-    "erased_at",
 )
 
 
@@ -64,9 +63,10 @@ class FrequencyCap:
     def _exclude(self, engine: sa.Engine, exclusions: Exclusions, cleaner: PhoneCleaner) -> None:
         if not require_table(engine, self.calls, field=_FIELD, may_be_missing=self.may_be_missing):
             return
-        self._check_columns(engine)
+        present = self._check_columns(engine)
         with engine.connect().execution_options(stream_results=True, yield_per=BATCH_ROWS) as connection:
-            self._check_rows(connection)
+            # A table of an older version may lack it, with nothing erased in it.
+            self._check_rows(connection, may_be_erased="erased_at" in present)
             for query, people in self._queries(exclusions):
                 for batch in connection.execute(query).scalars().partitions():
                     people.add(cleaner.numbers_of(batch))
@@ -103,7 +103,7 @@ class FrequencyCap:
             queries.append((often, exclusions.exhausted))
         return queries
 
-    def _check_columns(self, engine: sa.Engine) -> None:
+    def _check_columns(self, engine: sa.Engine) -> set[str]:
         present = {name.lower() for name in columns_of(engine, self.calls)}
         if missing := [name for name in _NEEDED if name in self.calls.c and name not in present]:
             raise InvalidRequest(
@@ -111,13 +111,14 @@ class FrequencyCap:
                 f" {', '.join(missing)}.",
                 field=_FIELD,
             )
+        return present
 
-    def _check_rows(self, connection: sa.Connection) -> None:
+    def _check_rows(self, connection: sa.Connection, *, may_be_erased: bool) -> None:
         any_call = sa.select(sa.literal(1)).select_from(self.calls).limit(1)
         if connection.execute(any_call).first() is None:
             log.warning("%s holds no call yet, so nobody counts as called before.", self.calls.fullname)
             return
-        if "erased_at" in self.calls.c:
+        if may_be_erased and "erased_at" in self.calls.c:
             any_call = any_call.where(self.calls.c.erased_at.is_(None))
         nameless = connection.execute(any_call.where(self._number.is_(None))).first() is not None
         if nameless and connection.execute(any_call.where(self._number.is_not(None))).first() is None:

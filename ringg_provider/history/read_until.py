@@ -64,6 +64,9 @@ def newest_watermark(connection: sa.Connection, calls: sa.Table) -> dt.datetime 
     nothing = connection.execute(sa.select(sa.text("*")).select_from(former).where(sa.false()))
     if "watermark" not in set(nothing.keys()):
         return None
+    written = sa.select(sa.type_coerce(former.c.watermark, sa.types.NullType())).where(former.c.watermark.is_not(None))
+    if isinstance(connection.execute(written.limit(1)).scalar(), bool | int):
+        return None  # the first version marked a call, and said no time: everything is read once more
     return connection.execute(sa.select(sa.func.max(former.c.watermark))).scalar()
 
 

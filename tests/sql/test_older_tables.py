@@ -11,15 +11,19 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from ringg_provider.contacts.people import people_table
+from ringg_provider.contacts.people import PeopleLedger, PeopleSpool, people_table
+from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.exceptions import QueryFailed
 from ringg_provider.history.counts import counts_table
 from ringg_provider.history.smartalex import callbacks_table, smartalex_calls_table
 from ringg_provider.history.tables import calls_table, campaigns_table, state_table
-from ringg_provider.launch.ledger import launches
+from ringg_provider.launch.item import LaunchItem
+from ringg_provider.launch.ledger import LaunchLedger, launches
+from ringg_provider.launch.terms import Intent
 from ringg_provider.publish.changes import noted_table
 from ringg_provider.publish.marks import publications_table
 from ringg_provider.sql.creating import columns_of, create_tables, described, is_there
+from ringg_provider.sql.merge import merge_rows
 from tests.support.databases import Warehouse
 
 #: What `CREATE TABLE` was at commits of this repository's history, by SQLAlchemy's name of the database.
@@ -53,16 +57,16 @@ create_tables(engine, TABLES[sys.argv[2]])
 """
 
 
-def _older(dialect: str) -> Iterator[tuple[str, list[str]]]:
+def older(dialect: str) -> Iterator[tuple[str, list[str]]]:
     for part in (OLDER / f"{dialect}.sql").read_text().split("-- ")[1:]:
         version, _, script = part.partition("\n")
         yield version, [one for one in script.split(";\n") if one.strip()]
 
 
-def _make(engine: sa.Engine, version: str) -> sa.Table:
+def make(engine: sa.Engine, version: str) -> sa.Table:
     """The table as it was."""
     with engine.begin() as connection:
-        for statement in dict(_older(engine.dialect.name))[version]:
+        for statement in dict(older(engine.dialect.name))[version]:
             connection.exec_driver_sql(statement)
     return TABLES[version.partition(" ")[0]]
 
@@ -113,11 +117,11 @@ def _statements(engine: sa.Engine, table: sa.Table) -> list[str]:
 
 @pytest.mark.parametrize(
     ("engine", "version"),
-    [(kind, version) for kind, dialect in KINDS.items() for version, _ in _older(dialect)],
+    [(kind, version) for kind, dialect in KINDS.items() for version, _ in older(dialect)],
     indirect=["engine"],
 )
 def test_a_table_of_an_older_version_is_completed_by_two_at_once(engine: sa.Engine, version: str) -> None:
-    table = _make(engine, version)
+    table = make(engine, version)
     before = columns_of(engine, table)
     _two_at_once(engine, table)
     assert columns_of(engine, table) == before | {column.name for column in table.columns}
@@ -126,10 +130,40 @@ def test_a_table_of_an_older_version_is_completed_by_two_at_once(engine: sa.Engi
     assert _statements(engine, table) == []
 
 
+@pytest.mark.parametrize(
+    ("engine", "version"),
+    [(kind, version) for kind, dialect in KINDS.items() for version, _ in older(dialect)],
+    indirect=["engine"],
+)
+def test_what_is_written_today_goes_into_a_table_of_an_older_version(
+    engine: sa.Engine, version: str, tmp_path: Path
+) -> None:
+    table = make(engine, version)
+    if table.name == "ringg_launches":
+        item = LaunchItem(list_id="list", flow="standard", agent_id="agent", country_code="+91", rows=1)
+        ledger = LaunchLedger(engine)
+        ledger.replace_set("key", [item])
+        assert ledger.for_key("key").claim(Intent("list", "fingerprint", {})) is None
+        assert ledger.started_set("key") == [item]
+    elif table.name == "ringg_contacts":
+        with Scratch(tmp_path) as scratch:
+            spool = PeopleSpool(scratch)
+            spool.listed(1, ["+919876543210"], None)
+            spool.close()
+            PeopleLedger(engine).replace("key", spool, {1: "list"})
+    else:
+        create_tables(engine, table)
+        (key,) = table.primary_key
+        for _ in range(2):
+            merge_rows(engine, table, [{key.name: "a"}], keys=[key.name])
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one() == 1
+
+
 @pytest.mark.parametrize("name", sorted(TABLES))
 def test_any_table_gets_whatever_it_lacks(engine: sa.Engine, name: str) -> None:
-    table, older = TABLES[name], _stripped(TABLES[name])
-    create_tables(engine, older)
+    table = TABLES[name]
+    create_tables(engine, _stripped(table))
     assert columns_of(engine, table) == {column.name for column in table.columns if not column.nullable}
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: create_tables(engine, table), range(4)))
@@ -164,7 +198,7 @@ def _as_user_who_may_not_alter(database: Warehouse) -> sa.Engine:
 @pytest.mark.parametrize("fixture", ["warehouse", "mariadb_warehouse"])
 def test_who_may_not_alter_is_told_the_columns_and_the_statements(fixture: str, request: pytest.FixtureRequest) -> None:
     database: Warehouse = request.getfixturevalue(fixture)
-    table = _make(database.engine, "ringg_calls of 811d38f")
+    table = make(database.engine, "ringg_calls of 811d38f")
     writer = _as_user_who_may_not_alter(database)
     try:
         with pytest.raises(QueryFailed) as caught:
