@@ -42,6 +42,8 @@ OURS = (
     "hours.planner",
     "hours.rules",
     "launch.ledger",
+    "lineage.assets",
+    "lineage.datasets",
     "lineage.hook_lineage",
     "lineage.openlineage",
     "numbers",

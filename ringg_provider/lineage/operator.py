@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from ringg_provider.lineage.datasets import Lineage
-
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
+
+    from ringg_provider.lineage.datasets import Lineage
 
 
 class LineageOperator(BaseOperator):

@@ -32,7 +32,6 @@ from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.progress import Progress, ProgressReporter, Stage
 from ringg_provider.launch.protocol import launch
 from ringg_provider.launch.terms import IntentStore, Launched, LaunchTarget, ListState
-from ringg_provider.lineage.datasets import Lineage, calls_of, campaigns_of
 from ringg_provider.lineage.operator import LineageOperator
 from ringg_provider.metrics import ADOPTED, ENDED, REFUSED, STARTED, UNKNOWN
 from ringg_provider.operators.arguments import with_checked_arguments
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
 
     from ringg_provider.hooks.platform import PlatformHook
     from ringg_provider.launch.ledger import Launcher, LaunchLedger
+    from ringg_provider.lineage.datasets import Lineage
 
 
 class Start(Protocol):
@@ -154,6 +154,8 @@ class LaunchOperator(OnPlatform, LineageOperator, TimelyOperator):
 
     def reads_and_writes(self) -> Lineage:
         """A campaign of an agent in, calls out."""
+        from ringg_provider.lineage.datasets import Lineage, calls_of, campaigns_of
+
         list_id, agent_id, flow, rows = self.listed()
         return Lineage(
             inputs=[campaigns_of(self.hook, agent_id)] if agent_id else [],

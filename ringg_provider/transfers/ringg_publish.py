@@ -13,8 +13,6 @@ from ringg_provider.api.arguments import OptionalText, Span
 from ringg_provider.history.options import CALLS, CAMPAIGNS
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import engine_of, sql_engine, sql_hook
-from ringg_provider.lineage.assets import announce, table_asset
-from ringg_provider.lineage.datasets import InDatabase, Lineage
 from ringg_provider.lineage.operator import LineageOperator
 from ringg_provider.metrics import PUBLISH_BYTES, PUBLISH_GONE, PUBLISH_ROWS
 from ringg_provider.operators.arguments import with_checked_arguments
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
     from airflow.providers.common.compat.sdk import Asset, Context
 
+    from ringg_provider.lineage.datasets import Lineage
     from ringg_provider.publish.publication import PublishCounts, View
     from ringg_provider.publish.sinks import Sink
 
@@ -200,6 +199,8 @@ class RinggPublishOperator(LineageOperator):
 
     def _tell(self, context: Context, counts: PublishCounts, names: Sequence[str]) -> None:
         """Count what was written, and tell those who wait for the copy."""
+        from ringg_provider.lineage.assets import announce, table_asset
+
         self._counts, self._names = dataclasses.asdict(counts), names
         PUBLISH_ROWS.send(counts.rows, platform=self.platform)
         PUBLISH_GONE.send(counts.gone, platform=self.platform)
@@ -225,6 +226,8 @@ class RinggPublishOperator(LineageOperator):
 
     def reads_and_writes(self) -> Lineage:
         """The tables of the state in, those of the warehouse out."""
+        from ringg_provider.lineage.datasets import InDatabase, Lineage
+
         names = self._names or self.tables or self._all_names()
         copies = [name.rpartition(".")[2] for name in names]
         return Lineage(

@@ -16,8 +16,6 @@ from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import StateConnection
 from ringg_provider.hours.schedule import read_moment
 from ringg_provider.launch.item import list_ids
-from ringg_provider.lineage.assets import announce, table_asset
-from ringg_provider.lineage.datasets import InDatabase, Lineage, calls_of
 from ringg_provider.lineage.operator import LineageOperator
 from ringg_provider.metrics import HISTORY_INCOMPLETE, HISTORY_OPEN, HISTORY_REQUESTS, HISTORY_ROWS
 from ringg_provider.operators.arguments import with_checked_arguments
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
     from ringg_provider.history.backlog import Scope
     from ringg_provider.history.load import HistoryLoad, LoadCounts
     from ringg_provider.history.recordings import RecordingStore
+    from ringg_provider.lineage.datasets import Lineage
 
 
 #: Reads whatever may have changed, in any list and in none.
@@ -222,6 +221,8 @@ class RinggCallsToSqlOperator(LineageOperator):
 
     def _tell(self, context: Context, counts: LoadCounts) -> None:
         """Count what was read, and tell those who wait for it."""
+        from ringg_provider.lineage.assets import announce
+
         self._counts = dataclasses.asdict(counts)
         HISTORY_ROWS.send(counts.inserted, platform=RinggHook.conn_type, change="new")
         HISTORY_ROWS.send(counts.changed, platform=RinggHook.conn_type, change="changed")
@@ -233,6 +234,8 @@ class RinggCallsToSqlOperator(LineageOperator):
         self.tell_hook_lineage()
 
     def _asset(self) -> Asset:
+        from ringg_provider.lineage.assets import table_asset
+
         return table_asset(self.state.conn_id, self.table, self.schema or None)
 
     #: What a load did; None until it has ended well.
@@ -241,6 +244,7 @@ class RinggCallsToSqlOperator(LineageOperator):
     def reads_and_writes(self) -> Lineage:
         """The workspace's calls in; the tables of calls and campaigns, and the view of outcomes, out."""
         from ringg_provider.history.outcomes import OUTCOMES
+        from ringg_provider.lineage.datasets import InDatabase, Lineage, calls_of
 
         counts = self._counts or {}
         written = counts["inserted"] + counts["changed"] if counts else None

@@ -14,8 +14,6 @@ from ringg_provider.history.options import SMARTALEX_CALLBACKS, SMARTALEX_CALLS
 from ringg_provider.hooks.smartalex import SmartAlexHook
 from ringg_provider.hooks.sql import StateConnection
 from ringg_provider.launch.item import list_ids
-from ringg_provider.lineage.assets import announce, table_asset
-from ringg_provider.lineage.datasets import InDatabase, Lineage, OnPlatform, callbacks_of, calls_of
 from ringg_provider.lineage.operator import LineageOperator
 from ringg_provider.metrics import CALLBACKS_PENDING, HISTORY_ROWS
 from ringg_provider.operators.arguments import with_checked_arguments
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
     from airflow.providers.common.compat.sdk import Asset, Context
 
+    from ringg_provider.lineage.datasets import Lineage, OnPlatform
     from ringg_provider.smartalex import SmartAlexClient
 
 
@@ -72,6 +71,8 @@ class _SmartAlexToSqlOperator(LineageOperator):
 
     def tell(self, context: Context, counts: dict[str, int], written: int) -> dict[str, int]:
         """Keep the counts for the lineage, tell those who wait for the table, and give the counts back."""
+        from ringg_provider.lineage.assets import announce, table_asset
+
         self._counts, self._written = counts, written
 
         def assets() -> list[Asset]:
@@ -86,6 +87,8 @@ class _SmartAlexToSqlOperator(LineageOperator):
 
     def reads_and_writes(self) -> Lineage:
         """The platform's calls or callbacks in, the table out."""
+        from ringg_provider.lineage.datasets import InDatabase, Lineage
+
         table = InDatabase(self.state.conn_id, tables={self.table: self._written}, schema=self.schema or None)
         counts = {"platform": SmartAlexHook.conn_type, "counts": self._counts}
         return Lineage(
@@ -162,6 +165,8 @@ class SmartAlexCallsToSqlOperator(_SmartAlexToSqlOperator):
 
     def read_from(self, hook: SmartAlexHook) -> OnPlatform:
         """The workspace's calls."""
+        from ringg_provider.lineage.datasets import calls_of
+
         return calls_of(hook)
 
 
@@ -204,4 +209,6 @@ class SmartAlexCallbacksToSqlOperator(_SmartAlexToSqlOperator):
 
     def read_from(self, hook: SmartAlexHook) -> OnPlatform:
         """The callbacks that it still has to make."""
+        from ringg_provider.lineage.datasets import callbacks_of
+
         return callbacks_of(hook)

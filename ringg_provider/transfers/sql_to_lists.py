@@ -20,8 +20,6 @@ from ringg_provider.hooks.platform import PlatformHook
 from ringg_provider.hooks.sql import StateConnection, sql_connection
 from ringg_provider.hours.purposes import Purpose
 from ringg_provider.hours.schedule import Time
-from ringg_provider.lineage.assets import announce, asset_of, table_asset
-from ringg_provider.lineage.datasets import InDatabase, Lineage, campaigns_of
 from ringg_provider.lineage.operator import LineageOperator
 from ringg_provider.metrics import LEFT_OUT, LISTED, LISTS
 from ringg_provider.operators.arguments import with_checked_arguments
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
 
     from ringg_provider.contacts.pipeline import Destination, ListOptions, PipelineResult
     from ringg_provider.contacts.scratch import Scratch
+    from ringg_provider.lineage.datasets import Lineage
     from ringg_provider.sql.dialects import Kept
 
 
@@ -241,6 +240,7 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
     def _tell(self, context: Context, summary: Mapping[str, Any]) -> None:
         """Count what was uploaded, and tell those who wait for it."""
         from ringg_provider.contacts.reasons import Disposition
+        from ringg_provider.lineage.assets import announce
 
         self._summary = summary
         platform, uploaded = self.hook.conn_type, self._uploaded or 0
@@ -255,12 +255,16 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
 
     def _assets(self) -> list[Asset]:
         """What an alias among the outlets stands for."""
+        from ringg_provider.lineage.assets import asset_of, table_asset
+        from ringg_provider.lineage.datasets import campaigns_of
+
         tables = [table_asset(self.state.conn_id, self.contacts_table)] if self.contacts_table else []
         return [asset_of(campaigns_of(self.hook, self.agent_id)), *tables]
 
     def reads_and_writes(self) -> Lineage:
         """The tables of the queries and the history in; campaigns, and the tables of people and launches, out."""
         from ringg_provider.launch.ledger import launches
+        from ringg_provider.lineage.datasets import InDatabase, Lineage, campaigns_of
 
         state, summary = self.state, self._summary
         rows = None if summary is None else summary.get("rows")
