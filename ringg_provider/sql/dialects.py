@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
 
 from ringg_provider.exceptions import InvalidRequest
-from ringg_provider.sql.errors import without_driver_errors
+from ringg_provider.sql.errors import Verdict, database_failure, verdict, without_driver_errors
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -31,7 +31,7 @@ _KEPT: dict[Kept, str] = {
     "cap": "the history that a cap is counted in",
     "outcomes": "the view of outcomes",
     "ledger": "the launch ledger",
-    "publications": "the marks of what was published",
+    "publications": "a publication",
 }
 #: What two may want to have at the same moment, and exactly one must.
 _CLAIMED: frozenset[Kept] = frozenset({"ledger", "publications"})
@@ -222,7 +222,7 @@ def _of_hook(hook: Any) -> Database:
     if name in _SOURCES or (name in _KNOWN and name not in _TELLS):
         return _known(name)
     # Some hooks keep their connection and give it again; this one is closed.
-    with closing(copy.copy(hook).get_conn()) as connection:
+    with closing(_connected(hook)) as connection:
         name = _OF_DRIVER.get(type(connection).__module__.lstrip("_").partition(".")[0], "")
         if not name:
             return _by_engine(hook) or _known(f"unknown: {kind}")
@@ -233,6 +233,16 @@ def _of_hook(hook: Any) -> Database:
             row = cursor.fetchone()
     # An extra can ask for rows that are mappings.
     return as_told(name, next(iter(row.values() if isinstance(row, Mapping) else row)))
+
+
+def _connected(hook: Any) -> Any:
+    try:
+        return copy.copy(hook).get_conn()
+    except Exception as error:
+        if verdict(error) is not Verdict.UNAVAILABLE:
+            raise
+        failure = database_failure(f"connection {hook.get_conn_id()!r}", error)
+    raise failure
 
 
 def _by_engine(hook: Any) -> Database | None:
