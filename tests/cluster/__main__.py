@@ -58,7 +58,7 @@ def main() -> int:
 
 
 def _end(number: int, _: object) -> None:
-    raise SystemExit(128 + number)
+    raise SystemExit(f"Stopped by {signal.Signals(number).name}; everything is being ended.")
 
 
 if __name__ == "__main__":
