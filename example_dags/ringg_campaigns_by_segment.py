@@ -97,6 +97,7 @@ def ringg_campaigns_by_segment():
     lists = all_lists(uploads.output)
     launched = RinggLaunchOperator.partial(
         task_id="launch",
+        map_index_template="{{ task.launch.country_code }}: {{ task.launch.rows }} on {{ task.launch.list_id }}",
         from_numbers=["aaaaaaaa-0000-4000-8000-000000000001"],
         ledger_conn_id=WAREHOUSE,
         wait_for_completion=True,

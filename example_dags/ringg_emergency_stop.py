@@ -28,12 +28,12 @@ RINGG = "ringg_sandbox"
     tags=["ringg", "example"],
     doc_md=__doc__,
     params={
-        "campaign_id": Param(None, type=["null", "string"], description="Stop this campaign"),
-        "agent_id": Param(None, type=["null", "string"], description="Stop every call of this agent"),
+        "campaign_id": Param("", type=["null", "string"], description="Stop this campaign. Empty by default"),
+        "agent_id": Param("", type=["null", "string"], description="Stop every call of this agent. Empty by default"),
         "sql": Param(
-            None,
+            "",
             type=["null", "string"],
-            description="Stop the numbers that this query selects from the warehouse, in every campaign",
+            description="Stop the numbers that this query selects, in every campaign. Empty by default",
             examples=["SELECT phone FROM do_not_call WHERE added_at > now() - interval '1 day'"],
         ),
     },

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from ringg_provider import wording
 from ringg_provider.api.arguments import DialPrefix, Parameters
-from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.api.messages import Timeouts
+from ringg_provider.exceptions import InvalidRequest, RinggProviderError
+from ringg_provider.hooks.options import ConnectionOptions
+from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_connection
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.on_platform import OnRingg
 from ringg_provider.operators.private import Private
+from ringg_provider.ringg.client import RinggClient
 from ringg_provider.ringg.limits import MAX_PER_TERMINATE
 from ringg_provider.ringg.requests import Terminate
+from ringg_provider.ringg.responses import CampaignState
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+#: How a client asks that does not hold up a stop: once, and for some seconds.
+BRIEFLY: Mapping[str, Any] = {"max_attempts": 1, "timeout": Timeouts(connect=3.0, read=5.0)}
 
 
 class RinggTerminateOperator(OnRingg):
@@ -87,11 +97,44 @@ class RinggTerminateOperator(OnRingg):
             parameters = self._parameters.rendered(self, context)
             asked = stopped = 0
             # All of them are made before the first is sent: a number that breaks a rule stops nobody half way.
-            for request, size in list(self._requests(numbers, parameters)):
+            requests = list(self._requests(numbers, parameters))
+            by_campaign = bool(self.campaign_id) and numbers is None and not self.sql
+            before = self._state_before(hook) if by_campaign else None
+            for request, size in requests:
                 asked += size
                 stopped += hook.client.terminate(request)
-            self.log.info("Asked to stop %d; %d requests found something to stop.", asked, stopped)
+            self.log.info("%s", self._said_campaign(before, stopped) if by_campaign else self._said(asked, stopped))
             return asked
+
+    def _state_before(self, hook: RinggHook) -> CampaignState | None:
+        """The campaign's state, if the platform tells it at once: nobody waits for it who wants calls to stop."""
+        connection = hook.get_connection(hook.conn_id)
+        options = {**hook.client_options(connection, ConnectionOptions.of(connection)), **BRIEFLY}
+        with suppress(RinggProviderError), RinggClient(**options) as client:
+            campaign = client.find_campaign(str(self.campaign_id))
+            return None if campaign is None else campaign.state
+        return None
+
+    def _said_campaign(self, before: CampaignState | None, stopped: int) -> str:
+        """What became of the campaign: running until now, stopped before, or ended by itself."""
+        match before:
+            case CampaignState.TERMINATED:
+                return f"Campaign {self.campaign_id} was stopped before; nothing was left to stop."
+            case CampaignState.COMPLETED | CampaignState.FAILED:
+                return f"Campaign {self.campaign_id} had ended before ({before}); nothing was left to stop."
+            case CampaignState.RUNNING | CampaignState.SCHEDULED | CampaignState.PAUSED:
+                was = f"was {before}"
+            case _:
+                was = "was asked to stop"
+        if stopped:
+            return f"Campaign {self.campaign_id} {was} and is stopped now: no new calls; live ones end by themselves."
+        return f"Campaign {self.campaign_id} {was}; the platform found nothing to stop."
+
+    def _said(self, asked: int, stopped: int) -> str:
+        """What was asked for, and whether anything of it was there to be stopped."""
+        what = "agent" if self.agent_id else "call" if self.call_ids is not None else "number"
+        found = "something was left to stop" if stopped else "nothing was left to stop"
+        return f"Asked to stop {wording.counted(asked, what)}: {found}."
 
     def _requests(self, mobile_numbers: list[str] | None, parameters: Any) -> Iterator[tuple[Terminate, int]]:
         from more_itertools import chunked
@@ -137,7 +180,9 @@ class RinggTerminateOperator(OnRingg):
         # Whoever is to be left alone is found in a cell as he is in a suppression query.
         read = [read_opt_outs((cell,), cleaner).numbers for cell in cells]
         if unreadable := sum(not numbers for numbers in read):
-            self.log.warning("%d numbers to stop cannot be read as phone numbers and are left out.", unreadable)
+            self.log.warning(
+                "What cannot be read as a phone number stops nobody: %s to stop.", wording.counted(unreadable, "value")
+            )
         return [f"+{number}" for number in dict.fromkeys(number for numbers in read for number in sorted(numbers))]
 
     def _selected(self, parameters: Any) -> Iterator[Any]:

@@ -68,7 +68,7 @@ def test_a_query_stops_numbers_in_any_spelling_and_leaves_out_what_is_none(
     assert stop(sql_conn_id="warehouse", sql=sql, country_code="+91") == 1
     assert stopped(platform) == {ASHA}
     said = capsys.readouterr().out
-    assert "2 numbers to stop cannot be read" in said
+    assert "What cannot be read as a phone number stops nobody: 2 values to stop." in said
     assert "43210" not in said
 
 

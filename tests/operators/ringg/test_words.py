@@ -12,7 +12,12 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from ringg_provider import exceptions
 from ringg_provider.exceptions import RinggProviderError
-from ringg_provider.operators.ringg import RinggPreflightOperator, RinggSaveCampaignOperator, RinggUploadCsvOperator
+from ringg_provider.operators.ringg import (
+    RinggPreflightOperator,
+    RinggSaveCampaignOperator,
+    RinggTerminateOperator,
+    RinggUploadCsvOperator,
+)
 from ringg_provider.ringg.responses import UploadStatus
 from ringg_provider.ringg.uploads import said_of_upload
 from ringg_provider.sensors.ringg import RinggUploadStatusSensor
@@ -166,3 +171,17 @@ def test_who_approves_reads_what_will_be_called_by_whom_when_and_at_what_cost(pl
         "Hours": "Calls from Mon 2027-03-01 12:02 to 19:00 Asia/Kolkata.",
     }
     assert "✅ ok" in attempt["ti"].xcom["report"]
+
+
+def test_stopping_tells_what_ran_what_was_stopped_before_and_what_has_ended(
+    platform: Any, saved: str, log: TaskLog
+) -> None:
+    starting("standard", saved).execute(context())
+    stop = RinggTerminateOperator(task_id="stop", ringg_conn_id="ringg_sandbox", campaign_id=saved)
+    stop.execute(context())
+    assert log.line(f"Campaign {saved} was scheduled and is stopped now: no new calls", "info")
+    stop.execute(context())
+    assert log.line(f"Campaign {saved} was stopped before; nothing was left to stop.", "info")
+    platform.settings(forced_statuses={saved: "completed"})
+    stop.execute(context())
+    assert log.line(f"Campaign {saved} had ended before (completed); nothing was left to stop.", "info")
