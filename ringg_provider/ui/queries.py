@@ -7,21 +7,20 @@ included whose DAG nobody noted.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 
-from ringg_provider.contacts.people import people_table, shortened_key
-from ringg_provider.history.counts import Count, counted, counts_table, read_counts
-from ringg_provider.history.options import CALLS, CAMPAIGNS, SMARTALEX_CALLS
-from ringg_provider.history.smartalex import smartalex_calls_table
-from ringg_provider.history.tables import CLOSED, ENDED, REACHED_KNOWN, HistoryState, calls_table, campaigns_table
-from ringg_provider.launch.ledger import LISTED, REPLACED, START_SENT, STARTED, launches
+from ringg_provider.contacts.people import shortened_key
+from ringg_provider.history.counts import Count, counted, read_counts
+from ringg_provider.history.tables import CLOSED, ENDED, REACHED_KNOWN, HistoryState
+from ringg_provider.launch.ledger import LISTED, REPLACED, START_SENT, STARTED
 from ringg_provider.sql.types import UtcDateTime
 from ringg_provider.ui.campaign import UNSTARTED, Campaign
+from ringg_provider.ui.tables import Tables
 
 #: Campaigns on one page, and as many pages as anybody turns: then a filter is better.
 PER_PAGE, MOST_PAGES = 50, 40
@@ -36,73 +35,6 @@ PRICE_LOOK_BACK = timedelta(days=90)
 
 #: SmartAlex's statuses of calls that were taken; a machine takes those that are voicemail.
 _TAKEN, _MACHINE = ("completed", "voicemail"), "voicemail"
-
-
-@dataclass(frozen=True)
-class Tables:
-    """Our tables, as far as they are there.
-
-    :param launches: the ledger.
-    :param campaigns: Ringg's campaigns.
-    :param counts: how their calls went.
-    :param contacts: who was listed and why others were not.
-    :param smartalex_calls: SmartAlex's calls.
-    :param columns: names of the columns that each of them has by now, by the table's name.
-    """
-
-    launches: sa.Table | None
-    campaigns: sa.Table | None
-    counts: sa.Table | None
-    contacts: sa.Table | None
-    smartalex_calls: sa.Table | None
-    columns: Mapping[str, frozenset[str]] = field(default_factory=dict)
-
-    @classmethod
-    def found(
-        cls,
-        connection: sa.Connection,
-        *,
-        schema: str | None = None,
-        calls: str = CALLS,
-        campaigns: str = CAMPAIGNS,
-        contacts: str = "ringg_contacts",
-        smartalex_calls: str = SMARTALEX_CALLS,
-    ) -> Tables:
-        """Look which of the tables are there, and what columns they have: a newer version adds some.
-
-        :param connection: to the state database.
-        :param schema: where they live; the connection's own when left out.
-        :param calls: of Ringg's calls.
-        :param campaigns: of its campaigns.
-        :param contacts: of people.
-        :param smartalex_calls: of SmartAlex's calls.
-        """
-        inspector = sa.inspect(connection)
-        columns: dict[str, frozenset[str]] = {}
-
-        def there(table: sa.Table) -> sa.Table | None:
-            if not inspector.has_table(table.name, schema=table.schema):
-                return None
-            # SQLAlchemy's inspection asks ten times as much of the catalogue, and would keep a statement's columns.
-            name = connection.dialect.identifier_preparer.format_table(table)
-            columns[table.name] = frozenset(connection.exec_driver_sql(f"SELECT * FROM {name} WHERE 1 = 0").keys())
-            return table
-
-        described = campaigns_table(campaigns, schema=schema)
-        ledger = launches if schema is None else launches.to_metadata(sa.MetaData(), schema=schema)
-        return cls(
-            there(ledger),
-            there(described) if there(calls_table(calls, schema=schema)) is not None else None,
-            there(counts_table(schema=described.schema)),
-            there(people_table(contacts, schema)),
-            there(smartalex_calls_table(smartalex_calls, schema=schema)),
-            columns,
-        )
-
-    def of(self, table: sa.Table, name: str) -> sa.ColumnElement[Any]:
-        """A column; NULL where the table is of a version that had none."""
-        column = table.c[name]
-        return column if name in self.columns.get(table.name, ()) else sa.type_coerce(sa.null(), column.type)
 
 
 @dataclass(frozen=True)
@@ -146,9 +78,7 @@ class LedgerRow:
     """What the launch ledger says of one list; nothing of what was sent.
 
     :param list_id: the list.
-    :param slot: its place in the set.
     :param state: listed, start_sent, started, replaced.
-    :param origin: set, or first.
     :param rows: people on it.
     :param task: who uploaded or started it.
     :param listed_at: when it was listed; aware, as the others.
@@ -157,9 +87,7 @@ class LedgerRow:
     """
 
     list_id: str
-    slot: str
     state: str
-    origin: str | None
     rows: int | None
     task: str | None
     listed_at: datetime | None
@@ -228,9 +156,8 @@ def ledger_rows(
         return []
     query = (
         sa.select(
-            *(table.c[name] for name in ("list_id", "slot", "state", "rows", "listed_at", "start_sent_at")),
+            *(table.c[name] for name in ("list_id", "state", "rows", "listed_at", "start_sent_at")),
             table.c.started_at,
-            tables.of(table, "origin").label("origin"),
             tables.of(table, "task_id").label("task_id"),
             tables.of(table, "map_index").label("map_index"),
         )
@@ -241,9 +168,7 @@ def ledger_rows(
     return [
         LedgerRow(
             row.list_id,
-            row.slot if row.state != REPLACED else "",
             row.state,
-            row.origin,
             row.rows,
             task_name(row.task_id, row.map_index),
             row.listed_at,

@@ -21,7 +21,8 @@ from ringg_provider.ui import queries
 from ringg_provider.ui.campaign import PHASES, Campaign, phase_of
 from ringg_provider.ui.charts import campaign_charts
 from ringg_provider.ui.problems import problems
-from ringg_provider.ui.queries import Filters, Tables
+from ringg_provider.ui.queries import Filters
+from ringg_provider.ui.tables import Tables
 from tests.support.databases import Warehouse, each_of
 
 NOW = datetime(2026, 3, 3, 9, 30, tzinfo=UTC)  # 15:00 in India

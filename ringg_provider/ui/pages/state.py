@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from ringg_provider.ui.queries import Tables
 from ringg_provider.ui.settings import Settings
+from ringg_provider.ui.tables import Tables
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,83 @@
+"""Which of our tables are there, and of which version: what the pages read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from ringg_provider.contacts.people import people_table
+from ringg_provider.history.counts import counts_table
+from ringg_provider.history.options import CALLS, CAMPAIGNS, SMARTALEX_CALLS
+from ringg_provider.history.smartalex import smartalex_calls_table
+from ringg_provider.history.tables import calls_table, campaigns_table
+from ringg_provider.launch.ledger import launches
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Our tables, as far as they are there.
+
+    :param launches: the ledger.
+    :param campaigns: Ringg's campaigns.
+    :param counts: how their calls went.
+    :param contacts: who was listed and why others were not.
+    :param smartalex_calls: SmartAlex's calls.
+    :param columns: names of the columns that each of them has by now, by the table's name.
+    """
+
+    launches: sa.Table | None
+    campaigns: sa.Table | None
+    counts: sa.Table | None
+    contacts: sa.Table | None
+    smartalex_calls: sa.Table | None
+    columns: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @classmethod
+    def found(
+        cls,
+        connection: sa.Connection,
+        *,
+        schema: str | None = None,
+        calls: str = CALLS,
+        campaigns: str = CAMPAIGNS,
+        contacts: str = "ringg_contacts",
+        smartalex_calls: str = SMARTALEX_CALLS,
+    ) -> Tables:
+        """Look which of the tables are there, and what columns they have: a newer version adds some.
+
+        :param connection: to the state database.
+        :param schema: where they live; the connection's own when left out.
+        :param calls: of Ringg's calls.
+        :param campaigns: of its campaigns.
+        :param contacts: of people.
+        :param smartalex_calls: of SmartAlex's calls.
+        """
+        inspector = sa.inspect(connection)
+        columns: dict[str, frozenset[str]] = {}
+
+        def there(table: sa.Table) -> sa.Table | None:
+            if not inspector.has_table(table.name, schema=table.schema):
+                return None
+            # SQLAlchemy's inspection asks ten times as much of the catalogue, and would keep a statement's columns.
+            name = connection.dialect.identifier_preparer.format_table(table)
+            columns[table.name] = frozenset(connection.exec_driver_sql(f"SELECT * FROM {name} WHERE 1 = 0").keys())
+            return table
+
+        described = campaigns_table(campaigns, schema=schema)
+        ledger = launches if schema is None else launches.to_metadata(sa.MetaData(), schema=schema)
+        return cls(
+            there(ledger),
+            there(described) if there(calls_table(calls, schema=schema)) is not None else None,
+            there(counts_table(schema=described.schema)),
+            there(people_table(contacts, schema)),
+            there(smartalex_calls_table(smartalex_calls, schema=schema)),
+            columns,
+        )
+
+    def of(self, table: sa.Table, name: str) -> sa.ColumnElement[Any]:
+        """A column; NULL where the table is of a version that had none."""
+        column = table.c[name]
+        return column if name in self.columns.get(table.name, ()) else sa.type_coerce(sa.null(), column.type)
