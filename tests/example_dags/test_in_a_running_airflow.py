@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pendulum
 import pytest
 import sqlalchemy as sa
@@ -46,11 +47,12 @@ class Running:
 
 
 def until(told: Callable[[], Any], what: str, timeout: float = 300) -> Any:
-    """What a question is answered with, once it is answered."""
+    """What a question is answered with, once it is answered; a machine that is busy may take its time."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        if answer := told():
-            return answer
+        with suppress(httpx.TimeoutException):
+            if answer := told():
+                return answer
         time.sleep(1)
     raise AssertionError(f"not within {timeout:.0f} s: {what}")
 
