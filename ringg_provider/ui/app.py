@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from airflow.providers.common.compat.sdk import AirflowException
 from fastapi import FastAPI, Request, status
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
@@ -46,8 +47,8 @@ def build_app() -> FastAPI:
     app.add_middleware(_SafeHeaders)
     app.add_exception_handler(StarletteHTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
-    app.add_exception_handler(RinggProviderError, _failed)
-    app.add_exception_handler(SQLAlchemyError, _failed)
+    for failure in (RinggProviderError, AirflowException, SQLAlchemyError):
+        app.add_exception_handler(failure, _failed)
     for router in ROUTERS:
         app.include_router(router)
     # The longer path first: the one below would take it too.
@@ -95,8 +96,9 @@ def _malformed(request: Request, _: Exception) -> Response:
 
 
 def _failed(request: Request, error: Exception) -> Response:
-    # Our errors name nobody; a driver's may quote a row.
-    text = str(error) if isinstance(error, RinggProviderError) else f"The database refused ({type(error).__name__})."
+    # Our errors name nobody, Airflow's a connection that is not there; a driver's may quote a row.
+    told = isinstance(error, RinggProviderError | AirflowException)
+    text = str(error) if told else f"The database refused ({type(error).__name__})."
     return _error(request, status.HTTP_503_SERVICE_UNAVAILABLE, text)
 
 

@@ -7,18 +7,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, select
 
 from ringg_provider.exceptions import TransientError
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.smartalex import SmartAlexHook
-from ringg_provider.launch.ledger import LISTED, REPLACED, launches
+from ringg_provider.launch.ledger import LISTED, REPLACED
 from ringg_provider.launch.progress import Progress, Stage, StallWatch
 from ringg_provider.ringg.campaigns import listed_progress, read_progress
 from ringg_provider.ringg.client import RinggClient
 from ringg_provider.ringg.requests import CallQuery, Terminate
 from ringg_provider.smartalex.campaigns import pause, progress_of
-from ringg_provider.ui.settings import Settings
+from ringg_provider.ui.queries import Tables
 
 
 @dataclass(frozen=True)
@@ -53,16 +53,20 @@ class Standing:
     stoppable: bool
 
 
-def find_launched(engine: Engine, settings: Settings, dag_id: str, campaign_id: str) -> Launched | None:
+def find_launched(connection: Connection, tables: Tables, dag_id: str, campaign_id: str) -> Launched | None:
     """Look a campaign of a DAG up in the ledger; None where that DAG launched no such campaign."""
-    of_dag = select(launches.c.conn_id, launches.c.flow).where(
-        launches.c.list_id == campaign_id,
-        launches.c.dag_id == dag_id,
-        launches.c.state.not_in((LISTED, REPLACED)),
-    )
-    schemas = {None: settings.schema} if settings.schema else {}
-    with engine.connect().execution_options(schema_translate_map=schemas) as connection:
-        row = connection.execute(of_dag.limit(1)).first()
+    ledger = tables.launches
+    if ledger is None:
+        return None
+    row = connection.execute(
+        select(tables.of(ledger, "conn_id").label("conn_id"), ledger.c.flow)
+        .where(
+            ledger.c.list_id == campaign_id,
+            tables.of(ledger, "dag_id") == dag_id,
+            ledger.c.state.not_in((LISTED, REPLACED)),
+        )
+        .limit(1)
+    ).first()
     return None if row is None else Launched(campaign_id, dag_id, row.conn_id, row.flow == "smartalex")
 
 

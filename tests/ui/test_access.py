@@ -38,10 +38,12 @@ class Route:
 
     :param method: GET, POST, ...
     :param path: with its parameters in braces.
+    :param choices: the names of what may follow its question mark.
     """
 
     method: str
     path: str
+    choices: tuple[str, ...] = ()
 
     @property
     def parameters(self) -> list[str]:
@@ -56,7 +58,11 @@ class Route:
 def all_routes() -> list[Route]:
     """What the app really has: a new page is crawled without being named here."""
     routes = [route for route in build_app().routes if isinstance(route, APIRoute)]
-    return [Route(method, route.path) for route in routes for method in sorted(route.methods - {"HEAD"})]
+    return [
+        Route(method, route.path, tuple(choice.name for choice in route.dependant.query_params))
+        for route in routes
+        for method in sorted(route.methods - {"HEAD"})
+    ]
 
 
 ROUTES = all_routes()
@@ -86,9 +92,10 @@ def people(server: ApiServer) -> Iterator[dict[str | None, httpx.Client]]:
 
 
 def ask(
-    people: dict[str | None, httpx.Client], person: str | None, route: Route, values: dict[str, str]
+    people: dict[str | None, httpx.Client], person: str | None, route: Route, values: dict[str, str], **chosen: str
 ) -> httpx.Response:
-    answer = people[person].request(route.method, f"{people[person].base_url}{route.url(values).lstrip('/')}")
+    client = people[person]
+    answer = client.request(route.method, f"{client.base_url}{route.url(values).lstrip('/')}", params=chosen)
     assert answer.status_code < 500, answer.text
     assert_safe_headers(answer)
     assert_nothing_personal(answer)
@@ -166,7 +173,23 @@ def test_an_id_of_another_kind_is_bound_and_found_nowhere(route, people, values,
             assert answer.status_code in (200, 400, 403, 404)
             assert "<script>alert" not in answer.text
             assert NAME not in answer.text
+    for choice in route.choices:
+        for bad in BAD_IDS:
+            answer = ask(people, "admin", route, values, **{choice: bad})
+            assert answer.status_code in (200, 400, 403)
+            assert "<script>alert" not in answer.text
     assert sa.inspect(tables).has_table("ringg_launches")
+
+
+def test_a_campaign_that_no_dag_is_noted_for_is_for_who_may_read_everything(people, night) -> None:
+    seen = {person: night.unnoted_id in people[person].get("ringg/page/").text for person in ("admin", "op", "viewer")}
+    assert seen == {"admin": True, "op": True, "viewer": False}
+
+
+def test_a_name_with_markup_is_text(people) -> None:
+    listed = people["viewer"].get("ringg/page/").text
+    assert "Survey &lt;script&gt;" in listed
+    assert "<script>document" not in listed
 
 
 def test_static_files_are_for_everybody_and_nothing_else_is_among_them(people) -> None:

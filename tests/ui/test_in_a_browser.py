@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from tests.support.api_server import DAG, ApiServer
 from tests.support.browser import Window
 from tests.support.sandbox import Sandbox
-from tests.ui.night import NAME, Night, launch_ringg
+from tests.ui.night import NAME, RUN_ID, Night, launch_ringg
 from tests.ui.test_stop import state_of
 
 # The first of them waits for two servers, a database and a night.
@@ -134,3 +135,13 @@ def test_the_page_takes_the_colours_that_are_asked_for_and_fits_a_narrow_window(
         ground = window.page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (sum(map(int, re.findall(r"\d+", ground)[:3])) < 200) is (scheme == "dark")
         assert window.page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_a_run_has_a_tab_with_its_campaigns(window: Window, server: ApiServer) -> None:
+    with server.client("admin") as admin:
+        run = {"dag_run_id": RUN_ID, "logical_date": None}
+        admin.post(f"api/v2/dags/{DAG}/dagRuns", json=run).raise_for_status()
+    window.page.goto(f"{server.url}/dags/{DAG}/runs/{quote(RUN_ID)}")
+    window.page.get_by_text("Ringg", exact=True).click()
+    frame = window.page.frame_locator("iframe")
+    frame.get_by_text("Survey <script>").first.wait_for()

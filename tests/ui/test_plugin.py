@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from fastapi.testclient import TestClient
 
 from ringg_provider.ui import plugin
+from ringg_provider.ui.access import get_user, readable_dags
+from ringg_provider.ui.app import build_app
 
 
 @pytest.mark.parametrize(
@@ -34,3 +37,15 @@ def test_without_the_extra_airflow_gets_no_page_and_no_menu(monkeypatch: pytest.
 def test_the_app_is_made_once() -> None:
     made = plugin.RinggPlugin()
     assert made.fastapi_apps[0]["app"] is made.fastapi_apps[0]["app"]
+
+
+@pytest.mark.parametrize(("conn_id", "words"), [("", "AIRFLOW__RINGG__STATE_CONN_ID"), ("nowhere", "nowhere")])
+def test_without_a_connection_the_page_says_what_to_set(
+    conn_id: str, words: str, airflow_home: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__RINGG__STATE_CONN_ID", conn_id)
+    app = build_app()
+    app.dependency_overrides = {get_user: lambda: None, readable_dags: lambda: None}
+    answer = TestClient(app).get("/page/", headers={"Accept": "text/html"})
+    assert answer.status_code == 503
+    assert words in answer.text

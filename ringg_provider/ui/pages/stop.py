@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends, HTTPException, Request, status
 from fastapi.responses import HTMLResponse
 
 from ringg_provider.ui.access import STOP_DEPENDENCIES, CurrentUser, require_dag, require_stop
+from ringg_provider.ui.pages.state import open_state
 from ringg_provider.ui.pages.templating import page
-from ringg_provider.ui.settings import Settings
 from ringg_provider.ui.stopping import Launched, find_launched, look, stop
 
 log = logging.getLogger(__name__)
@@ -21,9 +21,8 @@ def launched_campaign(dag_id: str, campaign_id: str) -> Launched:
 
     :raises HTTPException: that DAG launched no such campaign.
     """
-    settings = Settings.read()
-    with settings.engine() as engine:
-        launched = find_launched(engine, settings, dag_id, campaign_id)
+    with open_state() as state:
+        launched = find_launched(state.connection, state.tables, dag_id, campaign_id)
     if launched is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "This DAG launched no such campaign.")
     return launched
