@@ -35,7 +35,7 @@ def readable_dags(user: CurrentUser) -> frozenset[str] | None:
     """The DAGs whose campaigns a person sees.
 
     :return: their ids. None for all campaigns, those included whose DAG is gone or was never noted: for who may read
-        the runs of every DAG and Airflow's configuration, which in Airflow's own roles are Op and Admin.
+        the runs of every DAG and Airflow's connections, which in Airflow's own roles are Op and Admin.
     """
     manager = get_auth_manager()
 
@@ -43,7 +43,7 @@ def readable_dags(user: CurrentUser) -> frozenset[str] | None:
         details = None if dag_id is None else DagDetails(id=dag_id)
         return manager.is_authorized_dag(method="GET", access_entity=DagAccessEntity.RUN, details=details, user=user)
 
-    if reads_runs(_ANY_DAG) and manager.is_authorized_configuration(method="GET", user=user):
+    if reads_runs(_ANY_DAG) and manager.is_authorized_connection(method="GET", user=user):
         return None
     dags = manager.get_authorized_dag_ids(user=user, method="GET")
     return frozenset(dags if reads_runs(None) else filter(reads_runs, dags))

@@ -18,7 +18,7 @@ from ringg_provider.ringg.campaigns import listed_progress, read_progress
 from ringg_provider.ringg.client import RinggClient
 from ringg_provider.ringg.requests import CallQuery, Terminate
 from ringg_provider.smartalex.campaigns import pause, progress_of
-from ringg_provider.ui.queries import Tables
+from ringg_provider.ui.tables import Tables
 
 
 @dataclass(frozen=True)
