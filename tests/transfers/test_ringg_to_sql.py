@@ -279,7 +279,7 @@ def test_nothing_personal_is_in_log_or_xcom(
 def test_a_database_that_refuses_says_nothing_of_the_rows(
     platform: Sandbox, sqlite_warehouse: Warehouse, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sqlite_warehouse.execute("CREATE TABLE ringg_calls (call_id TEXT PRIMARY KEY, other TEXT)")
+    sqlite_warehouse.execute("CREATE TABLE ringg_calls (call_id TEXT PRIMARY KEY, other TEXT NOT NULL)")
     list_id = launch(platform, tmp_path, 5)
     wait_until(lambda: ended(platform, list_id))
     with pytest.raises(Exception, match="ringg_calls") as caught:
