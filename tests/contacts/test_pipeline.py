@@ -168,7 +168,7 @@ def test_a_refusal_is_told_even_if_the_people_cannot_be_noted(
 def test_a_table_that_cannot_be_written_is_told_before_anything_is_read_or_uploaded(
     people: Warehouse, folder: Folder
 ) -> None:
-    people.execute("CREATE TABLE people_ledger (launch_key INTEGER)")
+    people.execute("CREATE TABLE people_ledger (launch_key INTEGER, owner TEXT NOT NULL)")
     with pytest.raises(QueryFailed, match="people_ledger"):
         run(people, folder, contacts_table="people_ledger", sql="SELECT nonsense")
     assert folder.lists() == []

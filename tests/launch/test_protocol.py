@@ -424,7 +424,10 @@ def test_an_intent_without_a_started_list_is_settled_and_never_sent_again() -> N
 
 def test_an_intent_whose_list_is_shown_as_started_after_a_while_is_adopted() -> None:
     platform, store = ScriptedPlatform(READY, READY, STARTED), stands()
-    assert start(platform, store) == Launched("list-1", STARTED, adopted=True)
+    launched = start(platform, store)
+    assert launched == Launched("list-1", STARTED, adopted=True, before=launched.before)
+    assert launched.before
+    assert launched.before.list_id == "list-1"
     assert store.calls == ["confirm list-1"]
 
 
@@ -441,7 +444,10 @@ def test_an_intent_that_asked_for_something_else_does_not_matter_once_the_list_r
 
 def test_the_list_that_the_key_was_launched_with_is_adopted_in_the_place_of_another() -> None:
     platform, store = ScriptedPlatform(STARTED), stands("the first list")
-    assert start(platform, store) == Launched("the first list", STARTED, adopted=True)
+    launched = start(platform, store)
+    assert launched == Launched("the first list", STARTED, adopted=True, before=launched.before)
+    assert launched.before
+    assert launched.before.list_id == "the first list"
     assert platform.looked_at == ["the first list"]
 
 
@@ -454,7 +460,10 @@ def test_a_claim_that_somebody_else_won_meanwhile_is_followed() -> None:
             return intent
 
     platform = ScriptedPlatform(READY, READY, STARTED)
-    assert start(platform, LosesTheRace()) == Launched("list-1", STARTED, adopted=True)
+    launched = start(platform, LosesTheRace())
+    assert launched == Launched("list-1", STARTED, adopted=True, before=launched.before)
+    assert launched.before
+    assert launched.before.list_id == "list-1"
     assert platform.sent == []
 
 

@@ -100,7 +100,7 @@ RIGHT: dict[Callable[[Any], bool], str] = {
         call_ids email_completion_user_ids may_be_empty mobile_numbers recording_hosts tables transliterate_fields""",
     is_list(lambda value: isinstance(value, date) or is_text(value)): "blackout_dates",
     is_list(is_object()): "launches subscriptions",
-    is_object(is_text): "contact_columns variables_map",
+    is_object(is_text): "about contact_columns variables_map",
     is_object(): "balance call_config call_slots hook_params launch settings",
     lambda value: is_text(value) or is_object()(value): "calling_hours",
     lambda value: isinstance(value, list | dict): "parameters",

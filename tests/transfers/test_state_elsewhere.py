@@ -165,7 +165,7 @@ def test_a_query_with_a_key_and_no_word_of_a_ledger_has_none_as_ever(warehouse: 
     assert warehouse.tables() == {"people", "ringg_contacts"}
 
 
-@pytest.mark.parametrize("broken", ["no such schema", "an older table", "no right to write"])
+@pytest.mark.parametrize("broken", ["no such schema", "a table of somebody else's", "no right to write"])
 def test_people_that_cannot_be_noted_are_not_uploaded_at_any_attempt(
     broken: str, redshift: Warehouse, warehouse: Warehouse, sandbox: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,8 +173,8 @@ def test_people_that_cannot_be_noted_are_not_uploaded_at_any_attempt(
     fill(redshift, PEOPLE)
     monkeypatch.setenv("AIRFLOW_CONN_STATE", warehouse.connection)
     table = "nowhere.ringg_contacts" if broken == "no such schema" else "ringg_contacts"
-    if broken == "an older table":
-        warehouse.execute("CREATE TABLE ringg_contacts (launch_key TEXT, phone TEXT)")
+    if broken == "a table of somebody else's":
+        warehouse.execute("CREATE TABLE ringg_contacts (launch_key TEXT, phone TEXT, owner TEXT NOT NULL)")
     if broken == "no right to write":
         create_ringg_tables(warehouse.engine)
         warehouse.execute(f"ALTER DATABASE {warehouse.engine.url.database} SET default_transaction_read_only TO on")

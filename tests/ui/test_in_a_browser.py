@@ -71,7 +71,7 @@ def campaign_page(server: ApiServer, night: Night) -> str:
 def test_from_the_list_to_a_campaign_by_the_keyboard_alone(window: Window, server: ApiServer, night: Night) -> None:
     window.page.goto(f"{server.url}/ringg/page/")
     window.page.get_by_role("link", name=NAME).first.wait_for()
-    for _ in range(40):
+    for _ in range(400):
         window.page.keyboard.press("Tab")
         if window.page.evaluate("document.activeElement.textContent") == NAME:
             break
