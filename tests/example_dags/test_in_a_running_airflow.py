@@ -77,8 +77,16 @@ def _dags() -> dict[str, str]:
         NIGHTLY: _example(NIGHTLY, **{'"0 2 * * *"': f'"0 {now.subtract(hours=4).hour} * * *"'}),
         # An hour before the closing was half an hour ago.
         ALERTED: _example(ALERTED, **soon),
+        # With a key of its own: under the other's it would only take over what that one has launched.
         FAILING: _example(
-            ALERTED, **soon, **{ALERTED: FAILING, "22222222-2222": "00000000-0000", '"retries": 2': '"retries": 0'}
+            ALERTED,
+            **soon,
+            **{
+                ALERTED: FAILING,
+                "alerted-survey": "failing-survey",
+                "22222222-2222": "00000000-0000",
+                '"retries": 2': '"retries": 0',
+            },
         ),
     }
 
