@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -22,6 +22,7 @@ from ringg_provider.contacts.lists import ContactList, Form, ListWriter
 from ringg_provider.contacts.people import PeopleLedger, PeopleSpool, WritableFile, shortened_key, write_rejects
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.contacts.reasons import Disposition, Rejection
+from ringg_provider.contacts.results import PipelineResult, already_launched, left_out, uploaded
 from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.contacts.sifting import Layout, Planner, Sifter
 from ringg_provider.exceptions import InvalidContacts, InvalidRequest, PermanentError, RinggProviderError
@@ -154,50 +155,6 @@ class Destination(Protocol):
         """The items with what the platform refused counted, and why, as far as it tells."""
 
 
-@dataclass(frozen=True)
-class PipelineResult:
-    """What came of a run.
-
-    :param items: its lists.
-    :param summary: counts, as plain JSON.
-    """
-
-    items: Sequence[LaunchItem]
-    summary: Mapping[str, Any]
-
-
-def already_launched(
-    options: ListOptions, ledger: LaunchLedger, launched: Sequence[LaunchItem], launcher: Launcher | None
-) -> PipelineResult:
-    """The result for a key that was launched before.
-
-    :param options: with the key, and the connection to its ledger.
-    :param ledger: its ledger.
-    :param launched: the key's lists.
-    :param launcher: the task that runs.
-    """
-    key, start = str(options.launch_key), ledger.first_start(str(options.launch_key), launched)
-    by_us = (
-        start is not None
-        and launcher is not None
-        and (start.dag_id, start.run_id)
-        == (
-            launcher.dag_id,
-            launcher.run_id,
-        )
-    )
-    (log.info if by_us else log.warning)(
-        "Launch key %r was launched %s: nothing is uploaded now and nobody new is called, its %s. If people are to be"
-        " called once more, give that night a launch key of its own.",
-        key,
-        "before" if start is None else start.when_and_by_whom,
-        "list stands" if len(launched) == 1 else f"{len(launched)} lists stand",
-    )
-    # Whoever starts one of them asks this ledger first, whatever was noted when it was listed.
-    items = [replace(item, launch_key=key, ledger_conn_id=options.ledger_conn_id) for item in launched]
-    return PipelineResult(items, {"already_launched": True, "lists": list(map(_in_summary, items))})
-
-
 @dataclass(kw_only=True)
 class ContactPipeline:
     """One run. Everything is prepared on the disk first and uploaded when the whole query was read, so that a query
@@ -256,7 +213,7 @@ class ContactPipeline:
         if self.options.dry_run:
             items: Sequence[LaunchItem] = [self.destination.item(contacts, len(lists)) for contacts in lists]
             self._note(sifter, unused="dry run", why="a dry run")
-            return self._result(sifter, flow, items)
+            return uploaded(self.options, sifter, flow, items)
         if self.rejects is not None and sifter.spool is not None:
             # What cannot be written is told before the upload; it is written again with what the platform refuses.
             write_rejects(sifter.spool, self.rejects, {}, {})
@@ -271,7 +228,7 @@ class ContactPipeline:
                 return already_launched(self.options, self.ledger, standing, self.launcher)
         list_ids = {contacts.number: str(item.list_id) for contacts, item in zip(lists, items, strict=True)}
         self._note(sifter, list_ids, refusals, undone_if=lambda connection: self._is_replaced(items, connection))
-        return self._result(sifter, flow, items)
+        return uploaded(self.options, sifter, flow, items)
 
     def _notes(
         self, sifter: Sifter, lists: Sequence[ContactList], items: Sequence[LaunchItem], refusals: Refusals
@@ -401,7 +358,7 @@ class ContactPipeline:
                 "Nobody is to be called: the query's %s left out (%s). See the runbook, 'Nobody is called,"
                 " and the run is green'.",
                 "only row is" if rows == 1 else f"{rows:,} rows are all",
-                wording.tallied(_left_out(sifter)),
+                wording.tallied(left_out(sifter)),
             )
         for why, people in sifter.held.most_common(_MOST_WHYS):
             (log.info if counts[Disposition.LISTED] else log.warning)(
@@ -482,39 +439,3 @@ class ContactPipeline:
         except PermanentError:
             self.scratch.check()
             raise
-
-    def _result(self, sifter: Sifter, flow: str, items: Sequence[LaunchItem]) -> PipelineResult:
-        reasons = {str(reason): count for reason, count in sifter.counts.most_common()}
-        log.info("%s", self._said(sifter, flow, items))
-        summary = {
-            "rows": sifter.rows,
-            "reasons": reasons,
-            "flow": flow,
-            "lists": list(map(_in_summary, items)),
-            "dry_run": self.options.dry_run,
-            "already_launched": False,
-        }
-        return PipelineResult(items, summary)
-
-    def _said(self, sifter: Sifter, flow: str, items: Sequence[LaunchItem]) -> str:
-        """How the run ended, in one line."""
-        people = sum(item.rows or 0 for item in items)
-        refused = {Disposition.REJECTED_BY_PLATFORM: sum(item.rejected for item in items)}
-        left_out = wording.tallied(_left_out(sifter) | refused)
-        rows = wording.counted(sifter.rows, "row")
-        if not items:
-            return f"Nothing was uploaded, from {rows} of the query. Left out: {left_out or 'nobody'}."
-        done = "Dry run, nothing was uploaded" if self.options.dry_run else "Uploaded"
-        return (
-            f"{done}: {wording.counted(people, 'person', 'people')} on {wording.counted(len(items), 'list')} ({flow}"
-            f" flow), from {rows} of the query. Left out: {left_out or 'nobody'}."
-        )
-
-
-def _left_out(sifter: Sifter) -> dict[str, int]:
-    """How many rows are on no list, by reason, the most frequent first."""
-    return {code: count for code, count in sifter.counts.most_common() if code is not Disposition.LISTED}
-
-
-def _in_summary(item: LaunchItem) -> dict[str, Any]:
-    return {name: getattr(item, name) for name in ("list_id", "country_code", "rows", "rejected")}

@@ -13,6 +13,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from airflow.providers.common.compat.sdk import Asset, AssetAlias, BaseHook
 
+from ringg_provider.lineage.datasets import qualified
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from openlineage.client.event_v2 import Dataset
@@ -64,13 +66,13 @@ def table_asset(conn_id: str, table: str, schema: str | None = None) -> Asset:
     :param schema: where it lives. Default the connection's own.
     :return: where nobody has an address for such a database (SQLite, DuckDB), one made of the connection's name.
     """
-    qualified = f"{schema}.{table}" if schema and "." not in table else table
-    *given, name = (part.strip('"`') for part in qualified.split("."))
+    full = qualified(table, schema)
+    *given, name = (part.strip('"`') for part in full.split("."))
     connection = BaseHook.get_connection(conn_id)
     known = _ADDRESSES.get(connection.conn_type or "")
     address = None if known is None else known(connection, conn_id, given)
     if address is None or None in address or "" in address:
-        return Asset(name=f"{conn_id}.{qualified}", uri=f"x-ringg-sql://{conn_id}/{qualified}")
+        return Asset(name=f"{conn_id}.{full}", uri=f"x-ringg-sql://{conn_id}/{full}")
     base, *path = address
     return Asset(uri="/".join([str(base), *map(str, path), name]))
 

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from ringg_provider.hooks.platform import PlatformHook
 
 
+def qualified(table: str, schema: str | None) -> str:
+    """A table's name with its schema, unless it has one or there is none to add."""
+    return f"{schema}.{table}" if schema and "." not in table else table
+
+
 @dataclass(frozen=True)
 class InDatabase:
     """Tables behind one Airflow connection.
@@ -33,7 +38,7 @@ class InDatabase:
 
     def qualified(self, table: str) -> str:
         """A table's name as a query has it."""
-        return f"{self.schema}.{table}" if self.schema and "." not in table else table
+        return qualified(table, self.schema)
 
 
 @dataclass(frozen=True)

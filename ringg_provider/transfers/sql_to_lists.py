@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
     from airflow.providers.common.compat.sdk import Asset, Context
 
-    from ringg_provider.contacts.pipeline import Destination, ListOptions, PipelineResult
+    from ringg_provider.contacts.pipeline import Destination, ListOptions
+    from ringg_provider.contacts.results import PipelineResult
     from ringg_provider.contacts.scratch import Scratch
     from ringg_provider.lineage.datasets import Lineage
     from ringg_provider.sql.dialects import Kept
@@ -312,7 +313,8 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
 
     def _run(self, context: Context) -> PipelineResult:
         # Loaded when a task runs, and not with every DAG file.
-        from ringg_provider.contacts.pipeline import ContactPipeline, ListOptions, already_launched
+        from ringg_provider.contacts.pipeline import ContactPipeline, ListOptions
+        from ringg_provider.contacts.results import already_launched
         from ringg_provider.contacts.scratch import Scratch
 
         kept = ledger_connection(self.launch_key, self.ledger_conn_id, self.state_conn_id)

@@ -19,7 +19,8 @@ from ringg_provider.contacts.exclusions import Exclusions
 from ringg_provider.contacts.lists import ContactList, Form
 from ringg_provider.contacts.people import people_table
 from ringg_provider.contacts.phones import PhoneCleaner
-from ringg_provider.contacts.pipeline import ContactPipeline, ListOptions, PipelineResult, Refusals
+from ringg_provider.contacts.pipeline import ContactPipeline, ListOptions, Refusals
+from ringg_provider.contacts.results import PipelineResult
 from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.exceptions import InvalidContacts, InvalidRequest, QueryFailed
 from ringg_provider.launch.item import LaunchItem

@@ -1,0 +1,107 @@
+"""What a run from a query to uploaded lists came to: its lists, its counts, and the line that says so."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ringg_provider import wording
+from ringg_provider.contacts.reasons import Disposition
+from ringg_provider.launch.item import LaunchItem
+from ringg_provider.launch.ledger import Launcher, LaunchLedger
+
+if TYPE_CHECKING:
+    from ringg_provider.contacts.pipeline import ListOptions
+    from ringg_provider.contacts.sifting import Sifter
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PipelineResult:
+    """What came of a run.
+
+    :param items: its lists.
+    :param summary: counts, as plain JSON.
+    """
+
+    items: Sequence[LaunchItem]
+    summary: Mapping[str, Any]
+
+
+def already_launched(
+    options: ListOptions, ledger: LaunchLedger, launched: Sequence[LaunchItem], launcher: Launcher | None
+) -> PipelineResult:
+    """The result for a key that was launched before.
+
+    :param options: with the key, and the connection to its ledger.
+    :param ledger: its ledger.
+    :param launched: the key's lists.
+    :param launcher: the task that runs.
+    """
+    key, start = str(options.launch_key), ledger.first_start(str(options.launch_key), launched)
+    by_us = (
+        start is not None
+        and launcher is not None
+        and (start.dag_id, start.run_id)
+        == (
+            launcher.dag_id,
+            launcher.run_id,
+        )
+    )
+    (log.info if by_us else log.warning)(
+        "Launch key %r was launched %s: nothing is uploaded now and nobody new is called, its %s. If people are to be"
+        " called once more, give that night a launch key of its own.",
+        key,
+        "before" if start is None else start.when_and_by_whom,
+        "list stands" if len(launched) == 1 else f"{len(launched)} lists stand",
+    )
+    # Whoever starts one of them asks this ledger first, whatever was noted when it was listed.
+    items = [replace(item, launch_key=key, ledger_conn_id=options.ledger_conn_id) for item in launched]
+    return PipelineResult(items, {"already_launched": True, "lists": list(map(_in_summary, items))})
+
+
+def uploaded(options: ListOptions, sifter: Sifter, flow: str, items: Sequence[LaunchItem]) -> PipelineResult:
+    """The result of a run that has read its query to the end; it is said in the log, too.
+
+    :param options: whether it was a dry run.
+    :param sifter: what became of the rows.
+    :param flow: of the lists.
+    :param items: the lists, uploaded unless it was a dry run.
+    """
+    log.info("%s", _said(options, sifter, flow, items))
+    summary = {
+        "rows": sifter.rows,
+        "reasons": {str(reason): count for reason, count in sifter.counts.most_common()},
+        "flow": flow,
+        "lists": list(map(_in_summary, items)),
+        "dry_run": options.dry_run,
+        "already_launched": False,
+    }
+    return PipelineResult(items, summary)
+
+
+def left_out(sifter: Sifter) -> dict[str, int]:
+    """How many rows are on no list, by reason, the most frequent first."""
+    return {code: count for code, count in sifter.counts.most_common() if code is not Disposition.LISTED}
+
+
+def _said(options: ListOptions, sifter: Sifter, flow: str, items: Sequence[LaunchItem]) -> str:
+    """How the run ended, in one line."""
+    people = sum(item.rows or 0 for item in items)
+    refused = {Disposition.REJECTED_BY_PLATFORM: sum(item.rejected for item in items)}
+    others = wording.tallied(left_out(sifter) | refused) or "nobody"
+    rows = wording.counted(sifter.rows, "row")
+    if not items:
+        return f"Nothing was uploaded, from {rows} of the query. Left out: {others}."
+    done = "Dry run, nothing was uploaded" if options.dry_run else "Uploaded"
+    return (
+        f"{done}: {wording.counted(people, 'person', 'people')} on {wording.counted(len(items), 'list')} ({flow}"
+        f" flow), from {rows} of the query. Left out: {others}."
+    )
+
+
+def _in_summary(item: LaunchItem) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in ("list_id", "country_code", "rows", "rejected")}
