@@ -42,15 +42,7 @@ def already_launched(
     :param launcher: the task that runs.
     """
     key, start = str(options.launch_key), ledger.first_start(str(options.launch_key), launched)
-    by_us = (
-        start is not None
-        and launcher is not None
-        and (start.dag_id, start.run_id)
-        == (
-            launcher.dag_id,
-            launcher.run_id,
-        )
-    )
+    by_us = start is not None and launcher is not None and start.is_of(launcher.dag_id, launcher.run_id)
     (log.info if by_us else log.warning)(
         "Launch key %r was launched %s: nothing is uploaded now and nobody new is called, its %s. If people are to be"
         " called once more, give that night a launch key of its own.",

@@ -91,6 +91,10 @@ class Intent:
     dag_id: str | None = field(default=None, compare=False)
     run_id: str | None = field(default=None, compare=False)
 
+    def is_of(self, dag_id: str, run_id: str) -> bool:
+        """Whether it is known to be of this run."""
+        return (self.dag_id, self.run_id) == (dag_id, run_id)
+
     @property
     def when_and_by_whom(self) -> str:
         """For a person, as far as it is known: ``on Mon 2027-03-01 12:00 Asia/Kolkata by run r of DAG d``."""

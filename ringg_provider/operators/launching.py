@@ -281,11 +281,7 @@ class LaunchOperator(OnPlatform, LineageOperator, TimelyOperator):
             self.log.info("Campaign %s is started%s%s.", launched.list_id, people, when)
             return
         ti, before = context["ti"], launched.before
-        by_another = (
-            before is not None
-            and before.run_id is not None
-            and (before.dag_id, before.run_id) != (ti.dag_id, ti.run_id)
-        )
+        by_another = before is not None and before.run_id is not None and not before.is_of(ti.dag_id, ti.run_id)
         (self.log.warning if by_another else self.log.info)(
             "Campaign %s was started %s: nothing is sent now, nobody is called again, and this task takes it for its "
             "own.%s",
