@@ -20,7 +20,8 @@ from ringg_provider.history.counts import counts_table
 from ringg_provider.history.merging import CallStore, CampaignStore, Wanted
 from ringg_provider.history.tables import calls_table, campaigns_table, state_table
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.launch.ledger import STARTED, Launcher, LaunchLedger, SetNotes, launches
+from ringg_provider.launch.ledger import LaunchLedger, SetNotes
+from ringg_provider.launch.table import STARTED, Launcher, launches
 from ringg_provider.launch.terms import Intent
 from ringg_provider.sql.creating import create_tables
 

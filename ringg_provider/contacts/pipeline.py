@@ -32,7 +32,8 @@ from ringg_provider.hours.purposes import Purpose
 from ringg_provider.hours.rules import load_rules
 from ringg_provider.hours.schedule import DailyWindow, Schedule, Time
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.launch.ledger import Launcher, LaunchLedger, SetNotes
+from ringg_provider.launch.ledger import LaunchLedger, SetNotes
+from ringg_provider.launch.table import Launcher
 from ringg_provider.sql.reading import open_rows
 from ringg_provider.tracing import span
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ringg_provider import wording
 from ringg_provider.contacts.reasons import Disposition
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.launch.ledger import Launcher, LaunchLedger
+from ringg_provider.launch.ledger import LaunchLedger
+from ringg_provider.launch.table import Launcher
 
 if TYPE_CHECKING:
     from ringg_provider.contacts.pipeline import ListOptions

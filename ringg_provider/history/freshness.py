@@ -15,7 +15,7 @@ from ringg_provider.history.tables import (
     campaigns_table,
     require_table,
 )
-from ringg_provider.launch.ledger import launches as ledger
+from ringg_provider.launch.table import launches as ledger
 from ringg_provider.ringg.responses import CampaignState
 from ringg_provider.sql.creating import described, is_there
 from ringg_provider.sql.types import UtcDateTime

@@ -1,119 +1,36 @@
-"""The launch ledger: one table that says which lists a launch key stands for, and who may start them.
+"""The launch ledger: which lists a launch key stands for, and who may start them.
 
-It lives in any SQL database that enforces a unique key and locks rows. One row per list; see "Launching at most once"
-in `docs/platforms.md` for what it protects against. Nothing personal is stored in it.
+It lives in any SQL database that enforces a unique key and locks rows, in the table of `table.py`; see "Launching at
+most once" in `docs/platforms.md` for what it protects against.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, tzinfo
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import (
-    JSON,
-    Column,
-    Connection,
-    Engine,
-    Index,
-    Integer,
-    Row,
-    String,
-    UniqueConstraint,
-    and_,
-    delete,
-    insert,
-    or_,
-    select,
-    update,
-)
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 
-from ringg_provider.exceptions import (
-    InvalidRequest,
-    LaunchedByAnotherRun,
-    ReplacedByAnotherRun,
-    RinggProviderError,
-    WrongState,
+from ringg_provider.exceptions import InvalidRequest, ReplacedByAnotherRun
+from ringg_provider.launch.item import LaunchItem
+from ringg_provider.launch.keyed import KeyedIntents
+from ringg_provider.launch.table import (
+    IN_SET,
+    LISTED,
+    LONGEST_KEY,
+    REPLACED,
+    Launcher,
+    launches,
+    new_row,
+    stored_item,
 )
-from ringg_provider.launch.item import ItemFlow, LaunchItem
-from ringg_provider.launch.terms import Intent, fingerprint
-from ringg_provider.sql.creating import create_tables, described
+from ringg_provider.launch.terms import Intent
+from ringg_provider.sql.creating import create_tables
 from ringg_provider.sql.dialects import require_state
 from ringg_provider.sql.errors import begin_again, without_driver_errors
-from ringg_provider.sql.types import Text, UtcDateTime
-
-#: How many characters a launch key may have.
-LONGEST_KEY = 250
-
-#: What a row's ``state`` says.
-LISTED, START_SENT, STARTED, REPLACED = "listed", "start_sent", "started", "replaced"
-#: What a row's ``origin`` says: it is one of a set, or the list that was launched first under a key without a set.
-IN_SET, FIRST = "set", "first"
-
-#: What helps where lists of a key were replaced; another key would call everybody again.
-_CLEAR = "clear the whole run, not this task alone: it adopts what was launched by then, or else uploads and launches"
-
-launches = described(
-    "ringg_launches",
-    Column("launch_key", String(LONGEST_KEY), primary_key=True),
-    Column("list_id", String(100), primary_key=True),
-    # The list's place in the key's present set. A replaced list gives its place up and takes its own id instead,
-    # so that the unique key below lets exactly one set, or one first list, stand under a key.
-    Column("slot", String(100), nullable=False),
-    Column("set_id", String(36), nullable=False),
-    Column("flow", String(20)),
-    Column("rows", Integer),
-    Column("digest", String(64), nullable=False),
-    Column("agent_id", String(100)),
-    Column("state", String(20), nullable=False),
-    Column("item", JSON, nullable=False),
-    Column("intent", JSON),
-    Column("claim", String(36)),
-    Column("listed_at", UtcDateTime, nullable=False),
-    Column("start_sent_at", UtcDateTime),
-    Column("started_at", UtcDateTime),
-    # An older version's table lacks these; they are added to it.
-    Column("origin", String(10)),
-    Column("dag_id", String(250)),
-    Column("run_id", String(250)),
-    Column("task_id", String(250)),
-    Column("map_index", Integer),
-    Column("conn_id", String(250)),
-    # What people are shown of it: the campaign's name, and what became of how many rows of the query.
-    Column("name", Text),
-    Column("reasons", JSON),
-    UniqueConstraint("launch_key", "slot", name="ringg_launches_one_set"),
-    # What the control room looks up.
-    Index("ix_ringg_launches_listed_at", "listed_at"),
-    Index("ix_ringg_launches_list_id", "list_id"),
-    Index("ix_ringg_launches_state", "state"),
-    Index("ix_ringg_launches_dag_id", "dag_id"),
-)
-# An older version wrote no origin, and no flow for the first list of a key without a set.
-_IS_FIRST = or_(launches.c.origin == FIRST, and_(launches.c.origin.is_(None), launches.c.flow.is_(None)))
-
-
-@dataclass(frozen=True)
-class Launcher:
-    """The task that uploads or launches.
-
-    :param dag_id: its DAG.
-    :param run_id: its run.
-    :param task_id: the task.
-    :param map_index: which of its mapped instances; -1 where it is not mapped.
-    :param conn_id: the connection by which it reaches the platform. Default None: not known.
-    """
-
-    dag_id: str
-    run_id: str
-    task_id: str
-    map_index: int = -1
-    conn_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -151,7 +68,7 @@ class LaunchLedger:
 
     def _try_out(self) -> None:
         key = f"trial-{uuid4()}"
-        row = _row(key, LaunchItem(list_id=key, flow="standard", agent_id="", country_code=""), IN_SET, None)
+        row = new_row(key, LaunchItem(list_id=key, flow="standard", agent_id="", country_code=""), IN_SET, None)
         with self.engine.connect() as connection, connection.begin() as transaction:
             connection.execute(insert(launches).values(**row))
             connection.execute(update(launches).where(launches.c.launch_key == key).values(state=REPLACED))
@@ -226,7 +143,7 @@ class LaunchLedger:
                 return False
             if items:
                 place = {"set_id": str(uuid4())}
-                rows = [_row(launch_key, item, IN_SET, launcher) | _noted(item, notes) for item in items]
+                rows = [new_row(launch_key, item, IN_SET, launcher) | _noted(item, notes) for item in items]
                 connection.execute(
                     insert(launches), [row | place | {"slot": str(slot)} for slot, row in enumerate(rows)]
                 )
@@ -271,52 +188,11 @@ def _started_set(connection: Connection, launch_key: str) -> list[LaunchItem] | 
     ).all()
     if all(row.state == LISTED for row in rows):
         return None
-    return [_stored_item(row) for row in sorted(rows, key=lambda row: int(row.slot))]
-
-
-def _row(launch_key: str, item: LaunchItem, origin: str, launcher: Launcher | None) -> dict[str, Any]:
-    return {
-        "launch_key": launch_key,
-        "list_id": item.list_id,
-        "slot": "0",
-        "set_id": str(uuid4()),
-        "flow": item.flow,
-        "rows": item.rows,
-        "digest": fingerprint(item.as_xcom()),
-        "agent_id": item.agent_id,
-        "state": LISTED,
-        "item": item.as_xcom(),
-        "listed_at": datetime.now(UTC),
-        "origin": origin,
-        **_named(launcher),
-    }
-
-
-def _named(launcher: Launcher | None) -> dict[str, Any]:
-    return {} if launcher is None else asdict(launcher)
+    return [stored_item(row) for row in sorted(rows, key=lambda row: int(row.slot))]
 
 
 def _noted(item: LaunchItem, notes: SetNotes | None) -> dict[str, Any]:
     return {} if notes is None else {"name": notes.names.get(str(item.list_id)), "reasons": dict(notes.reasons)}
-
-
-def _stored_item(row: Row[Any]) -> LaunchItem:
-    """The item of a row. An older version kept none of a key's first list; then what its request says."""
-    if row.item.keys() > {"list_id"}:
-        return LaunchItem.of(row.item)
-    return _item_of_request(row.list_id, (row.intent or {}).get("request", {}))
-
-
-def _item_of_request(list_id: str, request: Mapping[str, Any]) -> LaunchItem:
-    """What a start request says of its list."""
-    flow: ItemFlow = "large" if "bulk_list_id" in request else "smartalex" if "campaign_id" in request else "standard"
-    return LaunchItem(
-        list_id=list_id,
-        flow=flow,
-        agent_id=request.get("agent_id", ""),
-        country_code=request.get("country_code", ""),
-        call_config=request.get("call_config"),
-    )
 
 
 def _check_key(launch_key: str) -> None:
@@ -330,176 +206,3 @@ def _check_key(launch_key: str) -> None:
             "use dag_run.run_after.",
             field="launch_key",
         )
-
-
-class KeyedIntents:
-    """Intents of one launch key, kept in the ledger. Made by :meth:`LaunchLedger.for_key`.
-
-    :param engine: the ledger's database.
-    :param launch_key: the key.
-    :param item: the list that is to be launched, where more than its id is known.
-    :param launcher: the task that launches it, where it is known.
-    """
-
-    remembers = True
-
-    def __init__(
-        self,
-        engine: Engine,
-        launch_key: str,
-        item: LaunchItem | None = None,
-        launcher: Launcher | None = None,
-    ) -> None:
-        self.engine = engine
-        self.launch_key = launch_key
-        self._item = item
-        self._launcher = launcher
-        # Only the attempt that made a claim may withdraw it.
-        self._claim = str(uuid4())
-
-    def find(self, list_id: str) -> Intent | None:
-        """The intent that stands for the list, or for the list that the key was launched with instead."""
-        with self.engine.connect() as connection:
-            return self._standing(connection, list_id)
-
-    def claim(self, intent: Intent) -> Intent | None:
-        """One atomic step from ``listed`` to ``start_sent``; or the first row of a key that has no set."""
-        claimed = {
-            "state": START_SENT,
-            "intent": {"fingerprint": intent.fingerprint, "request": dict(intent.request)},
-            "claim": self._claim,
-            "start_sent_at": datetime.now(UTC),
-            **_named(self._launcher),
-        }
-        listed = update(launches).where(self._is(intent.list_id), launches.c.state == LISTED)
-
-        def take() -> bool:
-            with self.engine.begin() as connection:
-                return connection.execute(listed.values(**claimed)).rowcount == 1
-
-        def become_first() -> Intent | None:
-            with self.engine.begin() as connection:
-                standing = self._standing(connection, intent.list_id)
-                if standing is None:
-                    first = self._first_row(intent.list_id, intent.request)
-                    connection.execute(insert(launches).values(**first | claimed))
-                return standing
-
-        # Whoever collides with another one looks again, and finds what that one wrote.
-        return None if begin_again(take) else begin_again(become_first)
-
-    def forget(self, intent: Intent) -> None:
-        """Give the claim back, so that a later attempt may start the list."""
-        ours = and_(self._is(intent.list_id), launches.c.state == START_SENT, launches.c.claim == self._claim)
-
-        def give_back() -> None:
-            with self.engine.begin() as connection:
-                # A first list without a set leaves no trace, so that another list may become the key's first.
-                connection.execute(delete(launches).where(ours, _IS_FIRST))
-                connection.execute(
-                    update(launches).where(ours).values(state=LISTED, intent=None, claim=None, start_sent_at=None)
-                )
-
-        begin_again(give_back)
-
-    def confirm(self, list_id: str) -> None:
-        """Note that the platform has the list as started, by whomever.
-
-        A list that was adopted under a key without a set becomes the key's first list, as if it had been started
-        under it: otherwise the same people could be launched once more under the same key.
-        """
-        started = {"state": STARTED, "started_at": datetime.now(UTC)}
-        claimed = or_(launches.c.state == LISTED, launches.c.state == START_SENT)
-
-        def note() -> None:
-            with self.engine.begin() as connection:
-                connection.execute(update(launches).where(self._is(list_id), claimed).values(**started))
-
-        def become_first() -> None:
-            with self.engine.begin() as connection:
-                if not self._present(connection):
-                    connection.execute(insert(launches).values(**self._first_row(list_id, {}) | started))
-
-        begin_again(note)
-        # Where somebody else's list became the first meanwhile, both are started, and there is nothing to choose.
-        with suppress(IntegrityError):
-            begin_again(become_first)
-
-    def _is(self, list_id: str) -> Any:
-        return and_(launches.c.launch_key == self.launch_key, launches.c.list_id == list_id)
-
-    def _first_row(self, list_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        known = self._item is not None and self._item.list_id == list_id
-        item = self._item if self._item is not None and known else _item_of_request(list_id, request)
-        return _row(self.launch_key, item, FIRST, self._launcher)
-
-    def _standing(self, connection: Connection, list_id: str) -> Intent | None:
-        of_key = launches.c.launch_key == self.launch_key
-        rows = connection.execute(select(launches, _IS_FIRST.label("is_first")).where(of_key)).all()
-        present = [row for row in rows if row.state != REPLACED]
-        own = next((row for row in rows if row.list_id == list_id), None)
-        if own is not None and own.state != REPLACED:
-            return None if own.state == LISTED else _intent(own)
-        if own is None and not present:
-            return None
-        if own is None and len(present) == 1 and present[0].is_first and present[0].state != LISTED:
-            return _intent(present[0])
-        raise self._refused(list_id, present, was_listed=own is not None)
-
-    def _present(self, connection: Connection) -> bool:
-        """Whether a set, or a first list, stands under the key."""
-        found = connection.execute(
-            select(launches.c.list_id)
-            .where(launches.c.launch_key == self.launch_key, launches.c.state != REPLACED)
-            .limit(1)
-        )
-        return found.first() is not None
-
-    def _refused(self, list_id: str, present: Sequence[Row[Any]], *, was_listed: bool) -> RinggProviderError:
-        """Why a list that is not in the key's present set is not started, and what is to be done."""
-        launched = next((row for row in present if row.state != LISTED), None)
-        us = self._launcher
-        if launched is not None and us is not None and (launched.dag_id, launched.run_id) == (us.dag_id, us.run_id):
-            return WrongState(
-                f"List {list_id} is never started: task {launched.task_id} of this very run launched key "
-                f"{self.launch_key!r} with other lists. Give each set of contacts a key of its own."
-            )
-        if launched is not None:
-            run = f"run {launched.run_id} of DAG {launched.dag_id}" if launched.run_id else "another run"
-            return LaunchedByAnotherRun(
-                f"List {list_id} is not started: {run} launched key {self.launch_key!r} with lists of its own, and a "
-                "key is launched once. There is nothing left to do."
-            )
-        if was_listed and present:
-            return ReplacedByAnotherRun(
-                f"List {list_id} is never started: another run uploaded its own lists under launch key "
-                f"{self.launch_key!r} after it, and has not launched them yet. If that run never does, {_CLEAR}."
-            )
-        return WrongState(
-            f"List {list_id} is not in the present set of launch key {self.launch_key!r}, so it is never started. To "
-            f"call the people of the key, {_CLEAR}."
-        )
-
-
-def _intent(row: Row[Any]) -> Intent:
-    # A list that was found started by hand was adopted without an intent of ours.
-    stored = row.intent or {"fingerprint": "", "request": {}}
-    sent_at = row.start_sent_at or row.started_at
-    return Intent(
-        row.list_id,
-        stored["fingerprint"],
-        stored["request"],
-        confirmed=row.state == STARTED,
-        sent_at=None if sent_at is None else sent_at.astimezone(_zone(row.item)),
-        dag_id=row.dag_id,
-        run_id=row.run_id,
-    )
-
-
-def _zone(item: Mapping[str, Any]) -> tzinfo:
-    """Where the campaign's people live, as its window says; UTC where it does not."""
-    times = (item.get("call_config") or {}).get("call_time") or {}
-    try:
-        return ZoneInfo(times["timezone"])
-    except (KeyError, ValueError, OSError):
-        return UTC

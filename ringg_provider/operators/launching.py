@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
     from ringg_provider.hooks.platform import PlatformHook
-    from ringg_provider.launch.ledger import Launcher, LaunchLedger
+    from ringg_provider.launch.ledger import LaunchLedger
+    from ringg_provider.launch.table import Launcher
     from ringg_provider.lineage.datasets import Lineage
 
 
@@ -417,7 +418,7 @@ def waited_too_long(campaign_id: str) -> TimeoutError:
 def launcher_of(context: Context, conn_id: str) -> Launcher:
     """This task, as the launch ledger notes it, and the connection by which it reaches the platform."""
     # The ledger is loaded when a task runs, here and below, and not with every DAG file.
-    from ringg_provider.launch.ledger import Launcher
+    from ringg_provider.launch.table import Launcher
 
     ti = context["ti"]
     return Launcher(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index, conn_id)

@@ -153,7 +153,7 @@ class RinggPublishOperator(LineageOperator):
         import sqlalchemy as sa
 
         from ringg_provider.contacts.people import people_table
-        from ringg_provider.launch.ledger import launches
+        from ringg_provider.launch.table import launches
         from ringg_provider.sql.creating import is_there
 
         # The ledger lies where the connection's tables are, wherever the others were put.
@@ -220,7 +220,7 @@ class RinggPublishOperator(LineageOperator):
 
     def _all_names(self) -> list[str]:
         """The tables that this platform may have in the state."""
-        from ringg_provider.launch.ledger import launches
+        from ringg_provider.launch.table import launches
 
         return [self.campaigns_table, self.table, launches.name, self.contacts_table]
 

@@ -264,7 +264,7 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
 
     def reads_and_writes(self) -> Lineage:
         """The tables of the queries and the history in; campaigns, and the tables of people and launches, out."""
-        from ringg_provider.launch.ledger import launches
+        from ringg_provider.launch.table import launches
         from ringg_provider.lineage.datasets import InDatabase, Lineage, campaigns_of
 
         state, summary = self.state, self._summary

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from ringg_provider.history.tables import REACHED_KNOWN, HistoryState
-from ringg_provider.launch.ledger import LISTED, START_SENT
+from ringg_provider.launch.table import LISTED, START_SENT
 from ringg_provider.ui.campaign import Campaign
 from ringg_provider.ui.charts import local
 

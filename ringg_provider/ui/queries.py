@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from ringg_provider.contacts.people import shortened_key
 from ringg_provider.history.counts import Count, counted, read_counts
 from ringg_provider.history.tables import CLOSED, ENDED, REACHED_KNOWN, HistoryState
-from ringg_provider.launch.ledger import LISTED, REPLACED, START_SENT, STARTED
+from ringg_provider.launch.table import LISTED, REPLACED, START_SENT, STARTED
 from ringg_provider.sql.types import UtcDateTime
 from ringg_provider.ui.campaign import UNSTARTED, Campaign
 from ringg_provider.ui.tables import Tables

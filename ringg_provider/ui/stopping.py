@@ -12,8 +12,8 @@ from sqlalchemy import Connection, select
 from ringg_provider.exceptions import TransientError
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.smartalex import SmartAlexHook
-from ringg_provider.launch.ledger import LISTED, REPLACED
 from ringg_provider.launch.progress import Progress, Stage, StallWatch
+from ringg_provider.launch.table import LISTED, REPLACED
 from ringg_provider.ringg.campaigns import listed_progress, read_progress
 from ringg_provider.ringg.client import RinggClient
 from ringg_provider.ringg.requests import CallQuery, Terminate

@@ -13,7 +13,7 @@ from ringg_provider.history.counts import counts_table
 from ringg_provider.history.options import CALLS, CAMPAIGNS, SMARTALEX_CALLS
 from ringg_provider.history.smartalex import smartalex_calls_table
 from ringg_provider.history.tables import calls_table, campaigns_table
-from ringg_provider.launch.ledger import launches
+from ringg_provider.launch.table import launches
 
 
 @dataclass(frozen=True)

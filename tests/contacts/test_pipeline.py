@@ -24,7 +24,8 @@ from ringg_provider.contacts.results import PipelineResult
 from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.exceptions import InvalidContacts, InvalidRequest, QueryFailed
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.launch.ledger import LaunchLedger, launches
+from ringg_provider.launch.ledger import LaunchLedger
+from ringg_provider.launch.table import launches
 from ringg_provider.sql.creating import create_tables
 from tests.support.databases import Warehouse
 

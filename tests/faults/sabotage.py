@@ -141,7 +141,7 @@ def _during(owner: type, method: str, blow: Blow) -> None:
 
 def _at_stores(when: Callable[..., None], method: str) -> Callable[[Any], None]:
     def trap(blow: Any) -> None:
-        from ringg_provider.launch.ledger import KeyedIntents
+        from ringg_provider.launch.keyed import KeyedIntents
         from ringg_provider.operators.intents import NoIntents, TaskStateIntents
 
         for store in (KeyedIntents, TaskStateIntents, NoIntents):

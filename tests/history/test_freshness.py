@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from ringg_provider.exceptions import HistoryNotCurrent, InvalidRequest
 from ringg_provider.history.tables import campaigns_table
-from ringg_provider.launch.ledger import LaunchLedger, launches
+from ringg_provider.launch.ledger import LaunchLedger
+from ringg_provider.launch.table import launches
 from ringg_provider.warehouse import require_history_within
 from tests.support.databases import Warehouse
 

@@ -13,7 +13,7 @@ from ringg_provider.contacts.people import people_table
 from ringg_provider.exceptions import HistoryNotCurrent, InvalidRequest, TransientError
 from ringg_provider.history.outcomes import create_outcomes_view
 from ringg_provider.history.tables import calls_table, campaigns_table
-from ringg_provider.launch.ledger import launches
+from ringg_provider.launch.table import launches
 from ringg_provider.warehouse import create_ringg_tables, require_history_within
 
 NOW = dt.datetime(2026, 3, 2, 2, tzinfo=dt.UTC)

@@ -18,7 +18,8 @@ from sqlalchemy.schema import CreateTable
 
 from ringg_provider.exceptions import InvalidRequest, LaunchedByAnotherRun, ReplacedByAnotherRun, WrongState
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.launch.ledger import LONGEST_KEY, Launcher, LaunchLedger, SetNotes, launches
+from ringg_provider.launch.ledger import LaunchLedger, SetNotes
+from ringg_provider.launch.table import LONGEST_KEY, Launcher, launches
 from ringg_provider.launch.terms import Intent
 from tests.support.databases import Warehouse, each_of
 

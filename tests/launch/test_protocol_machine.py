@@ -31,8 +31,10 @@ from ringg_provider.exceptions import (
 )
 from ringg_provider.launch import protocol as protocol
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.launch.ledger import KeyedIntents, LaunchLedger, launches
+from ringg_provider.launch.keyed import KeyedIntents
+from ringg_provider.launch.ledger import LaunchLedger
 from ringg_provider.launch.settling import Settling
+from ringg_provider.launch.table import launches
 from ringg_provider.launch.terms import Intent, IntentStore, Launched, ListState, fingerprint
 from ringg_provider.operators.intents import TaskStateIntents
 from tests.launch.hostile import (

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from ringg_provider.contacts.people import people_table
 from ringg_provider.history.smartalex import smartalex_calls_table
 from ringg_provider.history.tables import calls_table, campaigns_table
-from ringg_provider.launch.ledger import launches
+from ringg_provider.launch.table import launches
 from ringg_provider.publish.marks import Marks
 from ringg_provider.publish.publication import Publication, PublishCounts, View
 from ringg_provider.publish.sinks import Sink

@@ -17,7 +17,7 @@ from ringg_provider.contacts.people import people_table
 from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.history.smartalex import callbacks_table, smartalex_calls_table
 from ringg_provider.history.tables import calls_table, campaigns_table
-from ringg_provider.launch.ledger import launches
+from ringg_provider.launch.table import launches
 from ringg_provider.publish.schema import (
     DELETED,
     POSITION,

@@ -15,7 +15,7 @@ from ringg_provider.contacts.people import people_table
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.smartalex import callbacks_table, smartalex_calls_table
 from ringg_provider.history.tables import calls_table, campaigns_table, state_table
-from ringg_provider.launch.ledger import launches
+from ringg_provider.launch.table import launches
 from ringg_provider.publish.changes import noted_table
 from ringg_provider.publish.marks import publications_table
 from ringg_provider.sql.creating import (

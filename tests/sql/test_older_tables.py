@@ -18,7 +18,8 @@ from ringg_provider.history.counts import counts_table
 from ringg_provider.history.smartalex import callbacks_table, smartalex_calls_table
 from ringg_provider.history.tables import calls_table, campaigns_table, state_table
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.launch.ledger import LaunchLedger, launches
+from ringg_provider.launch.ledger import LaunchLedger
+from ringg_provider.launch.table import launches
 from ringg_provider.launch.terms import Intent
 from ringg_provider.publish.changes import noted_table
 from ringg_provider.publish.marks import publications_table

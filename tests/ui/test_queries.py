@@ -15,7 +15,7 @@ from ringg_provider.contacts.people import people_table
 from ringg_provider.history.counts import CountedBy
 from ringg_provider.history.smartalex import smartalex_calls_table
 from ringg_provider.history.tables import calls_table
-from ringg_provider.launch.ledger import launches
+from ringg_provider.launch.table import launches
 from ringg_provider.sql.creating import create_tables
 from ringg_provider.ui import queries
 from ringg_provider.ui.campaign import PHASES, Campaign, phase_of

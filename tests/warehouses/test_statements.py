@@ -27,7 +27,7 @@ from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.exceptions import DatabaseUnavailable, InvalidRequest, QueryFailed
 from ringg_provider.history.outcomes import OUTCOMES, outcomes
 from ringg_provider.history.tables import calls_table, campaigns_table
-from ringg_provider.launch.ledger import launches
+from ringg_provider.launch.table import launches
 from ringg_provider.publish.schema import PUBLICATIONS, published
 from ringg_provider.publish.sinks import bigquery, databricks, snowflake
 from ringg_provider.publish.sinks.bigquery import BigQuerySink

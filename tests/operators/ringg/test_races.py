@@ -16,7 +16,7 @@ from ringg_provider.exceptions import (
     ReplacedByAnotherRun,
 )
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.launch.ledger import Launcher
+from ringg_provider.launch.table import Launcher
 from ringg_provider.operators import launching
 from ringg_provider.operators.ringg import (
     RinggLaunchOperator,
