@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import sqlalchemy as sa
 from more_itertools import chunked, constrained_batches
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from ringg_provider.sql.dialects import database_of
 from ringg_provider.sql.types import Json
@@ -26,6 +27,8 @@ _BLOCK = 1 << 18
 # One of MySQL's drivers sends all rows in one packet, and a server that takes 16 MB hangs up at a longer one. A
 # character may become seven bytes: an escape of JSON, escaped.
 _PACKET = 2_000_000
+# Rows in one statement, where each is looked up.
+_AT_ONCE = 1_000
 
 
 def escaped(value: object) -> str:
@@ -79,6 +82,35 @@ def insert_in_batches(
     is_mysql = database_of(connection).name in ("mysql", "mariadb")
     for batch in in_batches(rows, size) if is_mysql else chunked(rows, size):
         connection.execute(sa.insert(table), list(batch))
+
+
+def insert_missing(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], *, key: str) -> int:
+    """Add the rows whose key is not in the table yet, whoever else adds the same ones; the others stay as they are.
+
+    :param connection: inside a transaction.
+    :param table: where they go.
+    :param rows: all with the same columns, each key once.
+    :param key: the column that no two rows share.
+    :return: how many were added. Of MySQL, perhaps more where another one added the same at this moment.
+    """
+    added = 0
+    for batch in in_batches(rows, _AT_ONCE):
+        if connection.dialect.name == "postgresql":
+            inserting = postgresql.insert(table).on_conflict_do_nothing(index_elements=[key])
+            added += len(connection.execute(inserting.returning(table.c[key]), list(batch)).all())
+        elif connection.dialect.name == "sqlite":
+            ignoring = sqlite.insert(table).on_conflict_do_nothing(index_elements=[key])
+            added += connection.execute(ignoring, list(batch)).rowcount
+        else:
+            known = sa.select(table.c[key]).where(table.c[key].in_([row[key] for row in batch]))
+            there = set(connection.execute(known).scalars())
+            missing = [row for row in batch if row[key] not in there]
+            added += len(missing)
+            if missing:
+                # Not INSERT IGNORE, which would cut what is too long.
+                keeping = mysql.insert(table).on_duplicate_key_update({key: table.c[key]})
+                connection.execute(keeping, missing)
+    return added
 
 
 def in_batches(rows: Iterable[Row], size: int) -> Iterator[Sequence[Row]]:

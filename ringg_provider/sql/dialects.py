@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Type = sa.types.TypeEngine[Any]
 
 
-Kept = Literal["history", "people", "cap", "outcomes", "ledger", "publications"]
+Kept = Literal["history", "people", "cap", "outcomes", "ledger", "publications", "inbox"]
 """What is kept in a state database."""
 
 _KEPT: dict[Kept, str] = {
@@ -32,9 +32,10 @@ _KEPT: dict[Kept, str] = {
     "outcomes": "the view of outcomes",
     "ledger": "the launch ledger",
     "publications": "a publication",
+    "inbox": "the inbox of webhooks",
 }
 #: What two may want to have at the same moment, and exactly one must.
-_CLAIMED: frozenset[Kept] = frozenset({"ledger", "publications"})
+_CLAIMED: frozenset[Kept] = frozenset({"ledger", "publications", "inbox"})
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class Database:
     :param copies: it takes `COPY ... FROM STDIN`.
     :param lock: the statement that lets one writer into `{table}` at a time, readers unhindered; to be the first one
         of a transaction. Without it, writers collide and begin again.
+    :param locks_rows: `SELECT ... FOR UPDATE` lets others wait who want the same rows; without it, `lock` does.
+    :param skips_locked: others need not wait: `SKIP LOCKED` leaves them what is not locked.
     :param joins_to_delete: what is in another table is deleted by a join; a subquery would be run for every row.
     :param moment: the type of an instant.
     :param keeps_zones: `moment` has a zone; otherwise it is UTC by convention.
@@ -65,6 +68,8 @@ class Database:
     claims_once: bool = False
     copies: bool = False
     lock: str | None = None
+    locks_rows: bool = False
+    skips_locked: bool = False
     joins_to_delete: bool = False
     moment: Callable[[Dialect], Type] = lambda dialect: dialect.type_descriptor(sa.DateTime(timezone=True))
     keeps_zones: bool = True
@@ -107,7 +112,14 @@ def _microseconds(dialect: Dialect) -> Type:
 
 _JSON = sa.JSON(none_as_null=True)
 _WITHOUT_ZONES = Database("", transactional=True, moment=_without_zone, keeps_zones=False, document=_JSON)
-_MYSQL = replace(_WITHOUT_ZONES, claims_once=True, joins_to_delete=True, moment=_microseconds, lists_indexes=True)
+_MYSQL = replace(
+    _WITHOUT_ZONES,
+    claims_once=True,
+    locks_rows=True,
+    joins_to_delete=True,
+    moment=_microseconds,
+    lists_indexes=True,
+)
 _KNOWN = {
     database.name: database
     for database in (
@@ -117,6 +129,8 @@ _KNOWN = {
             claims_once=True,
             copies=True,
             lock="LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE",
+            locks_rows=True,
+            skips_locked=True,
             document=postgresql.JSONB(none_as_null=True),
             lists_indexes=True,
         ),
@@ -126,7 +140,7 @@ _KNOWN = {
             _WITHOUT_ZONES, name="sqlite", since=(3, 25), claims_once=True, lock="BEGIN IMMEDIATE", lists_indexes=True
         ),
         # From these versions on there are window functions.
-        replace(_MYSQL, name="mysql", since=(8,)),
+        replace(_MYSQL, name="mysql", since=(8,), skips_locked=True),
         replace(_MYSQL, name="mariadb", since=(10, 2)),
         # It has a type with a zone, but reading it needs one more library (pytz).
         replace(_WITHOUT_ZONES, name="duckdb"),
