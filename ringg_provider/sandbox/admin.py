@@ -13,7 +13,7 @@ from ringg_provider.sandbox import wire
 from ringg_provider.sandbox.bulk import seed_calls, seed_campaigns
 from ringg_provider.sandbox.calls import Call
 from ringg_provider.sandbox.errors import ApiError
-from ringg_provider.sandbox.faults import Fault
+from ringg_provider.sandbox.faults import DeliveryFault, Fault
 from ringg_provider.sandbox.settings import Settings
 from ringg_provider.sandbox.state import SandboxDep
 
@@ -76,6 +76,40 @@ async def get_faults(sandbox: SandboxDep) -> list[Fault]:
 @router.delete("/faults", summary="Drop all faults")
 async def clear_faults(sandbox: SandboxDep) -> dict[str, int]:
     sandbox.faults.clear()
+    return {"pending": 0}
+
+
+@router.get("/webhooks", summary="Attempts to deliver webhooks, and how many deliveries are to come: no bodies")
+async def get_webhooks(sandbox: SandboxDep) -> dict[str, Any]:
+    return {"pending": sandbox.courier.pending, "attempts": list(sandbox.courier.log)}
+
+
+class SendAgain(BaseModel):
+    """Which events to tell once more of every call that has ended."""
+
+    events: list[str] = ["call_completed"]
+
+
+@router.post("/webhooks/send", summary="Tell events of every ended call again, also of those that were made up")
+async def send_webhooks(sandbox: SandboxDep, wanted: SendAgain) -> dict[str, int]:
+    return {"sent": sandbox.webhooks.send_again(wanted.events)}
+
+
+@router.post("/webhooks/faults", summary="Add one fault of deliveries, or a list of them")
+async def add_delivery_faults(sandbox: SandboxDep, faults: DeliveryFault | list[DeliveryFault]) -> dict[str, int]:
+    for fault in faults if isinstance(faults, list) else [faults]:
+        sandbox.courier.faults.add(fault)
+    return {"pending": len(sandbox.courier.faults.pending())}
+
+
+@router.get("/webhooks/faults", summary="Faults of deliveries that have not happened yet")
+async def get_delivery_faults(sandbox: SandboxDep) -> list[DeliveryFault]:
+    return sandbox.courier.faults.pending()
+
+
+@router.delete("/webhooks/faults", summary="Drop all faults of deliveries")
+async def clear_delivery_faults(sandbox: SandboxDep) -> dict[str, int]:
+    sandbox.courier.faults.clear()
     return {"pending": 0}
 
 

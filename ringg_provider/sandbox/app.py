@@ -25,6 +25,7 @@ from ringg_provider.sandbox.errors import (
 from ringg_provider.sandbox.fault_layer import FaultLayer
 from ringg_provider.sandbox.routes import agents, analytics, calls, campaigns, files, starts, uploads, workspace
 from ringg_provider.sandbox.settings import Settings
+from ringg_provider.sandbox.smartalex.webhooks import SmartAlexWebhooks
 from ringg_provider.sandbox.state import Sandbox, SandboxDep, authenticate
 
 _TICK_SECONDS = 0.05
@@ -37,7 +38,7 @@ def create_app(settings: Settings | None = None) -> FaultLayer:
     Args:
         settings: what it does and how it words it; the defaults are those of `Settings`.
     """
-    sandbox = Sandbox(settings or Settings())
+    sandbox = Sandbox(settings or Settings(), _watch_smartalex)
     api = FastAPI(
         title="Ringg sandbox",
         version="0",
@@ -67,13 +68,18 @@ async def _clockwork(api: FastAPI) -> AsyncIterator[None]:
             api.state.sandbox.advance(_TICK_BUDGET_SECONDS)
             await asyncio.sleep(_TICK_SECONDS)
 
-    ticking = asyncio.create_task(tick())
+    tasks = [asyncio.create_task(tick()), asyncio.create_task(api.state.sandbox.courier.run())]
     try:
         yield
     finally:
-        ticking.cancel()
-        with suppress(asyncio.CancelledError):
-            await ticking
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def _watch_smartalex(sandbox: Sandbox) -> None:
+    SmartAlexWebhooks(sandbox.smartalex, sandbox.courier, sandbox.smartalex_webhooks)
 
 
 def _add_pages(api: FastAPI) -> None:

@@ -27,6 +27,7 @@ class FaultLayer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
+            self.sandbox.origin = _origin_of(scope)
             self.sandbox.advance()
         if scope["type"] != "http" or below_base(scope["path"]) is None:
             await self.app(scope, receive, send)
@@ -122,6 +123,12 @@ class FaultLayer:
         await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
         await asyncio.sleep(0.02)
         await _cut(receive, raw_send)
+
+
+def _origin_of(scope: Scope) -> str:
+    """By which address the caller knows this server, for the links that it is given."""
+    host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+    return f"{scope['scheme']}://{host}"
 
 
 def _page_of(scope: Scope) -> str | None:

@@ -79,6 +79,25 @@ class Settings(BaseModel):
         "specification has that day for a default.",
     )
 
+    # Webhooks
+    callback_origins: dict[str, str] = Field(
+        default_factory=dict,
+        description="Origin of a callback_url -> where it really is, as a proxy that ends TLS would pass it on: "
+        "`{'https://calls.example.com': 'http://127.0.0.1:8091'}`. What is not named is sent to its own address.",
+    )
+    webhook_connections: int = Field(16, gt=0, description="Deliveries under way at the same time.")
+    webhook_timeout_seconds: float = Field(30.0, gt=0, description="Real ones, until an answer counts as none.")
+    webhook_success: Literal["auto", "200", "2xx"] = Field(
+        "auto", description="Which answers end a delivery: 200 alone in g2, any 2xx in g3."
+    )
+    call_started_twice: bool = Field(False, description="Whether call_started comes once more when a call is ongoing.")
+    all_processing_shape: Literal["short", "full"] = Field(
+        "short", description="Whether all_processing_completed repeats what call_completed told: no page says."
+    )
+    client_analysis: dict[str, JsonValue] = Field(
+        default_factory=dict, description="Your own keys of the custom analysis; none: it is not enabled."
+    )
+
     # Wording
     error_shape: ErrorShape = "auto"
     upload_shape: Shape = "auto"

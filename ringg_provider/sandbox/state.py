@@ -12,9 +12,13 @@ from urllib.parse import urlencode
 from fastapi import Depends, Request
 
 from ringg_provider.sandbox.call_log import CallLog
+from ringg_provider.sandbox.calls import Call
+from ringg_provider.sandbox.courier import Courier
 from ringg_provider.sandbox.errors import ApiError
 from ringg_provider.sandbox.faults import Fault, FaultBook
 from ringg_provider.sandbox.settings import Settings
+from ringg_provider.sandbox.webhooks import RinggWebhooks
+from ringg_provider.sandbox.wire import has_recording
 from ringg_provider.sandbox.world import World
 
 Row = TypeVar("Row")
@@ -22,11 +26,18 @@ _LOGGED_REQUESTS = 100_000
 
 
 class Sandbox:
-    """The settings, the world they make, the faults to come and a log of requests (never of bodies)."""
+    """The settings, the world they make, the faults to come and a log of requests (never of bodies).
 
-    def __init__(self, settings: Settings) -> None:
+    :param settings: what it begins with, and what `reset` goes back to.
+    :param watch: lets somebody watch each new world.
+    """
+
+    def __init__(self, settings: Settings, watch: Callable[[Sandbox], object]) -> None:
         self.initial = settings.model_copy(deep=True)
-        self.faults = FaultBook()
+        self.faults: FaultBook[Fault] = FaultBook()
+        self.courier = Courier(lambda: self.settings)
+        self.origin = ""
+        self._watch = watch
         self.requests: deque[dict[str, Any]] = deque(maxlen=_LOGGED_REQUESTS)
         self.reset()
 
@@ -37,13 +48,25 @@ class Sandbox:
         # Both platforms live in the same time, and know nothing of each other.
         self.smartalex = World(self.settings, self.world.clock)
         self.call_log = CallLog(self.world)
+        self.webhooks = RinggWebhooks(self.world, self.courier, self.recording_link)
+        self.smartalex_webhooks: dict[str, Any] = {}
+        self._watch(self)
         self.faults.clear()
+        self.courier.clear()
         self.requests.clear()
 
     def advance(self, budget_seconds: float | None = None) -> None:
         """Let everything happen that is due by now, on both platforms."""
         self.world.advance(budget_seconds)
         self.smartalex.advance(budget_seconds)
+
+    def recording_link(self, call: Call, *, fresh: bool = False) -> str | None:
+        """The recording's link. In history and webhooks it dates from the call's end; call-details signs it anew."""
+        if not has_recording(call) or call.ended_at is None:
+            return None
+        signed = self.world.clock.wall() if fresh else call.ended_at
+        until = signed + self.settings.recording_ttl_seconds
+        return file_url(self.origin, "recordings", f"{call.id}.wav", until)
 
 
 def get_sandbox(request: Request) -> Sandbox:
@@ -98,10 +121,10 @@ def authenticate(request: Request) -> None:
         raise ApiError(401, "Invalid credentials")
 
 
-def file_url(request: Request, kind: str, name: str, until: float | None = None) -> str:
+def file_url(origin: str, kind: str, name: str, until: float | None = None) -> str:
     """A link under this server that needs no key, as the vendor's storage links do."""
     query = f"?{urlencode({'expires': f'{until:.3f}'})}" if until is not None else ""
-    return f"{request.base_url}files/{kind}/{name}{query}"
+    return f"{origin}/files/{kind}/{name}{query}"
 
 
 SandboxDep = Annotated[Sandbox, Depends(get_sandbox)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -112,6 +112,10 @@ class World:
         self.history_requests: deque[float] = deque()
         self.exports: dict[str, float] = {}
         self.version = 0
+        #: Told of a call that was registered, or whose status changed; with the status before, or None.
+        self.on_call: Callable[[Call, str | None], None] = _nobody
+        #: Told of a campaign whose state changed.
+        self.on_campaign: Callable[[Campaign], None] = _nobody
         self._short: set[str] = set()
 
     @property
@@ -142,6 +146,7 @@ class World:
                 self._short.add(campaign.id)
             else:
                 self._short.discard(campaign.id)
+            self.on_campaign(campaign)
 
     def fill(self, campaign: Campaign, rows: CallingList) -> None:
         campaign.contacts = rows.contacts
@@ -265,6 +270,8 @@ class World:
             for index, contact in enumerate(campaign.contacts)
         ]
         self.add_calls(calls, campaign)
+        for call in calls:
+            self.on_call(call, None)
         return calls
 
     def add_calls(self, calls: Sequence[Call], campaign: Campaign | None) -> None:
@@ -283,6 +290,7 @@ class World:
     def start_single(self, call: Call, plan: CallPlan, from_numbers: Sequence[str], deadline: float) -> None:
         """One call outside any campaign, inside its own daily window."""
         self.add_calls([call], None)
+        self.on_call(call, None)
         job = Job(
             call.id,
             spans=self.events.ahead(daily_spans(plan, self.events.wall(), deadline)),
@@ -299,6 +307,7 @@ class World:
             counts = self.campaigns[call.list_id].counts
             counts[before] -= 1
             counts[call.status] += 1
+        self.on_call(call, before)
 
     def job_ended(self, campaign: Campaign) -> None:
         if campaign.state not in ("terminated", "cancelled") and all(job.over for job in campaign.jobs):
@@ -360,6 +369,10 @@ class World:
             self.dialer.top_up(self.settings.balance)
         elif "lines" in changes:
             self.dialer.pump_all()
+
+
+def _nobody(*_: object) -> None:
+    """Told of something by a world that nobody watches."""
 
 
 def call_of(campaign: Campaign, contact: Contact, launch: int, created: float, **more: Any) -> Call:

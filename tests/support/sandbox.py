@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,6 +57,18 @@ class Sandbox:
     def fault(self, **fault: Any) -> None:
         """Let a coming request fail; the fields are those of the sandbox's `Fault`."""
         self._call("POST", "faults", fault)
+
+    def delivery_fault(self, **fault: Any) -> None:
+        """Let webhooks to come go wrong; the fields are those of the sandbox's `DeliveryFault`."""
+        self._call("POST", "webhooks/faults", fault)
+
+    def deliveries(self) -> list[dict[str, Any]]:
+        """Every attempt to deliver a webhook, once there is nothing more to deliver."""
+        deadline = time.monotonic() + 60
+        while (found := self._call("GET", "webhooks"))["pending"]:
+            assert time.monotonic() < deadline, f"{found['pending']} deliveries are still to come"
+            time.sleep(0.05)
+        return list(found["attempts"])
 
     def clear_faults(self) -> None:
         """Forget every fault that has not happened yet."""

@@ -14,7 +14,7 @@ from ringg_provider.sandbox.calls import Call
 from ringg_provider.sandbox.csv_rules import normalise
 from ringg_provider.sandbox.errors import ApiError
 from ringg_provider.sandbox.routes.shared import caller_numbers, outbound_agent, pool_numbers
-from ringg_provider.sandbox.state import Sandbox, SandboxDep, bent_page, file_url
+from ringg_provider.sandbox.state import Sandbox, SandboxDep, bent_page
 from ringg_provider.sandbox.windows import read_call_config
 from ringg_provider.sandbox.workspace import Number
 from ringg_provider.sandbox.world import World
@@ -93,20 +93,12 @@ async def get_history(
     total: Any = "many" if settings.history_total == "many" else matches
     page, total = bent_page(request, lambda at: sandbox.call_log.page(wanted, limit, at), total, limit, offset)
     return {
-        "calls": [wire.history_row(call, sandbox.world, _recorded(call, request, sandbox)) for call in page],
+        "calls": [wire.history_row(call, sandbox.world, sandbox.recording_link(call)) for call in page],
         "limit": limit,
         "offset": offset,
         "count": len(page),
         "total": total,
     }
-
-
-def _recorded(call: Call, request: Request, sandbox: Sandbox, *, fresh: bool = False) -> str | None:
-    """The recording's link. In history it dates from the call's end; call-details signs it anew."""
-    if not wire.has_recording(call) or call.ended_at is None:
-        return None
-    signed = sandbox.world.clock.wall() if fresh else call.ended_at
-    return file_url(request, "recordings", f"{call.id}.wav", signed + sandbox.settings.recording_ttl_seconds)
 
 
 @router.post("/calling/history/download", summary="Export by e-mail; all filters are query parameters")
@@ -127,7 +119,6 @@ async def export_history(
 @router.get("/calling/call-details", summary="One call, with its analysis once that is ready")
 async def get_call_details(
     sandbox: SandboxDep,
-    request: Request,
     call_id: Annotated[str, Query(alias="id")],
     send_analysis: bool = False,
     call_metrics: bool = False,
@@ -135,7 +126,7 @@ async def get_call_details(
     call = sandbox.world.calls_by_id.get(call_id)
     if call is None:
         raise ApiError(404, "Call not found")
-    answer = wire.call_details(call, sandbox.world, _recorded(call, request, sandbox, fresh=True), send_analysis)
+    answer = wire.call_details(call, sandbox.world, sandbox.recording_link(call, fresh=True), send_analysis)
     if call_metrics:
         answer["data"]["metrics"] = []
     return answer

@@ -146,9 +146,9 @@ def _uploaded(sandbox: Sandbox, campaign_id: str) -> Campaign:
 
 
 @router.get("/campaign/upload-status/{bulk_list_id}", summary="How far an upload, and later its campaign, is")
-async def get_upload_status(sandbox: SandboxDep, request: Request, bulk_list_id: str) -> dict[str, Any]:
+async def get_upload_status(sandbox: SandboxDep, bulk_list_id: str) -> dict[str, Any]:
     campaign = _uploaded(sandbox, bulk_list_id)
-    url = file_url(request, "invalid-rows", f"{campaign.id}.csv") if campaign.invalid_report else None
+    url = file_url(sandbox.origin, "invalid-rows", f"{campaign.id}.csv") if campaign.invalid_report else None
     return wire.upload_status(campaign, sandbox.world, url)
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends
 
-from ringg_provider.sandbox.smartalex import calls, campaigns, people
+from ringg_provider.sandbox.smartalex import calls, campaigns, people, webhooks
 from ringg_provider.sandbox.smartalex.shared import authenticate
 
 router = APIRouter(tags=["SmartAlex"], dependencies=[Depends(authenticate)])
-for part in (campaigns, calls, people):
+for part in (campaigns, calls, people, webhooks):
     router.include_router(part.router)

@@ -33,7 +33,8 @@ def _attempts(world: World) -> Iterator[tuple[Call, int, Attempt]]:
                 yield call, number, attempt
 
 
-def _call_row(entry: tuple[Call, int, Attempt], new: bool) -> dict[str, Any]:
+def call_row(entry: tuple[Call, int, Attempt], new: bool) -> dict[str, Any]:
+    """One attempt, as the list of calls shows it."""
     call, number, attempt = entry
     status = STATUS[attempt.outcome]
     row: dict[str, Any] = {
@@ -92,7 +93,7 @@ async def list_calls(
             and (to_date is None or attempt.started_at <= to_date.timestamp())
         ]
     rows.sort(key=lambda entry: entry[2].started_at, reverse=True)
-    return paged(request, rows, lambda entry: _call_row(entry, new), page, per_page)
+    return paged(request, rows, lambda entry: call_row(entry, new), page, per_page)
 
 
 @router.get("/calls/{call_id}", summary="One call with its campaign and transcript")
@@ -106,6 +107,6 @@ async def get_call(sandbox: SandboxDep, call_id: str) -> dict[str, Any]:
     attempt = call.attempts[int(number) - 1]
     said = [{"speaker": "agent", "text": "Hello.", "timestamp": 0}] if attempt.outcome == "completed" else []
     return {
-        "data": _call_row((call, int(number), attempt), is_new(sandbox))
+        "data": call_row((call, int(number), attempt), is_new(sandbox))
         | {"campaign_id": call.list_id, "summary": "A short talk." if said else None, "transcript": said}
     }
