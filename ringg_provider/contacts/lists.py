@@ -27,10 +27,12 @@ class ListGroup:
 
     :param country_code: calling code with the plus sign.
     :param plan: whatever else keeps them apart, such as the hours in which they may be called.
+    :param wave: in which they are called; None where all are called at once.
     """
 
     country_code: str
     plan: Hashable = None
+    wave: int | None = None
 
 
 @dataclass

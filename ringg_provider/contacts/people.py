@@ -31,6 +31,9 @@ from ringg_provider.sql.types import UtcDateTime
 _KEY = sa.String(MAX_KEY).with_variant(sa.String(MAX_KEY, collation="C"), "postgresql")
 
 
+#: Whose rows are on a list, unless the platform refused them.
+_ON_A_LIST = frozenset({Disposition.LISTED, Disposition.REHEARSAL})
+
 #: A number that no telephone has.
 _NOBODY = "+10000000000"
 
@@ -67,16 +70,23 @@ class PeopleSpool:
         self.outcomes: list[tuple[int | None, Disposition, str]] = []
         self._outcome_ids: dict[tuple[int | None, Disposition, str], int] = {}
 
-    def listed(self, list_number: int, phones: Sequence[str], keys: Sequence[str] | None) -> None:
+    def listed(
+        self,
+        list_number: int,
+        phones: Sequence[str],
+        keys: Sequence[str] | None,
+        disposition: Disposition = Disposition.LISTED,
+    ) -> None:
         """Note contacts that went on a list.
 
         :param list_number: of the list, from 1.
         :param phones: E.164.
         :param keys: their contact keys; None when the number is the key.
+        :param disposition: what they are there for. Default: to be called as people of the query.
         """
         if not phones:
             return
-        end = f"\t{self._outcome(list_number, Disposition.LISTED, '')}\n"
+        end = f"\t{self._outcome(list_number, disposition, '')}\n"
         self.rows += len(phones)
         if keys is None:
             between = f"{end}{NULL}\t"
@@ -151,6 +161,8 @@ def people_table(name: str = "ringg_contacts", schema: str | None = None) -> sa.
         sa.Column("disposition", sa.String(40), nullable=False),
         sa.Column("detail", sa.Text),
         sa.Column("recorded_at", UtcDateTime, nullable=False),
+        # An older version's table lacks what follows; it is added to it.
+        sa.Column("wave", sa.Integer),
         schema=schema,
         field="contacts_table",
     )
@@ -176,7 +188,7 @@ class PeopleLedger:
         spool, key = PeopleSpool(scratch, "trial.tsv"), f"trial-{secrets.token_hex(8)}"
         spool.listed(1, [_NOBODY], None)
         spool.close()
-        self.replace(key, spool, {1: key}, {key: {_NOBODY: "a trial"}}, undone_if=lambda _: True)
+        self.replace(key, spool, {1: key}, {key: {_NOBODY: "a trial"}}, waves={1: 1}, undone_if=lambda _: True)
 
     def replace(
         self,
@@ -185,6 +197,7 @@ class PeopleLedger:
         list_ids: Mapping[int, str],
         invalid: Mapping[str, Mapping[str, str]] | None = None,
         *,
+        waves: Mapping[int, int | None] | None = None,
         why_not_uploaded: str = "",
         instead_of: str | None = None,
         undone_if: Callable[[sa.Connection], bool] = lambda _: False,
@@ -195,13 +208,18 @@ class PeopleLedger:
         :param spool: the rows; closed.
         :param list_ids: list number -> the platform's id.
         :param invalid: list id -> phone -> why the platform refused it, out of its reports of invalid rows.
+        :param waves: list number -> its wave. Default: there are none.
         :param why_not_uploaded: what to say of contacts whose list has no id.
         :param instead_of: another key, whose rows are removed.
         :param undone_if: asked when the rows stand, right before they are committed: whether the transaction is rolled
             back instead. Default no.
         :raises QueryFailed, DatabaseUnavailable: the database refused; the text quotes no row.
         """
-        outcomes = [_as_uploaded(outcome, list_ids, why_not_uploaded) for outcome in spool.outcomes]
+        of_lists = waves or {}
+        outcomes = [
+            (*_as_uploaded(outcome, list_ids, why_not_uploaded), of_lists.get(outcome[0] or 0))
+            for outcome in spool.outcomes
+        ]
         replaced = [key for key in (launch_key, instead_of) if key is not None]
         about = f"table {self.table.fullname!r}"
         without_driver_errors(about, create_tables, self._engine, self.table)
@@ -212,7 +230,7 @@ class PeopleLedger:
         launch_key: str,
         replaced: Sequence[str],
         spool: PeopleSpool,
-        outcomes: Sequence[tuple[str | None, Disposition, str]],
+        outcomes: Sequence[tuple[str | None, Disposition, str, int | None]],
         invalid: Mapping[str, Mapping[str, str]],
         undone_if: Callable[[sa.Connection], bool],
     ) -> None:
@@ -233,6 +251,7 @@ class PeopleLedger:
             sa.Column("list_id", sa.String(100)),
             sa.Column("disposition", sa.String(40)),
             sa.Column("detail", sa.Text),
+            sa.Column("wave", sa.Integer),
         )
         refused = temporary_table(
             f"{table.name}_refused",
@@ -241,8 +260,8 @@ class PeopleLedger:
             sa.Column("detail", sa.Text),
         )
         of_kinds = [
-            {"outcome": number, "list_id": list_id, "disposition": str(what), "detail": more or None}
-            for number, (list_id, what, more) in enumerate(outcomes)
+            {"outcome": number, "list_id": list_id, "disposition": str(what), "detail": more or None, "wave": wave}
+            for number, (list_id, what, more, wave) in enumerate(outcomes)
         ]
         of_refused = [
             {"list_id": list_id, "phone": phone, "detail": why}
@@ -291,6 +310,7 @@ class PeopleLedger:
                 sa.case((is_refused, str(Disposition.REJECTED_BY_PLATFORM)), else_=kinds.c.disposition),
                 sa.case((is_refused, refused.c.detail), else_=kinds.c.detail),
                 sa.literal(dt.datetime.now(dt.UTC), self.table.c.recorded_at.type),
+                kinds.c.wave,
             ).select_from(people.outerjoin(refused, by_platform)),
         )
 
@@ -325,7 +345,7 @@ def write_rejects(
         write(["contact_key", "phone", "disposition", "detail"])
         for person in spool:
             refused = invalid.get(list_ids.get(person.list_number or 0, ""), {})
-            if person.disposition is not Disposition.LISTED:
+            if person.disposition not in _ON_A_LIST:
                 write([person.contact_key, person.phone or "", person.disposition, person.detail])
             elif person.phone is not None and person.phone in refused:
                 write([person.contact_key, person.phone, Disposition.REJECTED_BY_PLATFORM, refused[person.phone]])

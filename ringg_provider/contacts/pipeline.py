@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -25,6 +25,7 @@ from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.contacts.results import PipelineResult, already_launched, left_out, uploaded
 from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.contacts.sifting import Layout, Planner, Sifter
+from ringg_provider.contacts.waves import REHEARSAL, WaveDealer, check_waves, read_rehearsal
 from ringg_provider.exceptions import InvalidContacts, InvalidRequest, PermanentError, RinggProviderError
 from ringg_provider.hours.plan import Held
 from ringg_provider.hours.planner import WindowPlanner
@@ -76,8 +77,10 @@ class ListOptions:
     calling_hours: str | Mapping[str, Any] | None = None
     no_rule: Literal["refuse", "hold", "allow"] = "refuse"
     blackout_dates: Sequence[date | str] = ()
+    waves: Sequence[float] = ()
 
     def __post_init__(self) -> None:
+        check_waves(self.waves)
         if self.launch_key and self.ledger_conn_id is not None and not self.ledger_conn_id.strip():
             raise InvalidRequest(
                 "ledger_conn_id: is blank, so nothing would protect launch_key.", field="ledger_conn_id"
@@ -91,9 +94,12 @@ class ListOptions:
                 field="purpose",
             )
 
-    def list_name(self, number: int, of: int) -> str:
+    def list_name(self, number: int, of: int, wave: int | None = None) -> str:
         """What one of so many lists is called."""
-        return self.campaign_name if of == 1 else f"{self.campaign_name} ({number} of {of})"
+        name = self.campaign_name
+        if wave is not None:
+            name += ", rehearsal" if wave == REHEARSAL else f", wave {wave}"
+        return name if of == 1 else f"{name} ({number} of {of})"
 
     def planner(self, window: DailyWindow, schedule: Schedule, *, most_slots: int = 0) -> Planner | None:
         """Plans each contact's calling window by `purpose`; None when the campaign's own window holds for everybody.
@@ -174,6 +180,7 @@ class ContactPipeline:
     :param ledger: the launch ledger; None without one.
     :param launcher: the task that runs, for the ledger.
     :param most_lists: how many lists may come of the run; None for any number.
+    :param rehearsal: phones of one's own that are called first. Default none.
     """
 
     options: ListOptions
@@ -189,6 +196,7 @@ class ContactPipeline:
     ledger: LaunchLedger | None = None
     launcher: Launcher | None = None
     most_lists: int | None = None
+    rehearsal: Sequence[str] = field(default=(), repr=False)
 
     def run(self) -> PipelineResult:
         """Read, clean, upload, and note who is on which list.
@@ -203,17 +211,20 @@ class ContactPipeline:
         with span("ringg.contacts.read") as reading:
             self._read(sifter)
             reading.set_attribute("ringg.rows", sifter.rows)
-        lists = sifter.writer.lists
+        # In the order in which they are to be launched.
+        lists = sorted(sifter.writer.lists, key=lambda contacts: (contacts.group.wave or 0, contacts.number))
         try:
             self._require_contacts(sifter)
             self._require_few_lists(lists)
         except RinggProviderError as refusal:
             self._note_refused(sifter, refusal)
             raise
-        flow = self.destination.choose_flow(sum(contacts.rows for contacts in lists))
+        flow = self.destination.choose_flow(
+            sum(contacts.rows for contacts in lists if contacts.group.wave != REHEARSAL)
+        )
         if self.options.dry_run:
             items: Sequence[LaunchItem] = [self.destination.item(contacts, len(lists)) for contacts in lists]
-            self._note(sifter, unused="dry run", why="a dry run")
+            self._note(sifter, lists, unused="dry run", why="a dry run")
             return uploaded(self.options, sifter, flow, items)
         if self.rejects is not None and sifter.spool is not None:
             # What cannot be written is told before the upload; it is written again with what the platform refuses.
@@ -228,7 +239,7 @@ class ContactPipeline:
             if [item.list_id for item in standing] != [item.list_id for item in items]:
                 return already_launched(self.options, self.ledger, standing, self.launcher)
         list_ids = {contacts.number: str(item.list_id) for contacts, item in zip(lists, items, strict=True)}
-        self._note(sifter, list_ids, refusals, undone_if=lambda connection: self._is_replaced(items, connection))
+        self._note(sifter, lists, list_ids, refusals, undone_if=lambda connection: self._is_replaced(items, connection))
         return uploaded(self.options, sifter, flow, items)
 
     def _notes(
@@ -236,7 +247,7 @@ class ContactPipeline:
     ) -> SetNotes:
         """What people are shown of the set: the counts are those of the rows that `contacts_table` gets."""
         names = {
-            str(item.list_id): self.options.list_name(contacts.number, len(lists))
+            str(item.list_id): self.options.list_name(contacts.number, len(lists), contacts.group.wave)
             for contacts, item in zip(lists, items, strict=True)
         }
         refused = 0
@@ -246,6 +257,7 @@ class ContactPipeline:
             refused = sum(
                 person.list_number is not None and person.phone in refusals.get(list_ids[person.list_number], ())
                 for person in sifter.spool
+                if person.disposition is Disposition.LISTED
             )
         reasons = sifter.counts - Counter({Disposition.LISTED: refused})
         reasons += Counter({Disposition.REJECTED_BY_PLATFORM: refused})
@@ -268,6 +280,8 @@ class ContactPipeline:
 
     def _sifter(self) -> Sifter:
         options, destination = self.options, self.destination
+        cleaner = PhoneCleaner(options.country_code)
+        rehearsal = read_rehearsal(self.rehearsal, cleaner)
         return Sifter(
             Layout(
                 phone=options.phone_column,
@@ -278,11 +292,13 @@ class ContactPipeline:
                 may_be_empty=destination.may_be_empty,
                 variables_field=destination.variables_field,
             ),
-            PhoneCleaner(options.country_code),
+            cleaner,
             ListWriter(self.scratch, destination.form, max_rows=options.max_rows_per_list),
             PeopleSpool(self.scratch) if options.contacts_table or self.rejects else None,
             split_countries=options.other_countries == "split",
             planner=destination.planner(),
+            dealer=WaveDealer(options.waves, self.people_key) if options.waves or rehearsal else None,
+            rehearsal=rehearsal,
         )
 
     def _read(self, sifter: Sifter) -> None:
@@ -396,13 +412,14 @@ class ContactPipeline:
         """Note the people of a run that is refused; whether or not they can be, the refusal is what is told."""
         why = "too many other rows were rejected" if isinstance(refusal, InvalidContacts) else "too many lists"
         try:
-            self._note(sifter, unused="refused", why=why)
+            self._note(sifter, sifter.writer.lists, unused="refused", why=why)
         except RinggProviderError as error:
             log.warning("What became of the rows could not be noted: %s", error)
 
     def _note(
         self,
         sifter: Sifter,
+        lists: Sequence[ContactList],
         list_ids: Mapping[int, str] | None = None,
         refusals: Refusals | None = None,
         *,
@@ -425,6 +442,7 @@ class ContactPipeline:
                     spool,
                     list_ids,
                     refusals,
+                    waves={contacts.number: contacts.group.wave for contacts in lists},
                     why_not_uploaded=why,
                     instead_of=None if unused else f"{key} (refused)",
                     undone_if=undone_if,

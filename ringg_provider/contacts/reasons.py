@@ -39,6 +39,8 @@ class Disposition(StrEnum):
     """Held: may not be called at any time between the campaign's start and end."""
     DUPLICATE = "duplicate"
     """An earlier row of the same run has the same number."""
+    REHEARSAL = "rehearsal"
+    """No row of the query: a phone of one's own, called first, with what the agent says to one of the first people."""
     REJECTED_BY_PLATFORM = "rejected_by_platform"
     """Uploaded, and refused by the platform in its report of invalid rows."""
     NOT_UPLOADED = "not_uploaded"
@@ -55,6 +57,7 @@ class Disposition(StrEnum):
 _NOT_DEFECTS = frozenset(
     {
         Disposition.LISTED,
+        Disposition.REHEARSAL,
         Disposition.SUPPRESSED,
         Disposition.CALLED_RECENTLY,
         Disposition.TOO_MANY_ATTEMPTS,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ringg_provider import wording
 from ringg_provider.contacts.reasons import Disposition
+from ringg_provider.contacts.waves import REHEARSAL
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.ledger import LaunchLedger
 from ringg_provider.launch.table import Launcher
@@ -65,6 +66,15 @@ def uploaded(options: ListOptions, sifter: Sifter, flow: str, items: Sequence[La
     :param items: the lists, uploaded unless it was a dry run.
     """
     log.info("%s", _said(options, sifter, flow, items))
+    waves = _in_waves(sifter, items)
+    if waves:
+        log.info(
+            "One wave after the other, by a rollout: %s.",
+            ", ".join(f"{_wave_said(wave['wave'])} {wave['rows']:,}" for wave in waves),
+        )
+    for wave in waves:
+        if not wave["rows"] and items:
+            log.warning("%s is empty: there are too few people for it.", _wave_said(wave["wave"]).capitalize())
     summary = {
         "rows": sifter.rows,
         "reasons": {str(reason): count for reason, count in sifter.counts.most_common()},
@@ -73,7 +83,7 @@ def uploaded(options: ListOptions, sifter: Sifter, flow: str, items: Sequence[La
         "dry_run": options.dry_run,
         "already_launched": False,
     }
-    return PipelineResult(items, summary)
+    return PipelineResult(items, summary | {"waves": waves} if waves else summary)
 
 
 def left_out(sifter: Sifter) -> dict[str, int]:
@@ -83,7 +93,7 @@ def left_out(sifter: Sifter) -> dict[str, int]:
 
 def _said(options: ListOptions, sifter: Sifter, flow: str, items: Sequence[LaunchItem]) -> str:
     """How the run ended, in one line."""
-    people = sum(item.rows or 0 for item in items)
+    people = listed(items)
     refused = {Disposition.REJECTED_BY_PLATFORM: sum(item.rejected for item in items)}
     others = wording.tallied(left_out(sifter) | refused) or "nobody"
     rows = wording.counted(sifter.rows, "row")
@@ -96,5 +106,27 @@ def _said(options: ListOptions, sifter: Sifter, flow: str, items: Sequence[Launc
     )
 
 
+def listed(items: Sequence[LaunchItem]) -> int:
+    """How many people are on lists; the phones of a rehearsal are none."""
+    return sum(item.rows or 0 for item in items if item.wave != REHEARSAL)
+
+
+def _in_waves(sifter: Sifter, items: Sequence[LaunchItem]) -> list[dict[str, int]]:
+    """How many contacts and lists each wave has; nothing where all are launched at once."""
+    if sifter.dealer is None:
+        return []
+    first = REHEARSAL if sifter.rehearsal else REHEARSAL + 1
+    waves = []
+    for wave in range(first, len(sifter.dealer.shares) + 1):
+        of_wave = [item for item in items if item.wave == wave]
+        waves.append({"wave": wave, "rows": sum(item.rows or 0 for item in of_wave), "lists": len(of_wave)})
+    return waves
+
+
+def _wave_said(wave: int) -> str:
+    return "the rehearsal" if wave == REHEARSAL else f"wave {wave}"
+
+
 def _in_summary(item: LaunchItem) -> dict[str, Any]:
-    return {name: getattr(item, name) for name in ("list_id", "country_code", "rows", "rejected")}
+    told = {name: getattr(item, name) for name in ("list_id", "country_code", "rows", "rejected")}
+    return told if item.wave is None else {**told, "wave": item.wave}

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import compress, repeat
+from itertools import compress, cycle, islice, repeat
 from typing import Any
 
 from ringg_provider.contacts.cells import column_texts, is_sendable, key_texts
@@ -21,6 +21,7 @@ from ringg_provider.contacts.lists import ListGroup, ListWriter, csv_lines
 from ringg_provider.contacts.people import PeopleSpool
 from ringg_provider.contacts.phones import PhoneCleaner, PhoneColumn
 from ringg_provider.contacts.reasons import Disposition, Rejection
+from ringg_provider.contacts.waves import REHEARSAL, WaveDealer
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.numbers.plan import NumberOrigin, calling_code_of
 from ringg_provider.numbers.sets import NumberSet
@@ -99,6 +100,8 @@ class Sifter:
     :param exclusions: who must not be called.
     :param split_countries: whether numbers of other countries get lists of their own; if not, they are left out.
     :param planner: further splits a country's contacts; None not to.
+    :param dealer: deals people into waves; None to call all at once.
+    :param rehearsal: phones of one's own, as E.164 integers, which get a list of the first rows; nobody else has them.
     """
 
     layout: Layout
@@ -108,6 +111,8 @@ class Sifter:
     exclusions: Exclusions = field(default_factory=Exclusions)
     split_countries: bool = False
     planner: Planner | None = None
+    dealer: WaveDealer | None = None
+    rehearsal: Sequence[int] = field(default=(), repr=False)
     counts: Counter[Disposition] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -119,6 +124,7 @@ class Sifter:
         self._home = ListGroup(f"+{self.cleaner.calling_code}")
         self._planned: dict[tuple[NumberOrigin, Any, Any], ListGroup | Rejection] = {}
         self._known_groups: dict[ListGroup, ListGroup] = {}
+        self._first_rows: list[tuple[str, ...]] = []
 
     @property
     def rows(self) -> int:
@@ -132,10 +138,12 @@ class Sifter:
         :param between: called after each batch; may raise to stop.
         """
         self.layout = self.layout.found_in(rows.columns, rows.padded)
+        rehearsed = self._rehearsed()
         with _collector_paused():
             for batch in rows.batches:
                 self._take(dict(zip(rows.columns, zip(*batch, strict=True), strict=True)))
                 between()
+        self._rehearse(rehearsed)
         self.writer.close()
 
     def _take(self, columns: Mapping[str, Sequence[Any]]) -> None:
@@ -156,9 +164,15 @@ class Sifter:
         self._reject_texts(texts, rejected)
         groups = self._groups(columns, phones, rejected)
         for position in self._seen.add_new(phones.numbers, without=rejected):
-            rejected[position] = Rejection(Disposition.DUPLICATE)
+            ours = phones.numbers[position] in self.rehearsal
+            rejected[position] = Rejection(Disposition.DUPLICATE, "a phone of the rehearsal" if ours else "")
         if keys is not None and "" in keys:
             self.without_key += sum(not key for position, key in enumerate(keys) if position not in rejected)
+        if self.dealer is not None:
+            groups = self._dealt(self.dealer, phones.texts, keys, groups, rejected)
+        if len(self._first_rows) < len(self.rehearsal):
+            kept = (row for position, row in enumerate(_rows(texts, len(phones.texts))) if position not in rejected)
+            self._first_rows += islice(kept, len(self.rehearsal) - len(self._first_rows))
         self._write(phones.texts, texts, keys, groups, rejected)
         self._note_rejected(cells, phones.texts, keys, rejected)
 
@@ -218,9 +232,52 @@ class Sifter:
                 groups[position] = found
         return groups
 
-    def _group(self, country_code: str, plan: Hashable = None) -> ListGroup:
+    def _dealt(
+        self,
+        dealer: WaveDealer,
+        phones: Sequence[str],
+        keys: Sequence[str] | None,
+        groups: Mapping[int, ListGroup],
+        rejected: Mapping[int, Rejection],
+    ) -> dict[int, ListGroup]:
+        """The list group of each contact, in its wave."""
+        dealt: dict[int, ListGroup] = {}
+        for position, person in enumerate(phones if keys is None else map(_first_given, keys, phones)):
+            if position not in rejected:
+                group = groups.get(position, self._home)
+                dealt[position] = self._group(group.country_code, group.plan, dealer.wave_of(person))
+        return dealt
+
+    def _rehearsed(self) -> list[tuple[ListGroup, str]]:
+        """The rehearsal's phones, each with the group of its list; nobody of the query is called on one of them.
+
+        :raises InvalidRequest: one must not be called.
+        """
+        self._seen.add_new(self.rehearsal)
+        suppressed = self.exclusions.suppressed.positions(self.rehearsal)
+        found = []
+        for position, number in enumerate(self.rehearsal):
+            field, phone = f"rehearsal.{position}", f"+{number}"
+            if position in suppressed:
+                raise InvalidRequest(f"{field}: is suppressed, so it is not called.", field=field)
+            plan = None if self.planner is None else self.planner(phone, None, None)
+            if isinstance(plan, Rejection):
+                raise InvalidRequest(f"{field}: must not be called ({plan.detail}).", field=field)
+            found.append((self._group(f"+{calling_code_of(number)}", plan, REHEARSAL), phone))
+        return found
+
+    def _rehearse(self, rehearsed: Sequence[tuple[ListGroup, str]]) -> None:
+        """Put the rehearsal's phones on lists, with the variables of the first people, if there are people."""
+        if not self._first_rows:
+            return
+        for number, ((group, phone), row) in enumerate(zip(rehearsed, cycle(self._first_rows), strict=False), 1):
+            ((_, contacts),) = self.writer.write(group, csv_lines([[cell] for cell in (phone, *row)]))
+            if self.spool is not None:
+                self.spool.listed(contacts.number, [phone], [f"rehearsal {number}"], Disposition.REHEARSAL)
+
+    def _group(self, country_code: str, plan: Hashable = None, wave: int | None = None) -> ListGroup:
         """One object for all equal groups."""
-        group = ListGroup(country_code, plan)
+        group = ListGroup(country_code, plan, wave)
         return self._known_groups.setdefault(group, group)
 
     def _write(
@@ -284,6 +341,16 @@ class Sifter:
                 phone = phones[position]
                 key = keys[position] if keys is not None else ""
                 self.spool.rejected(rejection, phone, key or phone or str(cells[position] or ""))
+
+
+def _first_given(key: str, phone: str) -> str:
+    """What names a person."""
+    return key or phone
+
+
+def _rows(texts: Sequence[Sequence[str]], count: int) -> Iterator[tuple[str, ...]]:
+    """Columns as rows, also where there is no column."""
+    return zip(*texts, strict=True) if texts else repeat((), count)
 
 
 @contextmanager

@@ -33,6 +33,7 @@ class LaunchItem:
     :param ledger_conn_id: connection to the ledger in which the list stands. Whoever starts it must ask there first,
         also where a DAG forgets to say so. None without one.
     :param call_slots: several calling windows instead of one, as plain JSON; Ringg only.
+    :param wave: in which the list is launched: 0 the rehearsal, then 1 and so on; None where all are launched at once.
     """
 
     list_id: str | None
@@ -48,6 +49,7 @@ class LaunchItem:
     launch_key: str | None = None
     ledger_conn_id: str | None = None
     call_slots: Mapping[str, Any] | None = None
+    wave: Annotated[StrictInt, Field(ge=0)] | None = None
 
     @classmethod
     def of(cls, xcom: object, field: str = "launch") -> LaunchItem:
@@ -79,8 +81,7 @@ class LaunchItem:
     def as_xcom(self) -> dict[str, Any]:
         """The item as plain JSON, which :meth:`of` reads."""
         left_out = {"call_config" if self.flow == "smartalex" else "settings"}
-        if self.call_slots is None:
-            left_out.add("call_slots")
+        left_out |= {name for name in ("call_slots", "wave") if getattr(self, name) is None}
         return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in left_out}
 
     def ringg_flow(self, field: str) -> Literal["standard", "large"]:

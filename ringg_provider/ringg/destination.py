@@ -173,7 +173,7 @@ class RinggDestination:
             schedule = group.plan.schedule
         schedule = schedule_of(call_config, schedule.start, schedule.end, late_start_ok=True)
         return CampaignSpec(
-            campaign_name=self.options.list_name(number, of),
+            campaign_name=self.options.list_name(number, of, group.wave),
             agent_id=self.options.agent_id,
             country_code=group.country_code,
             variables_map={PHONE_VARIABLE: self.phone_header, **{name: name for name in self.variables}},
@@ -200,5 +200,6 @@ class RinggDestination:
             rejected=refused,
             launch_key=self.options.launch_key,
             ledger_conn_id=self.options.ledger_conn_id,
+            wave=contacts.group.wave,
             call_slots=call_slots_of(plan) if isinstance(plan, WindowPlan) else None,
         )

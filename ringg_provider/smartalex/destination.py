@@ -124,7 +124,7 @@ class SmartAlexDestination:
                 max_retries=retries,
             )
         return NewCampaign(
-            name=self.options.list_name(number, of),
+            name=self.options.list_name(number, of, group.wave),
             agent_id=self.options.agent_id,
             description=self.description,
             settings=settings,
@@ -146,6 +146,7 @@ class SmartAlexDestination:
             rows=contacts.rows,
             launch_key=self.options.launch_key,
             ledger_conn_id=self.options.ledger_conn_id,
+            wave=contacts.group.wave,
         )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath, conf
 
-from ringg_provider.api.arguments import BlankText, Count, Days, DialPrefix, Parameters, RowsOrShare
+from ringg_provider.api.arguments import BlankText, Count, Days, DialPrefix, Parameters, PlusText, RowsOrShare, Share
 from ringg_provider.history.options import CALLS
 from ringg_provider.hooks.platform import PlatformHook
 from ringg_provider.hooks.sql import StateConnection, sql_connection
@@ -97,6 +97,14 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
     :param calling_hours: your own rules instead of the shipped ones: path of a TOML file, or a dict; needs ``purpose``.
     :param no_rule: for a country without a rule: ``refuse`` (default), ``hold`` its contacts, or ``allow``.
     :param blackout_dates: local dates on which nobody is called, as dates or ISO strings; needs ``purpose``.
+    :param waves: shares of the people for the first wave, the second and so on, such as ``(0.01, 0.1)``; whoever is
+        left is in a last one. Each is a fair sample, dealt by a hash of ``contact_key`` (or the number) and the launch
+        key, and has lists of its own, which say their ``wave``, from 1. A wave may be empty. Let a rollout operator
+        launch them: a launch that is mapped over the result calls all waves at once. Default none.
+    :param rehearsal: phones of your own, at most 20, that are called first, as wave 0, with the variables of the first
+        people and never on their numbers. Nobody of the query is called on one of them. In ``contacts_table`` they are
+        marked ``rehearsal``, and no cap and no outcome counts them. Templates in them are rendered; what comes of it is
+        never logged and never stored. Default none.
 
     In which runs nothing is uploaded is said by the parameters of
     :class:`~ringg_provider.operators.timely.TimelyOperator`; lists that were launched before are returned in any run,
@@ -167,6 +175,8 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
         calling_hours: str | Mapping[str, Any] | None = None,
         no_rule: Literal["refuse", "hold", "allow"] = "refuse",
         blackout_dates: Sequence[date | str] = (),
+        waves: Sequence[Share] = (),
+        rehearsal: Sequence[PlusText] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -202,6 +212,8 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
         self.calling_hours = calling_hours
         self.no_rule = no_rule
         self.blackout_dates = blackout_dates
+        self.waves = waves
+        self._rehearsal = Private("rehearsal", rehearsal)
 
     @property
     @abstractmethod
@@ -236,7 +248,8 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
         if self._summary is None:
             return None
         nothing_new = self._summary["already_launched"] or self._summary["dry_run"]
-        return 0 if nothing_new else sum(item["rows"] or 0 for item in self._summary["lists"])
+        # The phones of a rehearsal are nobody of the query.
+        return 0 if nothing_new else sum(item["rows"] or 0 for item in self._summary["lists"] if item.get("wave") != 0)
 
     def _tell(self, context: Context, summary: Mapping[str, Any]) -> None:
         """Count what was uploaded, and tell those who wait for it."""
@@ -323,6 +336,7 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
         options = ListOptions(**given)
         self.check()
         parameters = self._parameters.rendered(self, context)
+        rehearsal = self._rehearsal.rendered(self, context)
         ledger = open_ledger(kept.conn_id, kept.field) if kept else None
         if ledger is not None and (launched := ledger.started_set(str(self.launch_key))) is not None:
             return already_launched(options, ledger, launched, launcher_of(context, self.hook.conn_id))
@@ -343,6 +357,7 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
                 ledger=ledger,
                 launcher=launcher_of(context, hook.conn_id),
                 most_lists=self._most_lists(context),
+                rehearsal=rehearsal,
             ).run()
 
     def _frequency_cap(self) -> Callable[..., None] | None:

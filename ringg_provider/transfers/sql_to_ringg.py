@@ -30,8 +30,9 @@ class SqlToRinggOperator(SqlToListsOperator):
 
     Returns a list with one dict per contact list: ``{"list_id", "flow", "agent_id", "country_code", "call_config",
     "campaign_start_time", "campaign_end_time", "rows", "rejected", "launch_key", "ledger_conn_id"}``, and
-    ``call_slots`` where the large flow has several windows. ``rejected`` are rows of that list that the platform
-    refused. The counts of the whole run, by reason, go to XCom ``summary``. A query without rows returns an empty list.
+    ``call_slots`` where the large flow has several windows, and ``wave`` where there are waves. ``rejected`` are rows
+    of that list that the platform refused. The counts of the whole run, by reason, go to XCom ``summary``. A query
+    without rows returns an empty list.
 
     The parameters are those of :class:`~ringg_provider.transfers.sql_to_lists.SqlToListsOperator`, and:
 

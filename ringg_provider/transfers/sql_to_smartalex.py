@@ -32,9 +32,10 @@ class SqlToSmartAlexOperator(SqlToListsOperator):
     https://docs.getsmartalex.com/api-reference/campaigns.
 
     Returns a list with one dict per campaign: ``{"list_id", "flow": "smartalex", "agent_id", "country_code",
-    "settings", "campaign_start_time", "campaign_end_time", "rows", "rejected", "launch_key", "ledger_conn_id"}``. The
-    platform knows no end of a campaign: the times are what the calling hours were planned for, and ``max_delay`` of the
-    start looks at the first; after the second, pause what is left. The counts of the run go to XCom ``summary``.
+    "settings", "campaign_start_time", "campaign_end_time", "rows", "rejected", "launch_key", "ledger_conn_id"}``, and
+    ``wave`` where there are waves. The platform knows no end of a campaign: the times are what the calling hours were
+    planned for, and ``max_delay`` of the start looks at the first; after the second, pause what is left. The counts of
+    the run go to XCom ``summary``.
 
     The parameters are those of :class:`~ringg_provider.transfers.sql_to_lists.SqlToListsOperator`, where
     ``history_table`` is by default ``smartalex_calls`` (in which only the older API says who was called), and:

@@ -369,3 +369,39 @@ def test_a_run_whose_lists_were_replaced_does_not_note_its_people_over_those_of_
     assert [item.list_id for item in result.items] == ["list 1"]
     assert people.query("SELECT phone, list_id FROM noted") == [{"phone": MEENA, "list_id": "list 2"}]
     assert people.query("SELECT list_id FROM ringg_launches WHERE state = 'listed'") == [{"list_id": "list 2"}]
+
+
+class TestRehearsal:
+    """Phones of one's own, which hear what the first people will hear."""
+
+    OURS, COLLEAGUE = "+919812345678", "+447911123456"
+
+    @pytest.fixture
+    def named(self, people: Warehouse) -> Warehouse:
+        people.execute("UPDATE people SET name = 'person ' || id")
+        return people
+
+    def rows(self, folder: Folder) -> list[list[str]]:
+        return [file.read_text().splitlines()[1:] for file in sorted(folder.place.iterdir())]
+
+    def test_they_come_first_country_by_country_with_the_variables_of_the_first_people(
+        self, named: Warehouse, folder: Folder
+    ) -> None:
+        query = {"sql": "SELECT * FROM people ORDER BY id", "suppression_sql": f"SELECT '{ASHA}'"}
+        run(named, folder, {"rehearsal": [self.OURS, self.COLLEAGUE]}, **query)
+        first, second, rest = self.rows(folder)
+        assert (first, second) == ([f"{self.OURS},person 2"], [f"{self.COLLEAGUE},person 3"])
+        assert rest == [f"{RAVI},person 2", f"{MEENA},person 3"], "and the people themselves are called as well"
+
+    def test_one_person_is_enough_for_several_phones(self, named: Warehouse, folder: Folder) -> None:
+        more = {"rehearsal": [self.OURS, "+919812345679"]}
+        run(named, folder, more, sql="SELECT * FROM people WHERE id = 2")
+        assert self.rows(folder)[0] == [f"{self.OURS},person 2", "+919812345679,person 2"]
+
+    def test_nobody_makes_no_rehearsal(self, named: Warehouse, folder: Folder) -> None:
+        result = run(named, folder, {"rehearsal": [self.OURS]}, sql="SELECT * FROM people WHERE id < 0")
+        assert (result.items, folder.lists()) == ([], [])
+
+    def test_they_are_not_in_the_pipelines_own_text(self, named: Warehouse, folder: Folder) -> None:
+        given: Any = dict.fromkeys(("options", "destination", "scratch", "connect", "connect_state", "state"))
+        assert self.OURS not in repr(ContactPipeline(**given, people_key="run", rehearsal=[self.OURS]))

@@ -78,6 +78,7 @@ RIGHT: dict[Callable[[Any], bool], str] = {
     lambda value: isinstance(value, timedelta) and value >= timedelta(0): "give_up_after lookback max_age max_delay",
     lambda value: is_number(value) or (isinstance(value, Decimal) and value.is_finite()): "deadline kill_deadline",
     lambda value: is_number(value) and 0 <= value <= 1: "answer_rate",
+    is_list(lambda value: is_number(value) and 0 <= value <= 1): "waves",
     lambda value: is_whole(value) and value >= 1: """
         analysis_concurrency contacts_per_request max_attempts max_rows_per_list""",
     lambda value: is_whole(value) and 0 <= value <= 100: "concurrency_percentage",
@@ -97,7 +98,8 @@ RIGHT: dict[Callable[[Any], bool], str] = {
     lambda value: is_text(value) or isinstance(value, date) or value in ("", " ", "None"): "end start",
     lambda value: is_text(value) or is_list(is_text)(value): "from_numbers",
     is_list(is_text): """
-        call_ids email_completion_user_ids may_be_empty mobile_numbers recording_hosts tables transliterate_fields""",
+        call_ids email_completion_user_ids may_be_empty mobile_numbers recording_hosts rehearsal tables
+        transliterate_fields""",
     is_list(lambda value: isinstance(value, date) or is_text(value)): "blackout_dates",
     is_list(is_object()): "launches subscriptions",
     is_object(is_text): "about contact_columns variables_map",
