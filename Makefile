@@ -38,7 +38,7 @@ test: install ## the whole suite: PostgreSQL, sandbox and Airflow included
 test-warehouses: .venv-warehouses/.installed .venv-bqemulator/.installed ## publishing, against emulators of Snowflake, BigQuery and S3; the control room with FAB's users
 	@export EXPECTED_AIRFLOW=3.3
 	.venv-warehouses/bin/python -m pytest tests/warehouses $(ARGS)
-	if [ -z "$(ARGS)" ]; then .venv-warehouses/bin/python -m pytest tests/ui --ignore tests/ui/test_in_a_browser.py -k fab; fi
+	if [ -z "$(ARGS)" ]; then .venv-warehouses/bin/python -m pytest tests/ui -k fab; fi
 
 test-cluster: .venv-cluster/.installed ## campaigns on a cluster whose machines die: make test-cluster SEEDS=20 FIRST=1
 	@exec .venv-cluster/bin/python -m tests.cluster --seeds $(or $(SEEDS),2) --first $(or $(FIRST),1) $(ARGS)

@@ -9,9 +9,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ringg_provider import wording
 from ringg_provider.contacts.exclusions import Exclusions
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.history.gaps import warn_of_gaps
 from ringg_provider.history.tables import HistoryState, require_table
 from ringg_provider.numbers.sets import NumberSet
 from ringg_provider.sql.creating import columns_of
@@ -70,11 +72,14 @@ class FrequencyCap:
             for query, people in self._queries(exclusions):
                 for batch in connection.execute(query).scalars().partitions():
                     people.add(cleaner.numbers_of(batch))
+        warn_of_gaps(
+            log, engine, self.calls, self._number, self.not_called_within_days, may_be_erased="erased_at" in present
+        )
         log.info(
-            "%s protects %d numbers that were called lately, and %d that were called often enough.",
+            "The cap protects those whom %s knows: %s called lately, and %s called often enough.",
             self.calls.fullname,
-            len(exclusions.called_recently),
-            len(exclusions.exhausted),
+            wording.counted(len(exclusions.called_recently), "number"),
+            wording.counted(len(exclusions.exhausted), "number"),
         )
 
     @property
@@ -116,7 +121,12 @@ class FrequencyCap:
     def _check_rows(self, connection: sa.Connection, *, may_be_erased: bool) -> None:
         any_call = sa.select(sa.literal(1)).select_from(self.calls).limit(1)
         if connection.execute(any_call).first() is None:
-            log.warning("%s holds no call yet, so nobody counts as called before.", self.calls.fullname)
+            log.warning(
+                "%s holds no call yet, so nobody counts as called before, and the cap protects nobody. Load the calls"
+                " of earlier campaigns first, if there were any; see the runbook, 'Called again although the cap"
+                " holds them'.",
+                self.calls.fullname,
+            )
             return
         if may_be_erased and "erased_at" in self.calls.c:
             any_call = any_call.where(self.calls.c.erased_at.is_(None))

@@ -47,7 +47,7 @@ def closed_campaigns(
         raise InvalidRequest("within: must be above zero, or nothing would be checked.", field="within")
     now = now or dt.datetime.now(dt.UTC)
     since = now - within
-    launched = _launched_since(engine, launches, schema, since)
+    launched = launched_since(engine, launches, schema, since)
     campaigns = campaigns_table(table, schema=schema)
     reasons: dict[str, str] = dict.fromkeys(launched, "never loaded into the tables")
     looked_at = set(launched)
@@ -116,8 +116,18 @@ def _is_idle(state: str | None, *, launched: bool) -> bool:
     return state in _CAME_TO_NOTHING or (state == CampaignState.COMPLETED.value and not launched)
 
 
-def _launched_since(engine: sa.Engine, name: str | None, schema: str | None, since: dt.datetime) -> list[str]:
-    """The lists that were started of late, as far as the ledger is in this database."""
+def launched_since(
+    engine: sa.Engine, name: str | None, schema: str | None, since: dt.datetime, *, smartalex: bool = False
+) -> list[str]:
+    """The lists of one platform that were started of late, as far as the ledger is in this database.
+
+    :param engine: the database.
+    :param name: of the ledger; None for its own, where it is there.
+    :param schema: of the tables.
+    :param since: aware.
+    :param smartalex: those of SmartAlex. Default: those of Ringg.
+    :return: their ids, sorted.
+    """
     if name is not None:
         launches = _launches(name, schema)
         require_table(engine, launches, field="launches", may_be_missing=False)
@@ -128,8 +138,11 @@ def _launched_since(engine: sa.Engine, name: str | None, schema: str | None, sin
         if not there:
             return []
         launches = there[0]
+    flow = sa.func.coalesce(launches.c.flow, "")
     query = sa.select(launches.c.list_id).where(
-        launches.c.state.in_(_LAUNCHED), sa.or_(launches.c.start_sent_at.is_(None), launches.c.start_sent_at >= since)
+        launches.c.state.in_(_LAUNCHED),
+        sa.or_(launches.c.start_sent_at.is_(None), launches.c.start_sent_at >= since),
+        flow == "smartalex" if smartalex else flow != "smartalex",
     )
     with engine.connect() as connection:
         return sorted(set(connection.execute(query).scalars()))
@@ -141,6 +154,7 @@ def _launches(name: str, schema: str | None) -> sa.Table:
         sa.Column("list_id", sa.String),
         sa.Column("state", sa.String),
         sa.Column("start_sent_at", UtcDateTime),
+        sa.Column("flow", sa.String),
         schema=schema,
         field="launches",
     )

@@ -89,7 +89,11 @@ def require_table(engine: sa.Engine, table: sa.Table, *, field: str, may_be_miss
     if is_there(engine, table):
         return True
     if may_be_missing:
-        log.warning("There is no table %s yet, so nobody counts as called before.", table.fullname)
+        log.warning(
+            "There is no table %s yet, so nobody counts as called before. Take history_table_may_be_missing away when"
+            " calls were loaded: from then on a missing table is a mistake.",
+            table.fullname,
+        )
         return False
     raise not_found(
         engine,

@@ -15,6 +15,9 @@ from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.cap import FrequencyCap
 from ringg_provider.history.smartalex import smartalex_calls_table
 from ringg_provider.history.tables import calls_table
+from ringg_provider.launch.item import LaunchItem
+from ringg_provider.launch.ledger import LaunchLedger
+from ringg_provider.launch.terms import Intent
 from tests.support.databases import Warehouse, each_of
 
 TODAY = datetime.now(UTC)
@@ -77,6 +80,65 @@ def test_as_many_calls_as_are_allowed_protect(database: Warehouse) -> None:
 def test_a_number_that_was_called_without_its_country_code_is_the_campaigns_countrys(database: Warehouse) -> None:
     called(database, 0, to_number_e164=None, to_number="98765 43210", created_at=TODAY)
     assert protected(database, not_called_within_days=3, max_attempts=1) == ({0}, {0})
+
+
+@pytest.mark.parametrize("cap", [{"not_called_within_days": 3}, {"max_attempts": 1}])
+class TestWhomItCannotSee:
+    """People are called again although the cap would hold them: that is said, with the reason and what to do."""
+
+    def test_calls_without_a_number(
+        self, database: Warehouse, cap: dict[str, Any], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        called(database, 0, created_at=TODAY)
+        assert protected(database, **cap) != (set(), set())
+        assert warnings_of(caplog) == []
+        called(database, 1, to_number_e164=None, to_number=None, created_at=TODAY)
+        called(database, 2, to_number_e164=None, to_number=None, created_at=TODAY)
+        called(database, 3, to_number_e164=None, to_number=None, created_at=TODAY - timedelta(days=90))
+        called(database, 4, to_number_e164=None, to_number=None, created_at=TODAY, erased_at=TODAY)
+        protected(database, **cap)
+        (said,) = warnings_of(caplog)
+        assert said.startswith("2 calls of ringg_calls since ")
+        assert "name no number: the cap protects none of those people, who may be called again. Leave them out" in said
+
+    @pytest.mark.parametrize("platform", ["Ringg", "SmartAlex"])
+    def test_a_list_that_was_started_and_whose_calls_no_load_has_read(
+        self, database: Warehouse, cap: dict[str, Any], platform: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        if database.engine.dialect.name == "duckdb":
+            pytest.skip("no state is kept there")
+        table = calls_table() if platform == "Ringg" else smartalex_calls_table()
+        of_list = "bulk_list_id" if platform == "Ringg" else "campaign_id"
+        called(database, 0, table, created_at=TODAY, **{of_list: "read"})
+        ledger = LaunchLedger(database.engine)
+        flow = "smartalex" if platform == "SmartAlex" else "standard"
+        started(ledger, "read", flow)
+        started(ledger, "of the other platform", "standard" if flow == "smartalex" else "smartalex")
+        ledger.replace_set("listed only", [item("listed", flow)])
+        protected(database, calls=table, **cap)
+        assert warnings_of(caplog) == []
+        started(ledger, "unread", flow)
+        protected(database, calls=table, **cap)
+        (said,) = warnings_of(caplog)
+        assert said.startswith("1 list started since ")
+        assert f"has no call in {table.name}, for instance unread: the cap protects nobody on it" in said
+        assert f"Load the calls first ({platform}CallsToSqlOperator), or refuse to dial" in said
+        assert "runbook, 'Called again although the cap holds them'" in said
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+
+
+def item(list_id: str, flow: Any) -> LaunchItem:
+    return LaunchItem(list_id=list_id, flow=flow, agent_id="agent", country_code="+91", rows=1)
+
+
+def started(ledger: LaunchLedger, list_id: str, flow: str) -> None:
+    ledger.replace_set(f"key of {list_id}", [item(list_id, flow)])
+    intents = ledger.for_key(f"key of {list_id}")
+    intents.claim(Intent(list_id, "fingerprint", {}))
+    intents.confirm(list_id)
 
 
 @pytest.mark.parametrize("cap", [{"not_called_within_days": 3}, {"max_attempts": 1}])

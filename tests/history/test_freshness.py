@@ -58,3 +58,18 @@ def test_a_launch_counts_whether_the_ledger_is_beside_the_tables_or_where_the_co
 def test_a_time_in_which_nothing_could_lie_is_refused(sqlite_warehouse: Warehouse, within: dt.timedelta) -> None:
     with pytest.raises(InvalidRequest, match="within"):
         require_history_within(sqlite_warehouse.engine, within)
+
+
+def test_a_list_of_smartalex_in_the_same_ledger_is_not_missed_among_ringgs_campaigns(warehouse: Warehouse) -> None:
+    campaigns_table().create(warehouse.engine)
+    LaunchLedger(warehouse.engine)
+    now = dt.datetime.now(dt.UTC)
+    row = {"launch_key": "k", "list_id": "l", "slot": "0", "set_id": "s", "digest": "d", "state": "started"}
+    with warehouse.engine.begin() as connection:
+        row |= {"item": {}, "listed_at": now, "start_sent_at": now}
+        connection.execute(launches.insert(), {**row, "flow": "smartalex"})
+    assert require_history_within(warehouse.engine, NIGHT) == 0
+    with warehouse.engine.begin() as connection:
+        connection.execute(launches.update().values(flow="standard"))
+    with pytest.raises(HistoryNotCurrent, match="never loaded"):
+        require_history_within(warehouse.engine, NIGHT)

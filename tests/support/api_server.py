@@ -44,6 +44,9 @@ with get_application_builder() as builder:
     stranger = manager.add_role("Stranger")
     for action, resource in (("can_read", "Website"), ("can_read", "DAG Runs"), ("can_read", "DAG:{OTHERS_DAG}")):
         manager.add_permission_to_role(stranger, manager.create_permission(action, resource))
+    # Airflow shows no plugin's page in its menus to who may not read its list of plugins; see docs/control-room.md.
+    plugins = manager.create_permission("can_read", "Plugins")
+    manager.add_permission_to_role(manager.find_role("User"), plugins)
     for name, role in {PEOPLE!r}.items():
         role = stranger if name == "stranger" else manager.find_role(role.capitalize())
         assert manager.add_user(name, name, name, name + "@example.invalid", role, {PASSWORD!r})
