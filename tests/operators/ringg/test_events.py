@@ -84,10 +84,12 @@ def test_an_address_without_https_is_refused_before_anything_is_read(sandbox: Sa
     assert sandbox.requests() == []
 
 
-def test_secrets_of_headers_are_in_no_log(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+def test_secrets_of_headers_are_in_no_log(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
     caplog.set_level(logging.DEBUG)
     result = execute()
-    assert "very-secret" not in caplog.text + repr(result)
+    assert "very-secret" not in caplog.text + capsys.readouterr().out + repr(result)
     assert "subscriptions" not in RinggSetEventSubscriptionsOperator.template_fields
 
 
@@ -142,6 +144,88 @@ def test_more_than_four_for_one_event_are_refused_with_those_that_stay_counted(
     with server:
         connect(monkeypatch, server)
         assert execute() == {"subscriptions": 4, "kept": 3, "changed": True}
+
+
+@pytest.fixture
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Connect the receiver's secret; `receiver("x")` changes it."""
+
+    def connect(secret: object) -> None:
+        extra = {"conn_type": "ringg", "password": "k", "extra": {"webhook_secret": secret}}
+        monkeypatch.setenv("AIRFLOW_CONN_RINGG_INBOX", json.dumps(extra))
+
+    connect("receivers-own-secret")
+    return connect
+
+
+@pytest.mark.parametrize("sandbox", ["g2", "g3"], indirect=True)
+def test_the_receivers_secret_is_sent_along_and_told_to_nobody(
+    sandbox: Sandbox, receiver: Any, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    subscribe(sandbox, THEIRS)
+    plain = {name: value for name, value in OURS.items() if name != "headers"}
+    result = execute(subscriptions=[plain], secret_from="ringg_inbox")
+    assert result == {"subscriptions": 2, "kept": 1, "changed": True}
+    assert present(sandbox)[OURS["callback_url"]]["headers"] == {"Authorization": "Bearer receivers-own-secret"}
+    assert not present(sandbox)[THEIRS["callback_url"]]["headers"]
+    said = capsys.readouterr().out
+    assert "etl.example.com is subscribed to all_processing_completed." in said
+    assert "receivers-own-secret" not in said + caplog.text + repr(result)
+
+    assert execute(subscriptions=[plain], secret_from="ringg_inbox")["changed"] is False
+    receiver("another-secret-now")
+    assert execute(subscriptions=[plain], secret_from="ringg_inbox")["changed"] is True
+    said = capsys.readouterr().out
+    assert "in place of what it was (headers)" in said
+    assert present(sandbox)[OURS["callback_url"]]["headers"] == {"Authorization": "Bearer another-secret-now"}
+    assert "another-secret-now" not in said + caplog.text
+
+
+def test_what_becomes_different_is_said_with_hosts_and_events_alone(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = {**THEIRS, "callback_url": "https://crm.example.com/hook?token=in-the-address"}
+    subscribe(sandbox, theirs, {**OURS, "event_type": ["call_started"], "headers": {}})
+    execute(remove_others=True)
+    said = capsys.readouterr().out
+    assert (
+        "etl.example.com is subscribed to all_processing_completed in place of what it was (events, headers)." in said
+    )
+    assert "crm.example.com is no longer subscribed to call_completed." in said
+    assert "in-the-address" not in said
+    execute()
+    assert "is subscribed" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("secret", [None, "", " ", "with blank", "line\nbreak", "größer", 7, {"a": 1}])
+def test_a_connection_without_a_usable_secret_is_named_before_anything_is_asked(
+    sandbox: Sandbox, receiver: Any, secret: object
+) -> None:
+    receiver(secret)
+    with pytest.raises(AirflowFailException, match=r"secret_from.*'ringg_inbox'.*webhook_secret"):
+        execute(subscriptions=[{**OURS, "headers": {}}], secret_from="ringg_inbox")
+    assert sandbox.requests() == []
+
+
+def test_two_authorizations_are_one_too_many(sandbox: Sandbox, receiver: Any) -> None:
+    with pytest.raises(AirflowFailException, match="Authorization of its own"):
+        execute(subscriptions=[{**OURS, "headers": {"authorization": "Basic eA=="}}], secret_from="ringg_inbox")
+    assert sandbox.requests() == []
+
+
+def test_what_airflow_stores_of_the_task_names_the_connection_alone(receiver: Any) -> None:
+    from airflow.sdk import DAG
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    with DAG("hooks", schedule=None) as dag:
+        RinggSetEventSubscriptionsOperator(
+            task_id="hooks", agent_id=AGENT, subscriptions=[OURS], secret_from="ringg_inbox"
+        )
+    stored = json.dumps(DagSerialization.to_dict(dag))
+    assert "ringg_inbox" in stored
+    assert "receivers-own-secret" not in stored
+    assert "very-secret" not in stored
 
 
 def serve(*subscriptions: dict[str, Any]) -> tuple[list[dict[str, Any]], ScriptedServer]:
