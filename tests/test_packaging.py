@@ -6,7 +6,9 @@ import re
 import subprocess
 import sys
 import tomllib
+from configparser import ConfigParser
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -61,6 +63,16 @@ def test_the_wheel_carries_nothing_else(wheel: ZipFile) -> None:
 def test_the_wheel_carries_the_license(wheel: ZipFile) -> None:
     (license_,) = [name for name in wheel.namelist() if name.endswith("licenses/LICENSE")]
     assert b"Apache License" in wheel.read(license_)
+
+
+def test_the_wheel_says_where_airflow_and_pytest_find_their_plugins(wheel: ZipFile) -> None:
+    (file,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
+    told = ConfigParser()
+    told.read_string(wheel.read(file).decode())
+    assert dict(told["pytest11"]) == {"ringg": "ringg_provider.sandbox.pytest_plugin"}
+    for group in told.sections():
+        for place in told[group].values():
+            assert find_spec(place.partition(":")[0]) is not None, place
 
 
 def test_the_changelog_describes_this_version() -> None:

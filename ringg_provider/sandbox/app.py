@@ -35,8 +35,7 @@ _TICK_BUDGET_SECONDS = 0.02
 def create_app(settings: Settings | None = None) -> FaultLayer:
     """A sandbox as an ASGI application, to be served by uvicorn (cutting connections needs its transport).
 
-    Args:
-        settings: what it does and how it words it; the defaults are those of `Settings`.
+    :param settings: what it does and how it words it. Default: those of ``Settings()``.
     """
     sandbox = Sandbox(settings or Settings(), _watch_smartalex)
     api = FastAPI(

@@ -10,6 +10,9 @@ import pytest
 from tests.sandbox.api import Api, MakeApi
 from tests.support.sandbox import running_sandbox
 
+# A project of its own, which test_pytest_plugin.py tests in a process of its own.
+collect_ignore = ["users_project"]
+
 
 @pytest.fixture(scope="session")
 def served() -> Iterator[Api]:

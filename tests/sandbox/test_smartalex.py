@@ -108,9 +108,9 @@ def test_a_paused_campaign_calls_nobody_until_it_is_resumed(alex_with: Callable[
     alex.do(campaign, "start")
     alex.until(lambda: alex.rows("/calls"))
     assert alex.do(campaign, "pause").is_success
-    alex.sandbox._call("POST", "skip", {"seconds": 600})  # the call under way ends by itself
+    alex.sandbox.skip(hours=10 / 60)  # the call under way ends by itself
     then = len(alex.rows("/calls"))
-    alex.sandbox._call("POST", "skip", {"seconds": 86_400})
+    alex.sandbox.skip(hours=24)
     assert len(alex.rows("/calls")) == then
     assert alex.do(campaign, "resume").is_success
     alex.until(lambda: len(alex.rows("/calls")) > then)
@@ -120,11 +120,11 @@ def test_whoever_was_not_reached_has_a_callback_until_it_is_made(alex_with: Call
     alex = alex_with(speed=1, forced_outcomes={PEOPLE[0]: ["not_picked", "completed"], PEOPLE[1]: ["voicemail"]})
     campaign = alex.draft(PEOPLE[:2], max_retries=1)
     alex.do(campaign, "start")
-    alex.sandbox._call("POST", "skip", {"seconds": 3600})
+    alex.sandbox.skip(hours=1)
     pending = alex.rows(f"/campaigns/{campaign}/callbacks")
     assert {row["original_outcome"] for row in pending} == {"no_answer", "voicemail"}
     assert all(row["status"] == "pending" and row["scheduled_at"] for row in pending)
-    alex.sandbox._call("POST", "skip", {"seconds": 2 * 86_400})
+    alex.sandbox.skip(hours=48)
     assert alex.rows(f"/campaigns/{campaign}/callbacks") == []
     assert alex.status(campaign) == "completed"
     statuses = sorted(row["status"] for row in alex.rows("/calls"))
@@ -136,7 +136,7 @@ def test_nobody_is_called_outside_the_hours(alex_with: Callable[..., Alex]) -> N
     hour = (time.gmtime().tm_hour + 3) % 22
     campaign = alex.draft(calling_hours_start=f"{hour:02}:00", calling_hours_end=f"{hour + 1:02}:00")
     alex.do(campaign, "start")
-    alex.sandbox._call("POST", "skip", {"seconds": 1800})
+    alex.sandbox.skip(hours=0.5)
     assert alex.rows("/calls") == []
     assert alex.status(campaign) == "active"
 
@@ -194,8 +194,8 @@ def test_a_campaign_that_somebody_cancelled_calls_nobody_more(alex_with: Callabl
     alex = alex_with(speed=1)
     campaign = alex.draft(concurrent_calls=1)
     alex.do(campaign, "start")
-    alex.sandbox._call("POST", f"smartalex/campaigns/{campaign}/cancel")
+    assert alex.sandbox.admin.post(f"/_sandbox/smartalex/campaigns/{campaign}/cancel").is_success
     assert alex.status(campaign) == "cancelled"
-    alex.sandbox._call("POST", "skip", {"seconds": 86_400})
+    alex.sandbox.skip(hours=24)
     assert len(alex.rows("/calls")) <= 1
     assert alex.status(campaign) == "cancelled"
