@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help demo airflow test test-part test-warehouses test-cluster test-matrix faults-full hours lint format constraints build clean install
+.PHONY: docs release help demo airflow test test-part test-warehouses test-cluster test-matrix faults-full hours lint format constraints build clean install
 
 help: ## show this list
 	@echo "ringg-provider: what make can do (GENERATION=g2 and AIRFLOW=3.1 are the two switches)"
@@ -77,8 +77,13 @@ build: install ## the wheel and the source distribution, into dist/
 	@rm -rf dist
 	$(BIN)/python -m build -q --no-isolation
 
+docs: .venv-docs/.installed ## the site of the documentation, into site/; to be read without a network
+	@.venv-docs/bin/python tools/site/snippets.py
+	NO_MKDOCS_2_WARNING=true .venv-docs/bin/mkdocs build
+	.venv-docs/bin/python tools/site/check.py site
+
 clean: ## remove what the other targets made
-	@rm -rf .venv .venv-* .matrix .demo build dist .coverage .coverage.* htmlcov .*_cache .hypothesis
+	@rm -rf .venv .venv-* .matrix .demo build dist site .coverage .coverage.* htmlcov .*_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 install: $(VENV)/.installed
@@ -109,4 +114,10 @@ $(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
 .venv-bqemulator/.installed: constraints/bqemulator.txt
 	@[ -x .venv-bqemulator/bin/python ] || $(PYTHON) -m venv .venv-bqemulator
 	.venv-bqemulator/bin/python -m pip install -qq --no-compile -r constraints/bqemulator.txt
+	touch $@
+
+# The site is built from the sources, which are read and not imported: nothing of Airflow is needed here.
+.venv-docs/.installed: constraints/docs.txt
+	@[ -x .venv-docs/bin/python ] || $(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install -qq --no-compile -r constraints/docs.txt
 	touch $@

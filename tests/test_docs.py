@@ -24,7 +24,7 @@ from tests.support.databases import Warehouse
 from tests.support.provided import offered_operators
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 README = PAGES[0].read_text()
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 
@@ -40,7 +40,7 @@ def test_the_dag_to_paste_is_short_and_loads_as_it_stands(run_dag: DagRunner) ->
     }
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_relative_link_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), target

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 from dags import renewals
+from people import ASHA, BENJAMIN, make_tables
 
 from ringg_provider.sandbox import RunningSandbox, Settings
-
-ASHA, BENJAMIN, CHITRA, DEEPAK = "+919845000001", "+919845000002", "+919845000003", "+919845000004"
 
 
 @pytest.fixture
@@ -22,17 +21,10 @@ def ringg_sandbox_settings() -> Settings:
 
 @pytest.fixture
 def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> sqlite3.Connection:
-    """Four people, one of whom opted out, and one who is not due yet."""
+    """The database that the connection `warehouse` leads to."""
     file = tmp_path / "warehouse.db"
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": str(file)}))
-    connection = sqlite3.connect(file)
-    connection.execute("CREATE TABLE contacts (contact_id INTEGER, full_name TEXT, phone TEXT, days_left INTEGER)")
-    people = [(1, "Asha", ASHA, 3), (2, "Benjamin", BENJAMIN, 5), (3, "Chitra", CHITRA, 2), (4, "Deepak", DEEPAK, 30)]
-    connection.executemany("INSERT INTO contacts VALUES (?, ?, ?, ?)", people)
-    connection.execute("CREATE TABLE do_not_call (phone TEXT)")
-    connection.execute("INSERT INTO do_not_call VALUES (?)", ("09845 000003",))  # Chitra, in another spelling
-    connection.commit()
-    return connection
+    return make_tables(file)
 
 
 @pytest.fixture(autouse=True)
