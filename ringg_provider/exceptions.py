@@ -26,12 +26,15 @@
     │   │   └── NoContacts               (SmartAlex)
     │   ├── QueryFailed                  a database refused
     │   ├── PreflightFailed              the checks before a start found something
+    │   ├── BudgetExhausted              a budget does not suffice: nobody is called
     │   └── InsufficientBalance          402
     ├── LaunchOutcomeUnknown             it cannot be told whether a list was started
     ├── LaunchInterrupted                told to stop before the start
     ├── LaunchedByAnotherRun             nothing is left to do: the task ends skipped
     ├── CampaignFailed
     ├── CampaignTerminated
+    ├── CampaignBraked                   a brake was pulled: the rest of the launch key is never started
+    ├── TooFewCalled                     fewer people were listed, or reached, than the DAG demands
     ├── InvalidContacts                  nobody, or too few, can be called
     │   └── NoContacts                   (SmartAlex)
     └── UnexpectedResponse               an answer that cannot be read; whether the platform acted is not known
@@ -190,6 +193,30 @@ class InsufficientBalance(PermanentError):
         self.additional_balance_required = additional_balance_required
 
 
+class BudgetExhausted(PermanentError):
+    """A budget does not suffice for what is to be started; nothing was started.
+
+    :param required: credits that are to be reserved.
+    :param available: credits that are left in the period.
+    :param next_period: when the next period begins, as ISO 8601 with its offset; None where there is none.
+    """
+
+    runbook = "Budget exhausted"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        required: Decimal | None = None,
+        available: Decimal | None = None,
+        next_period: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.required = required
+        self.available = available
+        self.next_period = next_period
+
+
 class QueryFailed(PermanentError):
     """A database refused a statement, or rows. The text names the kind of error and never a value of a row."""
 
@@ -241,6 +268,39 @@ class CampaignTerminated(RinggProviderError):
     """The campaign was stopped before it had ended by itself."""
 
     runbook = "Campaign terminated"
+
+
+class CampaignBraked(RinggProviderError):
+    """A brake was pulled: what ran was stopped, and the rest of the launch key is never started.
+
+    :param brake: which one.
+    :param share: the share that was found.
+    :param count: how many calls count against the brake.
+    :param bound: what the true share is at least, with the confidence asked for.
+    """
+
+    runbook = "Campaign braked"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        brake: str | None = None,
+        share: float | None = None,
+        count: int | None = None,
+        bound: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.brake = brake
+        self.share = share
+        self.count = count
+        self.bound = bound
+
+
+class TooFewCalled(RinggProviderError):
+    """Fewer people were listed, or reached, than ``min_listed`` or ``min_reached`` demands."""
+
+    runbook = "Too few called"
 
 
 class InvalidContacts(RinggProviderError):

@@ -21,6 +21,7 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 #: What costs much, and what only running tasks use: of others, and of ours.
 FOREIGN = (
+    "flint",
     "holidays",
     "httpx",
     "more_itertools",

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, Row, and_, delete, insert, or_, selec
 from sqlalchemy.exc import IntegrityError
 
 from ringg_provider.exceptions import LaunchedByAnotherRun, ReplacedByAnotherRun, RinggProviderError, WrongState
+from ringg_provider.launch.braked import IS_BRAKED, find
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.table import (
     FIRST,
@@ -73,7 +74,7 @@ class KeyedIntents:
             "start_sent_at": datetime.now(UTC),
             **named(self._launcher),
         }
-        listed = update(launches).where(self._is(intent.list_id), launches.c.state == LISTED)
+        listed = update(launches).where(self._is(intent.list_id), launches.c.state == LISTED, ~IS_BRAKED)
 
         def take() -> bool:
             with self.engine.begin() as connection:
@@ -138,8 +139,11 @@ class KeyedIntents:
     def _standing(self, connection: Connection, list_id: str) -> Intent | None:
         of_key = launches.c.launch_key == self.launch_key
         rows = connection.execute(select(launches, IS_FIRST.label("is_first")).where(of_key)).all()
-        present = [row for row in rows if row.state != REPLACED]
         own = next((row for row in rows if row.list_id == list_id), None)
+        was_started = own is not None and own.state in (START_SENT, STARTED)
+        if not was_started and (braked := find(connection, self.launch_key)) is not None:
+            raise braked.error()
+        present = [row for row in rows if row.state != REPLACED]
         if own is not None and own.state != REPLACED:
             return None if own.state == LISTED else _intent(own)
         if own is None and not present:

@@ -7,6 +7,7 @@ most once" in `docs/platforms.md` for what it protects against.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,9 +15,12 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
-from ringg_provider.exceptions import InvalidRequest, ReplacedByAnotherRun
+from ringg_provider.exceptions import CampaignBraked, InvalidRequest, ReplacedByAnotherRun
+from ringg_provider.launch import braked
+from ringg_provider.launch.braked import Braked, brakes
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.keyed import KeyedIntents
+from ringg_provider.launch.rollout import Pulled
 from ringg_provider.launch.table import (
     IN_SET,
     LISTED,
@@ -57,7 +61,7 @@ class LaunchLedger:
     def __init__(self, engine: Engine, schema: str | None = None, *, field: str = "ledger_conn_id") -> None:
         require_state(engine, for_="ledger", field=field)
         self.engine = engine.execution_options(schema_translate_map={None: schema}) if schema else engine
-        create_tables(self.engine, launches)
+        create_tables(self.engine, launches, brakes)
 
     def try_out(self) -> None:
         """Do all that `replace_set` and a start do, and undo it: what cannot be written is told before an upload.
@@ -91,7 +95,11 @@ class LaunchLedger:
         :param items: its present set.
         """
         intents = self.for_key(launch_key)
-        sent = [intent for item in items if (intent := intents.find(str(item.list_id))) is not None]
+        sent = []
+        for item in items:
+            # What a brake has kept from its start was not started.
+            with suppress(CampaignBraked):
+                sent += [intent] if (intent := intents.find(str(item.list_id))) is not None else []
         return min(sent, key=lambda intent: intent.sent_at or datetime.max.replace(tzinfo=UTC), default=None)
 
     def replace_set(
@@ -167,6 +175,27 @@ class LaunchLedger:
             with self.engine.connect() as connection:
                 found = connection.execute(of_key).scalars().all()
         return set(found) == {item.list_id for item in items}
+
+    def pull_brake(self, launch_key: str, pulled: Pulled, launcher: Launcher | None = None) -> Braked:
+        """Let nothing more be started under a key, for good. What was started by then is for the caller to stop.
+
+        :param launch_key: the key.
+        :param pulled: the brake.
+        :param launcher: the task that pulls it. Default: not known.
+        :return: what stands: an earlier one, where there is one.
+        """
+        _check_key(launch_key)
+
+        def note() -> Braked:
+            with self.engine.begin() as connection:
+                return braked.pull(connection, launch_key, pulled, datetime.now(UTC), launcher)
+
+        return begin_again(note)
+
+    def braked(self, launch_key: str) -> Braked | None:
+        """The brake that was pulled for a key; None where none was."""
+        with self.engine.connect() as connection:
+            return braked.find(connection, launch_key)
 
     def for_key(
         self, launch_key: str, *, item: LaunchItem | None = None, launcher: Launcher | None = None

@@ -20,6 +20,8 @@ LONGEST_KEY = 250
 
 #: What a row's ``state`` says.
 LISTED, START_SENT, STARTED, REPLACED = "listed", "start_sent", "started", "replaced"
+#: It was not started when a brake of its key was pulled, and never will be; see `braked.py`.
+BRAKED = "braked"
 #: What a row's ``origin`` says: it is one of a set, or the list that was launched first under a key without a set.
 IN_SET, FIRST = "set", "first"
 

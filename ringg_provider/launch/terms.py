@@ -115,6 +115,7 @@ class IntentStore(Protocol):
 
         :raises LaunchedByAnotherRun: another run launched the key with other lists.
         :raises ReplacedByAnotherRun: another run's lists took the place of this one, and were not launched yet.
+        :raises CampaignBraked: a brake of the key was pulled before the list was started.
         :raises WrongState: the list may not be started under the key.
         """
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Type = sa.types.TypeEngine[Any]
 
 
-Kept = Literal["history", "people", "cap", "outcomes", "ledger", "publications", "inbox"]
+Kept = Literal["history", "people", "cap", "outcomes", "ledger", "publications", "inbox", "budgets"]
 """What is kept in a state database."""
 
 _KEPT: dict[Kept, str] = {
@@ -33,9 +33,10 @@ _KEPT: dict[Kept, str] = {
     "ledger": "the launch ledger",
     "publications": "a publication",
     "inbox": "the inbox of webhooks",
+    "budgets": "a budget",
 }
 #: What two may want to have at the same moment, and exactly one must.
-_CLAIMED: frozenset[Kept] = frozenset({"ledger", "publications", "inbox"})
+_CLAIMED: frozenset[Kept] = frozenset({"ledger", "publications", "inbox", "budgets"})
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ringg_provider.history.tables import ENDED
 from ringg_provider.hours.plan import as_moments, dialled
 from ringg_provider.hours.schedule import WIRE_FORMAT, DailyWindow, Schedule
 from ringg_provider.hours.wall_clock import intersect
-from ringg_provider.launch.table import LISTED, REPLACED, START_SENT, STARTED
+from ringg_provider.launch.table import BRAKED, LISTED, REPLACED, START_SENT, STARTED
 from ringg_provider.ringg.timing import as_call_slots
 
 Span = tuple[datetime, datetime]
@@ -30,6 +30,7 @@ PHASES: Mapping[str, str] = {
     START_SENT: "Start sent, outcome unknown",
     STARTED: "Started",
     REPLACED: "Replaced before its start",
+    BRAKED: "Never started: a brake was pulled",
     "preparing": "Being checked by the platform",
     "draft": "Ready, not started",
     "insufficient_balance": "Waits for credits",

@@ -13,7 +13,7 @@ from ringg_provider.exceptions import TransientError
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.smartalex import SmartAlexHook
 from ringg_provider.launch.progress import Progress, Stage, StallWatch
-from ringg_provider.launch.table import LISTED, REPLACED
+from ringg_provider.launch.table import BRAKED, LISTED, REPLACED
 from ringg_provider.ringg.campaigns import listed_progress, read_progress
 from ringg_provider.ringg.client import RinggClient
 from ringg_provider.ringg.requests import CallQuery, Terminate
@@ -63,7 +63,7 @@ def find_launched(connection: Connection, tables: Tables, dag_id: str, campaign_
         .where(
             ledger.c.list_id == campaign_id,
             tables.of(ledger, "dag_id") == dag_id,
-            ledger.c.state.not_in((LISTED, REPLACED)),
+            ledger.c.state.not_in((LISTED, REPLACED, BRAKED)),
         )
         .limit(1)
     ).first()

@@ -23,6 +23,7 @@ _TONES = {
     "insufficient_balance": "bad",
     "unknown": "bad",
     "terminated": "warn",
+    "braked": "warn",
     "paused": "warn",
 }
 
