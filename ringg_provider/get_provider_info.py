@@ -87,6 +87,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": _RINGG,
                 "python-modules": [
                     "ringg_provider.triggers.campaign",
+                    "ringg_provider.triggers.inbox",
                     "ringg_provider.triggers.ringg",
                     "ringg_provider.triggers.waiting",
                 ],

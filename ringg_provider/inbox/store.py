@@ -248,6 +248,33 @@ def announce(
     return Announcement(lists=lists, calls=sum(map(len, calls.values())), deliveries=len(rows))
 
 
+def standing(connection: sa.Connection, table: sa.Table, conn_id: str) -> tuple[bool, dt.datetime | None]:
+    """Whether a delivery of a connection waits to be announced, and when the last ones were.
+
+    :param connection: reads only.
+    :param table: see `inbox_table`.
+    :param conn_id: of this connection.
+    """
+    ours = table.c.conn_id == conn_id
+    waits = connection.execute(sa.select(table.c.digest).where(ours, table.c.announced_at.is_(None)).limit(1))
+    latest = table.c.announced_at.desc()
+    last = sa.select(table.c.announced_at).where(ours, table.c.announced_at.is_not(None)).order_by(latest).limit(1)
+    return waits.first() is not None, connection.execute(last).scalar()
+
+
+def take_back(connection: sa.Connection, table: sa.Table, conn_id: str, before: dt.datetime) -> int:
+    """Let deliveries be announced once more that were announced before a time and are not applied.
+
+    :param connection: inside a transaction. Two at once may collide: see `ringg_provider.sql.errors.begin_again`.
+    :param table: see `inbox_table`.
+    :param conn_id: of this connection.
+    :param before: the time.
+    :return: how many.
+    """
+    waits = (table.c.conn_id == conn_id, table.c.applied_at.is_(None), table.c.announced_at < before)
+    return connection.execute(sa.update(table).where(*waits).values(announced_at=None)).rowcount
+
+
 def purge(connection: sa.Connection, table: sa.Table, before: dt.datetime) -> int:
     """Take away what came before a time, applied or not: how long personal data stay does not depend on a task.
 
