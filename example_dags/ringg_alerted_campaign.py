@@ -1,11 +1,13 @@
-"""A campaign that tells somebody when it fails, and when it has not ended an hour before the calling hours close.
+"""A campaign that tells somebody when it fails, when nobody was called, and when it takes too long.
 
 When to use it: whoever is on call wants to know of trouble while something can still be done. A failure tells at once,
 after the last retry. A deadline tells of what nobody else does: a campaign that is paused in the dashboard, credits
-that ran out, a worker pool that is full, an approval that nobody gave. It tells once, and the run goes on.
+that ran out, a worker pool that is full, an approval that nobody gave. It tells once, an hour before the calling hours
+close, and the run goes on. A skip tells of a run that came too late to call, which is no failure (``max_delay``).
 
-``LogNotifier`` writes into the log of the DAG processor (failures) and of the triggerer (deadlines). Put the notifier
-of your paging system in its place: one of an Airflow provider, with ``async_notify`` for the deadline.
+``LogNotifier`` writes into the log of the DAG processor (failures), of the triggerer (deadlines) and of the task
+(skips). Put the notifier of your paging system in its place: one of an Airflow provider, with ``async_notify`` for the
+deadline.
 
 Unpausing it makes the run whose time has passed at once, ``catchup=False`` or not. Where two in the morning is
 more than ``max_delay`` (two hours) ago, that run uploads nothing, calls nobody and ends skipped; the next one calls.
@@ -74,6 +76,7 @@ def ringg_alerted_campaign():
         suppression_sql="SELECT phone FROM do_not_call",
         launch_key=f"alerted-survey-{DAY}",
         ledger_conn_id=WAREHOUSE,
+        on_skipped_callback=LogNotifier("nobody was called"),
     )
     launched = RinggLaunchOperator.partial(
         task_id="launch",

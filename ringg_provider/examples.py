@@ -36,7 +36,8 @@ def sandbox_only(conn_id: str = "ringg_sandbox") -> None:
 class LogNotifier(BaseNotifier):
     """Writes an alert into the log: stands where your paging system's notifier goes, and needs nothing.
 
-    A failure callback runs in the DAG processor, a deadline's in the triggerer; each writes into its own log.
+    A DAG's failure callback runs in the DAG processor, a deadline's in the triggerer, a task's in its worker; each writes
+    into its own log.
 
     :param message: what is told; the DAG and the run are put before it.
     """
@@ -46,7 +47,7 @@ class LogNotifier(BaseNotifier):
         self.message = message
 
     def notify(self, context: Context) -> None:
-        """Of a failure."""
+        """Of a failure or a skip."""
         self.log.warning("ALERT %s: %s", _run_of(context), self.message)
 
     async def async_notify(self, context: Context) -> None:

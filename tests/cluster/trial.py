@@ -24,7 +24,7 @@ from tests.cluster.proxy import DROPPED, LATE, LOST, PASSED, LossyProxy, Odds
 from tests.cluster.report import Result
 from tests.cluster.verdict import Run, judge
 from tests.support.operations import Operations
-from tests.support.sandbox import Sandbox, running_sandbox, where_it_is_day
+from tests.support.sandbox import Sandbox, running_sandbox, where_it_is
 
 ROOT = Path(__file__).parents[2]
 #: Seconds that pass in the sandbox with every second of ours: a campaign lasts some ten of ours.
@@ -192,7 +192,7 @@ class _Trial:
 
     def _feed(self, count: int) -> None:
         for campaign, run_id in self._waiting[:count]:
-            conf = {"key": campaign.key, "timezone": where_it_is_day()}
+            conf = {"key": campaign.key, "timezone": where_it_is(6)}
             try:
                 self._api.start_run(campaign.dag_id, run_id, conf)
             except (httpx.HTTPError, AirflowError) as refused:

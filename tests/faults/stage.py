@@ -19,7 +19,7 @@ from demo.postgres import EmbeddedPostgres
 from demo.processes import Processes
 from tests.faults.sabotage import HASTE
 from tests.support.operations import Operations
-from tests.support.sandbox import Sandbox, running_sandbox, where_it_is_day
+from tests.support.sandbox import Sandbox, running_sandbox, where_it_is
 
 DAGS = Path(__file__).parent / "dags"
 #: Seconds that a run may take; one takes five to twenty on two idle cores.
@@ -122,7 +122,7 @@ class Drill:
             "key": self.conn_id,
             "ledger": "warehouse",
             "people": ", ".join(map(str, range(1, people + 1))),
-            "timezone": where_it_is_day(),
+            "timezone": where_it_is(6),
             "sabotage": {"unseen": False, "haste": HASTE, **(sabotage or {}), "admin": f"{self.sandbox.url}/_sandbox"},
         }
         return self.stage.api.trigger(self.dag_id, conf)

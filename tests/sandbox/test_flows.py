@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.sandbox.api import NUMBER, POOL, Api, MakeApi, at, call_config, contacts, expect, instant, refusal
+from tests.support.sandbox import where_it_is
 
 EVERYBODY_ANSWERS = {"busy_rate": 0, "not_picked_rate": 0, "failed_rate": 0, "voicemail_rate": 0}
 FINISHED = {"completed", "failed"}
@@ -205,11 +206,10 @@ def test_contacts_not_reached_by_the_end_fail(make_api: MakeApi) -> None:
 
 def test_a_window_that_never_opens_calls_nobody(make_api: MakeApi) -> None:
     api = make_api(speed=36_000)
-    start, config = at(2), call_config()
-    around_midnight = start[-5:-3] in ("21", "22", "23", "00")
-    closed_during_the_campaign = ("12:00", "12:30") if around_midnight else ("00:00", "00:30")
-    config["call_time"] |= dict(zip(("call_start_time", "call_end_time"), closed_during_the_campaign, strict=True))
-    list_id = api.finished(contacts(3), call_config=config, campaign_start_time=start, campaign_end_time=at(4))
+    window = {"call_start_time": "06:00", "call_end_time": "08:00", "timezone": where_it_is(12)}
+    list_id = api.finished(
+        contacts(3), call_config={"call_time": window}, campaign_start_time=at(2), campaign_end_time=at(4)
+    )
     assert {call["sub_status"] for call in api.calls(list_id)} == {"CAMPAIGN_TIME_EXCEEDED"}
     assert {entry["attempts"] for entry in api.sandbox.dials()["numbers"].values()} == {0}
 

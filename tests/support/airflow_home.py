@@ -38,10 +38,10 @@ class AirflowHome:
         )
         return done.stdout + done.stderr
 
-    def query(self, sql: str) -> list[Any]:
-        """Rows of its metadata database."""
+    def task_states(self) -> list[tuple[str, str]]:
+        """The task's id and the state of every task instance; what else identifies one differs from Airflow to Airflow."""
         with closing(sqlite3.connect(self.path / "airflow.db")) as connection:
-            return connection.execute(sql).fetchall()
+            return connection.execute("SELECT task_id, state FROM task_instance").fetchall()
 
     def holding(self, marks: tuple[str, ...], output: str, *more: Path) -> list[str]:
         """Where any of the marks is: in what a command printed, in the home, or in further files.

@@ -38,6 +38,10 @@ class Operations(AirflowApi):
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/{map_index}"
         self._send("PATCH", path, {"new_state": state})
 
+    def assets(self) -> list[str]:
+        """The address of every asset."""
+        return [asset["uri"] for asset in self._get("/assets", limit=100)["assets"]]
+
     def start_run(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
         """Let a DAG run under an id of ours, so that asking again after an answer that was lost makes no second run."""
         self._send("PATCH", f"/dags/{dag_id}", {"is_paused": False})
