@@ -36,8 +36,8 @@ def sandbox_only(conn_id: str = "ringg_sandbox") -> None:
 class LogNotifier(BaseNotifier):
     """Writes an alert into the log: stands where your paging system's notifier goes, and needs nothing.
 
-    A DAG's failure callback runs in the DAG processor, a deadline's in the triggerer, a task's in its worker; each writes
-    into its own log.
+    A DAG's failure callback runs in the DAG processor, a deadline's in the triggerer, a task's in its worker; each
+    writes into its own log.
 
     :param message: what is told; the DAG and the run are put before it.
     """

@@ -12,7 +12,9 @@ import pytest
 
 from ringg_provider.exceptions import InvalidRequest
 
-deadlines = pytest.importorskip("ringg_provider.deadlines", reason="Airflow 3.1 has no references but its own")
+deadlines = pytest.importorskip(
+    "ringg_provider.deadlines", reason="Airflow 3.1 has no references but its own", exc_type=ImportError
+)
 CLOSE = deadlines.CallingHoursClose("19:00", "Asia/Kolkata")
 
 

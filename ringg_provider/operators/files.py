@@ -1,4 +1,4 @@
-"""Contact files that a DAG names: a local path, or any address that ``ObjectStoragePath`` understands."""
+"""Files that a DAG names: a local path, or any address that ``ObjectStoragePath`` understands."""
 
 from __future__ import annotations
 
@@ -27,14 +27,7 @@ def local_copy(contacts: str | Path) -> Iterator[Path]:
             raise _no_such_file()
         yield path
         return
-    try:
-        source = ObjectStoragePath(address)
-    except (ImportError, ValueError) as error:
-        raise InvalidRequest(
-            f"contacts: no file system is known for {address.partition('://')[0]}:// ({type(error).__name__}); install"
-            " the Airflow provider that has it, or give a path.",
-            field="contacts",
-        ) from error
+    source = object_path(address, "contacts")
     # TemporaryDirectory makes a directory that only this user may enter.
     with tempfile.TemporaryDirectory(prefix="ringg-") as directory:
         copy = Path(directory) / (PurePosixPath(source.path).name or "contacts.csv")
@@ -44,6 +37,26 @@ def local_copy(contacts: str | Path) -> Iterator[Path]:
         except FileNotFoundError as error:
             raise _no_such_file() from error
         yield copy
+
+
+def object_path(address: str, field: str, conn_id: str | None = None) -> ObjectStoragePath:
+    """The place that an address names.
+
+    :param address: as ``ObjectStoragePath`` understands it.
+    :param field: the parameter that it was given in.
+    :param conn_id: an Airflow connection of its file system. Default: the one in the address, or none.
+    :raises InvalidRequest: no file system is known for it.
+    """
+    try:
+        path = ObjectStoragePath(address, conn_id=conn_id)
+        path.fs  # noqa: B018 - before Airflow 3.2 it is looked for only here
+    except (ImportError, ValueError) as error:
+        raise InvalidRequest(
+            f"{field}: no file system is known for {address.partition('://')[0]}:// ({type(error).__name__}); install"
+            " the Airflow provider that has it, or give a path.",
+            field=field,
+        ) from error
+    return path
 
 
 def _no_such_file() -> InvalidRequest:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pendulum
-from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from ringg_provider.api.arguments import Count, ListIds, Minutes, OptionalText, OptionalTime, Span
 from ringg_provider.history.options import CALLS, CAMPAIGNS, LoadOptions
@@ -19,6 +18,7 @@ from ringg_provider.launch.item import list_ids
 from ringg_provider.lineage.operator import LineageOperator
 from ringg_provider.metrics import HISTORY_INCOMPLETE, HISTORY_OPEN, HISTORY_REQUESTS, HISTORY_ROWS
 from ringg_provider.operators.arguments import with_checked_arguments
+from ringg_provider.operators.files import object_path
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -214,7 +214,7 @@ class RinggCallsToSqlOperator(LineageOperator):
 
         client = hook.client
         return RecordingStore(
-            ObjectStoragePath(self.recordings_path, conn_id=self.recordings_conn_id),
+            object_path(self.recordings_path, "recordings_path", self.recordings_conn_id),
             hosts=self.recording_hosts or (),
             refresh=lambda call_id: client.get_call(call_id, send_analysis=False).recording_url,
         )

@@ -12,7 +12,7 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath, conf
+from airflow.providers.common.compat.sdk import conf
 
 from ringg_provider.api.arguments import BlankText, Count, Days, DialPrefix, Parameters, PlusText, RowsOrShare, Share
 from ringg_provider.history.options import CALLS
@@ -23,6 +23,7 @@ from ringg_provider.hours.schedule import Time
 from ringg_provider.lineage.operator import LineageOperator
 from ringg_provider.metrics import LEFT_OUT, LISTED, LISTS
 from ringg_provider.operators.arguments import with_checked_arguments
+from ringg_provider.operators.files import object_path
 from ringg_provider.operators.launching import launcher_of, ledger_connection, open_ledger, task_key
 from ringg_provider.operators.private import Private
 from ringg_provider.operators.timely import TimelyOperator
@@ -353,7 +354,7 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
                 people_key=self.launch_key or task_key(context),
                 parameters=parameters,
                 cap=self._frequency_cap(),
-                rejects=ObjectStoragePath(self.rejects_path) if self.rejects_path else None,
+                rejects=object_path(self.rejects_path, "rejects_path") if self.rejects_path else None,
                 ledger=ledger,
                 launcher=launcher_of(context, hook.conn_id),
                 most_lists=self._most_lists(context),

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from demo.contacts import load
-from tests.support.dags import EXAMPLES, DagRunner
+from tests.support.dags import AIRFLOW, EXAMPLES, DagRunner
 from tests.support.databases import Warehouse
 from tests.support.provided import offered_operators
 
@@ -110,6 +110,8 @@ def test_every_operator_sensor_and_transfer_appears_in_at_least_one(bag: Any) ->
 def test_each_refuses_a_host_that_is_not_loopback(
     dag_id: str, run_dag: DagRunner, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if dag_id == "ringg_alerted_campaign" and AIRFLOW < (3, 2):
+        pytest.skip("a deadline of Airflow 3.1 counts from when a run was queued, which `dag.test()` never does")
     for name in ("RINGG_SANDBOX", "SMARTALEX_SANDBOX"):
         kind = name.split("_")[0].lower()
         live = {"conn_type": kind, "host": "https://platform.invalid", "password": "key"}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -32,8 +34,28 @@ def test_every_callback_is_counted_in_one_run(warehouse: Warehouse, run_dag: Dag
                 connection.execute(calls.insert().values(row))
     count = run_dag.load("ringg_new_calls").get_task("count_callbacks").python_callable
     alias = count.__globals__["NEW_CALLS"]
-    found = [count({alias: events}, {alias: [events[number] for number in run]})["callbacks"] for run in runs]
+    found = [count(Told(alias, events), Told(alias, [events[n] for n in run]))["callbacks"] for run in runs]
     assert found == [sum(number + 1 for number in run) for run in runs], "before, each counted the last hour"
+
+
+@dataclass(frozen=True)
+class Told:
+    """The events of an alias, as Airflow hands them to a task; in 3.1 an alias is no key of a dict.
+
+    :param alias: which.
+    :param events: its events.
+    """
+
+    alias: Any
+    events: list[Any]
+
+    def __getitem__(self, alias: Any) -> list[Any]:
+        assert alias is self.alias
+        return self.events
+
+    def get(self, alias: Any, _: Any) -> list[Any]:
+        """As of a dict."""
+        return self[alias]
 
 
 BOOLEANS = {"is_final", "cost_final"}

@@ -21,7 +21,6 @@ from tests.sandbox.api import (
     UNKNOWN,
     Api,
     MakeApi,
-    at,
     call_config,
     contacts,
     expect,

@@ -9,7 +9,6 @@ import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tests.support.environment import airflow_environment
 
@@ -39,7 +38,7 @@ class AirflowHome:
         return done.stdout + done.stderr
 
     def task_states(self) -> list[tuple[str, str]]:
-        """The task's id and the state of every task instance; what else identifies one differs from Airflow to Airflow."""
+        """Task and state of every task instance; what else identifies one differs from Airflow to Airflow."""
         with closing(sqlite3.connect(self.path / "airflow.db")) as connection:
             return connection.execute("SELECT task_id, state FROM task_instance").fetchall()
 

@@ -6,10 +6,15 @@ import itertools
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from packaging.version import Version
+
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
+#: Airflow's version, of which the suite runs on several: (3, 1) and so on.
+AIRFLOW = Version(version("apache-airflow-core")).release[:2]
 _numbers = itertools.count()
 
 

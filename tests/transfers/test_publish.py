@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import Asset, AssetAlias
-from airflow.sdk.exceptions import AirflowFailException
 
 from ringg_provider.exceptions import DatabaseUnavailable, HistoryNotCurrent, InvalidRequest
 from ringg_provider.publish.marks import publications_table

@@ -11,8 +11,8 @@ from typing import Any
 
 import pendulum
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import Asset, AssetAlias
-from airflow.sdk.exceptions import AirflowFailException
 
 from ringg_provider.exceptions import InvalidRequest, RateLimited
 from ringg_provider.transfers.ringg_to_sql import RinggCallsToSqlOperator, instant

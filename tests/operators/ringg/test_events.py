@@ -7,7 +7,7 @@ import logging
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from ringg_provider.operators.ringg import RinggSetEventSubscriptionsOperator
 from ringg_provider.ringg import RinggClient
