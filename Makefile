@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: docs release help demo airflow test test-part test-warehouses test-cluster test-matrix faults-full hours lint format constraints build clean install
+.PHONY: audit docs release help demo airflow test test-part test-warehouses test-cluster test-matrix faults-full hours lint format constraints build clean install
 
 help: ## show this list
 	@echo "ringg-provider: what make can do (GENERATION=g2 and AIRFLOW=3.1 are the two switches)"
@@ -60,11 +60,18 @@ faults-full: install ## every crash and fault schedule, not only the chosen ones
 hours: install ## calling hours against a slow and obvious reading: make hours CAMPAIGNS=400 SEED=1
 	@$(BIN)/python -m tests.hours.oracle --campaigns $(or $(CAMPAIGNS),400) --seed $(or $(SEED),1)
 
-lint: install ## ruff, import-linter and mypy
+lint: install .venv-checks/.installed ## ruff, import-linter and mypy; the workflows, the issue forms, licences of dependencies
 	@$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
+	$(BIN)/python tools/licenses.py
+	.venv-checks/bin/zizmor --offline --quiet --persona pedantic .github
+	.venv-checks/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	.venv-checks/bin/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+
+audit: .venv-checks/.installed ## known vulnerabilities of what the newest Airflow is tested with; asks the network
+	@.venv-checks/bin/pip-audit --requirement constraints/airflow-3.3.txt --no-deps --disable-pip
 
 format: install ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .
@@ -76,6 +83,11 @@ constraints: install ## resolve the versions for every Airflow again, and try ev
 build: install ## the wheel and the source distribution, into dist/
 	@rm -rf dist
 	$(BIN)/python -m build -q --no-isolation
+
+release: install .venv-checks/.installed ## all of a release but the upload, into dist/: TAG=v1.2.3 must be this version's
+	@$(BIN)/python tools/release.py --tag "$(TAG)"
+	$(MAKE) lint docs
+	.venv-checks/bin/python tools/check_sbom.py dist/*.whl
 
 docs: .venv-docs/.installed ## the site of the documentation, into site/; to be read without a network
 	@.venv-docs/bin/python tools/site/snippets.py
@@ -120,4 +132,9 @@ $(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
 .venv-docs/.installed: constraints/docs.txt
 	@[ -x .venv-docs/bin/python ] || $(PYTHON) -m venv .venv-docs
 	.venv-docs/bin/python -m pip install -qq --no-compile -r constraints/docs.txt
+	touch $@
+
+.venv-checks/.installed: constraints/checks.txt
+	@[ -x .venv-checks/bin/python ] || $(PYTHON) -m venv .venv-checks
+	.venv-checks/bin/python -m pip install -qq --no-compile -r constraints/checks.txt
 	touch $@

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import re
+import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 from configparser import ConfigParser
 from importlib.metadata import version
@@ -63,6 +68,86 @@ def test_the_wheel_carries_nothing_else(wheel: ZipFile) -> None:
 def test_the_wheel_carries_the_license(wheel: ZipFile) -> None:
     (license_,) = [name for name in wheel.namelist() if name.endswith("licenses/LICENSE")]
     assert b"Apache License" in wheel.read(license_)
+
+
+@pytest.mark.slow
+def test_two_builds_are_equal_byte_by_byte(tmp_path: Path) -> None:
+    sums = []
+    for number, mask in ((1, 0o022), (2, 0o077)):
+        # Elsewhere, at another time, for another user: what a second machine has otherwise.
+        tree = tmp_path / str(number) / "tree"
+        tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        for name in filter(None, tracked.split("\0")):
+            if (ROOT / name).is_file():
+                (tree / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(ROOT / name, tree / name)
+                (tree / name).chmod((0o777 if os.access(ROOT / name, os.X_OK) else 0o666) & ~mask)
+                os.utime(tree / name, (number * 1e8, number * 1e8))
+        dist = tmp_path / str(number) / "dist"
+        command = [sys.executable, "-m", "build", "-q", "--no-isolation", "--outdir", dist, tree]
+        environment = {**os.environ, "TZ": f"Etc/GMT+{number}", "PYTHONHASHSEED": str(number)}
+        subprocess.run(command, check=True, env=environment, umask=mask, capture_output=True)
+        sums.append({file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in dist.iterdir()})
+    assert len(sums[0]) == 2
+    assert sums[0] == sums[1]
+
+
+def test_the_wheel_carries_its_bill_of_materials(wheel: ZipFile) -> None:
+    (file,) = [name for name in wheel.namelist() if ".dist-info/sboms/" in name]
+    bill = json.loads(wheel.read(file))
+    assert (bill["bomFormat"], bill["metadata"]["component"]["version"]) == ("CycloneDX", __version__)
+    told = {component["name"]: component["scope"] for component in bill["components"]}
+    required = {Requirement(line).name for line in PROJECT["dependencies"]}
+    assert {name for name, scope in told.items() if scope == "required"} == required
+    assert {"fastapi", "apache-airflow-providers-snowflake"} <= set(told)
+    assert not {"pytest", "hypothesis"} & set(told)
+
+
+def test_the_source_distribution_carries_the_documentation_and_the_tests(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "build", "-q", "--no-isolation", "--sdist", "--outdir", tmp_path, ROOT]
+    subprocess.run(command, check=True, capture_output=True)
+    (file,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(file) as archive:
+        carried = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"docs/getting-started.md", "docs/how-do-i/index.md", "mkdocs.yml", "hatch_build.py"} <= carried
+    assert {"tests/conftest.py", "example_dags/ringg_nightly_campaign.py", "SECURITY.md", "LICENSE"} <= carried
+    assert not any(name.startswith((".venv", "site/", ".git/")) for name in carried)
+
+
+def test_the_readme_of_a_known_repository_leads_into_it(tmp_path: Path) -> None:
+    address = "https://repository.invalid/calling"
+    pyproject = (ROOT / "pyproject.toml").read_text()
+    assert pyproject.count('repository = ""') <= 1
+    for name in ("hatch_build.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "pyproject.toml").write_text(re.sub(r'repository = ".*"', f'repository = "{address}"', pyproject))
+    for folder in ("ringg_provider", "example_dags"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "__init__.py").write_text('__version__ = "1.2.3"\n')
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "-q",
+        "--no-isolation",
+        "--wheel",
+        "--outdir",
+        tmp_path / "dist",
+        tmp_path,
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    (file,) = (tmp_path / "dist").glob("*.whl")
+    metadata = ZipFile(file).read("ringg_provider-1.2.3.dist-info/METADATA").decode()
+    links = [
+        link
+        for link in re.findall(r"\]\(([^)]+)\)", metadata)
+        if not link.startswith("#") and not link.startswith("https://")
+    ]
+    assert links == []
+    assert f"({address}/raw/main/docs/images/control-room-campaigns.png)" in metadata
+    assert f"({address}/blob/main/docs/tables.md)" in metadata
+    for name in ("Source", "Documentation", "Changelog", "Issues"):
+        assert f"Project-URL: {name}, {address}" in metadata
 
 
 def test_the_wheel_says_where_airflow_and_pytest_find_their_plugins(wheel: ZipFile) -> None:

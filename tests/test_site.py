@@ -26,9 +26,9 @@ SITE = ROOT / "tools" / "site"
 OPERATORS = tomllib.loads((SITE / "operators.toml").read_text())
 
 
-def load(name: str) -> ModuleType:
-    """A module of tools/site, which is no package."""
-    spec = importlib.util.spec_from_file_location(name, SITE / f"{name}.py")
+def load_tool(name: str) -> ModuleType:
+    """A module of tools/, which is no package."""
+    spec = importlib.util.spec_from_file_location(name.replace("/", "_"), ROOT / "tools" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -36,7 +36,7 @@ def load(name: str) -> ModuleType:
     return module
 
 
-snippets, check = load("snippets"), load("check")
+snippets, check = load_tool("site/snippets"), load_tool("site/check")
 PAGES = snippets.pages()
 
 

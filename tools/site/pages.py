@@ -68,6 +68,20 @@ def package() -> griffe.Module:
     return loaded
 
 
+#: Which pages the search shows first: answers before reference, and what is for this project's authors last.
+_BOOST = (
+    ("how-do-i/", 4),
+    ("runbook", 3),
+    ("at-most-once", 3),
+    ("getting-started", 3),
+    ("operators/", 0.8),
+    ("examples/", 0.5),
+    ("api/", 0.3),
+    ("changelog", 0.2),
+    ("architecture", 0.2),
+    ("contributing", 0.2),
+)
+
 # What MkDocs calls
 
 
@@ -102,8 +116,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001
-    """Lead links out of docs/ to the page that is made of their target, and link what is named."""
+    """Lead links out of docs/ to the page made of their target, link what is named, and weigh it for the search."""
     here = page.file.src_uri
+    page.meta.setdefault("search", {"boost": next((boost for start, boost in _BOOST if here.startswith(start)), 1)})
     text = _outside_links(markdown, here, config.repo_url)
     return text if here.startswith(("api/", "license", "code-of-conduct")) else _linked(text, here)
 
@@ -359,7 +374,7 @@ def _relative(target: str, here: str) -> str:
     return "../" * here.count("/") + target
 
 
-_NOT_PROSE = re.compile(r"```.*?```|~~~.*?~~~|<!--.*?-->|\[[^\]]*\]\([^)]*\)|^#.*$", re.DOTALL | re.MULTILINE)
+_NOT_PROSE = re.compile(r"```.*?```|<!--.*?-->|\[[^\]]*\]\([^)]*\)|^#[^\n]*$", re.DOTALL | re.MULTILINE)
 _NAMED = re.compile(r"(?<![\w`\[])`(?P<name>\w+)`(?![`\w])")
 
 

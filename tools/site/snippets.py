@@ -19,7 +19,7 @@ _CUT = re.compile(r"<!-- cut: (?P<file>[^,\s]+)(?:, (?P<name>\w+))? -->\n```pyth
 
 def pages() -> list[Path]:
     """Every page of the documentation that a person wrote."""
-    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def cut(file: Path, name: str | None) -> str:

@@ -1,0 +1,131 @@
+"""The project around the package: workflows, the registry's file, licences, releases."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+from tests.support.provided import offered, offered_operators
+from tests.test_site import load_tool
+
+ROOT = Path(__file__).parents[1]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+@pytest.fixture(scope="module")
+def release() -> ModuleType:
+    return load_tool("release")
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda file: file.stem)
+def test_a_workflow_pins_every_action_by_hash_and_asks_for_no_right_that_it_does_not_need(workflow: Path) -> None:
+    text = workflow.read_text()
+    used = re.findall(r"uses: (\S+)(.*)", text)
+    assert used
+    assert [name for name, _ in used if not re.fullmatch(r"[\w-]+/[\w./-]+@[0-9a-f]{40}", name)] == []
+    assert [name for name, comment in used if not re.fullmatch(r" # v\d+\.\d+\.\d+", comment)] == []
+    told = yaml.safe_load(text)
+    assert told["permissions"] == {}
+    for job in told["jobs"].values():
+        assert job["timeout-minutes"]
+        rights = job.get("permissions", {})
+        written = {name for name, right in rights.items() if right == "write"}
+        # What may write runs no code of the repository.
+        assert not written or not any("run" in step for step in job["steps"])
+
+
+def test_what_a_workflow_makes_is_a_target() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    made = {name for file in WORKFLOWS for name in re.findall(r"\bmake ([a-z-]+)", file.read_text())}
+    assert {"docs", "lint", "release", "test"} <= made <= targets
+
+
+def test_every_supported_airflow_and_python_is_in_the_matrix() -> None:
+    matrix = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text())["jobs"]["part"]["strategy"]["matrix"]
+    named = {file.stem.removeprefix("airflow-") for file in (ROOT / "constraints").glob("airflow-*.txt")}
+    assert set(matrix["airflow"]) == named | {"lowest"}
+    declared = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text())
+    assert matrix["python"] == declared
+
+
+def test_the_registry_is_told_of_every_class_that_is_offered() -> None:
+    told = yaml.safe_load((ROOT / ".airflow-registry.yaml").read_text())
+    assert told["package-name"] == "ringg-provider"
+    listed = {entry["module"] for kind in ("operators", "sensors", "transfers", "hooks") for entry in told[kind]}
+    ours = {*offered_operators(), *offered("hooks")}
+    assert {place.rpartition(".")[2] for place in listed} == {each.__name__ for each in ours}
+    for place in listed:
+        module, _, name = place.rpartition(".")
+        assert getattr(importlib.import_module(module), name) in ours
+
+
+@pytest.mark.parametrize(
+    ("told", "verdict"),
+    [
+        ("MIT", "permissive"),
+        ("Apache Software License", "permissive"),
+        ("BSD-3-Clause", "permissive"),
+        ("Mozilla Public License 2.0 (MPL 2.0)", "weak"),
+        ("MIT AND LGPL-3.0-or-later", "weak"),
+        ("Artistic-1.0-Perl OR GPL-2.0-or-later", "permissive"),
+        ("GPL-3.0-only", "it may bind what is shipped beside it"),
+        ("MIT AND GPL-3.0-only", "it may bind what is shipped beside it"),
+        ("GNU Affero General Public License v3", "it may bind what is shipped beside it"),
+        ("Business Source License", "its licence is none that is known here"),
+        ("", "it names no licence"),
+    ],
+)
+def test_a_licence_is_judged(told: str, verdict: str) -> None:
+    assert load_tool("licenses").verdict(told) == verdict
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A tree that is ready to be released, as far as `reasons` looks."""
+    for name in ("pyproject.toml", "CHANGELOG.md", "ringg_provider/__init__.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    change(tmp_path / "pyproject.toml", 'repository = ""', 'repository = "https://repository.invalid/calling"')
+    change(tmp_path / "CHANGELOG.md", "\n## 0.1.0", "\n## 0.1.0 - 2026-12-01")
+    for command in (
+        ["init", "-q"],
+        ["add", "-A"],
+        ["-c", "user.name=x", "-c", "user.email=x@x.invalid", "commit", "-qm", "x"],
+    ):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def change(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+
+
+def test_a_tree_that_is_ready_is_released(release: ModuleType, tree: Path) -> None:
+    assert list(release.reasons(tree, "")) == []
+    assert list(release.reasons(tree, f"v{release.version(tree)}")) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "reason"),
+    [
+        ("pyproject.toml", "https://repository.invalid/calling", "", "nobody knows where the repository is"),
+        ("CHANGELOG.md", "## 0.1.0 - 2026-12-01", "## 0.1.0", "does not say when 0.1.0 was released"),
+        ("CHANGELOG.md", "## 0.1.0 - 2026-12-01", "## 0.0.9", "has no section 0.1.0"),
+        ("ringg_provider/__init__.py", '"0.1.0"', '"0.2.0"', "the tag is v0.1.0, the version 0.2.0"),
+        ("CHANGELOG.md", "# Changelog", "# Changes", "not committed: CHANGELOG.md"),
+    ],
+)
+def test_a_tree_that_is_not_ready_is_not(
+    release: ModuleType, tree: Path, file: str, old: str, new: str, reason: str
+) -> None:
+    change(tree / file, old, new)
+    assert any(reason in why for why in release.reasons(tree, "v0.1.0"))
