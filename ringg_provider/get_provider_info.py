@@ -23,6 +23,18 @@ _DASHBOARD_URL = {
     "description": "Where a person sees a campaign; {campaign_id} is replaced.",
     "schema": {"type": ["string", "null"], "format": "url"},
 }
+_WEBHOOK_SECRETS = {
+    "webhook_secret": {
+        "label": "Webhook secret",
+        "description": "What deliveries to the inbox prove themselves with; 16 characters or more.",
+        "schema": {"type": ["string", "null"], "format": "password"},
+    },
+    "webhook_secret_before": {
+        "label": "Former webhook secret",
+        "description": "Taken as well while the platform is being given a new one.",
+        "schema": {"type": ["string", "null"], "format": "password"},
+    },
+}
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -132,6 +144,7 @@ def get_provider_info() -> dict[str, Any]:
                         "schema": {"type": ["integer", "null"], "minimum": 1},
                     },
                     "dashboard_url": _DASHBOARD_URL,
+                    **_WEBHOOK_SECRETS,
                 },
             },
             {
@@ -157,6 +170,7 @@ def get_provider_info() -> dict[str, Any]:
                         "schema": {"type": ["integer", "null"], "minimum": 1},
                     },
                     "dashboard_url": _DASHBOARD_URL,
+                    **_WEBHOOK_SECRETS,
                     "paths": {
                         "label": "Other paths",
                         "description": "JSON: paths to use instead of those that no page of the vendor shows.",
@@ -176,7 +190,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "config": {
             "ringg": {
-                "description": "The control room: pages inside Airflow that show how campaigns go.",
+                "description": "The control room: pages that show how campaigns go. And the inbox of webhooks.",
                 "options": {
                     "state_conn_id": _option(
                         "The connection of the database that holds the tables; what the DAGs call state_conn_id.",
@@ -193,6 +207,13 @@ def get_provider_info() -> dict[str, Any]:
                         "True",
                         type_="boolean",
                     ),
+                    "inbox": _option(
+                        "Whether the API server takes the platforms' webhooks, at /ringg/webhooks/<connection>. Who has"
+                        " no login but the connection's webhook_secret can reach it.",
+                        "False",
+                        type_="boolean",
+                    ),
+                    "inbox_table": _option("The table of deliveries.", "ringg_inbox"),
                 },
             }
         },

@@ -68,6 +68,13 @@ HISTORY_ROWS = Metric(
 HISTORY_REQUESTS = Metric("ringg.history.requests", "counter", "list requests that loading the history took")
 HISTORY_OPEN = Metric("ringg.history.open", "gauge", "calls in the table that still lack something")
 HISTORY_INCOMPLETE = Metric("ringg.history.incomplete", "gauge", "calls in the table that were given up")
+INBOX_REQUESTS = Metric(
+    "ringg.inbox.requests",
+    "counter",
+    "requests to the inbox, by what became of them",
+    ("platform", "outcome"),
+)
+INBOX_ODD = Metric("ringg.inbox.odd", "counter", "deliveries that were stored and are odd", ("platform", "kind"))
 CALLBACKS_PENDING = Metric("ringg.callbacks.pending", "gauge", "callbacks that are still to be made")
 PUBLISH_ROWS = Metric("ringg.publish.rows", "counter", "rows that were written into the warehouse")
 PUBLISH_GONE = Metric("ringg.publish.gone", "counter", "keys that left the warehouse's copy")
@@ -88,6 +95,8 @@ METRICS: Mapping[str, Metric] = {
         HISTORY_REQUESTS,
         HISTORY_OPEN,
         HISTORY_INCOMPLETE,
+        INBOX_REQUESTS,
+        INBOX_ODD,
         CALLBACKS_PENDING,
         PUBLISH_ROWS,
         PUBLISH_GONE,

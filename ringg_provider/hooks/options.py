@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -18,6 +19,8 @@ from ringg_provider.exceptions import InvalidRequest
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
+# What an Authorization header carries as it is, and nobody guesses.
+_SECRET = re.compile("[\\x21-\\x7e]{16,500}")
 #: The longest time, in seconds, that one request may be told to take.
 LONGEST = 86_400.0
 
@@ -90,6 +93,24 @@ class ConnectionOptions:
                 "must be the path of a file or folder of CA certificates; it cannot be switched off, because whoever "
                 "stands in for the platform would get the key",
             )
+        return given
+
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """What deliveries of webhooks prove themselves with: the present secret, then the former one.
+
+        :return: empty where there is none. A former one alone is none.
+        """
+        present, former = (self._secret(name) for name in ("webhook_secret", "webhook_secret_before"))
+        if present is None:
+            return ()
+        return (present,) if former is None else (present, former)
+
+    def _secret(self, name: str) -> str | None:
+        given = self.get(name)
+        if given is None:
+            return None
+        if not isinstance(given, str) or not _SECRET.fullmatch(given):
+            raise self._broken(name, "must be 16 to 500 characters of ASCII without spaces")
         return given
 
     def _broken(self, name: str, rule: str) -> InvalidRequest:

@@ -58,15 +58,15 @@ class PlatformHook(BaseHook, ABC, Generic[C, A]):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """The form's extra fields. Needs flask-appbuilder, as Airflow's do."""
-        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
-        from wtforms import IntegerField, StringField
+        from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
+        from wtforms import IntegerField, PasswordField, StringField
 
-        return {
-            name: (StringField if "string" in field["schema"]["type"] else IntegerField)(
-                field["label"], widget=BS3TextFieldWidget()
-            )
-            for name, field in cls._form()["conn-fields"].items()
-        }
+        def widget(label: str, schema: dict[str, Any]) -> Any:
+            if schema.get("format") == "password":
+                return PasswordField(label, widget=BS3PasswordFieldWidget())
+            return (StringField if "string" in schema["type"] else IntegerField)(label, widget=BS3TextFieldWidget())
+
+        return {name: widget(field["label"], field["schema"]) for name, field in cls._form()["conn-fields"].items()}
 
     @abstractmethod
     def workspace_in_words(self) -> str:

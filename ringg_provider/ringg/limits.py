@@ -12,6 +12,19 @@ from typing import Literal
 #: The two ways of a list to the platform: ``campaign/save`` and ``campaign/upload-csv``.
 Flow = Literal["standard", "large"]
 
+#: What an agent can be subscribed to.
+Event = Literal[
+    "call_started",
+    "call_ringing",
+    "call_ongoing",
+    "call_completed",
+    "recording_completed",
+    "platform_analysis_completed",
+    "client_analysis_completed",
+    "all_processing_completed",
+    "chat_completed",
+]
+
 # --- the calling list ---
 
 #: Bytes of a CSV at most. The pages say "20 MB" and not which; the smaller one is safe.

@@ -45,6 +45,7 @@ from ringg_provider.ringg.limits import (
     PHONE_VARIABLE,
     SHORTEST_CALL_LIMIT,
     SHORTEST_SLOT,
+    Event,
 )
 from ringg_provider.ringg.wire_types import CampaignTime, CountryCode, LocalTime, parse_campaign_time
 
@@ -577,19 +578,7 @@ class EventSubscription(RequestModel):
     """
 
     event_type: Annotated[
-        list[
-            Literal[
-                "call_started",
-                "call_ringing",
-                "call_ongoing",
-                "call_completed",
-                "recording_completed",
-                "platform_analysis_completed",
-                "client_analysis_completed",
-                "all_processing_completed",
-                "chat_completed",
-            ]
-        ],
+        list[Event],
         OneOrMany,
         Field(min_length=1),
         Distinct,

@@ -19,18 +19,24 @@ NEEDED = ("fastapi", "jinja2")
 
 
 class RinggPlugin(AirflowPlugin):
-    """*Browse > Ringg campaigns*, and a tab on every DAG run."""
+    """*Browse > Ringg campaigns*, a tab on every DAG run, and where webhooks come in if ``[ringg] inbox`` says so."""
 
     name = "ringg"
 
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
-        """The app; made when the API server asks for it."""
-        if not _installed():
-            return []
-        from ringg_provider.ui.app import build_app
+        """The apps; made when the API server asks for them."""
+        apps = []
+        if _takes_webhooks():
+            from ringg_provider.ui.inbox import PATH, mounted_app
 
-        return [{"name": "Ringg campaigns", "app": build_app(), "url_prefix": PREFIX}]
+            # The longer path first: the one below would take it too.
+            apps.append({"name": "Ringg inbox", "app": mounted_app(), "url_prefix": PATH})
+        if _installed():
+            from ringg_provider.ui.app import build_app
+
+            apps.append({"name": "Ringg campaigns", "app": build_app(), "url_prefix": PREFIX})
+        return apps
 
     @cached_property
     def external_views(self) -> list[dict[str, Any]]:  # type: ignore[override]
@@ -57,6 +63,12 @@ class RinggPlugin(AirflowPlugin):
 
 def _installed() -> bool:
     return all(find_spec(module) is not None for module in NEEDED)
+
+
+def _takes_webhooks() -> bool:
+    from airflow.providers.common.compat.sdk import conf
+
+    return bool(conf.getboolean("ringg", "inbox", fallback=False))
 
 
 def _base_path() -> str:

@@ -1,4 +1,4 @@
-"""What section ``[ringg]`` of Airflow's configuration says: where the tables are, and whether a page may stop."""
+"""What section ``[ringg]`` of Airflow's configuration says: where the tables are, and what is served."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ class Settings:
     :param contacts_table: of people.
     :param smartalex_calls_table: of SmartAlex's calls.
     :param allow_stop: whether who may trigger a DAG may also stop its campaigns here.
+    :param inbox: whether the API server takes webhooks.
+    :param inbox_table: of their deliveries.
     """
 
     state_conn_id: str | None
@@ -39,12 +41,14 @@ class Settings:
     contacts_table: str
     smartalex_calls_table: str
     allow_stop: bool
+    inbox: bool
+    inbox_table: str
 
     @classmethod
     def read(cls) -> Settings:
         """Read it as it is now.
 
-        :raises AirflowConfigException: ``allow_stop`` is neither true nor false.
+        :raises AirflowConfigException: ``allow_stop`` or ``inbox`` is neither true nor false.
         """
         options = get_provider_info()["config"][SECTION]["options"]
 
@@ -59,6 +63,8 @@ class Settings:
             contacts_table=text("contacts_table"),
             smartalex_calls_table=text("smartalex_calls_table"),
             allow_stop=conf.getboolean(SECTION, "allow_stop", fallback=True),
+            inbox=conf.getboolean(SECTION, "inbox", fallback=False),
+            inbox_table=text("inbox_table"),
         )
 
     @contextmanager
