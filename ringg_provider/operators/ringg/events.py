@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
 from ringg_provider.exceptions import InvalidRequest, UnexpectedResponse
+from ringg_provider.hooks.options import ConnectionOptions
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.on_platform import OnRingg
 from ringg_provider.operators.private import Private
@@ -97,13 +97,14 @@ class RinggSetEventSubscriptionsOperator(OnRingg):
         """The same with the receiver's secret among their headers, where it is asked for."""
         if self.secret_from is None:
             return list(subscriptions)
-        secret = BaseHook.get_connection(self.secret_from).extra_dejson.get("webhook_secret")
-        if not isinstance(secret, str) or not re.fullmatch(r"[!-~]+", secret):
+        secrets = ConnectionOptions.of(BaseHook.get_connection(self.secret_from)).webhook_secrets()
+        if not secrets:
             raise InvalidRequest(
-                f"secret_from: the extra of connection {self.secret_from!r} must have a webhook_secret of printable"
-                ' ASCII without blanks; make one: python -c "import secrets; print(secrets.token_urlsafe(32))".',
+                f"secret_from: the extra of connection {self.secret_from!r} must have a webhook_secret; make one:"
+                ' python -c "import secrets; print(secrets.token_urlsafe(32))".',
                 field="secret_from",
             )
+        secret = secrets[0]
         mask_secret(secret)
         signed = []
         for each in subscriptions:
