@@ -20,9 +20,8 @@ from ringg_provider.history.tables import (
     AWAITS_COST,
     AWAITS_DETAILS,
     AWAITS_STATUS,
-    COST_MISSING,
+    LISTED_ANEW,
     NOT_STARTED,
-    STATUS_MISSING,
     HistoryState,
 )
 from ringg_provider.ringg.limits import EARLIEST_CALL
@@ -204,7 +203,7 @@ def _campaigns_to_read(
     """
     table, call = campaigns.table, calls.table.c
     running = sa.and_(
-        call.history_state == HistoryState.OPEN.value, call.history_reason.in_([STATUS_MISSING, COST_MISSING])
+        call.history_state == HistoryState.OPEN.value, call.history_reason.in_(sorted(LISTED_ANEW))
     )
     stored = (
         sa.select(
@@ -245,7 +244,7 @@ def _open_calls(calls: CallStore, *, outside: Collection[str]) -> tuple[list[str
     """Calls outside some lists that are still running: their ids, and when the oldest of them was made."""
     call = calls.table.c
     query = sa.select(call.call_id, call.created_at, call.bulk_list_id).where(
-        call.history_state == HistoryState.OPEN.value, call.history_reason.in_([STATUS_MISSING, COST_MISSING])
+        call.history_state == HistoryState.OPEN.value, call.history_reason.in_(sorted(LISTED_ANEW))
     )
     with calls.engine.connect() as connection:
         rows = [row for row in connection.execute(query) if row.bulk_list_id not in outside]

@@ -25,6 +25,7 @@ from ringg_provider.history.tables import (
     NOT_STARTED,
     STATUS_MISSING,
     UNREAD,
+    UNSETTLED,
     HistoryState,
 )
 from ringg_provider.history.telling import CampaignSeen, tell_campaigns, warn_of
@@ -232,7 +233,7 @@ class Closing:
                 sa.func.count(calls.call_id).label("calls"),
                 number_of(is_open).label("calls_open"),
                 number_of(sa.and_(is_open, calls.history_reason == STATUS_MISSING)).label("calls_running"),
-                number_of(sa.and_(is_open, calls.history_reason == COST_MISSING)).label("calls_uncosted"),
+                number_of(sa.and_(is_open, calls.history_reason.in_([COST_MISSING, UNSETTLED]))).label("calls_uncosted"),
                 number_of(calls.history_state == HistoryState.INCOMPLETE.value).label("calls_incomplete"),
                 number_of(sa.func.lower(calls.status) == "completed").label("calls_completed"),
                 number_of(dialled(self._calls)).label("calls_dialled"),

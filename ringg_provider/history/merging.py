@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from ringg_provider.history.tables import (
     RECORDING_MISSING,
     STATUS_MISSING,
     UNREAD,
+    UNSETTLED,
     HistoryState,
 )
 from ringg_provider.ringg.responses import CallStatus
@@ -35,6 +36,8 @@ _NEWS = ("status", "sub_status", "attempted_at", "duration_seconds", "cost", "bu
 _NEWS_BY_PRESENCE = ("platform_analysis", "client_analysis", "transcript")  # documents are not compared
 
 _ANALYSED = ("completed", "forwarded")
+#: How far on a call is that has ended; see `progress`.
+ENDED_CALL = 2
 _CALLS_AT_ONCE = 500
 
 
@@ -99,6 +102,22 @@ class CallStore:
         self.inserted += counts.inserted
         return counts
 
+    def merge_told(self, rows: Sequence[Row]) -> MergeCounts:
+        """Merge what webhooks told, in any order: a row that is behind the stored one only fills in what that lacks.
+
+        :param rows: partial rows with `told_at`, no two of the same call; see `told`.
+        """
+        counts = merge_rows(
+            self.engine,
+            self.table,
+            rows,
+            keys=["call_id"],
+            supersedes=lambda stored, staged: stored["erased_at"].is_(None),  # noqa: ARG005 - as a merge calls it
+            derive=told(self._carried, self._derive),
+        )
+        self.inserted += counts.inserted
+        return counts
+
     @property
     def lacks_analysis(self) -> sa.ColumnElement[bool]:
         """Which calls can have a wanted analysis and do not have it yet."""
@@ -107,7 +126,9 @@ class CallStore:
             *([calls.platform_analysis.is_(sa.null())] if wanted.analysis else []),
             *([calls.client_analysis.is_(sa.null())] if wanted.client_analysis else []),
         ]
-        return sa.and_(_connected(calls.status, calls.duration_seconds), sa.or_(sa.false(), *missing))
+        # Of a call that is settled the platform has told all that there is.
+        unsettled = calls.settled_at.is_(None)
+        return sa.and_(unsettled, _connected(calls.status, calls.duration_seconds), sa.or_(sa.false(), *missing))
 
     @property
     def lacks_recording(self) -> sa.ColumnElement[bool]:
@@ -248,11 +269,19 @@ def completeness(wanted: Wanted) -> Callable[[Columns, Columns, Columns], Column
             cost_final == sa.false(),
             sa.and_(cost_final.is_(None), merged["cost"].is_(None), status.in_(_ANALYSED)),
         )
-        whens = [(sa.not_(final), STATUS_MISSING), (cost_missing, COST_MISSING)]
+        # What webhooks tell is complete once the last of them has told it; what the platform lists, as soon as it does.
+        unsettled = merged["settled_at"].is_(None)
+        only_told = sa.and_(merged["told_at"].is_not(None), merged["raw"].is_(sa.null()))
+        whens = [
+            (sa.not_(final), STATUS_MISSING),
+            (cost_missing, COST_MISSING),
+            (sa.and_(unsettled, only_told), UNSETTLED),
+        ]
+        analysed = sa.and_(unsettled, connected)
         if wanted.analysis:
-            whens.append((sa.and_(connected, merged["platform_analysis"].is_(sa.null())), ANALYSIS_MISSING))
+            whens.append((sa.and_(analysed, merged["platform_analysis"].is_(sa.null())), ANALYSIS_MISSING))
         if wanted.client_analysis:
-            whens.append((sa.and_(connected, merged["client_analysis"].is_(sa.null())), ANALYSIS_MISSING))
+            whens.append((sa.and_(analysed, merged["client_analysis"].is_(sa.null())), ANALYSIS_MISSING))
         if wanted.recording:
             unstored = sa.and_(merged["recording_url"].is_not(None), merged["recording_path"].is_(None))
             whens.append((unstored, RECORDING_MISSING))
@@ -286,6 +315,65 @@ def completeness(wanted: Wanted) -> Callable[[Columns, Columns, Columns], Column
     return derive
 
 
+def told(carried: Collection[str], complete: Callable[[Columns, Columns, Columns], Columns]) -> Callable[..., Columns]:
+    """Make the rule by which what a webhook told stands together with what is stored, whichever came first.
+
+    :param carried: the columns that a call keeps, see `carried_over`.
+    :param complete: says what the call then lacks, see `completeness`.
+    :return: what `merge_rows` takes as `derive`.
+    """
+
+    def derive(stored: Columns, staged: Columns, merged: Columns) -> Columns:
+        further, settles = _is_further(stored, staged), staged["settled_at"].is_not(None)
+        later = sa.or_(stored["told_at"].is_(None), staged["told_at"] > stored["told_at"])
+        first = {name: further for name in carried} | dict.fromkeys(_ANALYSIS, settles) | {"told_at": later}
+        first["settled_at"] = sa.false()
+        together = {
+            name: sa.func.coalesce(sa.case((first[name], staged[name]), else_=stored[name]), stored[name], staged[name])
+            for name in carried
+        }
+        # Where a call has moved on, the row that was listed before says nothing of it any more.
+        together["raw"] = sa.case((further, sa.null()), else_=stored["raw"])
+        return together | complete(stored, staged, {**merged, **together})
+
+    return derive
+
+
+#: What comes as one block: of two, the one of the last webhook stands.
+_ANALYSIS = (
+    "platform_analysis",
+    "client_analysis",
+    "summary",
+    "classification",
+    "sentiment",
+    "callback_requested",
+    "callback_requested_time",
+    "disconnect_reason",
+)
+
+
+def _is_further(stored: Columns, staged: Columns) -> sa.ColumnElement[bool]:
+    """Whether what was told of a call's status is further on than what is stored; never both ways round."""
+    before, after = _progress(stored["status"]), _progress(staged["status"])
+    # What the platform lists of a call that has ended is its last word.
+    settles = sa.and_(staged["settled_at"].is_not(None), stored["settled_at"].is_(None), stored["raw"].is_(sa.null()))
+    rang_later = sa.or_(
+        sa.and_(staged["attempted_at"].is_not(None), stored["attempted_at"].is_(None)),
+        staged["attempted_at"] > stored["attempted_at"],
+    )
+    # Of the same ring, "retry" is told after "ongoing".
+    same_ring = sa.func.coalesce(staged["attempted_at"] == stored["attempted_at"], stored["attempted_at"].is_(None))
+    further = sa.case(
+        (staged["status"].is_(None), sa.false()),
+        (stored["status"].is_(None), sa.true()),
+        (after != before, after > before),
+        (after == ENDED_CALL, settles),
+        (rang_later, sa.true()),
+        else_=sa.and_(same_ring, staged["status"] > stored["status"]),
+    )
+    return further == sa.true()
+
+
 def _brings_news(stored: Columns, merged: Columns) -> sa.ColumnElement[bool]:
     different = [
         sa.case((merged[name].is_(None), sa.false()), (merged[name] == stored[name], sa.false()), else_=sa.true())
@@ -302,4 +390,4 @@ def _connected(status: sa.ColumnElement[Any], duration: sa.ColumnElement[Any]) -
 
 def _progress(status: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:
     word = sa.func.lower(status)
-    return sa.case((word == "registered", 0), (word.in_(sorted(CallStatus.FINAL)), 2), else_=1)
+    return sa.case((word == "registered", 0), (word.in_(sorted(CallStatus.FINAL)), ENDED_CALL), else_=1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 CALLS = "ringg_calls"
 CAMPAIGNS = "ringg_campaigns"
+ATTEMPTS = "ringg_attempts"
 SMARTALEX_CALLS = "smartalex_calls"
 SMARTALEX_CALLBACKS = "smartalex_callbacks"
 

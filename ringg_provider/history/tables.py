@@ -59,6 +59,11 @@ COST_MISSING = "cost is not computed"
 ANALYSIS_MISSING = "analysis is missing"
 RECORDING_MISSING = "recording is not stored"
 
+UNSETTLED = "its last webhook has not come"
+
+#: Open calls of which the platform's list of calls can still say something.
+LISTED_ANEW = frozenset({STATUS_MISSING, COST_MISSING, UNSETTLED})
+
 #: Why a campaign is open that has ended and was read to the end.
 AWAITS_STATUS = "calls await their last status"
 AWAITS_COST = "calls await their cost"
@@ -164,6 +169,9 @@ def calls_table(name: str = CALLS, *, schema: str | None = None, metadata: sa.Me
         column("recording_bytes", sa.BigInteger, "the recording", "its size"),
         column("raw", Json, "history", "the whole row, unknown fields too, without transcript and recording; personal"),
         column("details_raw", Json, "details", "fields of the details that are not known here"),
+        column("webhook_raw", Json, "webhook `all_processing_completed`", "its fields that are not known here; personal"),
+        column("told_at", UtcDateTime, "webhooks", "when the last one of this call came; NULL: none did"),
+        column("settled_at", UtcDateTime, "webhook `all_processing_completed`", "when it came: nothing more is read of the call"),
         column("status_since", UtcDateTime, "this provider", "when the present status was first read"),
         column("history_state", Key, "this provider", "open (will be read again), complete, incomplete (given up)", index=True),
         column("history_reason", Text, "this provider", "what is missing; NULL when complete"),

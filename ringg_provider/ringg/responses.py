@@ -569,6 +569,63 @@ class CallDetails(ResponseModel):
         return _call_in(body)
 
 
+class Attempt(ResponseModel):
+    """One ring of a call, as webhooks list them."""
+
+    status: OptionalText = None
+    called_on_time: OptionalMoment = named("called_on_time", "called_on")
+
+
+class WebhookEvent(StrEnum):
+    """The events of a call that an agent can be subscribed to, from https://docs.ringg.ai/webhooks/payloads."""
+
+    CALL_STARTED = "call_started"
+    CALL_RINGING = "call_ringing"
+    CALL_ONGOING = "call_ongoing"
+    CALL_COMPLETED = "call_completed"
+    RECORDING_COMPLETED = "recording_completed"
+    PLATFORM_ANALYSIS_COMPLETED = "platform_analysis_completed"
+    CLIENT_ANALYSIS_COMPLETED = "client_analysis_completed"
+    ALL_PROCESSING_COMPLETED = "all_processing_completed"
+
+
+class Webhook(ResponseModel):
+    """What the platform tells of a call as it happens; which fields there are depends on the event.
+
+    `call_completed` comes for every attempt that ended, with the status `retry` while another one is planned.
+    `all_processing_completed` is the last one of a call.
+    """
+
+    event_type: str
+    call_id: RequiredId
+    status: Annotated[CallStatus | None, Lenient] = None
+    sub_status: OptionalText = None
+    bulk_list_id: OptionalText = None
+    agent_id: OptionalText = None
+    agent_name: OptionalText = None
+    workspace_id: OptionalText = None
+    call_type: OptionalText = None
+    to_number: OptionalText = Field(default=None, repr=False)
+    from_number: OptionalText = Field(default=None, repr=False)
+    created_at: OptionalMoment = None
+    called_on: OptionalMoment = None
+    call_duration: OptionalNumber = None
+    call_cost: OptionalMoney = None
+    transcript: _Transcript = Field(default=None, repr=False)
+    recording_url: OptionalText = Field(default=None, repr=False)
+    custom_args_values: OptionalObject = Field(default=None, repr=False)
+    analysis_data: OptionalObject = Field(default=None, repr=False)
+    platform_analysis: OptionalObject = Field(default=None, repr=False)
+    client_analysis: OptionalObject = Field(default=None, repr=False)
+    attempts: Annotated[list[Attempt] | None, Lenient] = Field(default=None, repr=False)
+
+    @classmethod
+    def _arrange(cls, body: dict[str, Any]) -> dict[str, Any]:
+        listed = body.get("attempts")
+        rings = [Attempt.read(each) for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else None
+        return body | {"attempts": rings}
+
+
 class StartedCall(ResponseModel):
     """A single call that the platform took on."""
 
