@@ -66,6 +66,7 @@ HISTORY_ROWS = Metric(
     "ringg.history.rows", "counter", "calls that are new in the table, or changed", ("platform", "change")
 )
 HISTORY_REQUESTS = Metric("ringg.history.requests", "counter", "list requests that loading the history took")
+HISTORY_SAVED = Metric("ringg.history.requests_saved", "counter", "list requests that webhooks made needless")
 HISTORY_OPEN = Metric("ringg.history.open", "gauge", "calls in the table that still lack something")
 HISTORY_INCOMPLETE = Metric("ringg.history.incomplete", "gauge", "calls in the table that were given up")
 INBOX_REQUESTS = Metric(
@@ -76,6 +77,9 @@ INBOX_REQUESTS = Metric(
 )
 INBOX_ODD = Metric("ringg.inbox.odd", "counter", "deliveries that were stored and are odd", ("platform", "kind"))
 CALLBACKS_PENDING = Metric("ringg.callbacks.pending", "gauge", "callbacks that are still to be made")
+INBOX_DELIVERIES = Metric(
+    "ringg.inbox.deliveries", "counter", "deliveries that were applied, or given up", tags=("platform", "outcome")
+)
 PUBLISH_ROWS = Metric("ringg.publish.rows", "counter", "rows that were written into the warehouse")
 PUBLISH_GONE = Metric("ringg.publish.gone", "counter", "keys that left the warehouse's copy")
 PUBLISH_BYTES = Metric("ringg.publish.bytes", "counter", "of the files that were loaded into the warehouse")
@@ -93,11 +97,13 @@ METRICS: Mapping[str, Metric] = {
         ENDED,
         HISTORY_ROWS,
         HISTORY_REQUESTS,
+        HISTORY_SAVED,
         HISTORY_OPEN,
         HISTORY_INCOMPLETE,
         INBOX_REQUESTS,
         INBOX_ODD,
         CALLBACKS_PENDING,
+        INBOX_DELIVERIES,
         PUBLISH_ROWS,
         PUBLISH_GONE,
         PUBLISH_BYTES,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ringg_provider.contacts.people import people_table
 from ringg_provider.exceptions import HistoryNotCurrent, InvalidRequest
+from ringg_provider.history.attempts import attempts_table
 from ringg_provider.history.counts import counts_table
 from ringg_provider.history.freshness import closed_campaigns
 from ringg_provider.history.options import CALLS, CAMPAIGNS
@@ -36,8 +37,8 @@ def create_ringg_tables(
     table: str = CALLS,
     campaigns_table: str = CAMPAIGNS,
 ) -> None:
-    """Create the tables ``ringg_contacts``, ``ringg_campaigns``, ``ringg_calls`` and ``ringg_history_state``, and the
-    view ``ringg_outcomes``, where they are missing.
+    """Create the tables ``ringg_contacts``, ``ringg_campaigns``, ``ringg_calls``, ``ringg_attempts`` and
+    ``ringg_history_state``, and the view ``ringg_outcomes``, where they are missing.
 
     The operators create the tables that they write; a query that reads them before the first run needs this.
 
@@ -54,7 +55,8 @@ def create_ringg_tables(
     campaigns = describe_campaigns(campaigns_table, schema=schema)
     with _opened(engine, state_conn_id) as state:
         counts = counts_table(schema=campaigns.schema)
-        create_tables(state, people, calls, campaigns, state_table(schema=calls.schema), counts)
+        attempts = attempts_table(schema=calls.schema)
+        create_tables(state, people, calls, attempts, campaigns, state_table(schema=calls.schema), counts)
         create_outcomes_view(state, people, calls, schema=schema)
 
 

@@ -21,7 +21,8 @@ class Exclusions:
     :param suppressed: numbers from the suppression query.
     :param suppressed_keys: contact keys from the suppression query, as `comparable_keys` spells them.
     :param called_recently: numbers called within the cap's days.
-    :param exhausted: numbers called as often as the cap allows.
+    :param exhausted: numbers called as often as the cap allows,
+    :param exhausted_lately: or as often as it allows in the time before now.
     :param unreadable: values of the suppression query that could not be read as a number, so that whoever they mean may
         be called: such cells in columns that mostly hold numbers, and rows without any number, unless they may be keys.
     """
@@ -30,6 +31,7 @@ class Exclusions:
     suppressed_keys: set[str] = field(default_factory=set)
     called_recently: NumberSet = field(default_factory=NumberSet)
     exhausted: NumberSet = field(default_factory=NumberSet)
+    exhausted_lately: NumberSet = field(default_factory=NumberSet)
     unreadable: int = 0
 
     def suppress(self, rows: Rows, cleaner: PhoneCleaner, *, with_keys: bool, field: str = "suppression_sql") -> int:
@@ -90,6 +92,7 @@ class Exclusions:
         found: dict[int, Rejection] = {}
         for people, rejection in (
             (self.exhausted, Rejection(Disposition.TOO_MANY_ATTEMPTS)),
+            (self.exhausted_lately, Rejection(Disposition.TOO_MANY_ATTEMPTS, "attempts_within")),
             (self.called_recently, Rejection(Disposition.CALLED_RECENTLY)),
             (self.suppressed, Rejection(Disposition.SUPPRESSED)),
         ):

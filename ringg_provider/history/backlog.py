@@ -202,9 +202,7 @@ def _campaigns_to_read(
     :param only_changing: leave out those that were read to the end and of which a few calls at most still run.
     """
     table, call = campaigns.table, calls.table.c
-    running = sa.and_(
-        call.history_state == HistoryState.OPEN.value, call.history_reason.in_(sorted(LISTED_ANEW))
-    )
+    running = sa.and_(call.history_state == HistoryState.OPEN.value, call.history_reason.in_(sorted(LISTED_ANEW)))
     stored = (
         sa.select(
             call.bulk_list_id,

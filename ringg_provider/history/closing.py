@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -198,20 +199,6 @@ class Closing:
 
     def close(self, lists: ListsRead) -> None:
         """Sum up the calls of every campaign that may have changed, and close those of which nothing is missing."""
-        with self._engine.connect() as connection:
-            rows = connection.execute(self._sums()).all()
-        # First, since a campaign that was summed up is not looked at again.
-        write_counts(self._engine, self._counts, self._calls, [row.campaign_id for row in rows if row.calls])
-        judged = [self._row(row, lists) for row in rows]
-        self._store.merge(judged)
-        seen = [_seen(before, after) for before, after in zip(rows, judged, strict=True)]
-        tell_campaigns(log, seen)
-        with self._engine.connect() as connection:
-            for campaign in seen:
-                if campaign.closed_now and campaign.calls and not campaign.reached:
-                    warn_of(log, campaign, read_counts(connection, self._counts, campaign.campaign_id))
-
-    def _sums(self) -> sa.Select[Any]:
         calls, campaigns = self._calls.c, self._campaigns.c
         touched = sa.select(calls.bulk_list_id).where(calls.read_at >= self._started_at).distinct()
         concerned = sa.or_(
@@ -219,11 +206,37 @@ class Closing:
             campaigns.campaign_id.in_(touched),
             campaigns.calls_dialled.is_(None),  # an older version did not count them
         )
+        tell_campaigns(log, self._judge(concerned, lists))
+
+    def recount(self, campaign_ids: Collection[str]) -> None:
+        """Sum up the calls of some campaigns; one that was read before is closed, if nothing of it is missing any more.
+
+        :param campaign_ids: which.
+        """
+        self._judge(self._campaigns.c.campaign_id.in_(campaign_ids), ListsRead())
+
+    def _judge(self, concerned: sa.ColumnElement[bool], lists: ListsRead) -> list[CampaignSeen]:
+        with self._engine.connect() as connection:
+            rows = connection.execute(self._sums(concerned)).all()
+        # First, since a campaign that was summed up is not looked at again.
+        write_counts(self._engine, self._counts, self._calls, [row.campaign_id for row in rows if row.calls])
+        judged = [self._row(row, lists) for row in rows]
+        self._store.merge(judged)
+        seen = [_seen(before, after) for before, after in zip(rows, judged, strict=True)]
+        with self._engine.connect() as connection:
+            for campaign in seen:
+                if campaign.closed_now and campaign.calls and not campaign.reached:
+                    warn_of(log, campaign, read_counts(connection, self._counts, campaign.campaign_id))
+        return seen
+
+    def _sums(self, concerned: sa.ColumnElement[bool]) -> sa.Select[Any]:
+        calls, campaigns = self._calls.c, self._campaigns.c
 
         def number_of(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
             return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0)
 
         is_open = calls.history_state == HistoryState.OPEN.value
+        uncosted = calls.history_reason.in_([COST_MISSING, UNSETTLED])
         by_campaign = [campaigns[name] for name in _BY_CAMPAIGN]
         moved = (campaigns.updated_at, campaigns.campaign_end_time, campaigns.created_at, campaigns.first_read_at)
         return (
@@ -233,7 +246,7 @@ class Closing:
                 sa.func.count(calls.call_id).label("calls"),
                 number_of(is_open).label("calls_open"),
                 number_of(sa.and_(is_open, calls.history_reason == STATUS_MISSING)).label("calls_running"),
-                number_of(sa.and_(is_open, calls.history_reason.in_([COST_MISSING, UNSETTLED]))).label("calls_uncosted"),
+                number_of(sa.and_(is_open, uncosted)).label("calls_uncosted"),
                 number_of(calls.history_state == HistoryState.INCOMPLETE.value).label("calls_incomplete"),
                 number_of(sa.func.lower(calls.status) == "completed").label("calls_completed"),
                 number_of(dialled(self._calls)).label("calls_dialled"),

@@ -23,6 +23,7 @@ from ringg_provider.history.closing import Closing, ListsRead
 from ringg_provider.history.counts import counts_table
 from ringg_provider.history.details import DetailsPass, ReadsDetails
 from ringg_provider.history.failures import Failures, UntilFailure
+from ringg_provider.history.known import Known
 from ringg_provider.history.merging import CallStore, CampaignStore, Wanted
 from ringg_provider.history.options import LoadOptions
 from ringg_provider.history.paging import (
@@ -70,6 +71,8 @@ class LoadCounts:
     :param recordings_failed: recordings that could not be fetched this time.
     :param campaigns_read: campaigns whose calls were read.
     :param campaigns_deferred: campaigns that did not fit into `max_minutes`.
+    :param campaigns_known: campaigns whose calls webhooks had brought, so that they were not read.
+    :param requests_saved: list requests that reading these, and the same calls by date, would have taken.
     :param unsettled: slices that kept moving; they are read again next time.
     :param open: calls in the table that still lack something.
     :param incomplete: calls in the table that were given up.
@@ -85,6 +88,8 @@ class LoadCounts:
     recordings_failed: int = 0
     campaigns_read: int = 0
     campaigns_deferred: int = 0
+    campaigns_known: int = 0
+    requests_saved: int = 0
     unsettled: int = 0
     open: int = 0
     incomplete: int = 0
@@ -104,6 +109,8 @@ class LoadCounts:
             (self.details_failed, "call", "whose details could not be read"),
             (self.recordings_stored, "recording", "stored"),
             (self.recordings_failed, "recording", "that could not be fetched"),
+            (self.campaigns_known, "campaign", "known from webhooks"),
+            (self.requests_saved, "request", "saved by them"),
             (self.campaigns_deferred, "campaign", "left for the next load"),
             (self.unsettled, "part", "that kept moving and will be read again"),
         )
@@ -166,7 +173,8 @@ class HistoryLoad:
             scope, calls, campaigns, read_until, pages, failures, lookback=options.lookback, started_at=started_at
         ).cut(options.max_minutes, per_minute)
         backlog.log(_log, per_minute)
-        reading = _Reading(pages, calls, campaigns, read_until, details, failures, options.transcripts)
+        known = Known(calls, pages)
+        reading = _Reading(pages, calls, campaigns, read_until, details, failures, known, options.transcripts)
         reading.read(backlog)
 
         concerned = self._concerned(scope, started_at)
@@ -197,6 +205,8 @@ class HistoryLoad:
             recordings_failed=recordings[1],
             campaigns_read=reading.campaigns_read,
             campaigns_deferred=backlog.deferred,
+            campaigns_known=reading.known.campaigns,
+            requests_saved=reading.known.saved,
             unsettled=reading.unsettled,
         )
 
@@ -257,6 +267,7 @@ class _Reading:
     read_until: ReadUntil
     details: DetailsPass
     failures: Failures
+    known: Known
     transcripts: bool
     lists: ListsRead = field(default_factory=ListsRead)
     calls_read: int = 0
@@ -266,24 +277,47 @@ class _Reading:
     def read(self, backlog: Backlog) -> None:
         """Read all of it, unless the platform is out of order."""
         for campaign in backlog.campaigns:
-            if not self.failures.outage:
+            if not self.failures.outage and not self.campaign_is_known(campaign.campaign_id):
                 self.read_campaign(campaign.campaign_id)
         if backlog.dates is not None and not self.failures.outage:
             self.read_dates(backlog.dates, backlog.looked_for)
         if not self.failures.outage:
             self.read_singles(backlog.singles)
 
+    def campaign_is_known(self, campaign_id: str) -> bool:
+        """Ask for the few calls of a list that webhooks did not settle, where they brought all the others."""
+        began, news = self.calls.now(), self.campaigns.news_of(campaign_id)
+        try:
+            unsettled = self.known.unsettled_of(campaign_id, began)
+        except RinggProviderError as failure:
+            self.note_unread(campaign_id, began, failure)
+            return True
+        if unsettled is None:
+            return False
+        self.failures.note_success()
+        self.read_singles(unsettled)
+        self.lists.began[campaign_id] = began
+        if not self.failures.outage:
+            self.lists.settled[campaign_id] = news
+        return True
+
+    def note_unread(self, campaign_id: str, began: dt.datetime, failure: RinggProviderError) -> None:
+        """Note that the calls of a list could not be read."""
+        self.failures.note(f"the calls of list {campaign_id}", failure)
+        # The others come first the next time.
+        self.lists.began[campaign_id] = began
+        self.lists.failures[campaign_id] = type(failure).__name__
+
     def read_campaign(self, campaign_id: str) -> None:
         """Read the calls of one list."""
         began, news = self.calls.now(), self.campaigns.news_of(campaign_id)
         reading = Slice(self.pages, calls_of(campaign_id, began))
         failure = self.merge_pages(reading.pages(), bulk_list_id=campaign_id)
-        # One that kept moving or failed too: the others come first the next time.
-        self.lists.began[campaign_id] = began
         if failure is not None:
-            self.failures.note(f"the calls of list {campaign_id}", failure)
-            self.lists.failures[campaign_id] = type(failure).__name__
+            self.note_unread(campaign_id, began, failure)
             return
+        # One that kept moving too: the others come first the next time.
+        self.lists.began[campaign_id] = began
         self.failures.note_success()
         self.campaigns_read += 1
         if reading.settled:
@@ -304,10 +338,11 @@ class _Reading:
         for start, end, reading, first in slices:
             if unbroken is None:
                 unbroken = start <= (mark or EARLIEST_CALL)
-            failure = self.merge_pages(reading.pages(first), bulk_list_id=None)
+            is_known = not looked_for and self.known.is_whole(start, end, first)
+            failure = self.merge_pages([first.calls] if is_known else reading.pages(first), bulk_list_id=None)
             if failure is not None:
                 break
-            if not reading.settled:
+            if not is_known and not reading.settled:
                 self.unsettled += 1
                 unbroken = False
             if unbroken:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from ringg_provider.history.rows import Row
 from ringg_provider.history.tables import (
     ANALYSIS_MISSING,
+    AWAITS_STATUS,
     CLOSED,
     COST_MISSING,
     ENDED,
@@ -182,6 +183,16 @@ class CampaignStore:
             self.engine, self.table, rows, keys=["campaign_id"], carry_over=self._carried, derive=_derive_campaign
         )
 
+    def reopen(self, campaign_ids: Collection[str]) -> None:
+        """Reopen those that are closed: something was told of their calls, which have to be counted anew."""
+        table = self.table
+        closed = sa.and_(table.c.campaign_id.in_(campaign_ids), table.c.history_state.in_(sorted(CLOSED)))
+        with self.engine.connect() as connection:
+            found = list(connection.execute(sa.select(table.c.campaign_id).where(closed)).scalars())
+        if found:
+            values = {"history_state": HistoryState.OPEN.value, "history_reason": AWAITS_STATUS}
+            change(self.engine, sa.update(table).where(table.c.campaign_id.in_(found)).values(**values))
+
     def news_of(self, campaign_id: str) -> tuple[Any, ...]:
         """What the newest listing says of a campaign; something else once it has moved on."""
         columns = [self.table.c[name] for name in self.NEWS]
@@ -326,15 +337,15 @@ def told(carried: Collection[str], complete: Callable[[Columns, Columns, Columns
     def derive(stored: Columns, staged: Columns, merged: Columns) -> Columns:
         further, settles = _is_further(stored, staged), staged["settled_at"].is_not(None)
         later = sa.or_(stored["told_at"].is_(None), staged["told_at"] > stored["told_at"])
-        first = {name: further for name in carried} | dict.fromkeys(_ANALYSIS, settles) | {"told_at": later}
+        first = dict.fromkeys(carried, further) | dict.fromkeys(_ANALYSIS, settles) | {"told_at": later}
         first["settled_at"] = sa.false()
-        together = {
+        together: dict[str, sa.ColumnElement[Any]] = {
             name: sa.func.coalesce(sa.case((first[name], staged[name]), else_=stored[name]), stored[name], staged[name])
             for name in carried
         }
         # Where a call has moved on, the row that was listed before says nothing of it any more.
         together["raw"] = sa.case((further, sa.null()), else_=stored["raw"])
-        return together | complete(stored, staged, {**merged, **together})
+        return {**together, **complete(stored, staged, {**merged, **together})}
 
     return derive
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 CALLS = "ringg_calls"
 CAMPAIGNS = "ringg_campaigns"
 ATTEMPTS = "ringg_attempts"
+INBOX = "ringg_inbox"
 SMARTALEX_CALLS = "smartalex_calls"
 SMARTALEX_CALLBACKS = "smartalex_callbacks"
 

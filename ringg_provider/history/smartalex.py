@@ -185,7 +185,7 @@ class CallLoad:
                 counts.calls_read += 1
                 yield self._row(call, campaign_id)
 
-        counts.inserted += self._merge(rows())
+        counts.inserted += merge_calls(self.engine, self.table, rows())
         if readable.failure is None:
             failures.note_success()
         else:
@@ -212,45 +212,66 @@ class CallLoad:
                     failures.note_success()
             counts.details_read += len(rows)
             # The whole row of the list says more of a contact than the details do.
-            self._merge([{name: value for name, value in row.items() if name != "raw"} for row in rows])
+            merge_calls(
+                self.engine, self.table, [{name: value for name, value in row.items() if name != "raw"} for row in rows]
+            )
 
     def _row(self, call: Call, campaign_id: str | None) -> Row:
-        name = " ".join(filter(None, (call.first_name, call.last_name)))
-        raw = {key: value for key, value in call.raw.items() if key != "transcript"}
-        return {
-            "call_id": fitting.key(call.id),
-            "campaign_id": fitting.key(call.campaign_id or campaign_id),
-            "agent_id": fitting.key(call.agent_id),
-            "contact_id": fitting.key(call.contact_id),
-            "direction": fitting.key(call.direction),
-            "to_number": fitting.key(call.phone_number),
-            "to_number_e164": fitting.e164(call.phone_number),
-            "callee_name": fitting.text(name or None),
-            "status": fitting.key(call.status),
-            "is_final": call.is_final,
-            "created_at": fitting.moment(call.created_at),
-            "ended_at": fitting.moment(call.ended_at),
-            "duration_seconds": fitting.number(call.duration),
-            "cost": fitting.number(call.cost),
-            "sentiment": fitting.text(call.sentiment),
-            "summary": fitting.text(call.summary),
-            "transcript": fitting.document(call.transcript) if call.transcript else None,
-            "recording_url": fitting.text(call.recording_url),
-            "raw": fitting.document(raw),
-            "read_at": self.now(),
-        }
+        return told_row(call, campaign_id=campaign_id, read_at=self.now())
 
-    def _merge(self, rows: Iterable[Row]) -> int:
-        names = {column.name for column in self.table.columns}
-        return merge_rows(
-            self.engine,
-            self.table,
-            rows,
-            keys=["call_id"],
-            supersedes=lambda stored, staged: sa.or_(stored["is_final"] != sa.true(), staged["is_final"] == sa.true()),
-            carry_over=names - {"call_id", "read_at", "first_read_at"},
-            derive=_first_read,
-        ).inserted
+
+def told_row(call: Call, *, read_at: dt.datetime, campaign_id: str | None = None) -> Row:
+    """Turn a call, as a list, its details or a webhook tells of it, into a row of `smartalex_calls`.
+
+    :param call: as the platform sent it.
+    :param read_at: when.
+    :param campaign_id: the campaign that was asked for; the call's own wins, where it names one.
+    """
+    name = " ".join(filter(None, (call.first_name, call.last_name)))
+    raw = {key: value for key, value in call.raw.items() if key != "transcript"}
+    return {
+        "call_id": fitting.key(call.id),
+        "campaign_id": fitting.key(call.campaign_id or campaign_id),
+        "agent_id": fitting.key(call.agent_id),
+        "contact_id": fitting.key(call.contact_id),
+        "direction": fitting.key(call.direction),
+        "to_number": fitting.key(call.phone_number),
+        "to_number_e164": fitting.e164(call.phone_number),
+        "callee_name": fitting.text(name or None),
+        "status": fitting.key(call.status),
+        "is_final": call.is_final,
+        "created_at": fitting.moment(call.created_at),
+        "ended_at": fitting.moment(call.ended_at),
+        "duration_seconds": fitting.number(call.duration),
+        "cost": fitting.number(call.cost),
+        "sentiment": fitting.text(call.sentiment),
+        "summary": fitting.text(call.summary),
+        "transcript": fitting.document(call.transcript) if call.transcript else None,
+        "recording_url": fitting.text(call.recording_url),
+        "raw": fitting.document(raw),
+        "read_at": read_at,
+    }
+
+
+def merge_calls(engine: sa.Engine, table: sa.Table, rows: Iterable[Row]) -> int:
+    """Merge calls by their id, never from an end back.
+
+    :param engine: the database.
+    :param table: see `smartalex_calls_table`.
+    :param rows: full or partial ones, see `told_row`.
+    :return: how many are new.
+    :raises QueryFailed, DatabaseUnavailable: the database refused.
+    """
+    names = {column.name for column in table.columns}
+    return merge_rows(
+        engine,
+        table,
+        rows,
+        keys=["call_id"],
+        supersedes=lambda stored, staged: sa.or_(stored["is_final"] != sa.true(), staged["is_final"] == sa.true()),
+        carry_over=names - {"call_id", "read_at", "first_read_at"},
+        derive=_first_read,
+    ).inserted
 
 
 @dataclass

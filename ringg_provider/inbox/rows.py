@@ -69,7 +69,7 @@ def call_row(event: Webhook, *, received_at: dt.datetime, read_at: dt.datetime, 
             "client_analysis": fitting.document(event.client_analysis) or None,
             # Before, the platform may still be computing it.
             "cost": fitting.number(event.call_cost),
-            "cost_final": True if event.call_cost is not None else None,
+            "cost_final": True if event.call_cost is not None or not _was_taken(event) else None,
             "webhook_raw": fitting.document({k: v for k, v in event.raw.items() if k not in _KNOWN}) or None,
             "settled_at": received_at,
         }
@@ -83,6 +83,10 @@ def is_last_word(event: Webhook) -> bool:
 
 def _has_ended(event: Webhook) -> bool:
     return (event.status or "").lower() in CallStatus.FINAL
+
+
+def _was_taken(event: Webhook) -> bool:
+    return (event.status or "").lower() in ("completed", "forwarded")
 
 
 def _voicemail(event: Webhook) -> bool | None:
@@ -153,7 +157,7 @@ def _further(row: Row) -> tuple[Any, ...]:
     progress = 0 if word == "registered" else 2 if word in CallStatus.FINAL else 1
     if not row["status"]:
         return (-1,)
-    if progress == 2:  # noqa: PLR2004 - as in `merging`
+    if progress == 2:
         return (progress, row.get("settled_at") is not None)
     return (progress, row["attempted_at"] or _NEVER, row["status"])
 

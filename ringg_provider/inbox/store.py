@@ -17,14 +17,13 @@ from dataclasses import asdict, dataclass, field, fields
 import sqlalchemy as sa
 from more_itertools import chunked
 
+from ringg_provider.history.options import INBOX
 from ringg_provider.history.tables import column
 from ringg_provider.sql.bulk import insert_missing
 from ringg_provider.sql.creating import described
 from ringg_provider.sql.dialects import database_of
 from ringg_provider.sql.merge import lock_writers
 from ringg_provider.sql.types import Key, Text, UtcDateTime
-
-INBOX = "ringg_inbox"
 
 #: What a stored body begins with that is not text, or that begins with it.
 _ENCODED = "data:;base64,"

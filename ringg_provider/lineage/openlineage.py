@@ -47,7 +47,7 @@ class ContactsRunFacet(RunFacet):
 
 @define
 class CountsRunFacet(RunFacet):
-    """What a load of the history, or a publication, did: `LoadCounts`, `CallCounts`, `CallbackCounts` or so."""
+    """What a load of the history or of the inbox, or a publication, did: `LoadCounts`, `ApplyCounts` or so."""
 
     platform: str
     counts: dict[str, int]
@@ -73,6 +73,7 @@ class LaunchJobFacet(JobFacet):
 RUN_FACETS: dict[str, type[RunFacet]] = {
     "ringg_contacts": ContactsRunFacet,
     "ringg_history": CountsRunFacet,
+    "ringg_inbox": CountsRunFacet,
     "ringg_publication": CountsRunFacet,
     "ringg_campaign": CampaignRunFacet,
 }

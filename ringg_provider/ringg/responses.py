@@ -622,8 +622,9 @@ class Webhook(ResponseModel):
     @classmethod
     def _arrange(cls, body: dict[str, Any]) -> dict[str, Any]:
         listed = body.get("attempts")
-        rings = [Attempt.read(each) for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else None
-        return body | {"attempts": rings}
+        if not isinstance(listed, list):
+            return body
+        return body | {"attempts": [Attempt.read(each) for each in listed if isinstance(each, Mapping)]}
 
 
 class StartedCall(ResponseModel):

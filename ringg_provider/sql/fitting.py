@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 _KEY_LENGTH = 191
+_LARGEST = 2**63
 _TOO_LARGE = Decimal(10) ** 12
 _UNPRINTABLE = re.compile("[\x00\ud800-\udfff]")  # no database takes a NUL in text, nor half a character
 
@@ -49,6 +50,8 @@ def document(value: Any) -> Any:
         return [document(item) for item in value]
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return None
+    if isinstance(value, int) and abs(value) >= _LARGEST:
+        return str(value)  # MySQL refuses a document for it
     if value is None or isinstance(value, bool | int | float):
         return value
     return str(value)

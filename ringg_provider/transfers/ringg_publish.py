@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ringg_provider import wording
 from ringg_provider.api.arguments import OptionalText, Span
-from ringg_provider.history.options import CALLS, CAMPAIGNS
+from ringg_provider.history.options import ATTEMPTS, CALLS, CAMPAIGNS
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import engine_of, sql_engine, sql_hook
 from ringg_provider.lineage.operator import LineageOperator
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 class RinggPublishOperator(LineageOperator):
     """Publish the tables of the state into a warehouse: what changed since the last time, and what was erased.
 
-    The warehouse gets `ringg_calls`, `ringg_campaigns`, `ringg_contacts` and `ringg_launches` under their own names,
-    and the view `ringg_outcomes` over them; each row also says when it was published (`published_at`). It may be run
-    as often as one likes, and killed at any point: then the next run ends where that one would have. One task at a
-    time publishes a table into a schema of a warehouse; a second one is told so, and Airflow tries it again.
+    The warehouse gets `ringg_calls`, `ringg_attempts`, `ringg_campaigns`, `ringg_contacts` and `ringg_launches` under
+    their own names, and the view `ringg_outcomes` over them; each row also says when it was published
+    (`published_at`). It may be run as often as one likes, and killed at any point: then the next run ends where that
+    one would have. One task at a time publishes a table into a schema of a warehouse; a second one is told so, and
+    Airflow tries it again.
 
     `docs/warehouses.md` has the grants, a DAG and the price for each warehouse.
 
@@ -45,6 +46,7 @@ class RinggPublishOperator(LineageOperator):
     :param state_schema: where the tables live in the state. Default the connection's own.
     :param table: of calls. Default `ringg_calls`.
     :param campaigns_table: of campaigns. Default `ringg_campaigns`.
+    :param attempts_table: of attempts. Default `ringg_attempts`.
     :param contacts_table: of contacts. Default `ringg_contacts`.
     :param timeout: how long one statement in the warehouse may take, waiting for it included. Default 30 minutes.
     :param hook_params: more arguments for the warehouse's hook, as `SQLExecuteQueryOperator` has them. Default none.
@@ -67,6 +69,7 @@ class RinggPublishOperator(LineageOperator):
         "state_schema",
         "table",
         "campaigns_table",
+        "attempts_table",
         "contacts_table",
         "stage",
         "bucket",
@@ -86,6 +89,7 @@ class RinggPublishOperator(LineageOperator):
         state_schema: OptionalText = None,
         table: str = CALLS,
         campaigns_table: str = CAMPAIGNS,
+        attempts_table: str = ATTEMPTS,
         contacts_table: str = "ringg_contacts",
         timeout: Span = dt.timedelta(minutes=30),
         hook_params: Mapping[str, Any] | None = None,
@@ -102,6 +106,7 @@ class RinggPublishOperator(LineageOperator):
         self.state_schema = state_schema
         self.table = table
         self.campaigns_table = campaigns_table
+        self.attempts_table = attempts_table
         self.contacts_table = contacts_table
         self.timeout = timeout
         self.hook_params = hook_params
@@ -140,12 +145,14 @@ class RinggPublishOperator(LineageOperator):
 
     def _described(self, state: sa.Engine) -> list[sa.Table]:
         """The tables that this platform has in the state."""
+        from ringg_provider.history.attempts import attempts_table
         from ringg_provider.history.tables import calls_table, campaigns_table
 
         schema = self.state_schema or None
         return [
             campaigns_table(self.campaigns_table, schema=schema),
             calls_table(self.table, schema=schema),
+            attempts_table(self.attempts_table, schema=schema),
             *self._of_both_platforms(state),
         ]
 
@@ -222,7 +229,7 @@ class RinggPublishOperator(LineageOperator):
         """The tables that this platform may have in the state."""
         from ringg_provider.launch.table import launches
 
-        return [self.campaigns_table, self.table, launches.name, self.contacts_table]
+        return [self.campaigns_table, self.table, self.attempts_table, launches.name, self.contacts_table]
 
     def reads_and_writes(self) -> Lineage:
         """The tables of the state in, those of the warehouse out."""

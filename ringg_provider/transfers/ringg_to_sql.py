@@ -16,7 +16,7 @@ from ringg_provider.hooks.sql import StateConnection
 from ringg_provider.hours.schedule import read_moment
 from ringg_provider.launch.item import list_ids
 from ringg_provider.lineage.operator import LineageOperator
-from ringg_provider.metrics import HISTORY_INCOMPLETE, HISTORY_OPEN, HISTORY_REQUESTS, HISTORY_ROWS
+from ringg_provider.metrics import HISTORY_INCOMPLETE, HISTORY_OPEN, HISTORY_REQUESTS, HISTORY_ROWS, HISTORY_SAVED
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.files import object_path
 
@@ -43,6 +43,9 @@ class RinggCallsToSqlOperator(LineageOperator):
     call id and never move backwards. Give it the Airflow pool `ringg_history` with one slot: the platform allows ten
     list requests a minute for the whole workspace. (A connection whose extra has `history_requests_per_minute`, such
     as that of a sandbox, is read at that pace.)
+
+    What webhooks have settled (`RinggInboxToSqlOperator`) is not read again: where the platform counts as many calls
+    of a list, or of a stretch of time, as the table has, only those that still lack something are asked for.
 
     The tables are created when they are missing; `docs/tables.md` describes them. They live in the state database:
     PostgreSQL, MySQL 8, MariaDB, SQLite or DuckDB. A warehouse is refused; it gets a copy by `RinggPublishOperator`.
@@ -227,6 +230,7 @@ class RinggCallsToSqlOperator(LineageOperator):
         HISTORY_ROWS.send(counts.inserted, platform=RinggHook.conn_type, change="new")
         HISTORY_ROWS.send(counts.changed, platform=RinggHook.conn_type, change="changed")
         HISTORY_REQUESTS.send(counts.requests, platform=RinggHook.conn_type)
+        HISTORY_SAVED.send(counts.requests_saved, platform=RinggHook.conn_type)
         HISTORY_OPEN.send(counts.open, platform=RinggHook.conn_type)
         HISTORY_INCOMPLETE.send(counts.incomplete, platform=RinggHook.conn_type)
         is_news = bool(counts.inserted or counts.changed)

@@ -20,7 +20,7 @@ class SmartAlexPublishOperator(RinggPublishOperator):
 
     The warehouse gets `smartalex_calls`, `smartalex_callbacks`, `ringg_contacts` and `ringg_launches` under their own
     names. Its other parameters, what it returns and what it raises are those of `RinggPublishOperator`, but
-    `campaigns_table`, of which SmartAlex has none.
+    `campaigns_table` and `attempts_table`, of which SmartAlex has none.
 
     :param table: of calls. Default `smartalex_calls`.
     :param callbacks_table: of callbacks. Default `smartalex_callbacks`.
@@ -47,7 +47,7 @@ class SmartAlexPublishOperator(RinggPublishOperator):
         ]
 
     def _all_names(self) -> list[str]:
-        return [self.callbacks_table, *super()._all_names()[1:]]
+        return [self.callbacks_table, self.table, *super()._all_names()[3:]]
 
     def _view(self, names: Sequence[str]) -> View | None:
         return None

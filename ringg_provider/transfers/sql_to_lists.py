@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.providers.common.compat.sdk import conf
 
-from ringg_provider.api.arguments import BlankText, Count, Days, DialPrefix, Parameters, PlusText, RowsOrShare, Share
+from ringg_provider.api.arguments import (
+    BlankText,
+    Count,
+    Days,
+    DialPrefix,
+    Parameters,
+    PlusText,
+    RowsOrShare,
+    Share,
+    Span,
+)
 from ringg_provider.history.options import CALLS
 from ringg_provider.hooks.platform import PlatformHook
 from ringg_provider.hooks.sql import StateConnection, sql_connection
@@ -87,7 +97,11 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
         off into lists of their own. They are never sent under the wrong code.
     :param not_called_within_days: leave out numbers that ``history_table`` has a call to in the last so many days, or
         one that is still open.
-    :param max_attempts: leave out numbers that ``history_table`` has so many calls to, or more.
+    :param max_attempts: leave out numbers that rang so often, or more: a call in ``history_table`` counts as often as
+        the platform's webhooks told that it rang (``RinggInboxToSqlOperator``), and otherwise once.
+    :param attempts_within: ``(3, timedelta(hours=24))``: leave out numbers that rang so often, or more, in so long a
+        time before this run; a call that is still open counts as one more. What a list's own retries add comes on top:
+        let ``call_config`` allow no more than what is left. Default None.
     :param history_table: table of ``RinggCallsToSqlOperator``, in the state database. Default ``ringg_calls``.
     :param history_table_may_be_missing: with a frequency cap: there is no ``history_table`` yet, and nobody counts as
         called. Default False: a cap that cannot be checked fails the task.
@@ -169,6 +183,7 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
         other_countries: Literal["leave_out", "split"] = "leave_out",
         not_called_within_days: Days | None = None,
         max_attempts: Count | None = None,
+        attempts_within: tuple[Count, Span] | None = None,
         history_table: str | None = None,
         history_table_may_be_missing: bool = False,
         max_rows_per_list: Count | None = None,
@@ -206,6 +221,7 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
         self.other_countries = other_countries
         self.not_called_within_days = not_called_within_days
         self.max_attempts = max_attempts
+        self.attempts_within = attempts_within
         self.history_table = history_table
         self.history_table_may_be_missing = history_table_may_be_missing
         self.max_rows_per_list = max_rows_per_list
@@ -227,6 +243,10 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
         from ringg_provider.history.tables import calls_table
 
         return calls_table(name)
+
+    def describe_attempts(self) -> sa.Table | None:
+        """The platform's table of attempts, beside that of calls; None where it has none."""
+        return None
 
     @abstractmethod
     def destination(self, client: Any, options: ListOptions, scratch: Scratch) -> Destination:
@@ -314,7 +334,7 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
 
     @property
     def _has_cap(self) -> bool:
-        return self.not_called_within_days is not None or self.max_attempts is not None
+        return any(each is not None for each in (self.not_called_within_days, self.max_attempts, self.attempts_within))
 
     def check(self) -> None:
         """Refuse what can be known to be wrong before a row is read, and a database that cannot hold the state."""
@@ -370,6 +390,8 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
             self.describe_history(self.history_table or self.default_history_table),
             self.not_called_within_days,
             self.max_attempts,
+            self.attempts_within,
+            self.describe_attempts(),
             may_be_missing=self.history_table_may_be_missing,
         ).exclude
 

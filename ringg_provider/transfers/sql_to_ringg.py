@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ringg_provider.api.arguments import Seconds
 from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.history.options import ATTEMPTS
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.ringg.limits import PHONE_HEADER, PHONE_VARIABLE, Flow
 from ringg_provider.ringg.requests import CallConfig
 from ringg_provider.transfers.sql_to_lists import SqlToListsOperator
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from ringg_provider.contacts.pipeline import ListOptions
     from ringg_provider.contacts.scratch import Scratch
     from ringg_provider.ringg.client import RinggClient
@@ -40,6 +43,8 @@ class SqlToRinggOperator(SqlToListsOperator):
         excepted, which is ``phone_column``.
     :param call_config: daily window, zone and retries, as a dict or a ``CallConfig``.
     :param ringg_conn_id: the connection. Default ``ringg_default``.
+    :param attempts_table: table of ``RinggInboxToSqlOperator``, beside ``history_table``; it need not be there. Default
+        ``ringg_attempts``.
     :param flow: ``standard`` (``campaign/save``), ``large`` (``upload-csv``), or ``auto``: large from 5,000 contacts,
         decided once for the whole run.
     :param may_be_empty: agent variables whose cell may be empty; an empty cell of any other leaves the row out.
@@ -59,6 +64,7 @@ class SqlToRinggOperator(SqlToListsOperator):
         "ringg_conn_id",
         "variables_map",
         "call_config",
+        "attempts_table",
     )
     ui_color = "#e8e4f8"
 
@@ -67,6 +73,7 @@ class SqlToRinggOperator(SqlToListsOperator):
         *,
         variables_map: dict[str, str],
         call_config: dict[str, Any] | CallConfig,
+        attempts_table: str = ATTEMPTS,
         ringg_conn_id: str = RinggHook.default_conn_name,
         flow: Literal["auto"] | Flow = "auto",
         may_be_empty: Sequence[str] = (),
@@ -80,6 +87,7 @@ class SqlToRinggOperator(SqlToListsOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.variables_map = variables_map
+        self.attempts_table = attempts_table
         self.call_config = call_config
         self.ringg_conn_id = ringg_conn_id
         self.flow = flow
@@ -90,6 +98,14 @@ class SqlToRinggOperator(SqlToListsOperator):
         self.phone_header = phone_header
         self.transliterate_callee_name = transliterate_callee_name
         self.transliterate_fields = transliterate_fields
+
+    def describe_attempts(self) -> sa.Table:
+        """The table of attempts, beside that of calls."""
+        from ringg_provider.history.attempts import attempts_table
+        from ringg_provider.lineage.datasets import qualified
+
+        calls = self.describe_history(self.history_table or self.default_history_table)
+        return attempts_table(qualified(self.attempts_table, calls.schema))
 
     @cached_property
     def hook(self) -> RinggHook:

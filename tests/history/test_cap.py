@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from ringg_provider.contacts.exclusions import Exclusions
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.history.attempts import attempts_table
 from ringg_provider.history.cap import FrequencyCap
 from ringg_provider.history.smartalex import smartalex_calls_table
 from ringg_provider.history.tables import calls_table
@@ -193,3 +194,95 @@ class TestWhatCannotBeChecked:
     def test_what_was_erased_is_no_doubt(self, database: Warehouse, cap: dict[str, Any]) -> None:
         called(database, 0, to_number_e164=None, to_number=None, created_at=LONG_AGO, erased_at=TODAY)
         assert protected(database, **cap) == (set(), set())
+
+
+def rang(database: Warehouse, call: int, *hours_ago: float) -> None:
+    """Let a call be known to have rung at some times."""
+    attempts = attempts_table()
+    attempts.create(database.engine, checkfirst=True)
+    rows = [
+        {"call_id": f"call {call}", "rang_in": int((TODAY - timedelta(hours=each)).timestamp()), "read_at": TODAY}
+        | {"called_on": TODAY - timedelta(hours=each)}
+        for each in hours_ago
+    ]
+    with database.engine.begin() as connection:
+        connection.execute(attempts.insert(), rows)
+
+
+def often_of_late(database: Warehouse, most: int, hours: float) -> set[int]:
+    """Who is left out by `attempts_within`, by the last digit of the number."""
+    exclusions = Exclusions()
+    FrequencyCap(calls_table(), attempts_within=(most, timedelta(hours=hours)), attempts=attempts_table()).exclude(
+        database.engine, exclusions, INDIA
+    )
+    return {digit for digit in range(10) if 919876543210 + digit in exclusions.exhausted_lately}
+
+
+def test_a_call_counts_as_often_as_it_is_known_to_have_rung(database: Warehouse) -> None:
+    ended = {"created_at": TODAY, "is_final": True, "history_state": "complete"}
+    called(database, 0, attempted_at=TODAY - timedelta(hours=1), **ended)
+    called(database, 1, attempted_at=TODAY - timedelta(hours=1), **ended)
+    called(database, 1, attempted_at=None, **ended)
+    rang(database, 0, 3, 2, 1)
+    assert protected(database, max_attempts=3, attempts=attempts_table()) == (set(), {0})
+    assert protected(database, max_attempts=2, attempts=attempts_table()) == (set(), {0, 1})
+    assert protected(database, max_attempts=3) == (set(), set())
+
+
+def test_a_ring_that_only_the_history_knows_of_counts_too(database: Warehouse) -> None:
+    ended = {"created_at": TODAY - timedelta(hours=4), "is_final": True, "history_state": "complete"}
+    called(database, 0, attempted_at=TODAY - timedelta(hours=1), **ended)
+    rang(database, 0, 3, 2)
+    assert protected(database, max_attempts=3, attempts=attempts_table()) == (set(), {0})
+    assert often_of_late(database, 3, 24) == {0}
+
+
+def test_attempts_within_rolls(database: Warehouse) -> None:
+    ended = {"created_at": TODAY - timedelta(hours=60), "is_final": True, "history_state": "complete"}
+    called(database, 0, attempted_at=TODAY - timedelta(hours=1), **ended)  # three in 24 hours
+    rang(database, 0, 23, 22, 1)
+    called(database, 1, attempted_at=TODAY - timedelta(hours=1), **ended)  # the first one a day and an hour ago
+    rang(database, 1, 25, 22, 1)
+    called(database, 2, attempted_at=TODAY - timedelta(hours=1), **ended)  # two calls, no webhook told of either
+    called(database, 2, attempted_at=TODAY - timedelta(hours=2), **ended)
+    assert often_of_late(database, 3, 24) == {0}
+    assert often_of_late(database, 3, 26) == {0, 1}
+    assert often_of_late(database, 2, 24) == {0, 1, 2}
+
+
+def test_a_call_that_may_still_ring_counts_as_one_more_of_late(database: Warehouse) -> None:
+    running = {"created_at": TODAY - timedelta(hours=60), "is_final": False, "history_state": "open"}
+    called(database, 0, attempted_at=TODAY - timedelta(hours=1), **running)
+    rang(database, 0, 2, 1)
+    called(database, 1, attempted_at=None, **running)
+    assert often_of_late(database, 3, 24) == {0}
+    assert often_of_late(database, 1, 24) == {0, 1}
+
+
+def test_a_ring_of_late_protects_although_the_call_was_made_long_ago(database: Warehouse) -> None:
+    called(database, 0, created_at=LONG_AGO, is_final=True, history_state="complete")
+    called(database, 1, created_at=LONG_AGO, is_final=True, history_state="complete")
+    rang(database, 0, 3)
+    assert protected(database, not_called_within_days=3, attempts=attempts_table()) == ({0}, set())
+
+
+def test_without_a_table_of_attempts_each_call_counts_once_and_that_is_said(
+    database: Warehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        called(database, 0, created_at=TODAY)
+    assert often_of_late(database, 2, 24) == {0}
+    assert often_of_late(database, 3, 24) == set()
+    assert "attempts_within counts each call once" in caplog.text
+
+
+def test_attempts_within_counts_smartalexs_calls_each_of_which_is_an_attempt(database: Warehouse) -> None:
+    table = smartalex_calls_table()
+    for hours in (1, 2, 30):
+        called(database, 0, table, created_at=TODAY - timedelta(hours=hours), first_read_at=None)
+    exclusions = Exclusions()
+    FrequencyCap(table, attempts_within=(2, timedelta(hours=24))).exclude(database.engine, exclusions, INDIA)
+    assert 919876543210 in exclusions.exhausted_lately
+    exclusions = Exclusions()
+    FrequencyCap(table, attempts_within=(3, timedelta(hours=24))).exclude(database.engine, exclusions, INDIA)
+    assert not exclusions.exhausted_lately

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from ringg_provider.contacts.people import people_table
 from ringg_provider.contacts.phones import PhoneCleaner
+from ringg_provider.history.attempts import attempts_table
 from ringg_provider.history.counts import counts_table
 from ringg_provider.history.outcomes import create_outcomes_view
 from ringg_provider.history.smartalex import CallLoad, callbacks_table, smartalex_calls_table
@@ -55,6 +56,7 @@ def _type_name(column_type: Any) -> str:
 
 TABLES = [
     calls_table(),
+    attempts_table(),
     campaigns_table(),
     state_table(),
     counts_table(),
@@ -110,6 +112,7 @@ def _people(engine: sa.Engine) -> tuple[sa.Table, sa.Table]:
                     recording_path="s3://bucket/my-secret",
                     raw={"name": "Asha Rao", "to_number": who},
                     details_raw={"said": "my secret"},
+                    webhook_raw={"custom_args_values": {"said": "my secret"}},
                     history_state="complete",
                 )
             )
