@@ -82,7 +82,7 @@ class InboxToSqlOperator(LineageOperator):
         # What reads a database is loaded when a task runs, here and below, and not with every DAG file.
         from ringg_provider.inbox.store import inbox_table
 
-        self.state.require("history")
+        self.state.require("inbox", "history")
         with self.state.engine() as engine:
             given = {
                 "inbox": inbox_table(self.inbox_table, schema=self.schema or None),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import json
+import random
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from ringg_provider.sql.creating import create_tables
 from tests.inbox.telling import GARBAGE, WORKSPACE
 from tests.support.databases import engines
 
-engine = engines("psycopg", "sqlite", "mariadb", "duckdb")
+engine = engines("psycopg", "sqlite", "mariadb")
 
 NOW = dt.datetime(2026, 8, 4, 12, 30, tzinfo=dt.UTC)
 CALLS, ATTEMPTS, CAMPAIGNS, INBOX = calls_table(), attempts_table(), campaigns_table(), inbox_table()
@@ -126,13 +127,15 @@ def test_an_attempt_is_one_row_whoever_tells_of_it(engine: sa.Engine) -> None:
     assert {row["called_on"].microsecond for row in all_of(engine, ATTEMPTS)} == {250_000, 310_707}
 
 
-@pytest.mark.parametrize("batch", [1, 2, 10])
+@pytest.mark.parametrize("batch", [1, 3, 10])
 def test_the_order_does_not_matter(sqlite: sa.Engine, batch: int) -> None:
     seen = set()
     clocks = ("status_since", "first_read_at", "changed_at", "read_at", "told_at", "settled_at")
-    for order in itertools.permutations(ALL[1:]):
+    create_tables(sqlite, INBOX, CALLS, ATTEMPTS, CAMPAIGNS)
+    for order in random.Random(batch).sample(list(itertools.permutations(ALL[1:])), 12):
         for table in (INBOX, CALLS, ATTEMPTS, CAMPAIGNS):
-            table.drop(sqlite, checkfirst=True)
+            with sqlite.begin() as connection:
+                connection.execute(sa.delete(table))
         tell(sqlite, *order, *order[:2])
         apply(sqlite, batch=batch)
         seen.add(repr([all_of(sqlite, CALLS, *clocks), sorted(map(repr, all_of(sqlite, ATTEMPTS)))]))

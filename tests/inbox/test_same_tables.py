@@ -20,7 +20,7 @@ from tests.history.hostile_platform import Behaviour, HostilePlatform, TrueCall
 from tests.inbox.telling import CLOCKS, CONN_ID, WORKSPACE, Mail, comparable_calls, first_ring, rows_of
 from tests.support.databases import engines
 
-engine = engines("psycopg", "sqlite", "mariadb", "duckdb")
+engine = engines("psycopg", "sqlite", "mariadb")
 
 TABLES = (calls_table(), campaigns_table(), state_table(), attempts_table(), inbox_table())
 
