@@ -17,7 +17,7 @@ OUTCOMES = "ringg_outcomes"
 LISTED = "listed"
 
 #: Statuses of calls that may never have been dialled.
-_UNDIALLED = ("", "registered", "cancelled", "error")
+UNDIALLED = ("", "registered", "cancelled", "error")
 #: Statuses of calls that were taken.
 _TAKEN = ("completed", "forwarded")
 
@@ -36,7 +36,7 @@ def calls_of_contacts(contacts: sa.Table, calls: sa.Table) -> sa.FromClause:
 def dialled(calls: sa.Table) -> sa.ColumnElement[bool]:
     """Whether the platform has dialled: it tells when, or the call is past what can be without an attempt."""
     status = sa.func.lower(sa.func.coalesce(calls.c.status, ""))
-    return sa.or_(calls.c.attempted_at.is_not(None), status.not_in(_UNDIALLED))
+    return sa.or_(calls.c.attempted_at.is_not(None), status.not_in(UNDIALLED))
 
 
 def connected(calls: sa.Table) -> sa.ColumnElement[bool]:

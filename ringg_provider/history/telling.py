@@ -6,7 +6,7 @@ import datetime as dt
 import logging
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -80,22 +80,29 @@ def warn_of(log: logging.Logger, campaign: CampaignSeen, counts: Sequence[Count]
     :param campaign: which.
     :param counts: how its calls went.
     """
-    calls = wording.counted(campaign.calls, "call")
-    if not campaign.dialled:
-        log.warning(
-            "Campaign %s has ended and nobody was called: %s, none dialled (%s). Look at its calling hours, its "
-            "credits and whether it was stopped; see the runbook, 'Nobody is called, and the run is green'.",
-            campaign.campaign_id,
-            calls,
-            _outcomes(counts),
+    log.warning("%s", nobody(campaign.campaign_id, campaign.calls, campaign.dialled, _outcomes(counts)))
+
+
+def nobody(campaign_id: str, calls: int, dialled: int, outcomes: str, *, is_whole: bool = True) -> str:
+    """What is said of a campaign that has ended without one person called or reached.
+
+    :param campaign_id: which.
+    :param calls: its calls; of them
+    :param dialled: dialled at least once.
+    :param outcomes: how they went.
+    :param is_whole: whether these are all. Default True.
+    """
+    counted = wording.counted(calls, "call") if is_whole else f"the first {wording.counted(calls, 'call')}"
+    if not dialled:
+        return (
+            f"Campaign {campaign_id} has ended and nobody was called: {counted}, none dialled ({outcomes}). Look at "
+            "its calling hours, its credits and whether it was stopped; see the runbook, 'Nobody is called, and the run"
+            " is green'."
         )
-        return
-    log.warning(
-        "Campaign %s has ended and nobody was reached: of %s dialled, no person took one (%s). Look at its caller "
-        "numbers (flagged as spam?), its hours and its agent; see the runbook, 'Nobody was reached'.",
-        campaign.campaign_id,
-        wording.counted(campaign.dialled, "call"),
-        _outcomes(counts),
+    return (
+        f"Campaign {campaign_id} has ended and nobody was reached: of {wording.counted(dialled, 'call')} dialled, no "
+        f"person took one ({outcomes}). Look at its caller numbers (flagged as spam?), its hours and its agent; see "
+        "the runbook, 'Nobody was reached'."
     )
 
 
@@ -103,6 +110,16 @@ def _outcomes(counts: Sequence[Count]) -> str:
     found: Counter[str] = Counter()
     for count in counts:
         if count.counted_by is CountedBy.OUTCOME:
-            word = count.sub_status or count.status or ""
-            found[word.lower() if _WORD.fullmatch(word) else "another reason"] += count.tally.calls
+            found[count.sub_status or count.status or ""] += count.tally.calls
+    return outcomes_in_words(found)
+
+
+def outcomes_in_words(outcomes: Mapping[str, int]) -> str:
+    """How calls went, the most frequent first: ``30 user busy, 2 registered``.
+
+    :param outcomes: the platform's word -> how many.
+    """
+    found: Counter[str] = Counter()
+    for word, number in outcomes.items():
+        found[word.lower() if _WORD.fullmatch(word) else "another reason"] += number
     return wording.tallied(dict(found.most_common(4))) or "the platform tells no reason"

@@ -19,6 +19,8 @@ from ringg_provider.hooks.options import LONGEST, ConnectionOptions
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
+    from ringg_provider.history.reach import Reach
+
 C = TypeVar("C", bound=ApiClient)
 A = TypeVar("A", bound=AsyncApiClient)
 
@@ -71,6 +73,14 @@ class PlatformHook(BaseHook, ABC, Generic[C, A]):
     @abstractmethod
     def workspace_in_words(self) -> str:
         """Make one cheap authenticated read and say what it found."""
+
+    @abstractmethod
+    def reach_of(self, campaign_id: str, enough: int | None = None) -> Reach:
+        """Look at the calls of a campaign until enough people were reached.
+
+        :param campaign_id: the campaign.
+        :param enough: how many people that are. Default one, for whom some pages are looked at.
+        """
 
     @property
     def client(self) -> C:

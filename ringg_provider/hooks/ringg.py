@@ -13,6 +13,8 @@ from ringg_provider.ringg.limits import HISTORY_PERIOD, HISTORY_REQUESTS
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
+    from ringg_provider.history.reach import Reach
+
 _HISTORY_PACE = "history_requests_per_minute"
 
 
@@ -47,6 +49,13 @@ class RinggHook(PlatformHook[RinggClient, AsyncRinggClient]):
         per_minute = ConnectionOptions.of(self.get_connection(self.conn_id)).number(_HISTORY_PACE)
         period = HISTORY_PERIOD if per_minute is None else 60.0 * HISTORY_REQUESTS / per_minute
         return Pacer(HISTORY_REQUESTS, period)
+
+    def reach_of(self, campaign_id: str, enough: int | None = None) -> Reach:
+        """Look at the campaign's history, at its own pace."""
+        # What reads a history is loaded when a task runs, and not with every DAG file.
+        from ringg_provider.history.reach import reach_of
+
+        return reach_of(self.client, campaign_id, self.history_pacer(), enough=enough)
 
     def workspace_in_words(self) -> str:
         """Whose workspace it is and what it may still spend."""

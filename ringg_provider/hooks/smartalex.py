@@ -12,6 +12,8 @@ from ringg_provider.smartalex import AsyncSmartAlexClient, SmartAlexClient
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
+    from ringg_provider.history.reach import Reach
+
 
 class SmartAlexHook(PlatformHook[SmartAlexClient, AsyncSmartAlexClient]):
     """Reach a SmartAlex workspace through an Airflow connection of type ``smartalex``.
@@ -44,6 +46,13 @@ class SmartAlexHook(PlatformHook[SmartAlexClient, AsyncSmartAlexClient]):
             "paths": paths if isinstance(paths := options.get("paths"), str | None) else json.dumps(paths),
         }
         return made | {name: value for name, value in given.items() if value is not None}
+
+    def reach_of(self, campaign_id: str, enough: int | None = None) -> Reach:
+        """Look at the campaign's calls."""
+        # What reads a history is loaded when a task runs, and not with every DAG file.
+        from ringg_provider.history.reach import reach_of_smartalex
+
+        return reach_of_smartalex(self.client, campaign_id, enough=enough)
 
     def workspace_in_words(self) -> str:
         """Whether the key is taken, and an agent that it can see."""

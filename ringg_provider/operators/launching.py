@@ -37,7 +37,7 @@ from ringg_provider.metrics import ADOPTED, ENDED, REFUSED, STARTED, UNKNOWN
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.intents import NoIntents, TaskStateIntents
-from ringg_provider.operators.on_platform import OnPlatform
+from ringg_provider.operators.reaching import ReachingPlatform
 from ringg_provider.operators.timely import TimelyOperator
 from ringg_provider.operators.waiting import ended, kill_deadline, sleep_until_told, wait_until
 from ringg_provider.tracing import span
@@ -74,7 +74,7 @@ class Start(Protocol):
         """All that is known of the list, for the ledger."""
 
 
-class LaunchOperator(OnPlatform, LineageOperator, TimelyOperator):
+class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
     """Base of the operators that start a campaign and may wait for its end.
 
     :param wait_for_completion: wait until the campaign has ended. Default False.
@@ -91,6 +91,9 @@ class LaunchOperator(OnPlatform, LineageOperator, TimelyOperator):
     :param durable: keep what was about to be sent in the task state store (Airflow 3.3+). Default True.
     :param cancel_on_kill: terminate the campaign, which is final, when a person marks the task failed or on
         ``execution_timeout``. Default True. An evicted worker or a cleared task leaves it running.
+
+    How many people must be listed before the start, and reached at an end that is waited for, are parameters of
+    :class:`~ringg_provider.operators.reaching.ReachingPlatform`.
 
     The parameters of :class:`~ringg_provider.operators.timely.TimelyOperator` are looked at only when a list is about
     to be started: one that runs already is adopted, whatever the clock says.
@@ -185,6 +188,7 @@ class LaunchOperator(OnPlatform, LineageOperator, TimelyOperator):
         list_id = start.list_id
 
         def prepare() -> Mapping[str, Any]:
+            self.require_listed(start.item().rows)
             check()
             return start.request()
 
@@ -302,7 +306,7 @@ class LaunchOperator(OnPlatform, LineageOperator, TimelyOperator):
                 return self._wait_here(context, campaign_id, deadline)
             # What was started before may have ended long ago.
             if launched.adopted and (last := self._until_ended(campaign_id, now)) is not None:
-                return self._ended(campaign_id, last.stage, last.status)
+                return self._ended_well(campaign_id, last.stage, last.status)
             if self.told_to_stop:
                 self._stop_as_told(context, campaign_id)
             self.defer(
@@ -320,7 +324,7 @@ class LaunchOperator(OnPlatform, LineageOperator, TimelyOperator):
             self._cancel(campaign_id)
             raise
         if last is not None:
-            return self._ended(campaign_id, last.stage, last.status)
+            return self._ended_well(campaign_id, last.stage, last.status)
         if self.told_to_stop:
             self._stop_as_told(context, campaign_id)
         raise waited_too_long(campaign_id)
@@ -358,7 +362,14 @@ class LaunchOperator(OnPlatform, LineageOperator, TimelyOperator):
                 case EventStatus.EXECUTION_TIMEOUT:
                     self._cancel(told.id)
                     raise AirflowTaskTimeout(told.message)
-            return self._ended(told.id, Stage(told.status), told.status)
+            with self.hook:
+                return self._ended_well(told.id, Stage(told.status), told.status)
+
+    def _ended_well(self, campaign_id: str, stage: Stage, status: str | None) -> str:
+        """The id of a campaign that completed, which is looked at for somebody who was reached."""
+        self._ended(campaign_id, stage, status)
+        self.look_at_reach([campaign_id])
+        return campaign_id
 
     def _ended(self, campaign_id: str, stage: Stage, status: str | None) -> str:
         ENDED.send(platform=self.platform, stage=stage.value)

@@ -97,6 +97,9 @@ class RinggCampaignSensor(OnRingg, CampaignSensor):
 
     :param campaign_id: the campaign, by its list id.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param min_listed: fail where fewer people are on it, as far as the platform tells. Default None: any number.
+    :param min_reached: fail where fewer people took a call. Default None: any number; nobody is a warning with the
+        reason.
     :param ringg_conn_id: the connection. Default ``ringg_default``.
 
     ``poke_interval``, ``timeout`` (seconds) and ``mode`` are Airflow's; ``soft_fail`` skips on a timeout only. In mode

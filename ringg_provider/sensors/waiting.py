@@ -22,6 +22,7 @@ from ringg_provider.exceptions import TransientError
 from ringg_provider.hooks.platform import PlatformHook
 from ringg_provider.launch.progress import Progress, ProgressReporter, Stage
 from ringg_provider.operators.arguments import with_checked_arguments
+from ringg_provider.operators.reaching import ReachingPlatform
 from ringg_provider.operators.waiting import ended, kill_deadline
 from ringg_provider.triggers.events import CAMPAIGN_ENDS, EventStatus, WaitEvent, read_event
 
@@ -136,10 +137,13 @@ class PlatformSensor(BaseSensorOperator):
         raise AssertionError("defer() always raises")
 
 
-class CampaignSensor(PlatformSensor):
+class CampaignSensor(ReachingPlatform, PlatformSensor):
     """Base of the sensors that wait for a campaign to end, and log its progress once per change.
 
     :param campaign_id: the campaign.
+
+    At its end it warns where nobody was called, or nobody was reached; ``min_listed`` and ``min_reached`` make an error
+    of too few.
     """
 
     ends = CAMPAIGN_ENDS
@@ -168,8 +172,15 @@ class CampaignSensor(PlatformSensor):
         self.reporter.report(progress, self.log)
         if not progress.stage.is_final:
             return PokeReturnValue(is_done=False)
-        return PokeReturnValue(is_done=True, xcom_value=ended(self.campaign_id, progress.stage, progress.status))
+        ended(self.campaign_id, progress.stage, progress.status)
+        self.require_listed(progress.contacts)
+        self.look_at_reach([self.campaign_id])
+        return PokeReturnValue(is_done=True, xcom_value=self.campaign_id)
 
     def conclude(self, told: WaitEvent) -> Any:
         """Believe an event of a known kind; the trigger read it from the platform."""
-        return ended(self.campaign_id, Stage(told.status), told.status)
+        ended(self.campaign_id, Stage(told.status), told.status)
+        if self.min_listed is not None:
+            self.require_listed(self.read_progress().contacts)
+        self.look_at_reach([self.campaign_id])
+        return self.campaign_id

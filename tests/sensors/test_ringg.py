@@ -23,9 +23,10 @@ from ringg_provider.exceptions import (
     CampaignTerminated,
     InvalidContacts,
     NotFound,
+    TooFewCalled,
     UnexpectedResponse,
 )
-from ringg_provider.operators.ringg import RinggUploadCsvOperator
+from ringg_provider.operators.ringg import RinggMakeCallAsyncOperator, RinggUploadCsvOperator
 from ringg_provider.sensors.ringg import RinggCampaignSensor, RinggUploadStatusSensor
 from tests.sensors.waits import both_modes, event_of, waited
 from tests.support.sandbox import Sandbox
@@ -281,3 +282,68 @@ def test_airflow_shows_a_success_a_failure_and_only_a_timeout_as_skipped(
     sandbox.settings(forced_statuses={campaign_id: status})
     run = run_dag(_DAG.format(campaign_id=campaign_id, timeout=timeout, deferrable=deferrable))
     assert run.tasks == {"wait": state}
+
+
+# A campaign that called nobody, or reached nobody.
+
+BUSY, REACHED, MACHINE = "+919845000001", "+919845000002", "+919845000003"
+
+
+@pytest.fixture
+def started(sandbox: Sandbox, upload: Callable[..., str]) -> Callable[..., str]:
+    """Call some numbers, each with the outcome that is said; nobody twice."""
+
+    def started(**outcomes: str) -> str:
+        sandbox.settings(forced_outcomes={f"+{number[1:]}": [outcome] for number, outcome in outcomes.items()})
+        bulk_list_id = upload(*(f"+{number[1:]}" for number in outcomes))
+        waited(upload_sensor(bulk_list_id))
+        return RinggMakeCallAsyncOperator(
+            task_id="start",
+            ringg_conn_id="ringg_sandbox",
+            agent_id="22222222-2222-4222-8222-222222222222",
+            bulk_list_id=bulk_list_id,
+            from_numbers=["aaaaaaaa-0000-4000-8000-000000000001"],
+            country_code="+91",
+            call_config=CONFIG | {"call_retry_config": {"retry_count": 0}},
+        ).execute(context())
+
+    return started
+
+
+@both_modes
+@both_generations
+def test_a_campaign_that_reached_nobody_is_a_warning_with_the_reason(
+    started: Callable[..., str], deferrable: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    campaign_id = started(**{BUSY: "busy", MACHINE: "voicemail"})
+    assert waited(campaign_sensor(campaign_id, deferrable=deferrable)) == campaign_id
+    (warning,) = [text for text in capsys.readouterr().out.splitlines() if "nobody was reached" in text]
+    assert campaign_id in warning
+    assert "no person took one" in warning
+    assert "the runbook, 'Nobody was reached'" in warning
+
+
+@both_modes
+def test_a_campaign_that_reached_somebody_is_none(
+    started: Callable[..., str], deferrable: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    campaign_id = started(**{BUSY: "busy", REACHED: "completed"})
+    assert waited(campaign_sensor(campaign_id, deferrable=deferrable, min_reached=1, min_listed=2)) == campaign_id
+    assert "nobody" not in capsys.readouterr().out
+
+
+@both_modes
+@pytest.mark.parametrize(
+    ("least", "said"),
+    [
+        ({"min_reached": 2}, "1 person was reached, and at least 2 must be: of 3 calls, 3 dialled"),
+        ({"min_listed": 4}, "3 people are on the lists, and at least 4 must be"),
+    ],
+)
+def test_too_few_are_an_error_where_the_number_is_given(
+    started: Callable[..., str], deferrable: bool, least: dict[str, int], said: str
+) -> None:
+    campaign_id = started(**{BUSY: "busy", REACHED: "completed", MACHINE: "voicemail"})
+    with pytest.raises(AirflowFailException, match=said) as raised:
+        waited(campaign_sensor(campaign_id, deferrable=deferrable, **least))
+    assert isinstance(raised.value.__cause__, TooFewCalled)
