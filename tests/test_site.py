@@ -11,7 +11,6 @@ import re
 import subprocess
 import sys
 import textwrap
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -22,8 +21,6 @@ from demo.server import free_port
 from tests.support.provided import offered_operators
 
 ROOT = Path(__file__).parents[1]
-SITE = ROOT / "tools" / "site"
-OPERATORS = tomllib.loads((SITE / "operators.toml").read_text())
 
 
 def load_tool(name: str) -> ModuleType:
@@ -36,7 +33,8 @@ def load_tool(name: str) -> ModuleType:
     return module
 
 
-snippets, check = load_tool("site/snippets"), load_tool("site/check")
+snippets, check, pages_of = load_tool("site/snippets"), load_tool("site/check"), load_tool("site/operators")
+OPERATORS = pages_of.operators()
 PAGES = snippets.pages()
 
 
@@ -60,8 +58,7 @@ def test_every_operator_has_a_page_whose_example_uses_it() -> None:
     assert set(OPERATORS) == {operator.__name__ for operator in offered_operators()}
     for name, data in OPERATORS.items():
         assert inspect.isclass(getattr(importlib.import_module(data["import"]), name))
-        source = (ROOT / "example_dags" / f"{data['example']}.py").read_text()
-        assert re.search(rf"\b{name}(\.partial)?\(", snippets.example_of(source, name))
+        assert re.search(rf"\b{name}(\.partial)?\(", pages_of.example_of(name))
         assert all((ROOT / "docs" / page).is_file() for page in data["see"])
 
 

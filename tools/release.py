@@ -56,6 +56,12 @@ def reasons(root: Path, tag: str) -> Iterator[str]:
         yield f"CHANGELOG.md has no section {number}"
     elif not re.search(r"\d{4}-\d{2}-\d{2}", head[1]):
         yield f"CHANGELOG.md does not say when {number} was released: ## {number} - YYYY-MM-DD"
+    if (root / "tools").is_dir():
+        sys.path.insert(0, str(root / "tools"))
+        from registry import FILE, text
+
+        if FILE.read_text() != text():
+            yield "the registry's file is not up to date: .venv/bin/python tools/registry.py"
     changed = subprocess.run(["git", "status", "--porcelain"], cwd=root, capture_output=True, text=True, check=True)
     if changed.stdout:
         yield "files are changed or not committed: " + ", ".join(line[3:] for line in changed.stdout.splitlines()[:5])

@@ -22,12 +22,11 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 sys.path.insert(0, str(Path(__file__).parent))
+from operators import EXAMPLES, example_of, operators
 from roles import without_roles
-from snippets import example_of
+from snippets import ROOT
 
-ROOT = Path(__file__).parents[2]
-EXAMPLES = ROOT / "example_dags"
-OPERATORS: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parent / "operators.toml").read_text())
+OPERATORS = operators()
 #: Files of the repository that are pages of the site, too.
 AT_ROOT = {
     "README.md": "index.md",
@@ -162,16 +161,15 @@ def _operators_index() -> str:
 
 def _operator_page(name: str) -> str:
     data, found = OPERATORS[name], _class(name)
-    source = (EXAMPLES / f"{data['example']}.py").read_text()
     see = ", ".join(f"[{_title(page)}](../{page})" for page in data["see"])
     parts = [
         f"# {name}",
         _text(found),
         f"```python\nfrom {data['import']} import {name}\n```",
-        f"Read next: {see}.",
+        f"Read next: {see}." if see else "",
         "## Example",
         f"From the example [{data['example']}](../examples/{data['example']}.md):",
-        f"```python\n{example_of(source, name)}```",
+        f"```python\n{example_of(name)}```",
         "## Parameters",
         _parameters(found) or "It takes those of its bases, below.",
     ]

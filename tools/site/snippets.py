@@ -39,25 +39,10 @@ def cut(file: Path, name: str | None) -> str:
     raise LookupError(f"{file.name} has no {name}")
 
 
-def example_of(source: str, operator: str) -> str:
-    """The statement of a DAG file that makes a task of an operator; raises LookupError where there is none."""
-    statements = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Assign | ast.Expr | ast.Return)]
-    using = [node for node in statements if any(_names(part, operator) for part in ast.walk(node))]
-    if not using:
-        raise LookupError(f"no task of {operator}")
-    return lines_of(source, using[-1])
-
-
 def lines_of(source: str, node: ast.AST) -> str:
     """The whole lines of a node, moved to the left."""
     first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
     return dedent("\n".join(source.splitlines()[first - 1 : node.end_lineno])) + "\n"
-
-
-def _names(node: ast.AST, operator: str) -> bool:
-    return isinstance(node, ast.Call) and any(
-        isinstance(part, ast.Name) and part.id == operator for part in ast.walk(node.func)
-    )
 
 
 def _defines(node: ast.AST, name: str) -> bool:
