@@ -19,6 +19,7 @@ from ringg_provider.history.counts import counts_table
 from ringg_provider.history.outcomes import create_outcomes_view
 from ringg_provider.history.smartalex import CallLoad, callbacks_table, smartalex_calls_table
 from ringg_provider.history.tables import calls_table, campaigns_table, state_table
+from ringg_provider.inbox.store import inbox_table
 from ringg_provider.launch.table import launches
 from ringg_provider.publish.marks import publications_table
 from ringg_provider.smartalex.requests import CallFilter, Generation
@@ -63,6 +64,7 @@ TABLES = [
     smartalex_calls_table(),
     callbacks_table(),
     publications_table(),
+    inbox_table(),
 ]
 
 

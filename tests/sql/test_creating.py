@@ -15,6 +15,7 @@ from ringg_provider.contacts.people import people_table
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.smartalex import callbacks_table, smartalex_calls_table
 from ringg_provider.history.tables import calls_table, campaigns_table, state_table
+from ringg_provider.inbox.store import inbox_table
 from ringg_provider.launch.table import launches
 from ringg_provider.publish.changes import noted_table
 from ringg_provider.publish.marks import publications_table
@@ -54,7 +55,7 @@ def _at_once(call: Callable[[], object], times: int = 4) -> list[BaseException]:
 
 
 TABLES = [calls_table(), campaigns_table(), state_table(), people_table(), launches]
-TABLES += [smartalex_calls_table(), callbacks_table()]
+TABLES += [smartalex_calls_table(), callbacks_table(), inbox_table()]
 TABLES += [*map(noted_table, TABLES), publications_table()]
 
 

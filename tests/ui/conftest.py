@@ -67,7 +67,7 @@ def server(
 ) -> Iterator[ApiServer]:
     """The API server, below a path, as behind a proxy that others share; once with each auth manager there is."""
     folder: Path = tmp_path_factory.mktemp("api-server")
-    ours = {"AIRFLOW__RINGG__STATE_CONN_ID": "warehouse", **connections}
+    ours = {"AIRFLOW__RINGG__STATE_CONN_ID": "warehouse", "AIRFLOW__RINGG__INBOX": "True", **connections}
     with running_api_server(folder, _AUTH_MANAGERS[request.param], path="/airflow", **ours) as made:
         yield made
 

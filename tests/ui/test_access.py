@@ -12,7 +12,9 @@ import pytest
 import sqlalchemy as sa
 from fastapi.routing import APIRoute
 
+from ringg_provider.inbox.receiver import Receiver
 from ringg_provider.ui.app import build_app
+from ringg_provider.ui.plugin import RinggPlugin
 from tests.support.api_server import DAG, OTHERS_DAG, PEOPLE, ApiServer
 from tests.support.sandbox import Sandbox
 from tests.ui.night import MARKS, NAME, RUN_ID, Night
@@ -116,6 +118,13 @@ def assert_nothing_personal(answer: httpx.Response) -> None:
     told = f"{answer.headers}\n{answer.text}"
     assert [mark for mark in MARKS if mark in told] == []
     assert re.findall(r"(?<![\w:.-])\+\d{8,15}\b", told) == []
+
+
+def test_every_other_app_that_airflow_mounts_is_asked_by_everybody_elsewhere(monkeypatch) -> None:
+    monkeypatch.setenv("AIRFLOW__RINGG__INBOX", "True")
+    apps = {app["url_prefix"]: app["app"] for app in RinggPlugin().fastapi_apps}
+    assert apps.keys() == {"/ringg", "/ringg/webhooks"}
+    assert isinstance(apps["/ringg/webhooks"], Receiver)  # `test_inbox.py`
 
 
 @each_route

@@ -34,6 +34,18 @@ def test_without_the_extra_airflow_gets_no_page_and_no_menu(monkeypatch: pytest.
     assert (made.fastapi_apps, made.external_views) == ([], [])
 
 
+@pytest.mark.parametrize(("inbox", "expected"), [("True", ["/ringg/webhooks", "/ringg"]), ("False", ["/ringg"])])
+def test_the_inbox_is_there_where_it_is_asked_for_and_before_the_pages(
+    inbox: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__RINGG__INBOX", inbox)
+    made = plugin.RinggPlugin()
+    assert [app["url_prefix"] for app in made.fastapi_apps] == expected
+    # It needs nothing that Airflow has not.
+    monkeypatch.setattr(plugin, "find_spec", lambda module: None)
+    assert [app["url_prefix"] for app in plugin.RinggPlugin().fastapi_apps] == expected[:-1]
+
+
 def test_the_app_is_made_once() -> None:
     made = plugin.RinggPlugin()
     assert made.fastapi_apps[0]["app"] is made.fastapi_apps[0]["app"]
