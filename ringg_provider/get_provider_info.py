@@ -67,6 +67,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "ringg_provider.operators.launching",
                     "ringg_provider.operators.on_platform",
+                    "ringg_provider.operators.reaching",
                     "ringg_provider.operators.timely",
                     "ringg_provider.operators.ringg.balance",
                     "ringg_provider.operators.ringg.campaign",

@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _let_many_connect() -> None:
+    """Have as many files open as the system allows: a thousand idle connections shall keep nobody out."""
+    with suppress(ImportError, OSError, ValueError):  # on Windows, or where the system allows no more
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Serve the inbox until told to stop; what was accepted by then is stored, and answered."""
     # Airflow's connections are those of its servers: of the metadata database too, and not of a task.
@@ -139,6 +149,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         log.warning("Until it is there, deliveries are answered 503: %s", error)
     except (RinggProviderError, AirflowException) as error:
         sys.exit(f"ringg-inbox: {error}")
+    _let_many_connect()
     app = _app(options.state_conn_id, options.schema, options.table, prefix=PATH)
     uvicorn.run(
         app,
