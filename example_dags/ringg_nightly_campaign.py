@@ -27,6 +27,7 @@ from airflow.sdk import AssetAlias, dag, task
 
 from ringg_provider.examples import sandbox_only
 from ringg_provider.operators.ringg import RinggLaunchOperator
+from ringg_provider.transfers.ringg_inbox_to_sql import RinggInboxToSqlOperator
 from ringg_provider.transfers.ringg_to_sql import RinggCallsToSqlOperator
 from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
 
@@ -107,6 +108,8 @@ def ringg_nightly_campaign():
     guard = sandbox_only(RINGG).as_setup()
     # A teardown runs whatever became of the launch, once the guard has passed. It alone would then say how the run
     # ended, and hide that the launch failed: so the launch has an end of its own.
+    # First what webhooks brought, where an inbox takes them (docs/webhooks.md): of those calls nothing more is read.
+    apply_inbox = RinggInboxToSqlOperator(task_id="apply_inbox", sql_conn_id=WAREHOUSE).as_teardown(setups=guard)
     load_calls = RinggCallsToSqlOperator(
         task_id="load_calls",
         sql_conn_id=WAREHOUSE,
@@ -115,7 +118,8 @@ def ringg_nightly_campaign():
         outlets=[AssetAlias("ringg_calls")],
     ).as_teardown(setups=guard, on_failure_fail_dagrun=True)
     guard >> history_is_current() >> lists
-    launched >> [load_calls, EmptyOperator(task_id="launched_all")]
+    launched >> [apply_inbox, EmptyOperator(task_id="launched_all")]
+    apply_inbox >> load_calls
 
 
 ringg_nightly_campaign()
