@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from ringg_provider import wording
 from ringg_provider.exceptions import BudgetExhausted, InvalidRequest, WrongState
 from ringg_provider.launch.budget import LONGEST_NAME, PLACES, Budget, Period, as_credits
-from ringg_provider.launch.table import LONGEST_KEY
+from ringg_provider.launch.table import LONGEST_KEY, START_SENT, STARTED, launches
 from ringg_provider.sql.creating import create_tables, described
 from ringg_provider.sql.dialects import require_state
 from ringg_provider.sql.errors import begin_again, without_driver_errors
@@ -119,7 +119,7 @@ class Reservations:
     def __init__(self, engine: sa.Engine, schema: str | None = None, *, field: str = "state_conn_id") -> None:
         require_state(engine, for_="budgets", field=field)
         self.engine = engine.execution_options(schema_translate_map={None: schema}) if schema else engine
-        create_tables(self.engine, budgets, reservations)
+        create_tables(self.engine, budgets, reservations, launches)
 
     def reserve(
         self, budget: Budget, launch_key: str, part: str, amount: object, at: datetime, *, launched: bool = False
@@ -201,16 +201,26 @@ class Reservations:
         return settled
 
     def release(self, launch_key: str, part: str, at: datetime) -> None:
-        """Give back what was reserved, because it is certain that nothing was started. Settled costs stay.
+        """Give back what was reserved, because nothing was started. Settled costs stay.
+
+        Where the part is a list in the launch ledger of the same database, the ledger has the last word, in the same
+        step: what another attempt has claimed meanwhile is not given back. Whoever starts a list therefore reserves
+        once more between its claim and its start.
 
         :param launch_key: the launch.
         :param part: which wave or list of it.
         :param at: now, aware.
         """
+        row = launches.c.launch_key == launch_key, launches.c.list_id == part
 
         def give_back(connection: sa.Connection, stored: Reservation | None) -> None:
             # What has cost something was started.
             if stored is None or stored.state != RESERVED or stored.cost:
+                return
+            # A claim waits for this row, or was here first.
+            connection.execute(sa.update(launches).where(*row).values(state=launches.c.state))
+            state = connection.execute(sa.select(launches.c.state).where(*row)).scalar()
+            if state in (START_SENT, STARTED):
                 return
             none = Decimal(0)
             self._charge(connection, stored.name, stored.period, -stored.charged, at)

@@ -17,7 +17,9 @@ import sqlalchemy as sa
 
 from ringg_provider.exceptions import BudgetExhausted, InvalidRequest, WrongState
 from ringg_provider.launch.budget import Budget
+from ringg_provider.launch.ledger import LaunchLedger
 from ringg_provider.launch.reservations import Reservations, budgets
+from tests.launch.test_ledger import KEY, intent, item
 from tests.support.databases import Warehouse, each_of
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -133,6 +135,36 @@ def test_what_has_cost_something_is_not_given_back(store: Reservations) -> None:
     store.settle("key", "w", 70, NOW)
     store.release("key", "w", NOW)
     assert left(store) == 30
+
+
+def test_what_a_twin_has_claimed_is_not_given_back(store: Reservations) -> None:
+    ledger = LaunchLedger(store.engine)
+    ledger.replace_set(KEY, [item("a"), item("b")])
+    for list_id in "ab":
+        store.reserve(DAY, KEY, list_id, 40, NOW)
+    assert ledger.for_key(KEY).claim(intent("a")) is None
+    for list_id in "ab":
+        store.release(KEY, list_id, NOW)
+    assert left(store) == 60
+
+
+def test_of_a_claim_and_a_release_at_once_no_start_is_without_its_credits(store: Reservations) -> None:
+    ledger = LaunchLedger(store.engine)
+    lists = [str(number) for number in range(4)]
+    ledger.replace_set(KEY, [item(list_id) for list_id in lists])
+    for list_id in lists:
+        store.reserve(DAY, KEY, list_id, 20, NOW)
+
+    def act(number: int) -> None:
+        list_id = lists[number // 2]
+        if number % 2:
+            store.release(KEY, list_id, NOW)
+        elif ledger.for_key(KEY).claim(intent(list_id)) is None:
+            store.reserve(DAY, KEY, list_id, 20, NOW)  # as whoever is about to send does
+
+    all_at_once(8, act)
+    assert all(found is not None and found.state == "reserved" for found in (store.find(KEY, one) for one in lists))
+    assert left(store) == 20
 
 
 def test_what_was_reserved_and_not_started_is_charged_to_the_day_of_its_start(store: Reservations) -> None:
