@@ -69,6 +69,8 @@ def serve(stage: Stage, console: Console) -> None:
         "\n\nTrigger ringg_nightly_campaign. Unpausing it alone makes last night's run, which calls nobody: it is"
         "\nmore than two hours late (max_delay). ringg_large_campaign takes this file as its contacts:"
         f"\n  {stage.survey_csv}"
+        "\n\nThe sandbox makes a day's calls within a minute: their times lie before the hours that they were planned"
+        "\nfor."
         "\n\nCtrl-C stops everything.",
         markup=False,
         soft_wrap=True,

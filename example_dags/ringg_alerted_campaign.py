@@ -55,6 +55,7 @@ else:
     max_active_runs=1,
     is_paused_upon_creation=True,
     tags=["ringg", "example"],
+    description=__doc__.partition("\n")[0],
     doc_md=__doc__,
     default_args={"ringg_conn_id": RINGG, "retries": 2, "retry_delay": timedelta(minutes=1)},
     on_failure_callback=LogNotifier("failed"),
@@ -80,6 +81,7 @@ def ringg_alerted_campaign():
     )
     launched = RinggLaunchOperator.partial(
         task_id="launch",
+        map_index_template="{{ task.launch.country_code }}: {{ task.launch.rows }} on {{ task.launch.list_id }}",
         from_numbers=["aaaaaaaa-0000-4000-8000-000000000001"],
         ledger_conn_id=WAREHOUSE,
         wait_for_completion=True,

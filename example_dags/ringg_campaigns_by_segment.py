@@ -53,6 +53,7 @@ def not_for(segment: str) -> str:
     max_active_runs=1,
     is_paused_upon_creation=True,
     tags=["ringg", "example"],
+    description=__doc__.partition("\n")[0],
     doc_md=__doc__,
     default_args={"ringg_conn_id": RINGG, "retries": 2, "retry_delay": timedelta(minutes=1)},
 )
@@ -61,6 +62,7 @@ def ringg_campaigns_by_segment():
     load_earlier = RinggCallsToSqlOperator(task_id="load_earlier_calls", sql_conn_id=WAREHOUSE, pool="ringg_history")
     uploads = SqlToRinggOperator.partial(
         task_id="upload_segment",
+        map_index_template="{{ task.campaign_name }}",
         sql_conn_id=WAREHOUSE,
         agent_id="22222222-2222-4222-8222-222222222222",
         phone_column="phone",

@@ -26,6 +26,7 @@ RINGG = "ringg_sandbox"
     catchup=False,
     is_paused_upon_creation=True,
     tags=["ringg", "example"],
+    description=__doc__.partition("\n")[0],
     doc_md=__doc__,
     params={
         "campaign_id": Param("", type=["null", "string"], description="Stop this campaign. Empty by default"),

@@ -39,6 +39,7 @@ ORDER BY added_at
     max_active_runs=1,
     is_paused_upon_creation=True,
     tags=["ringg", "example"],
+    description=__doc__.partition("\n")[0],
     doc_md=__doc__,
     default_args={"ringg_conn_id": RINGG, "retries": 3, "retry_delay": timedelta(minutes=1)},
 )

@@ -22,6 +22,7 @@ NEW_CALLS = AssetAlias("ringg_calls")
     catchup=False,
     is_paused_upon_creation=True,
     tags=["ringg", "example"],
+    description=__doc__.partition("\n")[0],
     doc_md=__doc__,
 )
 def ringg_new_calls():

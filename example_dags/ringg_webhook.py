@@ -24,6 +24,7 @@ RINGG = "ringg_sandbox"
     catchup=False,
     is_paused_upon_creation=True,
     tags=["ringg", "example"],
+    description=__doc__.partition("\n")[0],
     doc_md=__doc__,
     params={
         "callback_url": Param(
@@ -41,7 +42,10 @@ def ringg_webhook():
     # Mapped, because `subscriptions` takes no templates: its headers, where there are any, hold secrets.
     wanted = subscriptions()
     webhook = RinggSetEventSubscriptionsOperator.partial(
-        task_id="set_webhook", ringg_conn_id=RINGG, agent_id="11111111-1111-4111-8111-111111111111"
+        task_id="set_webhook",
+        map_index_template="{{ task.agent_id }}",
+        ringg_conn_id=RINGG,
+        agent_id="11111111-1111-4111-8111-111111111111",
     ).expand(subscriptions=wanted)
     sandbox_only(RINGG) >> wanted >> webhook
 

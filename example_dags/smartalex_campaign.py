@@ -39,6 +39,7 @@ POLL_SECONDS = 2
     max_active_runs=1,
     is_paused_upon_creation=True,
     tags=["smartalex", "example"],
+    description=__doc__.partition("\n")[0],
     doc_md=__doc__,
     default_args={"smartalex_conn_id": SMARTALEX, "retries": 2, "retry_delay": timedelta(minutes=1)},
 )

@@ -48,6 +48,7 @@ WHERE disposition = 'listed'
     max_active_runs=1,
     is_paused_upon_creation=True,
     tags=["smartalex", "example"],
+    description=__doc__.partition("\n")[0],
     doc_md=__doc__,
     default_args={"smartalex_conn_id": SMARTALEX, "retries": 2, "retry_delay": timedelta(minutes=1)},
 )
@@ -88,6 +89,8 @@ def smartalex_nightly_campaign():
     )
     started = SmartAlexStartCampaignOperator.partial(
         task_id="start",
+        map_index_template="{% with item = task.campaign_id %}{{ item.country_code }}: {{ item.rows }} on"
+        " {{ item.list_id }}{% endwith %}",
         ledger_conn_id=WAREHOUSE,
         wait_for_completion=True,
         deferrable=True,

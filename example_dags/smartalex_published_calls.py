@@ -25,6 +25,7 @@ SMARTALEX, STATE, WAREHOUSE = "smartalex_sandbox", "warehouse", "analytics"
     max_active_runs=1,
     is_paused_upon_creation=True,
     tags=["smartalex", "example"],
+    description=__doc__.partition("\n")[0],
     doc_md=__doc__,
     default_args={"state_conn_id": STATE, "retries": 2, "retry_delay": timedelta(minutes=1)},
 )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
@@ -88,6 +89,14 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         ).rstrip()
         for line in lines
     )
+
+
+def zone_named(name: str | None) -> tzinfo:
+    """A zone by its name, such as ``Asia/Kolkata``; UTC for what is none, since a log must not fail for it."""
+    try:
+        return ZoneInfo(name or "UTC")
+    except (ValueError, OSError):
+        return UTC
 
 
 def _zone(at: datetime) -> str:

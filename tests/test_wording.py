@@ -77,3 +77,9 @@ def test_a_table_is_aligned() -> None:
     assert wording.table(("campaign", "people"), [("a", "1,200"), ("bcd", "7")]) == (
         "campaign  people\na          1,200\nbcd            7"
     )
+
+
+@pytest.mark.parametrize("name", [None, "", "+05:30", "Nowhere/Land", "../etc/passwd"])
+def test_a_zone_that_is_none_is_utc(name: str | None) -> None:
+    assert wording.zone_named(name).utcoffset(ONE) == timedelta(0)
+    assert wording.zone_named("Asia/Kolkata") == INDIA

@@ -151,6 +151,7 @@ class Closing:
     :param counts: the table of counts; see `counts_table`.
     :param started_at: when the load began, aware.
     :param give_up_after: what is still missing then is given up.
+    :param zone: where times are told. Default UTC.
     """
 
     def __init__(
@@ -161,6 +162,7 @@ class Closing:
         *,
         started_at: dt.datetime,
         give_up_after: dt.timedelta,
+        zone: dt.tzinfo = dt.UTC,
     ) -> None:
         self._engine = calls.engine
         self._calls = calls.table
@@ -169,6 +171,7 @@ class Closing:
         self._counts = counts
         self._started_at = started_at
         self._give_up_after = give_up_after
+        self._zone = zone
 
     def give_up(self) -> None:
         """Mark calls as incomplete that lack something for too long although they were asked for in this load."""
@@ -206,7 +209,7 @@ class Closing:
             campaigns.campaign_id.in_(touched),
             campaigns.calls_dialled.is_(None),  # an older version did not count them
         )
-        tell_campaigns(log, self._judge(concerned, lists))
+        tell_campaigns(log, self._judge(concerned, lists), self._zone)
 
     def recount(self, campaign_ids: Collection[str]) -> None:
         """Sum up the calls of some campaigns; one that was read before is closed, if nothing of it is missing any more.

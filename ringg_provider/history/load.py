@@ -129,6 +129,7 @@ class HistoryLoad:
     :param options: how to read.
     :param recordings: where recordings go; None to leave them.
     :param pacer: keeps the rate limit.
+    :param zone: where the log tells times. Default UTC.
     :param now: the present time, aware; for tests.
     :param sleep: how to wait between attempts, in seconds; for tests.
     """
@@ -140,6 +141,7 @@ class HistoryLoad:
     options: LoadOptions = field(default_factory=LoadOptions)
     recordings: RecordingStore | None = None
     pacer: Pacer = field(default_factory=lambda: Pacer(HISTORY_REQUESTS, HISTORY_PERIOD))
+    zone: dt.tzinfo = dt.UTC
     now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
     sleep: Callable[[float], None] = time.sleep
 
@@ -185,7 +187,9 @@ class HistoryLoad:
                 recordings = store_recordings(self.recordings, calls, concerned)
             except OSError as error:  # of the folder; it must not keep a campaign from being closed
                 unwritable = error
-        closing = Closing(calls, campaigns, counts, started_at=started_at, give_up_after=options.give_up_after)
+        closing = Closing(
+            calls, campaigns, counts, started_at=started_at, give_up_after=options.give_up_after, zone=self.zone
+        )
         closing.give_up()
         closing.close(reading.lists)
 

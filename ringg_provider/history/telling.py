@@ -46,8 +46,13 @@ class CampaignSeen:
     closed_now: bool
 
 
-def tell_campaigns(log: logging.Logger, campaigns: Sequence[CampaignSeen]) -> None:
-    """Log the table of those that have calls, the latest first."""
+def tell_campaigns(log: logging.Logger, campaigns: Sequence[CampaignSeen], zone: dt.tzinfo = dt.UTC) -> None:
+    """Log the table of those that have calls, the latest first.
+
+    :param log: takes it.
+    :param campaigns: they.
+    :param zone: where times are told. Default UTC.
+    """
     seen = sorted(
         (campaign for campaign in campaigns if campaign.calls),
         key=lambda campaign: campaign.last_call_at or dt.datetime.min.replace(tzinfo=dt.UTC),
@@ -63,7 +68,7 @@ def tell_campaigns(log: logging.Logger, campaigns: Sequence[CampaignSeen]) -> No
             f"{campaign.reached:,}",
             f"{campaign.failed:,}",
             wording.money(campaign.cost),
-            "" if campaign.last_call_at is None else wording.moment(campaign.last_call_at, dt.UTC),
+            "" if campaign.last_call_at is None else wording.moment(campaign.last_call_at, zone),
             campaign.missing or "all there",
         )
         for campaign in seen[:MOST_TOLD]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -96,11 +96,15 @@ class ProgressReporter:
 
     :param campaign_id: named in every line.
     :param now: the clock; default the real one.
+    :param zone: where times are told. Default UTC.
     """
 
-    def __init__(self, campaign_id: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, campaign_id: str, now: Callable[[], datetime] = lambda: datetime.now(UTC), zone: tzinfo = UTC
+    ) -> None:
         self._campaign_id = campaign_id
         self._now = now
+        self._zone = zone
         self._last: Progress | None = None
         self._first_count: tuple[datetime, int] | None = None
 
@@ -126,7 +130,7 @@ class ProgressReporter:
         expected = self._expected_end(progress)
         if expected is not None:
             left = wording.duration(expected - self._now())
-            parts.append(f"expected end {wording.moment(expected)}, in {left}")
+            parts.append(f"expected end {wording.moment(expected, self._zone)}, in {left}")
         return ", ".join(parts) + "."
 
     def _expected_end(self, progress: Progress) -> datetime | None:

@@ -39,7 +39,7 @@ from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.intents import NoIntents, TaskStateIntents
 from ringg_provider.operators.reaching import ReachingPlatform
 from ringg_provider.operators.timely import TimelyOperator
-from ringg_provider.operators.waiting import ended, kill_deadline, sleep_until_told, wait_until
+from ringg_provider.operators.waiting import dag_zone, ended, kill_deadline, sleep_until_told, wait_until
 from ringg_provider.tracing import span
 from ringg_provider.triggers.events import CAMPAIGN_ENDS, EventStatus, read_event
 from ringg_provider.triggers.tasks import task_state
@@ -331,7 +331,7 @@ class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
 
     def _until_ended(self, campaign_id: str, deadline: float | None) -> Progress | None:
         """The last sighting; None when the campaign has not ended by the deadline."""
-        reporter = ProgressReporter(campaign_id)
+        reporter = ProgressReporter(campaign_id, zone=wording.zone_named(dag_zone(self)))
 
         def look() -> Progress | None:
             progress = self.read_progress(campaign_id)

@@ -22,6 +22,7 @@ from ringg_provider.operators.launching import LaunchOperator
 from ringg_provider.operators.on_platform import OnSmartAlex
 from ringg_provider.operators.private import Private
 from ringg_provider.operators.timely import TimelyOperator
+from ringg_provider.operators.waiting import dag_zone
 from ringg_provider.smartalex import SmartAlexClient
 from ringg_provider.smartalex.campaigns import SmartAlexLaunchTarget, SmartAlexStart, pause, read_progress, resume
 from ringg_provider.smartalex.limits import CONTACTS_PER_REQUEST
@@ -283,6 +284,7 @@ class SmartAlexStartCampaignOperator(_SmartAlexOperator, LaunchOperator):
             deadline=deadline,
             kill_deadline=kill_deadline,
             cancel_on_kill=self.cancel_on_kill,
+            timezone=dag_zone(self),
         )
 
 

@@ -78,6 +78,12 @@ def sleep_until_told(seconds: float, told_to_stop: Callable[[], bool]) -> None:
         time.sleep(min(left, NAP))
 
 
+def dag_zone(operator: BaseOperator) -> str:
+    """The IANA name of the zone of the task's DAG, in which its log tells times; ``UTC`` where it has none."""
+    dag = operator.get_dag()
+    return str(getattr(getattr(dag, "timezone", None), "name", None) or "UTC")
+
+
 def kill_deadline(operator: BaseOperator, context: Context) -> float | None:
     """When ``execution_timeout`` is over, in seconds since the epoch: Airflow stops counting at a deferral."""
     if operator.execution_timeout is None:

@@ -60,7 +60,8 @@ def judge_agent(client: RinggClient, agent_id: str) -> tuple[Finding, Agent | No
         agent = check_agent(client, agent_id)
     except InvalidRequest as error:
         return Finding(Check.AGENT, Level.ERROR, str(error)), None
-    return Finding(Check.AGENT, Level.OK, "The agent is there and calls out."), agent
+    name = f" {agent.name!r}" if agent.name else ""
+    return Finding(Check.AGENT, Level.OK, f"The agent{name} is there and calls out."), agent
 
 
 def check_variables(
@@ -215,7 +216,7 @@ def _judge_pool(numbers: Sequence[CallerNumber], number_pool_id: str) -> Finding
         message = f"number_pool_id: all {len(usable)} numbers of the pool are flagged as spam."
         return Finding(Check.NUMBER_POOL, Level.WARNING, message)
     flagged = sum(number.is_spam for number in usable)
-    skipped = f"; {flagged} flagged as spam are skipped" if flagged else ""
+    skipped = f"; {flagged} flagged as spam {'is' if flagged == 1 else 'are'} skipped" if flagged else ""
     return Finding(Check.NUMBER_POOL, Level.OK, f"The pool has {len(usable)} numbers{skipped}.")
 
 

@@ -12,6 +12,7 @@ from ringg_provider.api.arguments import RowsOrShare
 from ringg_provider.exceptions import UnexpectedResponse
 from ringg_provider.launch.progress import Progress, StallWatch
 from ringg_provider.operators.on_platform import OnRingg
+from ringg_provider.operators.waiting import dag_zone
 from ringg_provider.ringg.campaigns import read_progress
 from ringg_provider.ringg.uploads import UploadVerdict, judge_upload, require_usable, said_of_upload
 from ringg_provider.sensors.waiting import CampaignSensor, PlatformSensor
@@ -125,4 +126,5 @@ class RinggCampaignSensor(OnRingg, CampaignSensor):
             poll_interval=self.poke_interval,
             deadline=deadline,
             kill_deadline=kill_deadline,
+            timezone=dag_zone(self),
         )

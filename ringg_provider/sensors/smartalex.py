@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ringg_provider.launch.progress import Progress
 from ringg_provider.operators.on_platform import OnSmartAlex
+from ringg_provider.operators.waiting import dag_zone
 from ringg_provider.sensors.waiting import CampaignSensor
 from ringg_provider.smartalex.campaigns import read_progress
 from ringg_provider.triggers.smartalex import SmartAlexCampaignTrigger
@@ -41,4 +42,5 @@ class SmartAlexCampaignSensor(OnSmartAlex, CampaignSensor):
             poll_interval=self.poke_interval,
             deadline=deadline,
             kill_deadline=kill_deadline,
+            timezone=dag_zone(self),
         )

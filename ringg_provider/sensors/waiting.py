@@ -17,13 +17,14 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from ringg_provider import wording
 from ringg_provider.api.arguments import Seconds
 from ringg_provider.exceptions import TransientError
 from ringg_provider.hooks.platform import PlatformHook
 from ringg_provider.launch.progress import Progress, ProgressReporter, Stage
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.reaching import ReachingPlatform
-from ringg_provider.operators.waiting import ended, kill_deadline
+from ringg_provider.operators.waiting import dag_zone, ended, kill_deadline
 from ringg_provider.triggers.events import CAMPAIGN_ENDS, EventStatus, WaitEvent, read_event
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class CampaignSensor(ReachingPlatform, PlatformSensor):
     @cached_property
     def reporter(self) -> ProgressReporter:
         """Says what changed since the last look."""
-        return ProgressReporter(self.campaign_id)
+        return ProgressReporter(self.campaign_id, zone=wording.zone_named(dag_zone(self)))
 
     @property
     def watched_id(self) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 
+from ringg_provider import wording
 from ringg_provider.api.arguments import Count, ListIds, Minutes, OptionalText, OptionalTime, Span
 from ringg_provider.history.options import CALLS, CAMPAIGNS, LoadOptions
 from ringg_provider.hooks.ringg import RinggHook
@@ -19,6 +20,7 @@ from ringg_provider.lineage.operator import LineageOperator
 from ringg_provider.metrics import HISTORY_INCOMPLETE, HISTORY_OPEN, HISTORY_REQUESTS, HISTORY_ROWS, HISTORY_SAVED
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.files import object_path
+from ringg_provider.operators.waiting import dag_zone
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -199,6 +201,7 @@ class RinggCallsToSqlOperator(LineageOperator):
             ),
             recordings=self._recordings(hook),
             pacer=hook.history_pacer(),
+            zone=wording.zone_named(dag_zone(self)),
         )
 
     def _scope(self) -> Scope:

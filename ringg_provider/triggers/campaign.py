@@ -7,6 +7,7 @@ from abc import abstractmethod
 from contextlib import aclosing
 from typing import Any
 
+from ringg_provider import wording
 from ringg_provider.launch.progress import Progress, ProgressReporter
 from ringg_provider.triggers.events import EventStatus, WaitEvent
 from ringg_provider.triggers.poller import Source, sightings
@@ -28,6 +29,7 @@ class CampaignTrigger(WaitingTrigger):
     :param deadline: seconds since the epoch until which is waited. Default None: no bound.
     :param kill_deadline: seconds since the epoch at which the task's ``execution_timeout`` is over. Default None.
     :param cancel_on_kill: stop the campaign when a person marks the task failed. Default False.
+    :param timezone: the IANA zone in which the log tells times. Default None: UTC.
     """
 
     id_field = "campaign_id"
@@ -42,9 +44,11 @@ class CampaignTrigger(WaitingTrigger):
         deadline: float | None = None,
         kill_deadline: float | None = None,
         cancel_on_kill: bool = False,
+        timezone: str | None = None,
     ) -> None:
         super().__init__(campaign_id, poll_interval=poll_interval, deadline=deadline, kill_deadline=kill_deadline)
         self.cancel_on_kill = cancel_on_kill
+        self.timezone = timezone
 
     @abstractmethod
     def listing(self, client: Any) -> Source:
@@ -57,11 +61,11 @@ class CampaignTrigger(WaitingTrigger):
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """The class path and plain JSON arguments."""
         path, arguments = super().serialize()
-        return path, {**arguments, "cancel_on_kill": self.cancel_on_kill}
+        return path, {**arguments, "cancel_on_kill": self.cancel_on_kill, "timezone": self.timezone}
 
     async def wait(self, client: Any) -> WaitEvent:
         """Watch the campaign; its state comes before the deadlines, because a trigger may start after them."""
-        reporter = ProgressReporter(self.campaign_id)
+        reporter = ProgressReporter(self.campaign_id, zone=wording.zone_named(self.timezone))
         last: Progress | None = None
         watch = sightings(client, lambda: self.listing(client), self.watched_id, self.poll_interval)
         async with aclosing(watch):

@@ -14,7 +14,9 @@ from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessE
 from airflow.api_fastapi.core_api.security import get_user, requires_access_dag
 from airflow.api_fastapi.logging.decorators import action_logging
 from airflow.providers.common.compat.sdk import conf
+from airflow.utils.session import create_session
 from fastapi import Depends, HTTPException, Request, status
+from sqlalchemy.exc import SQLAlchemyError
 
 from ringg_provider.ui.settings import Settings
 
@@ -95,5 +97,20 @@ def _own_origins(request: Request) -> frozenset[str]:
     return frozenset({f"{base.scheme}://{base.netloc}", f"{request.url.scheme}://{request.headers.get('Host', '')}"})
 
 
-#: Of a route that stops, in this order; the last one leaves the entry in Airflow's audit log.
-STOP_DEPENDENCIES = (Depends(require_own_page), Depends(require_stop), Depends(action_logging(STOP_EVENT)))
+async def note_stop(request: Request, user: CurrentUser) -> None:
+    """Leave the entry in Airflow's audit log, before the platform is asked: what cannot be noted is not done.
+
+    :raises HTTPException: Airflow's database took no entry.
+    """
+    try:
+        # Airflow's own dependency gets a session that is committed after the route, and so after the stop.
+        with create_session(scoped=False) as session:
+            await action_logging(STOP_EVENT)(request=request, session=session, user=user)
+    except SQLAlchemyError as error:
+        raise HTTPException(
+            status.HTTP_503_SERVICE_UNAVAILABLE, "Nothing was stopped: Airflow's audit log took no entry."
+        ) from error
+
+
+#: Of a route that stops, in this order.
+STOP_DEPENDENCIES = (Depends(require_own_page), Depends(require_stop), Depends(note_stop))

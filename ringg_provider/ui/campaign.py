@@ -29,8 +29,8 @@ PHASES: Mapping[str, str] = {
     LISTED: "Listed, not started",
     START_SENT: "Start sent, outcome unknown",
     STARTED: "Started",
-    REPLACED: "Replaced before its start",
     BRAKED: "Never started: a brake was pulled",
+    REPLACED: "Replaced before its start",
     "preparing": "Being checked by the platform",
     "draft": "Ready, not started",
     "insufficient_balance": "Waits for credits",
@@ -128,6 +128,7 @@ class Campaign:
     :param ledger_state: of its row in the ledger.
     :param state: what the platform said at the last load, in our words.
     :param item: the list's settings, as the ledger has them.
+    :param braked: what the brake of its launch key was pulled for; None where none was.
     :param reasons: what became of the query's rows, all lists of the set together; None where nobody counted.
     :param set_id: lists of one upload share it.
     :param listed_at: when it was listed, or created; aware, as all times are.
@@ -162,6 +163,7 @@ class Campaign:
     ledger_state: str | None = None
     state: str | None = None
     item: Mapping[str, Any] | None = None
+    braked: str | None = None
     reasons: Mapping[str, int] | None = None
     set_id: str | None = None
     listed_at: datetime | None = None
@@ -194,9 +196,15 @@ class Campaign:
         return phase_of(self.ledger_state, self.state)
 
     @property
+    def wave(self) -> int | None:
+        """In which it is launched: 0 the rehearsal, then 1 and so on; None where all lists are launched at once."""
+        wave = (self.item or {}).get("wave")
+        return wave if isinstance(wave, int) else None
+
+    @property
     def has_ended(self) -> bool:
         """Whether no more calls are made."""
-        return self.phase in ENDED
+        return self.phase in ENDED or self.phase == BRAKED
 
     @cached_property
     def funnel(self) -> Funnel:

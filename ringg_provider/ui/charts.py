@@ -245,17 +245,29 @@ def nights_chart(nights: Sequence[tuple[str, Funnel]]) -> Chart:
 
     :param nights: each a label and how many came how far, the oldest first.
     """
-    funnels = [funnel for _, funnel in nights]
+    return _side_by_side("nights", "Nights side by side", "Begins (campaign's time)", nights)
+
+
+def waves_chart(waves: Sequence[tuple[str, Funnel]]) -> Chart:
+    """The waves of a rollout side by side.
+
+    :param waves: each a name and how many came how far, in their order.
+    """
+    return _side_by_side("waves", "Wave by wave", "Wave", waves)
+
+
+def _side_by_side(key: str, title: str, header: str, groups: Sequence[tuple[str, Funnel]]) -> Chart:
+    funnels = [funnel for _, funnel in groups]
     depths = [
         Tally(funnel.dialled or 0, funnel.dialled or 0, funnel.connected or 0, funnel.reached or 0)
         for funnel in funnels
     ]
     never = [max(0, (funnel.listed or 0) - (funnel.dialled or 0)) for funnel in funnels]
     return Chart(
-        "nights",
-        "Nights side by side",
-        [label for label, _ in nights],
-        "Begins (campaign's time)",
+        key,
+        title,
+        [label for label, _ in groups],
+        header,
         [*_by_depth(depths), Series("Not dialled", never, "plain")],
         more=[
             Series("Listed", [funnel.listed for funnel in funnels]),
@@ -333,7 +345,11 @@ def _percent(part: int | None, whole: int | None) -> float | None:
 
 
 def campaign_charts(
-    campaign: Campaign, counts: Sequence[Count], reasons: dict[str, int] | None, now: datetime
+    campaign: Campaign,
+    counts: Sequence[Count],
+    reasons: dict[str, int] | None,
+    now: datetime,
+    waves: Sequence[tuple[str, Funnel]] = (),
 ) -> dict[str, Chart]:
     """The charts of a campaign's page that have something to show, by their keys.
 
@@ -341,10 +357,12 @@ def campaign_charts(
     :param counts: how its calls went.
     :param reasons: what became of the query's rows; None where that is not known.
     :param now: the present, aware.
+    :param waves: those of its launch, each a name and how many came how far. Default: there are none.
     """
     found = [
         funnel_chart(campaign.funnel) if campaign.funnel.listed is not None else None,
         left_out_chart(reasons) if reasons and set(reasons) - {Disposition.LISTED} else None,
+        waves_chart(waves) if waves else None,
         over_time_chart(campaign, counts, now),
         by_hour_chart(campaign, counts),
         by_number_chart(counts),

@@ -16,6 +16,8 @@ from ringg_provider.ui.charts import local
 UNCLEAR_AFTER = timedelta(minutes=15)
 #: A list is started by the next task of the same run.
 FORGOTTEN_AFTER = timedelta(hours=1)
+#: A wave waits for those before it.
+WAVE_FORGOTTEN_AFTER = timedelta(days=2)
 #: The load that closes a campaign comes with the end of its run, or with the next night's.
 UNREAD_AFTER = timedelta(hours=24)
 
@@ -55,7 +57,7 @@ def _of_start(campaign: Campaign, now: datetime) -> Iterator[Problem]:
             "Look for the campaign in the platform's dashboard, then clear the task: it looks before it acts.",
             "Launch outcome unknown",
         )
-    if campaign.phase in (LISTED, "draft") and listed is not None and now - listed > FORGOTTEN_AFTER:
+    if campaign.phase in (LISTED, "draft") and listed is not None and now - listed > _patience(campaign):
         yield Problem(
             "warning",
             "It was uploaded and never started: nobody on it is called.",
@@ -64,7 +66,20 @@ def _of_start(campaign: Campaign, now: datetime) -> Iterator[Problem]:
         )
 
 
+def _patience(campaign: Campaign) -> timedelta:
+    return WAVE_FORGOTTEN_AFTER if campaign.wave else FORGOTTEN_AFTER
+
+
 def _of_state(campaign: Campaign) -> Iterator[Problem]:
+    if campaign.braked is not None:
+        yield Problem(
+            "error",
+            f"A brake was pulled: {campaign.braked}. What ran was stopped, and the rest is never started under its"
+            " launch key.",
+            "Find out what people were told and heard, mend it, and launch the rest under a new key.",
+            "Campaign braked",
+        )
+        return
     match campaign.phase:
         case "failed":
             yield Problem(

@@ -32,6 +32,8 @@ MOST_TO_DO = 200
 MOST_CHOICES = 300
 #: How far back other campaigns of an agent tell a price.
 PRICE_LOOK_BACK = timedelta(days=90)
+#: By how much the ledger may say another time of a list than the platform does.
+_EARLIER = timedelta(days=1)
 
 #: SmartAlex's statuses of calls that were taken; a machine takes those that are voicemail.
 _TAKEN, _MACHINE = ("completed", "voicemail"), "voicemail"
@@ -227,7 +229,9 @@ def price(connection: sa.Connection, tables: Tables, campaign: Campaign) -> Pric
     agent, itself = table.c.agent_id == campaign.agent_id, table.c.campaign_id == campaign.campaign_id
     if (ledger := tables.launches) is not None:
         lists = sa.select(ledger.c.list_id)
-        agent = sa.or_(agent, table.c.campaign_id.in_(lists.where(ledger.c.agent_id == campaign.agent_id)))
+        # Which are few, by their time; no index knows the agent.
+        lately = ledger.c.listed_at.between(began - PRICE_LOOK_BACK - _EARLIER, began + _EARLIER)
+        agent = sa.or_(agent, table.c.campaign_id.in_(lists.where(ledger.c.agent_id == campaign.agent_id, lately)))
         # Lists of one set are called at the same time.
         itself = sa.or_(itself, table.c.campaign_id.in_(lists.where(ledger.c.launch_key == campaign.launch_key)))
     query = sa.select(sa.func.sum(table.c.cost), sa.func.sum(table.c.calls)).where(
@@ -242,7 +246,7 @@ def price(connection: sa.Connection, tables: Tables, campaign: Campaign) -> Pric
 
 
 def to_do(connection: sa.Connection, tables: Tables, dags: Collection[str] | None, now: datetime) -> list[Campaign]:
-    """Campaigns that wait for a person, or may: outcome unknown, ended and not all there, listed and forgotten.
+    """Campaigns that wait for a person, or may: outcome unknown, braked, ended and not all there, forgotten.
 
     :param now: the present, aware.
     """
@@ -255,8 +259,10 @@ def to_do(connection: sa.Connection, tables: Tables, dags: Collection[str] | Non
             ledger.c.state == LISTED, ledger.c.listed_at.between(now - timedelta(days=7), now - timedelta(hours=1))
         ),
     ]
+    recent = ledger.c.listed_at >= now - timedelta(days=30)
+    if tables.brakes is not None:
+        conditions.append(sa.and_(recent, tables.brakes.c.launch_key.is_not(None)))
     if table is not None:
-        recent = ledger.c.listed_at >= now - timedelta(days=30)
         is_open = sa.and_(
             table.c.history_state == HistoryState.OPEN.value,
             table.c.state.in_(sorted(ENDED)),
@@ -372,11 +378,15 @@ def _ledger_query(tables: Tables) -> sa.Select[Any]:
         *(tables.of(ledger, name).label(name) for name in ("dag_id", "run_id", "task_id", "map_index", "reasons")),
         tables.of(ledger, "name").label("given_name"),
     ]
+    joined: sa.FromClause = ledger
+    if (brakes := tables.brakes) is not None:
+        own.append(brakes.c.said.label("braked"))
+        joined = joined.outerjoin(brakes, brakes.c.launch_key == ledger.c.launch_key)
     if table is None:
-        return sa.select(*own, ledger.c.agent_id)
+        return sa.select(*own, ledger.c.agent_id).select_from(joined)
     of_platform = [column for column in _campaign_columns(tables, table) if column.name != "campaign_id"]
     agent = sa.func.coalesce(ledger.c.agent_id, table.c.agent_id).label("agent_id")
-    joined = ledger.outerjoin(table, table.c.campaign_id == ledger.c.list_id)
+    joined = joined.outerjoin(table, table.c.campaign_id == ledger.c.list_id)
     return sa.select(*own, agent, *of_platform).select_from(joined)
 
 

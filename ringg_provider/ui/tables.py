@@ -10,9 +10,12 @@ import sqlalchemy as sa
 
 from ringg_provider.contacts.people import people_table
 from ringg_provider.history.counts import counts_table
-from ringg_provider.history.options import CALLS, CAMPAIGNS, SMARTALEX_CALLS
+from ringg_provider.history.options import CALLS, CAMPAIGNS, INBOX, SMARTALEX_CALLS
 from ringg_provider.history.smartalex import smartalex_calls_table
 from ringg_provider.history.tables import calls_table, campaigns_table
+from ringg_provider.inbox.store import inbox_table
+from ringg_provider.launch.braked import brakes
+from ringg_provider.launch.reservations import budgets, reservations
 from ringg_provider.launch.table import launches
 
 
@@ -25,6 +28,10 @@ class Tables:
     :param counts: how their calls went.
     :param contacts: who was listed and why others were not.
     :param smartalex_calls: SmartAlex's calls.
+    :param brakes: launch keys whose brake was pulled.
+    :param budgets: credits that launches share,
+    :param reservations: and what each of them takes of it.
+    :param inbox: webhooks.
     :param columns: names of the columns that each of them has by now, by the table's name.
     """
 
@@ -33,6 +40,10 @@ class Tables:
     counts: sa.Table | None
     contacts: sa.Table | None
     smartalex_calls: sa.Table | None
+    brakes: sa.Table | None = None
+    budgets: sa.Table | None = None
+    reservations: sa.Table | None = None
+    inbox: sa.Table | None = None
     columns: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @classmethod
@@ -45,6 +56,7 @@ class Tables:
         campaigns: str = CAMPAIGNS,
         contacts: str = "ringg_contacts",
         smartalex_calls: str = SMARTALEX_CALLS,
+        inbox: str = INBOX,
     ) -> Tables:
         """Look which of the tables are there, and what columns they have: a newer version adds some.
 
@@ -54,6 +66,7 @@ class Tables:
         :param campaigns: of its campaigns.
         :param contacts: of people.
         :param smartalex_calls: of SmartAlex's calls.
+        :param inbox: of webhooks.
         """
         inspector = sa.inspect(connection)
         columns: dict[str, frozenset[str]] = {}
@@ -67,13 +80,20 @@ class Tables:
             return table
 
         described = campaigns_table(campaigns, schema=schema)
-        ledger = launches if schema is None else launches.to_metadata(sa.MetaData(), schema=schema)
+
+        def placed(table: sa.Table) -> sa.Table:
+            return table if schema is None else table.to_metadata(sa.MetaData(), schema=schema)
+
         return cls(
-            there(ledger),
+            there(placed(launches)),
             there(described) if there(calls_table(calls, schema=schema)) is not None else None,
             there(counts_table(schema=described.schema)),
             there(people_table(contacts, schema)),
             there(smartalex_calls_table(smartalex_calls, schema=schema)),
+            there(placed(brakes)),
+            there(placed(budgets)),
+            there(placed(reservations)),
+            there(inbox_table(inbox, schema=schema)),
             columns,
         )
 

@@ -83,6 +83,16 @@ def test_each_is_tagged_and_says_when_to_use_it(bag: Any, dag_id: str) -> None:
     dag = bag.dags[dag_id]
     assert {"example"} < set(dag.tags)
     assert "When to use it" in dag.doc_md
+    # Airflow's list of DAGs shows it.
+    assert dag.description == dag.doc_md.partition("\n")[0]
+
+
+def test_what_a_task_is_mapped_over_has_a_label(bag: Any) -> None:
+    labels = {task: task.map_index_template for dag in bag.dags.values() for task in dag.tasks if task.is_mapped}
+    assert [task for task, label in labels.items() if not label] == []
+    launches = [label for task, label in labels.items() if task.task_id in ("launch", "start")]
+    assert launches
+    assert all(name in label for label in launches for name in ("country_code", "rows", "list_id"))
 
 
 @pytest.mark.parametrize("dag_id", FILES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -66,7 +67,7 @@ def test_a_long_night_is_cut_and_the_latest_come_first(caplog: pytest.LogCapture
         )
         for number in range(22)
     ]
-    tell_campaigns(logging.getLogger("ringg_provider"), seen)
+    tell_campaigns(logging.getLogger("ringg_provider"), seen, ZoneInfo("Asia/Kolkata"))
     lines = caplog.messages[0].splitlines()
     assert lines[2].split() == [
         "c-21",
@@ -78,8 +79,8 @@ def test_a_long_night_is_cut_and_the_latest_come_first(caplog: pytest.LogCapture
         "credits",
         "Tue",
         "2027-03-02",
-        "03:30",
-        "UTC",
+        "09:00",
+        "Asia/Kolkata",
         "all",
         "there",
     ]

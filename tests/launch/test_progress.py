@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -105,3 +106,12 @@ def test_what_the_platform_does_not_tell_is_left_out(reporter: ProgressReporter,
 
 def test_only_an_end_is_an_end() -> None:
     assert {stage for stage in Stage if stage.is_final} == {Stage.COMPLETED, Stage.FAILED, Stage.TERMINATED}
+
+
+def test_times_are_told_in_the_zone_that_is_asked_for(wall: Wall) -> None:
+    reporter = ProgressReporter("campaign-1", wall, ZoneInfo("Asia/Kolkata"))
+    reporter.line(running(200))
+    wall.pass_(minutes=30)
+    line = reporter.line(running(400))
+    assert line is not None
+    assert "expected end Fri 2026-11-20 16:30 Asia/Kolkata, in 1 h 30 min" in line

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 import sqlalchemy as sa
 
-from tests.support.api_server import DAG, ApiServer
+from tests.support.api_server import DAG, PASSWORD, ApiServer
 from tests.support.browser import Window
 from tests.support.sandbox import Sandbox
 from tests.ui.night import NAME, RUN_ID, Night, launch_ringg
@@ -135,6 +135,24 @@ def test_the_page_takes_the_colours_that_are_asked_for_and_fits_a_narrow_window(
         ground = window.page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (sum(map(int, re.findall(r"\d+", ground)[:3])) < 200) is (scheme == "dark")
         assert window.page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_who_is_no_longer_logged_in_logs_in_within_the_frame_and_comes_back(window: Window, server: ApiServer) -> None:
+    window.page.goto(f"{server.url}/api/v2/version")  # of the same site, and with no page of its own
+    window.page.context.clear_cookies()
+    window.page.set_content(
+        '<iframe sandbox="allow-scripts allow-same-origin allow-forms" height="900"'
+        f' src="{server.url}/ringg/page/todo">'
+        "</iframe>"
+    )
+    frame = window.page.frame_locator("iframe")
+    frame.get_by_role("link", name="Log in to Airflow").click()
+    frame.locator("input[name=username]").fill("user")
+    frame.locator("input[name=password]").fill(PASSWORD)
+    frame.locator("[type=submit]").first.click()
+    frame.get_by_role("heading", name="What is left to do").wait_for()
+    # The console tells of every answer that is an error.
+    window.errors[:] = [error for error in window.errors if "401" not in error]
 
 
 def test_a_run_has_a_tab_with_its_campaigns(window: Window, server: ApiServer) -> None:

@@ -15,7 +15,7 @@ import pytest
 from fastapi import HTTPException
 
 from ringg_provider.ui.access import HEADER, require_stop
-from tests.support.api_server import DAG, OTHERS_DAG, ApiServer
+from tests.support.api_server import DAG, OTHERS_DAG, ApiServer, running_api_server
 from tests.support.sandbox import Sandbox
 from tests.ui.night import NAME, PEOPLE, Night, launch_ringg
 
@@ -143,6 +143,48 @@ def test_nobody_stops_where_the_configuration_says_so(monkeypatch: pytest.Monkey
     with pytest.raises(HTTPException, match="allow_stop") as refused:
         require_stop(DAG, None, None)  # type: ignore[arg-type]
     assert refused.value.status_code == 403
+
+
+def test_what_cannot_be_noted_in_the_audit_log_is_not_stopped(user, server, platform, campaign) -> None:
+    def rename(one: str, other: str) -> None:
+        with closing(sqlite3.connect(server.home / "airflow.db")) as connection, connection:
+            connection.execute(f"ALTER TABLE {one} RENAME TO {other}")
+
+    rename("log", "log_away")
+    try:
+        answer = user.post(f"ringg/stop/{DAG}/{campaign}", headers={**OURS, "Origin": origin(server)})
+    finally:
+        rename("log_away", "log")
+    assert answer.status_code == 503
+    assert answer.json() == {"detail": "Nothing was stopped: Airflow's audit log took no entry."}
+    assert state_of(platform, campaign) not in ("terminated", "completed")
+
+
+@pytest.fixture(scope="module")
+def server_without_stop(
+    night: Night, connections: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ApiServer]:
+    """A second API server over the same night, whose configuration says that nobody stops."""
+    ours = {"AIRFLOW__RINGG__STATE_CONN_ID": "warehouse", "AIRFLOW__RINGG__ALLOW_STOP": "False", **connections}
+    with running_api_server(tmp_path_factory.mktemp("without-stop"), **ours) as made:
+        yield made
+
+
+@pytest.mark.parametrize("person", ["admin", "user"])
+def test_a_server_whose_configuration_takes_stop_away_offers_none_and_stops_nothing(
+    person: str, server_without_stop: ApiServer, platform: Sandbox, night: Night
+) -> None:
+    before = state_of(platform, night.campaign_id)
+    with server_without_stop.client(person) as client:
+        page = client.get(f"ringg/page/campaign/{night.campaign_id}")
+        assert page.status_code == 200
+        assert "/page/stop/" not in page.text
+        assert client.get(f"ringg/page/stop/{DAG}/{night.campaign_id}").status_code == 403
+        headers = {**OURS, "Origin": server_without_stop.url}
+        answer = client.post(f"ringg/stop/{DAG}/{night.campaign_id}", headers=headers)
+    assert (answer.status_code, answer.json()["detail"]) == (403, "Stopping is switched off ([ringg] allow_stop).")
+    assert state_of(platform, night.campaign_id) == before
+    assert entries(server_without_stop) == []
 
 
 def test_a_platform_that_is_down_is_said_and_nothing_is_claimed(user, server, platform, campaign) -> None:

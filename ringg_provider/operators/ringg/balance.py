@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, AirflowTaskTimeout, conf
 
+from ringg_provider import wording
 from ringg_provider.api.arguments import Seconds
 from ringg_provider.api.errors import explained
 from ringg_provider.exceptions import InsufficientBalance
@@ -127,7 +128,7 @@ class RinggCheckBalanceOperator(OnRingg):
 
     def _decide(self, balance: Balance) -> dict[str, Any]:
         answer = balance_answer(balance)
-        self.log.info("Balance for list %s: %s.", self.bulk_list_id, answer)
+        self.log.info("List %s: %s.", self.bulk_list_id, _said(balance))
         if balance.sufficient or self.on_shortfall == "continue":
             return answer
         shortfall = shortfall_of(self.bulk_list_id, balance)
@@ -156,12 +157,24 @@ def balance_answer(balance: Balance) -> dict[str, Any]:
     }
 
 
+def _said(balance: Balance) -> str:
+    """What the platform says of the credits for a list, in words."""
+    told = {True: "the credits suffice", False: "credits are lacking", None: "whether credits suffice is not said"}
+    amounts = (
+        ("needs", balance.required_credits),
+        ("there are", balance.available_credits),
+        ("short of", balance.additional_balance_required),
+    )
+    said = [f"{words} {wording.money(amount)}" for words, amount in amounts if amount is not None]
+    return ", ".join([f"{told[balance.sufficient]} (by {balance.basis.replace('_', ' ')})", *said])
+
+
 def shortfall_of(bulk_list_id: str, balance: Balance) -> InsufficientBalance:
     """The error for a list that cannot be paid, or not surely, with the numbers that the platform gave."""
     known = balance.sufficient is False
     what = "the workspace lacks credits" if known else "the platform does not say whether credits suffice"
     missing = balance.additional_balance_required
-    amount = "" if missing is None else f" ({missing} more needed)"
+    amount = "" if missing is None else f" ({wording.money(missing)} more needed)"
     return InsufficientBalance(
         f"List {bulk_list_id}: {what}{amount}. Top up, then run this task again.",
         required_credits=balance.required_credits,

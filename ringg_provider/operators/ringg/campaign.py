@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ringg_provider import wording
 from ringg_provider.api.arguments import Amount, OptionalText, PlusText
 from ringg_provider.exceptions import InsufficientBalance, StaleCampaign
 from ringg_provider.history.options import CALLS
@@ -19,6 +20,7 @@ from ringg_provider.links.ringg import RinggCampaignLink
 from ringg_provider.operators.launching import LaunchOperator
 from ringg_provider.operators.on_platform import OnRingg
 from ringg_provider.operators.ringg.balance import expected_cost
+from ringg_provider.operators.waiting import dag_zone
 from ringg_provider.ringg.campaigns import RinggLaunchTarget, read_progress
 from ringg_provider.ringg.preflight import check_agent, check_callers
 from ringg_provider.ringg.requests import Terminate
@@ -184,7 +186,10 @@ class BaseRinggStartOperator(BaseRinggCampaignOperator, LaunchOperator):
             )
         if cost.basis == "none":
             self.log.warning(
-                "List %s: %s The workspace can spend %s.", start.list_id, cost.message, cost.spendable_credits
+                "List %s: %s The workspace can spend %s.",
+                start.list_id,
+                cost.message,
+                wording.money(cost.spendable_credits),
             )
         elif cost.sufficient:
             self.log.info("List %s: %s", start.list_id, cost.message)
@@ -220,4 +225,5 @@ class BaseRinggStartOperator(BaseRinggCampaignOperator, LaunchOperator):
             deadline=deadline,
             kill_deadline=kill_deadline,
             cancel_on_kill=self.cancel_on_kill,
+            timezone=dag_zone(self),
         )

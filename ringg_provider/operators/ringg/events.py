@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
+from ringg_provider import wording
 from ringg_provider.exceptions import InvalidRequest, UnexpectedResponse
 from ringg_provider.hooks.options import ConnectionOptions
 from ringg_provider.operators.arguments import with_checked_arguments
@@ -90,7 +91,14 @@ class RinggSetEventSubscriptionsOperator(OnRingg):
         for change in _changes(wanted, replaced, removed):
             self.log.info("Agent %s: %s", self.agent_id, change)
         counts = {"subscriptions": len(kept) + len(wanted), "kept": len(kept), "changed": changed}
-        self.log.info("Event subscriptions of agent %s: %s", self.agent_id, counts)
+        self.log.info(
+            "Agent %s has %s: %s kept as %s; %s.",
+            self.agent_id,
+            wording.counted(counts["subscriptions"], "event subscription"),
+            f"{len(kept):,}" if kept else "none",
+            "it was" if len(kept) == 1 else "they were",
+            "the others were written" if changed else "nothing was changed",
+        )
         return counts
 
     def _with_secret(self, subscriptions: Iterable[EventSubscription]) -> list[EventSubscription]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -9,7 +10,7 @@ from decimal import Decimal
 from fastapi import APIRouter, HTTPException, Request, Response, status
 from fastapi.responses import HTMLResponse
 
-from ringg_provider.ui import queries
+from ringg_provider.ui import queries, rollouts
 from ringg_provider.ui.access import CurrentUser, ReadableDags, may_stop
 from ringg_provider.ui.campaign import ALIVE, Campaign
 from ringg_provider.ui.charts import Chart, campaign_charts
@@ -51,7 +52,9 @@ def campaign(request: Request, dags: ReadableDags, user: CurrentUser, campaign_i
     now = datetime.now(UTC)
     with open_state() as state:
         found = _found(state, dags, campaign_id)
-        charts = _charts(state, found, now)
+        waves = rollouts.waves(state.connection, state.tables, dags, found.launch_key)
+        charts = _charts(state, found, now, waves)
+        spending = rollouts.spending(state.connection, state.tables, found.launch_key)
         cost = Cost.of(found, queries.price(state.connection, state.tables, found))
         key = found.launch_key
         ledger = [] if key is None else queries.ledger_rows(state.connection, state.tables, dags, key)
@@ -61,6 +64,8 @@ def campaign(request: Request, dags: ReadableDags, user: CurrentUser, campaign_i
         "charts": charts,
         "cost": cost,
         "ledger": ledger,
+        "waves": waves,
+        "spending": spending,
         "lists": sum(row.state != "replaced" for row in ledger),
         "problems": problems(found, now),
         "expected_end": found.expected_end(now),
@@ -73,7 +78,9 @@ def campaign(request: Request, dags: ReadableDags, user: CurrentUser, campaign_i
 def chart_as_csv(dags: ReadableDags, campaign_id: str, chart: str, show: bool = False) -> Response:
     """One chart of a campaign as a file."""
     with open_state() as state:
-        charts = _charts(state, _found(state, dags, campaign_id), datetime.now(UTC))
+        found = _found(state, dags, campaign_id)
+        waves = rollouts.waves(state.connection, state.tables, dags, found.launch_key)
+        charts = _charts(state, found, datetime.now(UTC), waves)
     if chart not in charts:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "The campaign has no such chart.")
     return as_file(charts[chart], show=show)
@@ -99,7 +106,8 @@ def _found(state: State, dags: frozenset[str] | None, campaign_id: str) -> Campa
     return found
 
 
-def _charts(state: State, found: Campaign, now: datetime) -> dict[str, Chart]:
+def _charts(state: State, found: Campaign, now: datetime, waves: Sequence[rollouts.Wave]) -> dict[str, Chart]:
     reasons = queries.reasons(state.connection, state.tables, found)
     counts = queries.counts(state.connection, state.tables, found)
-    return campaign_charts(found, counts, None if reasons is None else dict(reasons), now)
+    named = [(each.title, each.funnel) for each in waves]
+    return campaign_charts(found, counts, None if reasons is None else dict(reasons), now, named)

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse
 from ringg_provider.ui import queries
 from ringg_provider.ui.access import ReadableDags
 from ringg_provider.ui.campaign import PHASES
+from ringg_provider.ui.deliveries import MOST_COUNTED, read_deliveries
 from ringg_provider.ui.pages.state import open_state
 from ringg_provider.ui.pages.templating import page
 from ringg_provider.ui.problems import problems
@@ -67,9 +68,21 @@ def to_do(request: Request, dags: ReadableDags) -> HTMLResponse:
     now = datetime.now(UTC)
     with open_state() as state:
         found = queries.to_do(state.connection, state.tables, dags, now)
+        inbox = read_deliveries(state.connection, state.tables, dags, now)
     left = [(each, wrong) for each in found if (wrong := problems(each, now))]
     left.sort(key=lambda each: each[1][0].level)
-    return page(request, "todo.html", {"left": left, "most": queries.MOST_TO_DO})
+    return page(
+        request,
+        "todo.html",
+        {
+            "left": left,
+            "most": queries.MOST_TO_DO,
+            "inbox": inbox,
+            "counted": MOST_COUNTED,
+            "zone": _zone(),
+            "now": now,
+        },
+    )
 
 
 def _zone() -> ZoneInfo:

@@ -41,5 +41,6 @@ def open_state() -> Iterator[State]:
             campaigns=settings.campaigns_table,
             contacts=settings.contacts_table,
             smartalex_calls=settings.smartalex_calls_table,
+            inbox=settings.inbox_table,
         )
         yield State(connection, tables, settings)

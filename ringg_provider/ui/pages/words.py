@@ -20,10 +20,10 @@ _TONES = {
     "scheduled": "busy",
     "failed": "bad",
     "start_sent": "bad",
+    "braked": "bad",
     "insufficient_balance": "bad",
     "unknown": "bad",
     "terminated": "warn",
-    "braked": "warn",
     "paused": "warn",
 }
 

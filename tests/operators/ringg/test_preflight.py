@@ -219,7 +219,7 @@ def test_neither_numbers_nor_a_pool_is_an_error_and_so_are_both(platform: Any) -
     assert findings(number_pool_id=pool)["caller_numbers"][0] == "error"
     assert findings(from_numbers=None, number_pool_id=pool)["number_pool"] == (
         "ok",
-        "The pool has 3 numbers; 1 flagged as spam are skipped.",
+        "The pool has 3 numbers; 1 flagged as spam is skipped.",
     )
 
 
