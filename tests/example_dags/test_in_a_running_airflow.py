@@ -26,7 +26,8 @@ from tests.support.dags import AIRFLOW, EXAMPLES
 from tests.support.operations import Operations
 from tests.support.sandbox import Sandbox, running_sandbox, where_it_is
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+# All of them in one process, so that one Airflow serves them all.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("running Airflow")]
 
 ZONE = "Asia/Kolkata"
 NIGHTLY, ALERTED, FAILING = "ringg_nightly_campaign", "ringg_alerted_campaign", "ringg_failing_campaign"
