@@ -88,9 +88,9 @@ def test_a_start_that_is_held_is_answered_where_its_sender_waits(sandbox: Sandbo
 def test_a_start_whose_sender_has_gone_is_late_or_lost(sandbox: Sandbox, draft: str, fate: str, arrive: int) -> None:
     with proxied(sandbox, fate) as (client, proxy, journal):
         with pytest.raises(httpx.ReadTimeout):
-            client.post(START.format(draft), timeout=HELD / 4)
+            client.post(START.format(draft), timeout=httpx.Timeout(20, read=HELD / 4))
+        until(lambda: proxy.holding == 1)
         client.close()
-        assert proxy.holding == 1
         until(lambda: journal.counts.total() == 1)
         until(lambda: starts(sandbox) == arrive)
     assert starts(sandbox) == arrive

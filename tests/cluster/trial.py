@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import httpx
 import sqlalchemy as sa
@@ -43,9 +44,14 @@ class Times:
         settling: until every run has ended at the most, after the monkey and again after clearing.
     """
 
-    monkey: float = 110
+    monkey: float
+    settling: float
     standstill: float = 75
-    settling: float = 300
+
+    @classmethod
+    def for_campaigns(cls, count: int) -> Self:
+        """What so many campaigns take: each has some five tasks, and a task costs two cores two seconds to begin."""
+        return cls(monkey=40 + 6 * count, settling=25 * count)
 
 
 class NotSettled(RuntimeError):
