@@ -133,7 +133,7 @@ def _call(key: str, phone: str, status: str) -> dict[str, Any]:
 
 def test_no_host_of_a_package_registry_is_named_anywhere() -> None:
     hosts = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"))]
-    kinds = {".md", ".py", ".toml", ".cfg", ".txt", ".csv", ""}
+    kinds = {".md", ".py", ".toml", ".cfg", ".txt", ".csv", ".yml", ".yaml", ".css", ".js", ""}
     # What git does not track is not ours: virtual environments, caches, the demo's data.
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for path in (ROOT / name for name in tracked.splitlines()):

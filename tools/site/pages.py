@@ -22,8 +22,8 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 sys.path.insert(0, str(Path(__file__).parent))
+from docstrings import readable
 from operators import EXAMPLES, example_of, operators
-from roles import without_roles
 from snippets import ROOT
 
 OPERATORS = operators()
@@ -196,7 +196,7 @@ def _bases(found: griffe.Class) -> list[griffe.Class]:
 def _sections(found: griffe.Class) -> list[griffe.DocstringSection]:
     if found.docstring is None:
         return []
-    docstring = griffe.Docstring(without_roles(found.docstring.value), parent=found)
+    docstring = griffe.Docstring(readable(found.docstring.value), parent=found)
     return docstring.parse("sphinx", warnings=False)
 
 
@@ -296,7 +296,7 @@ def _api_index() -> str:
     ]
     for module in _api():
         docstring = package()[module].docstring
-        first = without_roles(docstring.value).splitlines()[0] if docstring else ""
+        first = readable(docstring.value).splitlines()[0] if docstring else ""
         lines.append(f"| [`{module}`]({module}.md) | {first} |")
     return "\n".join(lines) + "\n"
 
