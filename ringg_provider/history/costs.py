@@ -45,3 +45,26 @@ def average_cost(engine: Engine, table: str, agent_id: str) -> Decimal | None:
     with engine.connect() as connection:
         found = connection.execute(average).scalar()
     return None if found is None else Decimal(str(found)).quantize(Decimal("0.0001"))
+
+
+def spent(engine: Engine, table: str, list_id: str) -> tuple[Decimal, bool] | None:
+    """What the calls of a list have cost so far.
+
+    :param engine: the database with the table of calls.
+    :param table: the table of calls, with or without its schema.
+    :param list_id: the list.
+    :return: credits, and whether every call that is known has ended and is paid; None where no call is known.
+    """
+    described = calls_table(table)
+    if not is_there(engine, described):
+        return None
+    calls = described.c
+    unpaid = sa.or_(calls.is_final == sa.false(), calls.cost.is_(None), calls.cost_final == sa.false())
+    query = sa.select(
+        sa.func.count(),
+        sa.func.coalesce(sa.func.sum(calls.cost), 0),
+        sa.func.sum(sa.case((unpaid, 1), else_=0)),
+    ).where(calls.bulk_list_id == list_id)
+    with engine.connect() as connection:
+        number, cost, open_ones = connection.execute(query).one()
+    return (Decimal(str(cost)), not open_ones) if number else None

@@ -45,6 +45,8 @@ from ringg_provider.triggers.events import CAMPAIGN_ENDS, EventStatus, read_even
 from ringg_provider.triggers.tasks import task_state
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow.providers.common.compat.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
@@ -155,6 +157,10 @@ class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
     @abstractmethod
     def listed(self) -> tuple[str | None, str | None, str, int | None]:
         """The list that the arguments name: its id, its agent, its flow, and its contacts; None what is not known."""
+
+    def due(self, planned: datetime | None) -> datetime | None:
+        """When a list was to be started, aware: as it was planned; None when nothing was."""
+        return planned
 
     def reads_and_writes(self) -> Lineage:
         """A campaign of an agent in, calls out."""

@@ -1,4 +1,4 @@
-"""Waiting for a campaign's end in the triggerer, on any platform."""
+"""Waiting for campaigns in the triggerer, on any platform."""
 
 from __future__ import annotations
 
@@ -18,7 +18,46 @@ from ringg_provider.triggers.waiting import WaitingTrigger
 GRACE = 60.0
 
 
-class CampaignTrigger(WaitingTrigger):
+class CallingTrigger(WaitingTrigger):
+    """Wait while campaigns call: base of the triggers that stop them when a person marks the task failed.
+
+    :param watched_id: the id of what is waited for.
+    :param cancel_on_kill: stop what calls when a person marks the task failed. Default False.
+    :param timezone: the IANA zone that the log tells times in. Default UTC.
+    :param options: those of the base.
+    """
+
+    default_poll_interval = 60.0
+
+    def __init__(
+        self, watched_id: str, *, cancel_on_kill: bool = False, timezone: str | None = None, **options: Any
+    ) -> None:
+        super().__init__(watched_id, **options)
+        self.cancel_on_kill = cancel_on_kill
+        self.timezone = timezone
+
+    @abstractmethod
+    def listing(self, client: Any) -> Source:
+        """The workspace as the shared poller reads it."""
+
+    @abstractmethod
+    async def stop(self, client: Any) -> str:
+        """Let nobody more be called; returns what was done, for the log."""
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """The class path and plain JSON arguments."""
+        path, arguments = super().serialize()
+        return path, {**arguments, "cancel_on_kill": self.cancel_on_kill, "timezone": self.timezone}
+
+    async def on_kill(self) -> None:
+        """Stop what calls if a person marked the task failed and ``cancel_on_kill`` is on."""
+        if self.cancel_on_kill:
+            await undisturbed(stop_if_marked_failed(self, self.stop))
+        else:
+            self.log.info("Campaign %s goes on: cancel_on_kill is off.", self.watched_id)
+
+
+class CampaignTrigger(CallingTrigger):
     """Wait for a campaign to end: base of the platforms' triggers.
 
     Fires one event ``{"status", "id", "message"}``; status is ``completed``, ``failed``, ``terminated``, ``timeout``,
@@ -33,7 +72,6 @@ class CampaignTrigger(WaitingTrigger):
     """
 
     id_field = "campaign_id"
-    default_poll_interval = 60.0
     campaign_id: str
 
     def __init__(
@@ -46,22 +84,14 @@ class CampaignTrigger(WaitingTrigger):
         cancel_on_kill: bool = False,
         timezone: str | None = None,
     ) -> None:
-        super().__init__(campaign_id, poll_interval=poll_interval, deadline=deadline, kill_deadline=kill_deadline)
-        self.cancel_on_kill = cancel_on_kill
-        self.timezone = timezone
-
-    @abstractmethod
-    def listing(self, client: Any) -> Source:
-        """The workspace as the shared poller reads it."""
-
-    @abstractmethod
-    async def stop(self, client: Any) -> str:
-        """Let the campaign call nobody more; returns what was done, for the log."""
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """The class path and plain JSON arguments."""
-        path, arguments = super().serialize()
-        return path, {**arguments, "cancel_on_kill": self.cancel_on_kill, "timezone": self.timezone}
+        super().__init__(
+            campaign_id,
+            poll_interval=poll_interval,
+            deadline=deadline,
+            kill_deadline=kill_deadline,
+            cancel_on_kill=cancel_on_kill,
+            timezone=timezone,
+        )
 
     async def wait(self, client: Any) -> WaitEvent:
         """Watch the campaign; its state comes before the deadlines, because a trigger may start after them."""
@@ -86,10 +116,3 @@ class CampaignTrigger(WaitingTrigger):
                 if (late := self.overdue()) is not None:
                     said = f"Campaign {self.campaign_id} had not ended when {late.value} was over."
                     return self.event(late, said)
-
-    async def on_kill(self) -> None:
-        """Stop the campaign if a person marked the task failed and ``cancel_on_kill`` is on."""
-        if self.cancel_on_kill:
-            await undisturbed(stop_if_marked_failed(self, self.stop))
-        else:
-            self.log.info("Campaign %s goes on: cancel_on_kill is off.", self.campaign_id)

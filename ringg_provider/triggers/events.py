@@ -21,6 +21,8 @@ class EventStatus(StrEnum):
     """The upload was checked, with whatever result."""
     CHANGED = "changed"
     """The workspace may have enough credits now."""
+    DUE = "due"
+    """A rollout may have something new to look at."""
     TIMEOUT = "timeout"
     EXECUTION_TIMEOUT = "execution_timeout"
     ERROR = "error"
@@ -32,6 +34,7 @@ class EventStatus(StrEnum):
 CAMPAIGN_ENDS = frozenset({EventStatus.COMPLETED, EventStatus.FAILED, EventStatus.TERMINATED})
 UPLOAD_ENDS = frozenset({EventStatus.SETTLED})
 CREDITS_ENDS = frozenset({EventStatus.CHANGED})
+ROLLOUT_ENDS = frozenset({EventStatus.DUE})
 _DEADLINES = frozenset({EventStatus.TIMEOUT, EventStatus.EXECUTION_TIMEOUT})
 
 

@@ -9,6 +9,7 @@ from ringg_provider.hooks.smartalex import SmartAlexHook
 from ringg_provider.smartalex import AsyncSmartAlexClient
 from ringg_provider.smartalex.campaigns import SmartAlexListing
 from ringg_provider.triggers.campaign import CampaignTrigger
+from ringg_provider.triggers.rollout import RolloutTrigger
 
 
 class SmartAlexCampaignTrigger(CampaignTrigger):
@@ -35,8 +36,39 @@ class SmartAlexCampaignTrigger(CampaignTrigger):
 
     async def stop(self, client: AsyncSmartAlexClient) -> str:
         """Pause it; what does not call needs no pause."""
-        try:
-            await client.pause_campaign(self.campaign_id)
-        except CampaignNotActive:
-            return "not calling any more"
-        return "paused"
+        return await _pause(client, self.campaign_id)
+
+
+class SmartAlexRolloutTrigger(RolloutTrigger):
+    """Wait while a rollout calls on SmartAlex; :class:`~ringg_provider.triggers.rollout.RolloutTrigger` says for what.
+
+    The platform cannot cancel a campaign: ``cancel_on_kill`` pauses it.
+
+    :param smartalex_conn_id: the connection.
+    :param options: those of the base, ``campaign_ids`` and deadlines among them.
+    """
+
+    def __init__(self, *, smartalex_conn_id: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.smartalex_conn_id = smartalex_conn_id
+
+    @property
+    def hook(self) -> SmartAlexHook:
+        """The connection's hook."""
+        return SmartAlexHook(self.smartalex_conn_id)
+
+    def listing(self, client: AsyncSmartAlexClient) -> SmartAlexListing:
+        """The workspace's campaigns."""
+        return SmartAlexListing(client)
+
+    async def stop_campaign(self, client: AsyncSmartAlexClient, campaign_id: str) -> str:
+        """Pause it; what does not call needs no pause."""
+        return await _pause(client, campaign_id)
+
+
+async def _pause(client: AsyncSmartAlexClient, campaign_id: str) -> str:
+    try:
+        await client.pause_campaign(campaign_id)
+    except CampaignNotActive:
+        return "not calling any more"
+    return "paused"

@@ -155,7 +155,13 @@ def test_the_nightly_campaign_calls_everybody_once_and_brings_every_call_back(
 
 #: 02:00 of the next day in India, where UTC still has today.
 TONIGHT = pendulum.now("UTC").start_of("day").add(hours=20, minutes=30)
-BY_DAY = ["ringg_nightly_campaign", "ringg_campaigns_by_segment", "smartalex_nightly_campaign"]
+BY_DAY = [
+    "ringg_nightly_campaign",
+    "ringg_campaigns_by_segment",
+    "ringg_careful_campaign",
+    "smartalex_nightly_campaign",
+    "smartalex_careful_campaign",
+]
 
 
 # 18:30 in UTC is midnight in India: what runs a minute before it has the day that UTC has, too.
@@ -528,3 +534,34 @@ def test_a_smartalex_list_that_fails_fails_the_run_which_still_loads_the_calls(
     assert run.tasks["start", 0] == "failed", run
     assert run.tasks["load_calls"] == "success"
     assert run.state == "failed"
+
+
+@pytest.mark.parametrize("dag_id", ["ringg_careful_campaign", "smartalex_careful_campaign"])
+def test_a_careful_campaign_calls_one_wave_after_the_other_within_its_budget(
+    dag_id: str, run_dag: DagRunner, sandbox_factory: Callable[..., Any], warehouse: Warehouse
+) -> None:
+    sandbox = sandbox_factory()
+    load(warehouse.engine, 300)
+    run = run_dag(dag_id)
+    assert run.state == "success", run
+    told = run.xcom("roll_out", key="rollout")
+    assert told["state"] == "ended"
+    numbers = [wave["wave"] for wave in told["waves"]]
+    assert numbers == sorted(numbers)
+    assert {0, 2, 3} <= set(numbers), "the smallest wave may be empty"
+    assert most_dials(sandbox) == 1
+    (budget,) = warehouse.query("SELECT credits, committed FROM ringg_budgets")
+    assert 0 < budget["committed"] <= budget["credits"]
+
+
+def test_a_careful_campaign_that_only_fails_is_stopped_and_fails_the_run_which_still_loads_the_calls(
+    run_dag: DagRunner, sandbox_factory: Callable[..., Any], warehouse: Warehouse
+) -> None:
+    sandbox = sandbox_factory(failed_rate=1, busy_rate=0, not_picked_rate=0, voicemail_rate=0)
+    load(warehouse.engine, 1200)
+    run = run_dag(changed("ringg_careful_campaign", "waves=(0.01, 0.1)", "waves=(0.2, 0.3)"))
+    assert (run.state, run.tasks["roll_out"], run.tasks["load_calls"]) == ("failed", "failed", "success")
+    called = count(warehouse, "SELECT count(DISTINCT list_id) FROM ringg_launches WHERE state = 'started'")
+    assert called == 2, "the rehearsal and the first wave"
+    assert count(warehouse, "SELECT count(*) FROM ringg_launches WHERE state = 'braked'") == 2
+    assert most_dials(sandbox) == 1

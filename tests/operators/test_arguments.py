@@ -73,14 +73,18 @@ RIGHT: dict[Callable[[Any], bool], str] = {
         transcripts transliterate_callee_name use_call_slots wait_for_client_analysis
         wait_for_completion""",
     is_length: """
-        average_seconds invalid_rows_timeout max_minutes not_called_within_days poke_interval poll_interval timeout
-        upload_poll_interval""",
-    lambda value: isinstance(value, timedelta) and value >= timedelta(0): "give_up_after lookback max_age max_delay",
-    lambda value: is_number(value) or (isinstance(value, Decimal) and value.is_finite()): "deadline kill_deadline",
+        average_seconds invalid_rows_timeout judge_interval max_minutes not_called_within_days poke_interval
+        poll_interval timeout upload_poll_interval""",
+    lambda value: (
+        isinstance(value, timedelta) and value >= timedelta(0)
+    ): "answer_within give_up_after lookback max_age max_delay",
+    lambda value: (
+        is_number(value) or (isinstance(value, Decimal) and value.is_finite())
+    ): "deadline kill_deadline look_at",
     lambda value: is_number(value) and 0 <= value <= 1: "answer_rate",
     is_list(lambda value: is_number(value) and 0 <= value <= 1): "waves",
     lambda value: is_whole(value) and value >= 1: """
-        analysis_concurrency contacts_per_request max_attempts max_rows_per_list""",
+        analysis_concurrency contacts_per_request enough max_attempts max_rows_per_list min_wave_calls""",
     lambda value: is_whole(value) and 0 <= value <= 100: "concurrency_percentage",
     lambda value: is_amount(value) and (isinstance(value, str) or value == int(value)): """
         concurrent_lines row_allowance rows""",
@@ -98,7 +102,7 @@ RIGHT: dict[Callable[[Any], bool], str] = {
     lambda value: is_text(value) or isinstance(value, date) or value in ("", " ", "None"): "end start",
     lambda value: is_text(value) or is_list(is_text)(value): "from_numbers",
     is_list(is_text): """
-        call_ids email_completion_user_ids may_be_empty mobile_numbers recording_hosts rehearsal tables
+        awaited call_ids email_completion_user_ids may_be_empty mobile_numbers recording_hosts rehearsal tables
         transliterate_fields""",
     is_list(lambda value: isinstance(value, date) or is_text(value)): "blackout_dates",
     is_list(is_object()): "launches subscriptions",
@@ -108,8 +112,10 @@ RIGHT: dict[Callable[[Any], bool], str] = {
     lambda value: isinstance(value, list | dict): "parameters",
     lambda value: value in ("large", "standard"): "fail_on flow no_rule on_shortfall other_countries purpose",
     lambda value: value == "continue": "unreadable_variables",
+    lambda value: value in ("ask", "stop"): "on_brake",
+    is_list(is_whole): "ask_after",
     # These have readers of their own, which say what they take.
-    lambda value: True: "bulk_list_ids campaign_ids",
+    lambda value: True: "brakes budget bulk_list_ids campaign_ids",
 }
 BY_NAME = {name: right for right, names in RIGHT.items() for name in names.split()}
 #: Where one class takes more than the others do, or blank text switches nothing off.
@@ -139,6 +145,9 @@ GIVEN: dict[str, Any] = {
     "warehouse_conn_id": "warehouse",
     "subscriptions": [],
     "launch": {},
+    "launches": [],
+    "launch_key": "key",
+    "campaign_ids": [],
     "ringg_conn_id": "ringg_sandbox",
     "smartalex_conn_id": "smartalex_sandbox",
 }

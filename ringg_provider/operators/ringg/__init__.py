@@ -7,6 +7,7 @@ from ringg_provider.operators.ringg.balance import RinggCheckBalanceOperator
 from ringg_provider.operators.ringg.events import RinggSetEventSubscriptionsOperator
 from ringg_provider.operators.ringg.launch import RinggLaunchOperator
 from ringg_provider.operators.ringg.preflight import RinggPreflightOperator
+from ringg_provider.operators.ringg.rollout import RinggRolloutOperator
 from ringg_provider.operators.ringg.start import RinggMakeCallAsyncOperator, RinggStartCampaignOperator
 from ringg_provider.operators.ringg.stop import RinggTerminateOperator
 from ringg_provider.operators.ringg.uploads import RinggSaveCampaignOperator, RinggUploadCsvOperator
@@ -17,6 +18,7 @@ __all__ = [
     "RinggLaunchOperator",
     "RinggMakeCallAsyncOperator",
     "RinggPreflightOperator",
+    "RinggRolloutOperator",
     "RinggSaveCampaignOperator",
     "RinggSetEventSubscriptionsOperator",
     "RinggStartCampaignOperator",

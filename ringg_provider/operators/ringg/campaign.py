@@ -167,7 +167,7 @@ class BaseRinggStartOperator(BaseRinggCampaignOperator, LaunchOperator):
     def _check_times(self, context: Context, start: RinggStart) -> None:
         """Refuse a campaign that comes too late, or whose calling hours are over by now."""
         planned = planned_time(start.call_config, start.start, self.start_parameter)
-        self.refuse_if_stale(context, f"List {start.list_id} was not started.", planned)
+        self.refuse_if_stale(context, f"List {start.list_id} was not started.", self.due(planned))
         if start.call_config is None:
             return
         if spans_ahead(start.call_config, start.start, start.end, start.call_slots, datetime.now(UTC)) == []:

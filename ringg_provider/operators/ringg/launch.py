@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
-from ringg_provider.api.arguments import Percent, RowsOrShare, Seconds
-from ringg_provider.exceptions import LaunchInterrupted, NotFound
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.operators.arguments import with_checked_arguments
-from ringg_provider.operators.ringg.balance import read_balance, shortfall_of
 from ringg_provider.operators.ringg.campaign import BaseRinggStartOperator
-from ringg_provider.operators.waiting import kill_deadline, sleep_until_told, wait_until
-from ringg_provider.ringg.responses import CampaignState, UploadStatus
-from ringg_provider.ringg.starts import LargeStart, RinggStart, StandardStart
-from ringg_provider.ringg.timing import as_call_config
-from ringg_provider.ringg.uploads import UploadVerdict, judge_upload, require_usable
+from ringg_provider.operators.ringg.lists import BaseRinggListOperator
+from ringg_provider.ringg.starts import RinggStart
 from ringg_provider.triggers.events import UPLOAD_ENDS, EventStatus, read_event
-from ringg_provider.triggers.ringg import RinggUploadStatusTrigger
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-#: Seconds within which the platform must show what was uploaded a moment ago.
-VISIBLE_WITHIN = 120.0
 
-
-class RinggLaunchOperator(BaseRinggStartOperator):
+class RinggLaunchOperator(BaseRinggListOperator):
     """Take one list of ``SqlToRinggOperator`` to its end, in either flow; made for ``.expand(launch=...)``.
 
     Waits for the upload, checks the balance, starts at most once, and waits for the campaign if asked to. Returns the
@@ -37,15 +26,11 @@ class RinggLaunchOperator(BaseRinggStartOperator):
     means "now, inside the window".
 
     :param launch: one item of ``SqlToRinggOperator``'s result.
-    :param concurrency_percentage: share of the workspace's lines in the large flow, 0 to 100. Default 0, equal.
-    :param max_invalid_rows: how many rows the platform may find invalid in the large flow: an int is a number of
-        rows, a float a share. Default None: any.
-    :param upload_poll_interval: seconds between two looks at the upload. Default 10.
 
-    Who is to call and what it may cost are parameters of
-    :class:`~ringg_provider.operators.ringg.campaign.BaseRinggCampaignOperator`, waiting and launching of
-    :class:`~ringg_provider.operators.launching.LaunchOperator`; ``launch_key`` defaults to the item's own when
-    ``ledger_conn_id`` is given.
+    Uploads are parameters of :class:`~ringg_provider.operators.ringg.lists.BaseRinggListOperator`, who is to call and
+    what it may cost of :class:`~ringg_provider.operators.ringg.campaign.BaseRinggCampaignOperator`, waiting and
+    launching of :class:`~ringg_provider.operators.launching.LaunchOperator`; ``launch_key`` defaults to the item's own
+    when ``ledger_conn_id`` is given.
     """
 
     template_fields: Sequence[str] = (
@@ -53,20 +38,9 @@ class RinggLaunchOperator(BaseRinggStartOperator):
         *BaseRinggStartOperator.start_template_fields,
     )
 
-    def __init__(
-        self,
-        *,
-        launch: dict[str, Any],
-        concurrency_percentage: Percent = 0,
-        max_invalid_rows: RowsOrShare | None = None,
-        upload_poll_interval: Seconds = 10,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, launch: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.launch = launch
-        self.concurrency_percentage = concurrency_percentage
-        self.max_invalid_rows = max_invalid_rows
-        self.upload_poll_interval = upload_poll_interval
 
     def listed(self) -> tuple[str | None, str | None, str, int | None]:
         """The list that the item names."""
@@ -78,12 +52,15 @@ class RinggLaunchOperator(BaseRinggStartOperator):
         """Wait for the upload where the flow has one, then launch."""
         with self.hook:
             start = self._start()
-            if start.flow == "large" and (status := self._pending_upload(start.list_id)) is not None:
-                self.log.info("Upload %s is %s.", start.list_id, status.status)
+            if self.is_pending(start):
                 if self.deferrable:
-                    self._defer_upload(context, start.list_id)
-                self._wait_for_upload(start.list_id)
-            return self._launch(context, start)
+                    self.defer(
+                        trigger=self.upload_trigger(context, start.list_id),
+                        method_name="execute_uploaded",
+                        timeout=None,
+                    )
+                self.wait_for_upload(start.list_id)
+            return self.launch_list(context, start)
 
     @with_checked_arguments
     def execute_uploaded(self, context: Context, event: Mapping[str, Any] | None) -> str:
@@ -95,84 +72,8 @@ class RinggLaunchOperator(BaseRinggStartOperator):
                     raise TimeoutError(told.message)
                 case EventStatus.EXECUTION_TIMEOUT:
                     raise AirflowTaskTimeout(told.message)
-            return self._launch(context, start)
-
-    def check(self, context: Context, start: RinggStart) -> None:
-        """The last checks before a start; in the large flow also of what the platform found in the upload."""
-        if start.flow == "large":
-            require_usable(start.list_id, self._upload(start.list_id), self.max_invalid_rows)
-        super().check(context, start)
+            return self.launch_list(context, start)
 
     def _start(self) -> RinggStart:
         """What the item asks to start."""
-        item = LaunchItem.of(self.launch)
-        known: dict[str, Any] = {
-            "list_id": self.take_ledger_of(item),
-            "agent_id": item.agent_id,
-            "callers": self.callers(),
-            "start": item.campaign_start_time,
-            "end": item.campaign_end_time,
-            "rows": item.rows,
-        }
-        if item.ringg_flow("launch") == "standard":
-            return StandardStart(
-                call_config=None if item.call_config is None else as_call_config(item.call_config), **known
-            )
-        return LargeStart(
-            country_code=item.country_code,
-            call_config=as_call_config(item.call_config or {}),
-            call_slots=item.call_slots,
-            concurrency_percentage=self.concurrency_percentage,
-            **known,
-        )
-
-    def _launch(self, context: Context, start: RinggStart) -> str:
-        if start.flow == "large":
-            self._require_paid(start.list_id)
-        return self.launch_ringg(context, start)
-
-    def _upload(self, list_id: str) -> UploadStatus:
-        """The upload's status; one that was made a moment ago may not be shown yet."""
-        deadline = time.monotonic() + VISIBLE_WITHIN
-        while True:
-            try:
-                return self.hook.client.get_upload_status(list_id)
-            except NotFound:
-                if time.monotonic() >= deadline or self.told_to_stop:
-                    raise
-            sleep_until_told(5.0, lambda: self.told_to_stop)
-
-    def _pending_upload(self, list_id: str) -> UploadStatus | None:
-        status = self._upload(list_id)
-        return status if judge_upload(status) is UploadVerdict.PENDING else None
-
-    def _require_paid(self, list_id: str) -> None:
-        if self._upload(list_id).state is CampaignState.INSUFFICIENT_BALANCE:
-            balance = read_balance(self.hook, list_id)
-            if not balance.sufficient:
-                raise shortfall_of(list_id, balance)
-
-    def _wait_for_upload(self, list_id: str) -> None:
-        checked = wait_until(
-            lambda: True if self._pending_upload(list_id) is None else None,
-            poll_interval=self.upload_poll_interval,
-            deadline=None if self.timeout is None else time.time() + self.timeout,
-            told_to_stop=lambda: self.told_to_stop,
-        )
-        if self.told_to_stop:
-            raise LaunchInterrupted("The task was told to stop; nothing was started.")
-        if not checked:
-            raise TimeoutError(f"Upload {list_id} was not ready in time.")
-
-    def _defer_upload(self, context: Context, list_id: str) -> None:
-        self.defer(
-            trigger=RinggUploadStatusTrigger(
-                ringg_conn_id=self.ringg_conn_id,
-                bulk_list_id=list_id,
-                poll_interval=self.upload_poll_interval,
-                deadline=None if self.timeout is None else time.time() + self.timeout,
-                kill_deadline=kill_deadline(self, context),
-            ),
-            method_name="execute_uploaded",
-            timeout=None,
-        )
+        return self.start_of(LaunchItem.of(self.launch), "launch")
