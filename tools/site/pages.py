@@ -39,7 +39,11 @@ AT_ROOT = {
 #: What a DAG author imports: a page of the API each, and what of it the page shows.
 API = {
     "exceptions": "Every error",
+    "task_groups.ringg": "A campaign in one call: Ringg",
+    "task_groups.smartalex": "A campaign in one call: SmartAlex",
     "warehouse": "Tables and the history guard",
+    "launch.rollout": "Brakes",
+    "launch.budget": "Budgets",
     "deadlines": "Deadlines",
     "hooks.ringg": "Hooks: Ringg",
     "hooks.smartalex": "Hooks: SmartAlex",
@@ -51,6 +55,8 @@ API = {
     "hours.schedule": "Times",
     "triggers.ringg": "Triggers: Ringg",
     "triggers.smartalex": "Triggers: SmartAlex",
+    "triggers.inbox": "Triggers: inbox",
+    "inbox.receiver": "Receiver of webhooks",
     "links.ringg": "Links",
     "examples": "For examples",
     "sandbox.server": "Sandbox: running it",
