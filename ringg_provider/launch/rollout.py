@@ -15,8 +15,8 @@ from ringg_provider.exceptions import InvalidRequest
 
 #: Numbers of calls up to which a share is judged: each a fifth larger than the one before.
 _FIRST_CHECKPOINT, _STEP, _LAST_CHECKPOINT = 10, 1.2, 10_000_000
-#: By how much the bound that is told may be too low.
-_PRECISION = 1e-5
+#: By which share of itself the bound that is told may be too low; whether it is above a limit is exact.
+_PRECISION = 1e-3
 
 OPT_OUTS, FAILURES, SHORT_CALLS = "opt_outs", "failures", "short_calls"
 
@@ -171,7 +171,8 @@ class Check:
     :param share: the bare share; 0 where there is nothing to take it of.
     :param count: how many calls count against it,
     :param of: of how many.
-    :param bound: what the true share is at least, with the confidence asked for; None while too few calls are known.
+    :param bound: what the true share is at least, with the confidence asked for; None while too few calls are known,
+        and where not even the bare share is above the limit.
     :param limit: the largest share allowed.
     """
 
@@ -196,7 +197,7 @@ class Check:
             f"{self.brake.replace('_', ' ')} {self.count:,} of {self.of:,} ({self.share:.1%}), limit {self.limit:.1%}"
         )
         if self.bound is None:
-            return f"{said}: too few calls are known"
+            return said if self.share <= self.limit else f"{said}: too few calls are known"
         return f"{said}: certainly at least {self.bound:.2%}"
 
 
@@ -259,7 +260,8 @@ def _checked(brakes: Brakes, observed: Observed) -> Iterator[Check]:
         count, of = _counted(name, observed)
         # Who counts against a brake is one of those that it is judged by, whatever else is said of the call.
         of = max(count, of)
-        bound = lower_bound(count, _checkpoint(of), chance) if of and observed.calls >= brakes.min_calls else None
+        known = count > limit * of and observed.calls >= brakes.min_calls
+        bound = lower_bound(count, _checkpoint(of), chance, limit) if known else None
         yield Check(name, count / of if of else 0.0, count, of, bound, limit)
 
 
@@ -287,12 +289,13 @@ def _checkpoint(calls: int) -> int:
     return next((each for each in _checkpoints() if each >= calls), calls)
 
 
-def lower_bound(count: int, of: int, chance: float) -> float:
-    """What a share is at least: the exact one-sided bound of Clopper and Pearson, never above it.
+def lower_bound(count: int, of: int, chance: float, limit: float) -> float:
+    """What a share is at least: the exact one-sided bound of Clopper and Pearson, or less by a thousandth of it.
 
     :param count: how often it was so,
     :param of: of how many.
     :param chance: that the bound is above the true share, at most.
+    :param limit: to which it is compared: what is told is above it exactly where the bound is.
     """
     # Loaded when a brake is judged, and not with every DAG file.
     from flint import arb
@@ -304,6 +307,8 @@ def lower_bound(count: int, of: int, chance: float) -> float:
     if count == 0:
         return 0.0
     low, high = 0.0, count / of
+    if limit < high:
+        low, high = (math.nextafter(limit, 1), high) if is_certainly_above(limit) else (low, limit)
     while high - low > _PRECISION * high:
         middle = (low + high) / 2
         low, high = (middle, high) if is_certainly_above(middle) else (low, middle)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringg_provider.exceptions import InvalidRequest
@@ -44,6 +44,7 @@ def test_a_period_is_one_of_the_zones_calendar(per: Any, zone: str, moment: str,
     assert (found.name, found.ends) == (period, at(ends))
 
 
+@settings(deadline=None)
 @given(
     st.integers(1_577_836_800, 2_051_222_400),
     st.sampled_from(["UTC", "Asia/Kolkata", "America/New_York", "Africa/Cairo", "America/Havana", "Pacific/Chatham"]),

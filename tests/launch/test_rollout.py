@@ -11,7 +11,7 @@ from math import comb
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringg_provider.exceptions import InvalidRequest
@@ -28,20 +28,23 @@ def tail(count: int, of: int, share: Fraction) -> Fraction:
     )
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.data(), st.sampled_from([0.05, 0.01, 1e-4]))
 def test_the_bound_is_the_exact_one(of: int, data: st.DataObject, chance: float) -> None:
     count = data.draw(st.integers(0, of))
-    bound = lower_bound(count, of, chance)
+    limit = data.draw(st.floats(0, 0.9))
+    bound = lower_bound(count, of, chance, limit)
     assert 0 <= bound <= count / of
     if count == 0:
         assert bound == 0
         return
     assert tail(count, of, Fraction(bound)) < chance
-    assert tail(count, of, Fraction(bound * (1 + 3e-5))) >= chance
+    assert tail(count, of, Fraction(bound * 1.002)) >= chance
+    assert (bound > limit) is (tail(count, of, Fraction(limit)) < chance)
 
 
 def test_the_bound_of_a_million_calls_is_found_at_once() -> None:
-    assert 0.0199 < lower_bound(20_500, 1_000_000, 1e-4) < 0.0205
+    assert 0.0199 < lower_bound(20_500, 1_000_000, 1e-4, 0.02) < 0.0205
 
 
 def test_three_times_the_limit_pulls_the_brake_and_says_what_was_seen() -> None:
