@@ -32,6 +32,7 @@ INBOX = Asset(
     max_active_runs=1,
     is_paused_upon_creation=True,
     tags=["smartalex", "example"],
+    description=__doc__.partition("\n")[0],
     doc_md=__doc__,
     default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
 )
