@@ -73,15 +73,18 @@ def package() -> griffe.Module:
     return loaded
 
 
-#: Which pages the search shows first: answers before reference, and what is for this project's authors last.
+#: Which pages the search shows first: answers before reference, and what is for this project's authors last; 0 is
+#: never. What to do about an error is in the runbook, which names them all.
 _BOOST = (
     ("how-do-i/index", 0.3),  # its pages answer better
     ("how-do-i/", 2),
     ("runbook", 2),
+    ("rollouts", 1.5),
     ("at-most-once", 2),
     ("getting-started", 1.5),
     ("operators/", 0.8),
     ("examples/", 0.5),
+    ("api/exceptions", 0),
     ("api/", 0.3),
     ("changelog", 0.2),
     ("architecture", 0.2),
@@ -124,7 +127,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001
     """Lead links out of docs/ to the page made of their target, link what is named, and weigh it for the search."""
     here = page.file.src_uri
-    page.meta.setdefault("search", {"boost": next((boost for start, boost in _BOOST if here.startswith(start)), 1)})
+    boost = next((boost for start, boost in _BOOST if here.startswith(start)), 1)
+    page.meta.setdefault("search", {"boost": boost} if boost else {"exclude": True})
     text = _outside_links(markdown, here, config.repo_url)
     return text if here.startswith(("api/", "license", "code-of-conduct")) else _linked(text, here)
 
