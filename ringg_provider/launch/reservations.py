@@ -164,6 +164,21 @@ class Reservations:
 
         return self._change(launch_key, part, take, (budget.name, period.name))
 
+    def hold(self, budget: Budget, launch_key: str, part: str, at: datetime) -> Reservation:
+        """Make sure, between a claim and its start, that what was reserved still is: a twin may have given it back.
+
+        :param budget: of what.
+        :param launch_key: the launch.
+        :param part: which wave or list of it.
+        :param at: now, aware.
+        :raises BudgetExhausted: it was given back, and others have taken it.
+        :raises WrongState: nothing was ever reserved for it.
+        """
+        stored = self.find(launch_key, part)
+        if stored is None:
+            raise _nothing_reserved(launch_key, part)
+        return self.reserve(budget, launch_key, part, stored.amount, at)
+
     def settle(self, launch_key: str, part: str, cost: object, at: datetime, *, final: bool = True) -> Reservation:
         """Charge what a part has really cost; as often as its costs change, also long after.
 
@@ -179,7 +194,7 @@ class Reservations:
 
         def charge(connection: sa.Connection, stored: Reservation | None) -> Reservation:
             if stored is None:
-                raise WrongState(f"Nothing is reserved for {part} of launch key {launch_key!r}.")
+                raise _nothing_reserved(launch_key, part)
             settled = final or stored.state == SETTLED
             charged = spent if settled else max(spent, stored.amount)
             fresh = Reservation(
@@ -204,8 +219,8 @@ class Reservations:
         """Give back what was reserved, because nothing was started. Settled costs stay.
 
         Where the part is a list in the launch ledger of the same database, the ledger has the last word, in the same
-        step: what another attempt has claimed meanwhile is not given back. Whoever starts a list therefore reserves
-        once more between its claim and its start.
+        step: what another attempt has claimed meanwhile is not given back. Whoever starts a list therefore calls
+        :meth:`hold` between its claim and its start.
 
         :param launch_key: the launch.
         :param part: which wave or list of it.
@@ -370,6 +385,10 @@ class Reservations:
 
 class _MovedMeanwhile(Exception):
     """Another attempt has moved the reservation to a period whose row is not held."""
+
+
+def _nothing_reserved(launch_key: str, part: str) -> WrongState:
+    return WrongState(f"Nothing is reserved for {part} of launch key {launch_key!r}.")
 
 
 def _exhausted(budget: Budget, period: Period, wanted: Decimal, left: Decimal) -> BudgetExhausted:

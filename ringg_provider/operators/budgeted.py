@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ringg_provider.exceptions import BudgetExhausted, InvalidRequest, RinggProviderError
-from ringg_provider.operators.launching import LaunchOperator, ledger_connection, open_ledger
+from ringg_provider.launch.terms import Evidence, LaunchTarget, ListState
+from ringg_provider.operators.launching import LaunchOperator, Start, ledger_connection, open_ledger
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from airflow.providers.common.compat.sdk import Context
     from sqlalchemy import Engine
 
     from ringg_provider.hooks.sql import StateConnection
@@ -70,6 +73,21 @@ class BudgetedOperator(LaunchOperator):
             return datetime.fromisoformat(exhausted.next_period)
         return None
 
+    def launch_and_wait(self, context: Context, start: Start, target: LaunchTarget, check: Callable[[], None]) -> str:
+        """Start the list once its reservation was seen to stand; see :class:`LaunchOperator`."""
+        return super().launch_and_wait(context, start, _Paid(target, partial(self.hold, start.list_id)), check)
+
+    def hold(self, list_id: str) -> None:
+        """Make sure, right before a start is sent, that no twin of this attempt has given its credits back.
+
+        :raises BudgetExhausted: it has, and others have taken them.
+        """
+        if self.budget is not None:
+            from ringg_provider.launch.budget import Budget
+
+            budget = Budget.of(self.budget)
+            self.reservations().hold(budget, str(self.launch_key), list_id, datetime.now(UTC))
+
     def release(self, wave: Wave) -> None:
         """Give back what was reserved for lists of which it is certain that they were not started."""
         if self.budget is None:
@@ -117,3 +135,21 @@ class BudgetedOperator(LaunchOperator):
                 field="launches",
             )
         return kept
+
+
+class _Paid:
+    """A platform that is sent a start only after what it costs was seen to be reserved."""
+
+    def __init__(self, target: LaunchTarget, hold: Callable[[], None]) -> None:
+        self._target = target
+        self._hold = hold
+
+    def look(self, list_id: str) -> ListState:
+        return self._target.look(list_id)
+
+    def look_closer(self, list_id: str) -> Evidence:
+        return self._target.look_closer(list_id)
+
+    def start(self, request: Mapping[str, Any]) -> None:
+        self._hold()
+        self._target.start(request)

@@ -160,7 +160,7 @@ def test_of_a_claim_and_a_release_at_once_no_start_is_without_its_credits(store:
         if number % 2:
             store.release(KEY, list_id, NOW)
         elif ledger.for_key(KEY).claim(intent(list_id)) is None:
-            store.reserve(DAY, KEY, list_id, 20, NOW)  # as whoever is about to send does
+            store.hold(DAY, KEY, list_id, NOW)
 
     all_at_once(8, act)
     assert all(found is not None and found.state == "reserved" for found in (store.find(KEY, one) for one in lists))
@@ -225,6 +225,8 @@ def test_each_launch_has_a_budget_of_its_own(store: Reservations) -> None:
 def test_nothing_is_settled_that_was_not_reserved(store: Reservations) -> None:
     with pytest.raises(WrongState, match="Nothing is reserved"):
         store.settle("key", "w", 1, NOW)
+    with pytest.raises(WrongState, match="Nothing is reserved"):
+        store.hold(DAY, "key", "w", NOW)
     store.release("key", "w", NOW)
     assert store.find("key", "w") is None
 

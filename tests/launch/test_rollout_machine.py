@@ -193,8 +193,7 @@ class RolloutMachine(RuleBasedStateMachine):
 
     def before_sending(self, key: str, item: LaunchItem) -> None:
         """The claim is made: what another attempt gave back meanwhile is reserved anew."""
-        amount = self.price * (item.rows or 0)
-        self.reservations.reserve(BUDGET, key, str(item.list_id), amount, self.now)
+        self.reservations.hold(BUDGET, key, str(item.list_id), self.now)
 
     def note_start(self, key: str, list_id: str, people: int) -> None:
         """What the list will really cost, and on which day."""

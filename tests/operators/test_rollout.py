@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from ringg_provider.exceptions import BudgetExhausted, CampaignBraked, CampaignTerminated, InvalidRequest
+from ringg_provider.launch.budget import Budget
 from ringg_provider.launch.ledger import LaunchLedger
+from ringg_provider.launch.reservations import Reservations
 from ringg_provider.launch.rollout import Check, Pulled
 from ringg_provider.operators.ringg import RinggLaunchOperator, RinggRolloutOperator, RinggTerminateOperator
 from ringg_provider.operators.smartalex import SmartAlexRolloutOperator
+from ringg_provider.ringg.campaigns import RinggLaunchTarget
 from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
 from ringg_provider.transfers.sql_to_smartalex import SqlToSmartAlexOperator
 from tests.operators.campaigns import refused
@@ -294,6 +298,27 @@ class TestBudget:
             "reserved" if platform == "smartalex" else "settled"
         }
         assert sandbox.dials()["max_calls_per_number"] == 1
+
+    def test_what_a_twin_gave_back_and_others_took_is_not_started(
+        self, people: Warehouse, platform_of: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sandbox = platform_of()
+        lists = upload("ringg")
+        wanted = 2 * next(item["rows"] for item in lists if item["wave"] == 1)
+        budget = Budget("b", wanted, per="day")
+        look = RinggLaunchTarget.look
+
+        def look_while_others_reserve(target: RinggLaunchTarget, list_id: str) -> Any:
+            store, now = Reservations(people.engine), datetime.now(UTC)
+            store.release(lists[0]["launch_key"], list_id, now)
+            store.reserve(budget, "another campaign", "list", 1, now)
+            return look(target, list_id)
+
+        monkeypatch.setattr(RinggLaunchTarget, "look", look_while_others_reserve)
+        with refused(BudgetExhausted, "nothing is started"):
+            roll_out("ringg", lists, budget=budget, **self.PRICE)
+        assert launched(sandbox) == set()
+        assert float(people.query("SELECT committed FROM ringg_budgets")[0]["committed"]) == 1
 
     def test_without_a_price_nothing_is_started(self, people: Warehouse, platform_of: Any) -> None:
         sandbox = platform_of()
