@@ -205,15 +205,15 @@ def test_the_receivers_retry_after_is_kept_to_for_a_start(api: Api) -> None:
 
 
 def test_a_receiver_that_hangs_holds_up_no_request(make_api: MakeApi) -> None:
-    api = make_api(webhook_timeout_seconds=3)
-    with ScriptedServer(Answer(delay=2)) as receiver:
+    api = make_api(webhook_timeout_seconds=20)
+    with ScriptedServer(Answer(delay=8)) as receiver:
         subscribe(api, receiver, ["call_started", "call_completed"])
         list_id = api.started(contacts(50))
         wait_for(lambda: receiver.asked, "the first delivery")
         began = time.monotonic()
         for _ in range(20):
             api.status(list_id)
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 5
         api.sandbox.reset()
 
 
@@ -243,7 +243,7 @@ def test_lost_is_never_sent_and_doubled_is_sent_twice(api: Api, receiver: Script
 def test_late_comes_later_and_reordered_after_those_behind_it(api: Api, receiver: ScriptedServer) -> None:
     api.sandbox.settings(webhook_connections=1)
     subscribe(api, receiver, ["call_completed"])
-    api.sandbox.delivery_fault(kind="late", seconds=0.5)
+    api.sandbox.delivery_fault(kind="late", seconds=3)
     api.sandbox.delivery_fault(kind="reordered", behind=2, seconds=30)
     api.finished(contacts(5))
     log = api.sandbox.deliveries()
