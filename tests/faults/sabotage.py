@@ -189,6 +189,21 @@ def _at_waiting(blow: Callable[[], None]) -> None:
         _before(operator, "execute_complete", blow)
 
 
+def _at_reservations(when: Callable[..., None], method: str) -> Callable[[Any], None]:
+    def trap(blow: Any) -> None:
+        from ringg_provider.launch.reservations import Reservations
+
+        when(Reservations, method, blow)
+
+    return trap
+
+
+def _between_waves(blow: Callable[[], None]) -> None:
+    from ringg_provider.launch.course import Course
+
+    _after(Course, "leaves", blow)
+
+
 _TRAPS: dict[str, Callable[[Any], None]] = {
     "during_upload": _at_upload(_during),
     "between_uploads": _at_upload(_after),
@@ -200,4 +215,8 @@ _TRAPS: dict[str, Callable[[Any], None]] = {
     "after_answer": _at_platform(_after, "start"),
     "after_confirm": _at_stores(_after, "confirm"),
     "while_waiting": _at_waiting,
+    # Of a rollout.
+    "after_reserve": _at_reservations(_after, "reserve"),
+    "before_settle": _at_reservations(_before, "settle"),
+    "between_waves": _between_waves,
 }

@@ -62,12 +62,14 @@ class Stage:
         airflow: the Airflow.
         api: its REST API.
         processes: its processes.
+        warehouse: the database with people, ledger and budgets.
     """
 
-    def __init__(self, airflow: Airflow, api: Operations, processes: Processes) -> None:
+    def __init__(self, airflow: Airflow, api: Operations, processes: Processes, warehouse: sa.Engine) -> None:
         self.airflow = airflow
         self.api = api
         self.processes = processes
+        self.warehouse = warehouse
         self.is_over = Event()
 
     def replace_triggerer(self) -> None:
@@ -205,7 +207,7 @@ def set_stage(postgres: EmbeddedPostgres, home: Path) -> Iterator[Stage]:
             airflow.start(processes)
             api = Operations(airflow.url, USER, airflow.password)
             api.wait_for_dag("launch_large_deferrable_task")
-            yield Stage(airflow, api, processes)
+            yield Stage(airflow, api, processes, engine)
     finally:
         engine.dispose()
         postgres.drop_database("faults")

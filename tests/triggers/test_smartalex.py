@@ -61,4 +61,5 @@ def test_it_is_stored_as_plain_json_under_the_name_that_airflow_has_of_it() -> N
         "deadline": 1.5,
         "kill_deadline": None,
         "cancel_on_kill": True,
+        "timezone": None,
     }
