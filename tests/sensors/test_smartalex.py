@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
-from ringg_provider.exceptions import CampaignTerminated
+from ringg_provider.exceptions import CampaignTerminated, TooFewCalled
 from ringg_provider.sensors.smartalex import SmartAlexCampaignSensor
 from tests.sensors.waits import both_modes, waited
 from tests.support.sandbox import Sandbox
@@ -51,3 +51,25 @@ def test_a_paused_campaign_has_not_ended(sandbox: Sandbox, deferrable: bool) -> 
     sandbox.settings(forced_statuses={campaign_id: "paused"})
     with pytest.raises(AirflowSensorTimeout):
         waited(campaign_sensor(campaign_id, deferrable=deferrable, timeout=0.5))
+
+
+@both_modes
+@pytest.mark.parametrize("generation", ["g2", "g3"])
+@pytest.mark.parametrize(("voicemails", "reached"), [(1.0, 0), (0.0, 1)])
+def test_a_campaign_that_reached_too_few_does_not_end_in_silence(
+    sandbox_factory: Callable[..., Sandbox],
+    capsys: pytest.CaptureFixture[str],
+    deferrable: bool,
+    generation: str,
+    voicemails: float,
+    reached: int,
+) -> None:
+    rates = {"busy_rate": 0, "not_picked_rate": 0, "failed_rate": 0, "voicemail_rate": voicemails}
+    sandbox = sandbox_factory(generation, speed=86_400, **rates)
+    campaign_id = started_campaign(sandbox)
+    assert waited(campaign_sensor(campaign_id, deferrable=deferrable)) == campaign_id
+    assert ("nobody was reached" in capsys.readouterr().out) is (reached == 0)
+    few = f"at least {reached + 100} must be"
+    with pytest.raises(AirflowFailException, match=few) as caught:
+        waited(campaign_sensor(campaign_id, deferrable=deferrable, min_reached=reached + 100))
+    assert type(caught.value.__cause__) is TooFewCalled
