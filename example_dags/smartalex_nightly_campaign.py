@@ -8,6 +8,8 @@ The key names the day, so it does not keep the next day from calling the same pe
 for. It goes by the lists that were called in the last 30 days and by the numbers on them, because the newer API of
 SmartAlex names no number in its calls.
 
+``SmartAlexCampaign`` is the same in one call. This is the long form, for who needs the parts.
+
 Unpausing it makes the run whose time has passed at once, ``catchup=False`` or not. Where four in the morning is
 more than ``max_delay`` (two hours) ago, that run uploads nothing, calls nobody and ends skipped; the next one calls.
 Trigger the DAG by hand to call now.
@@ -34,10 +36,11 @@ POLL_SECONDS = 2
 #: A campaign that is paused in the dashboard must not hold the run for ever: each attempt waits until the evening.
 WAIT_SECONDS = 18 * 3600
 
-CALLED_BEFORE = f"""
+CALLED_BEFORE = """
 SELECT phone FROM smartalex_contacts
 WHERE disposition = 'listed'
-  AND list_id IN (SELECT campaign_id FROM smartalex_calls WHERE created_at >= DATE '{DAY}' - 30)
+  AND list_id IN (SELECT campaign_id FROM smartalex_calls
+                  WHERE created_at >= '{{ (dag_run.run_after - macros.timedelta(days=30)) | ds }}')
 """
 
 
@@ -54,20 +57,18 @@ WHERE disposition = 'listed'
 )
 def smartalex_nightly_campaign():
     @task
-    def make_contacts_table():
-        """Create the table that the suppression reads, where it is missing."""
-        from ringg_provider.contacts.people import people_table
-        from ringg_provider.hooks.sql import sql_engine
-        from ringg_provider.sql.creating import create_tables
+    def make_tables():
+        """Create the tables that the suppression reads, where they are missing."""
+        from ringg_provider.warehouse import create_smartalex_tables
 
-        with sql_engine(WAREHOUSE) as engine:
-            create_tables(engine, people_table("smartalex_contacts"))
+        create_smartalex_tables(state_conn_id=WAREHOUSE)
 
     # Whom earlier campaigns have called by now, before anybody is chosen; without it nobody is called.
-    load_earlier = SmartAlexCallsToSqlOperator(task_id="load_earlier_calls", sql_conn_id=WAREHOUSE)
+    load_earlier = SmartAlexCallsToSqlOperator(task_id="load_earlier_calls", state_conn_id=WAREHOUSE)
     lists = SqlToSmartAlexOperator(
         task_id="create_drafts",
         sql_conn_id=WAREHOUSE,
+        state_conn_id=WAREHOUSE,
         sql="SELECT contact_id, full_name, phone FROM contacts ORDER BY contact_id",
         agent_id="agent_survey",
         campaign_name=f"Survey {DAY}",
@@ -82,16 +83,17 @@ def smartalex_nightly_campaign():
             "max_retries": 1,
         },
         contact_key="contact_id",
-        suppression_sql=f"SELECT phone FROM do_not_call UNION ALL {CALLED_BEFORE}",
+        suppression_sql="SELECT phone FROM do_not_call",
+        state_suppression_sql=CALLED_BEFORE,
         contacts_table="smartalex_contacts",
         launch_key=f"smartalex-survey-{DAY}",
-        ledger_conn_id=WAREHOUSE,
+        outlets=[AssetAlias("smartalex_lists")],
     )
     started = SmartAlexStartCampaignOperator.partial(
         task_id="start",
         map_index_template="{% with item = task.campaign_id %}{{ item.country_code }}: {{ item.rows }} on"
         " {{ item.list_id }}{% endwith %}",
-        ledger_conn_id=WAREHOUSE,
+        state_conn_id=WAREHOUSE,
         wait_for_completion=True,
         deferrable=True,
         poll_interval=POLL_SECONDS,
@@ -99,15 +101,16 @@ def smartalex_nightly_campaign():
     ).expand(campaign_id=lists.output)
     guard = sandbox_only(SMARTALEX).as_setup()
     # A teardown runs whatever became of the lists, once the guard has passed. It alone would then say how the run
-    # ended, and hide that one of them failed: so they have an end of their own.
+    # ended, and hide that one of them failed: so the campaign has an end of its own, behind both.
     load_calls = SmartAlexCallsToSqlOperator(
         task_id="load_calls",
-        sql_conn_id=WAREHOUSE,
+        state_conn_id=WAREHOUSE,
         campaign_ids=lists.output,
         outlets=[AssetAlias("smartalex_calls")],
     ).as_teardown(setups=guard, on_failure_fail_dagrun=True)
-    guard >> [make_contacts_table(), load_earlier] >> lists
-    started >> [load_calls, EmptyOperator(task_id="started_all")]
+    guard >> load_earlier >> make_tables() >> lists >> started
+    started >> load_calls
+    [started, load_calls] >> EmptyOperator(task_id="campaign_ended")
 
 
 smartalex_nightly_campaign()

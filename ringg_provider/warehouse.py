@@ -12,8 +12,9 @@ from ringg_provider.exceptions import HistoryNotCurrent, InvalidRequest
 from ringg_provider.history.attempts import attempts_table
 from ringg_provider.history.counts import counts_table
 from ringg_provider.history.freshness import closed_campaigns
-from ringg_provider.history.options import CALLS, CAMPAIGNS
+from ringg_provider.history.options import CALLS, CAMPAIGNS, SMARTALEX_CALLS
 from ringg_provider.history.outcomes import create_outcomes_view
+from ringg_provider.history.smartalex import smartalex_calls_table
 from ringg_provider.history.tables import calls_table as describe_calls
 from ringg_provider.history.tables import campaigns_table as describe_campaigns
 from ringg_provider.history.tables import state_table
@@ -25,7 +26,7 @@ from ringg_provider.sql.dialects import require_state
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-__all__ = ["HistoryNotCurrent", "create_ringg_tables", "require_history_within"]
+__all__ = ["HistoryNotCurrent", "create_ringg_tables", "create_smartalex_tables", "require_history_within"]
 
 
 def create_ringg_tables(
@@ -58,6 +59,29 @@ def create_ringg_tables(
         attempts = attempts_table(schema=calls.schema)
         create_tables(state, people, calls, attempts, campaigns, state_table(schema=calls.schema), counts)
         create_outcomes_view(state, people, calls, schema=schema)
+
+
+def create_smartalex_tables(
+    engine: Engine | None = None,
+    *,
+    state_conn_id: str | None = None,
+    schema: str | None = None,
+    contacts_table: str = "smartalex_contacts",
+    table: str = SMARTALEX_CALLS,
+) -> None:
+    """Create the tables ``smartalex_contacts`` and ``smartalex_calls``, where they are missing.
+
+    The operators create the tables that they write; a query that reads them before the first run needs this.
+
+    :param engine: of the state database; or else
+    :param state_conn_id: its Airflow connection, as given to the operators.
+    :param schema: where they live; the connection's default when left out.
+    :param contacts_table: as given to the operators. Default ``smartalex_contacts``.
+    :param table: of calls, as given to ``SmartAlexCallsToSqlOperator``. Default ``smartalex_calls``.
+    :raises InvalidRequest: the database cannot hold them.
+    """
+    with _opened(engine, state_conn_id) as state:
+        create_tables(state, people_table(contacts_table, schema), smartalex_calls_table(table, schema=schema))
 
 
 def require_history_within(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 import re
 import subprocess
@@ -29,15 +30,39 @@ README = PAGES[0].read_text()
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 
 
-def test_the_dag_to_paste_is_short_and_loads_as_it_stands(run_dag: DagRunner) -> None:
+@pytest.mark.parametrize("database", ["postgresql", "sqlite"])
+def test_the_dag_to_paste_is_short_and_calls_everybody_once_as_it_stands(
+    database: str,
+    run_dag: DagRunner,
+    sandbox: Any,
+    warehouse: Warehouse,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     (source,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(source.splitlines()) <= 25
-    dag = run_dag.load(source)
-    assert {task.operator_name for task in dag.tasks} == {
-        "SqlToRinggOperator",
-        "RinggLaunchOperator",
-        "RinggCallsToSqlOperator",
-    }
+    assert len([line for line in source.splitlines() if line]) <= 12
+    engine = warehouse.engine
+    if database == "sqlite":
+        engine = sa.create_engine(f"sqlite:///{tmp_path / 'warehouse.db'}")
+        file = json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")})
+        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", file)
+    with engine.begin() as connection:
+        for statement in (
+            "CREATE TABLE contacts (contact_id text, full_name text, phone text, segment text)",
+            "CREATE TABLE do_not_call (phone text)",
+            "INSERT INTO contacts VALUES ('1', 'Asha', '98450 00001', 'renewal')",
+            "INSERT INTO contacts VALUES ('2', 'Ravi', '098450-00002', 'renewal')",
+            "INSERT INTO do_not_call VALUES ('+919845000002')",
+        ):
+            connection.execute(sa.text(statement))
+    for _ in range(2):
+        run = run_dag(source)
+        assert run.state == "success", run
+    with engine.connect() as connection:
+        calls = connection.execute(sa.text("SELECT to_number_e164 FROM ringg_calls WHERE is_final")).scalars().all()
+    engine.dispose()
+    assert calls == ["+919845000001"]
+    assert sandbox.dials()["max_calls_per_number"] == 1
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -396,6 +396,30 @@ def test_the_history_is_loaded_again_without_a_change(run_dag: DagRunner, sandbo
         assert count(warehouse, "SELECT count(*) FROM ringg_calls") == 5
 
 
+def test_in_the_united_states_people_are_called_in_the_hours_of_their_state(
+    run_dag: DagRunner, sandbox_factory: Callable[..., Any], warehouse: Warehouse
+) -> None:
+    sandbox = sandbox_factory(speed=86_400)
+    load(warehouse.engine, 20)
+    warehouse.execute("DELETE FROM contacts WHERE phone LIKE '+1%'")
+    american = (
+        "INSERT INTO contacts SELECT 'US' || n, 'Someone', phone, 'a city', state, 'America/New_York', 'renewal',"
+        " 'P' || n, current_date, now() FROM (VALUES (1, '+1 212 867 5301', 'NY'), (2, '+1 305 867 5302', 'FL'),"
+        " (3, '+1 305 867 5303', 'FL'), (4, '+1 312 867 5304', 'IL')) people (n, phone, state)"
+    )
+    warehouse.execute(american)
+    warehouse.execute("INSERT INTO do_not_call VALUES ('(305) 867-5303', 'asked', now())")
+    run = run_dag("ringg_united_states")
+    assert run.state == "success", run
+    listed = "SELECT contact_key FROM ringg_contacts WHERE disposition = 'listed' ORDER BY contact_key"
+    assert [row["contact_key"] for row in warehouse.query(listed)] == ["US1", "US2", "US4"]
+    lists = run.xcom("campaign.upload_contacts")
+    # Florida and Illinois, or two zones, share no list with each other.
+    assert len(lists) > 1
+    assert count(warehouse, "SELECT count(DISTINCT to_number_e164) FROM ringg_calls WHERE is_final") == 3
+    assert most_dials(sandbox) == 1
+
+
 STOPS: dict[str, Callable[[str], dict[str, str]]] = {
     "campaign": lambda list_id: {"campaign_id": list_id},
     "agent": lambda _: {"agent_id": "22222222-2222-4222-8222-222222222222"},

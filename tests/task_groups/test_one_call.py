@@ -1,0 +1,279 @@
+"""A campaign in one call: the same tasks as the long examples, and the same end of a night."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from demo.contacts import load
+from tests.support.dags import EXAMPLES, DagRunner
+from tests.support.databases import Warehouse
+
+HEAD = """
+import pendulum
+from airflow.sdk import DAG, dag, task
+from ringg_provider.task_groups import RINGG_DAY, RinggCampaign, SmartAlexCampaign
+
+FIRST = pendulum.datetime(2026, 1, 1, tz="Asia/Kolkata")
+RINGG = dict(
+    sql_conn_id="warehouse", sql="SELECT * FROM contacts WHERE segment = 'renewal' ORDER BY contact_id",
+    suppression_sql="SELECT phone FROM do_not_call", purpose="promotional", phone_column="phone", country_code="+91",
+    contact_key="contact_id", variables_map={"callee_name": "full_name"},
+    agent_id="22222222-2222-4222-8222-222222222222", from_numbers=["aaaaaaaa-0000-4000-8000-000000000001"],
+    call_config={"call_time": {"call_start_time": "10:00", "call_end_time": "19:00", "timezone": "Asia/Kolkata"}},
+    ringg_conn_id="ringg_sandbox", poll_interval=2,
+)
+SMARTALEX = dict(
+    sql_conn_id="warehouse", sql="SELECT contact_id, full_name, phone FROM contacts ORDER BY contact_id",
+    suppression_sql="SELECT phone FROM do_not_call", purpose=None, phone_column="phone", country_code="+91",
+    contact_key="contact_id", contact_columns={"first_name": "full_name"}, agent_id="agent_survey",
+    settings={"calling_hours_start": "09:00", "calling_hours_end": "20:00", "timezone": "Asia/Kolkata",
+              "concurrent_calls": 10, "max_retries": 1},
+    smartalex_conn_id="smartalex_sandbox", poll_interval=2,
+)
+"""
+
+
+def one_call(call: str, head: str = HEAD) -> str:
+    return f'{head}\nwith DAG("one_call", schedule=None, start_date=FIRST, catchup=False):\n    {call}\n'
+
+
+def count(warehouse: Warehouse, query: str) -> int:
+    with warehouse.engine.connect() as connection:
+        return int(connection.execute(sa.text(query)).scalar_one())
+
+
+#: What says where a task stands, or is filled in by the DAG around it.
+PLACES = {"task_id", "dag", "task_group", "start_date", "upstream_task_ids", "downstream_task_ids", "logger_name"}
+
+
+def arguments(task: Any) -> dict[str, Any]:
+    """Everything that a task was given, in a form that can be compared."""
+    given = {**task.partial_kwargs, **task.expand_input.value} if task.is_mapped else vars(task)
+    private = {name.lstrip("_"): value for name, value in given.items() if name.strip("_") not in PLACES}
+    return {name: _plain(value) for name, value in private.items() if not name.startswith("BaseOperator__")}
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "operator"):  # the result of a task
+        return f"result of {value.operator.task_id.rpartition('.')[2]}"
+    if callable(value):
+        return getattr(value, "__qualname__", repr(value)).rpartition(".")[2]
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(each) for each in value]
+    if isinstance(value, (str, int, float, bool, timedelta, type(None))):
+        return value
+    return repr(vars(value)) if hasattr(value, "__dict__") else repr(value)
+
+
+def last(ids: Any) -> set[str]:
+    return {each.rpartition(".")[2] for each in ids} - {"sandbox_only"}
+
+
+LONG = {
+    "ringg_nightly_campaign": """RinggCampaign(
+        sql_conn_id="warehouse", sql=long.CONTACTS, suppression_sql="SELECT phone FROM do_not_call",
+        purpose="promotional", agent_id="11111111-1111-4111-8111-111111111111",
+        campaign_name=f"Renewals {RINGG_DAY}", launch_key=f"renewals-{RINGG_DAY}", phone_column="phone",
+        variables_map={"callee_name": "full_name", "policy_id": "policy_id", "due_date": "due_date"},
+        country_code="+91", contact_key="contact_id", not_called_within_days=2, from_numbers=long.CALLERS,
+        call_config={
+            "call_time": {"call_start_time": "10:00", "call_end_time": "19:00", "timezone": "Asia/Kolkata"},
+            "call_retry_config": {"retry_count": 2, "retry_busy": 30, "retry_not_picked": 60, "retry_failed": 30},
+        },
+        history_pool="ringg_history", poll_interval=long.POLL_SECONDS,
+    )""",
+    "smartalex_nightly_campaign": """SmartAlexCampaign(
+        sql_conn_id="warehouse", sql="SELECT contact_id, full_name, phone FROM contacts ORDER BY contact_id",
+        suppression_sql="SELECT phone FROM do_not_call", purpose=None, agent_id="agent_survey",
+        campaign_name=f"Survey {RINGG_DAY}", launch_key=f"smartalex-survey-{RINGG_DAY}", phone_column="phone",
+        contact_columns={"first_name": "full_name"}, country_code="+91", contact_key="contact_id",
+        settings={
+            "calling_hours_start": "09:00", "calling_hours_end": "20:00", "timezone": "Asia/Kolkata",
+            "concurrent_calls": 10, "max_retries": 1,
+        },
+        not_called_within_days=30, poll_interval=long.POLL_SECONDS,
+    )""",
+}
+
+
+@pytest.mark.parametrize("dag_id", LONG)
+def test_its_tasks_and_their_arguments_are_those_of_the_long_example(dag_id: str, run_dag: DagRunner) -> None:
+    conn_id = f"{dag_id.partition('_')[0]}_conn_id"
+    head = f"""
+import importlib.util, sys
+{HEAD}
+spec = importlib.util.spec_from_file_location("long_example", {str(EXAMPLES / f"{dag_id}.py")!r})
+long = importlib.util.module_from_spec(spec)
+sys.modules["long_example"] = long
+"""
+    source = f"""{head}
+spec.loader.exec_module(long)
+with DAG("one_call", schedule=None, start_date=FIRST, default_args={{"{conn_id}": long.{conn_id[:-8].upper()}}}):
+    {LONG[dag_id]}
+"""
+    short = {task.task_id.rpartition(".")[2]: task for task in run_dag.load(source, "one_call").tasks}
+    long = {task.task_id: task for task in run_dag.load(dag_id).tasks if task.task_id != "sandbox_only"}
+    assert set(short) == set(long)
+    for task_id, task in long.items():
+        assert short[task_id].operator_name == task.operator_name, task_id
+        assert last(short[task_id].downstream_task_ids) == last(task.downstream_task_ids), task_id
+        if task.operator_name.startswith("@task"):  # its parameters are the group's
+            assert short[task_id].retries == task.retries
+            continue
+        expected = arguments(task)
+        if dag_id.startswith("smartalex") and task_id == "create_drafts":
+            expected["state_suppression_sql"] = " ".join(expected["state_suppression_sql"].split())
+        assert arguments(short[task_id]) == expected, task_id
+
+
+@pytest.mark.parametrize("sandbox", ["g2", "g3"], indirect=True)
+def test_a_night_calls_everybody_once_and_brings_every_call_back(
+    run_dag: DagRunner, sandbox: Any, warehouse: Warehouse
+) -> None:
+    load(warehouse.engine, 200)
+    dag = one_call("RinggCampaign(**RINGG)")
+    first = run_dag(dag)
+    assert first.state == "success", first
+    listed = count(warehouse, "SELECT count(*) FROM ringg_contacts WHERE disposition = 'listed'")
+    assert listed > 30
+    assert count(warehouse, "SELECT count(*) FROM ringg_calls WHERE is_final") == listed
+    assert first.xcom("campaign.preflight")["level"] in ("ok", "warning")
+    # The same day again: the launch key; the next night, the cap.
+    assert run_dag(dag).state == "success"
+    assert count(warehouse, "SELECT count(*) FROM ringg_calls") == listed
+    assert int(sandbox.dials()["max_calls_per_number"]) == 1
+    assert {row["task_id"] for row in warehouse.query("SELECT task_id FROM ringg_launches")} == {"campaign.launch"}
+
+
+def test_a_launch_that_fails_fails_the_run_and_its_calls_are_loaded(
+    run_dag: DagRunner, sandbox: Any, warehouse: Warehouse
+) -> None:
+    load(warehouse.engine, 60)
+    for _ in range(2):
+        sandbox.fault(method="POST", path="/campaign/start", kind="status", when="before", status=400, times=1)
+    run = run_dag(one_call("RinggCampaign(**RINGG, launch={'retries': 0})"))
+    assert run.tasks["campaign.launch", 0] == "failed"
+    assert run.tasks["campaign.load_calls"] == "success"
+    assert run.tasks["campaign.campaign_ended"] == "upstream_failed"
+    assert run.state == "failed"
+
+
+def test_a_night_with_nobody_to_call_is_green_and_launches_nothing(
+    run_dag: DagRunner, sandbox: Any, warehouse: Warehouse
+) -> None:
+    load(warehouse.engine, 20)
+    warehouse.execute("UPDATE contacts SET segment = 'nobody'")
+    run = run_dag(one_call("RinggCampaign(**RINGG)"))
+    assert run.state == "success", run
+    assert sandbox.dials()["numbers"] == {}
+
+
+def test_what_stands_behind_the_group_waits_for_the_calls(
+    run_dag: DagRunner, sandbox: Any, warehouse: Warehouse
+) -> None:
+    load(warehouse.engine, 60)
+    report = """RinggCampaign(**RINGG) >> calls()"""
+    head = f"""{HEAD}
+@task
+def calls():
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
+    from airflow.sdk import BaseHook
+    return BaseHook.get_hook("warehouse").get_first("SELECT count(*) FROM ringg_calls WHERE is_final")[0]
+"""
+    run = run_dag(one_call(report, head))
+    assert run.state == "success", run
+    assert run.xcom("calls") == count(warehouse, "SELECT count(*) FROM ringg_calls") > 10
+
+
+@pytest.mark.parametrize("way", ["partial", "task_group"])
+def test_segments_each_get_a_campaign_of_their_own(
+    way: str, run_dag: DagRunner, sandbox: Any, warehouse: Warehouse
+) -> None:
+    load(warehouse.engine, 120)
+    head = f"""{HEAD}
+from airflow.sdk import task_group
+SHARED = {{name: value for name, value in RINGG.items() if name not in ("sql", "suppression_sql")}}
+SQL = [f"SELECT * FROM contacts WHERE segment = '{{each}}' ORDER BY contact_id" for each in ("renewal", "survey")]
+OUT = RINGG["suppression_sql"]
+NOT = [OUT, OUT + " UNION ALL SELECT phone FROM contacts WHERE segment = 'renewal'"]
+SEGMENTS = [{{"sql": sql, "suppression_sql": others}} for sql, others in zip(SQL, NOT)]
+
+@task_group
+def campaigns(sql, suppression_sql):
+    RinggCampaign(**SHARED, sql=sql, suppression_sql=suppression_sql)
+"""
+    call = {
+        "partial": 'RinggCampaign.partial("campaigns", **SHARED).expand_kwargs(SEGMENTS)',
+        "task_group": "campaigns.expand_kwargs(SEGMENTS)",
+    }[way]
+    for _ in range(2):
+        run = run_dag(one_call(call, head))
+        assert run.state == "success", run
+        assert run.tasks["campaigns.campaign.load_calls", 1] == "success"
+    keys = {row["launch_key"] for row in warehouse.query("SELECT launch_key FROM ringg_launches")}
+    assert len(keys) == 2, keys
+    assert count(warehouse, "SELECT count(*) FROM ringg_calls WHERE is_final") > 60
+    assert int(sandbox.dials()["max_calls_per_number"]) == 1
+
+
+def test_a_step_is_left_out_replaced_or_given_arguments(run_dag: DagRunner) -> None:
+    head = f"""{HEAD}
+from ringg_provider.operators.ringg import RinggPreflightOperator
+
+class MyPreflight(RinggPreflightOperator):
+    pass
+"""
+    call = (
+        "RinggCampaign('mine', **RINGG, load_earlier=False, history_within=None, preflight=MyPreflight, approval=True,"
+        " upload={'max_rejects': 0.1, 'retries': 5}, launch={'concurrency_percentage': 20},"
+        " load_calls=False, apply_inbox=False)"
+    )
+    dag = run_dag.load(one_call(call, head))
+    tasks = {task.task_id: task for task in dag.tasks}
+    assert list(tasks) == [
+        "mine.upload_contacts",
+        "mine.preflight",
+        "mine.approve",
+        "mine.launch",
+        "mine.campaign_ended",
+    ]
+    assert tasks["mine.preflight"].operator_name == "MyPreflight"
+    upload = tasks["mine.upload_contacts"]
+    assert (upload.max_rejects, upload.retries) == (0.1, 5)
+    assert tasks["mine.launch"].partial_kwargs["concurrency_percentage"] == 20
+    assert "mine.preflight" in tasks["mine.approve"].body
+
+
+def test_the_key_is_the_groups_and_the_days(run_dag: DagRunner) -> None:
+    dag = run_dag.load(one_call("RinggCampaign('one', **RINGG); SmartAlexCampaign('two', **SMARTALEX)"))
+    keys = {task.task_id: getattr(task, "launch_key", None) for task in dag.tasks}
+    day = "{{ dag_run.run_after.astimezone(dag.timezone) | ds }}"
+    assert keys["one.upload_contacts"] == "{{ dag.dag_id }}-one-" + day
+    assert keys["two.create_drafts"] == "{{ dag.dag_id }}-two-" + day
+
+
+def test_the_dags_own_default_args_come_before_the_groups(run_dag: DagRunner) -> None:
+    source = one_call("RinggCampaign(**RINGG)").replace("catchup=False", "default_args={'retries': 7}")
+    assert {task.retries for task in run_dag.load(source).tasks} == {0, 7}
+    assert {task.retries for task in run_dag.load(one_call("RinggCampaign(**RINGG)")).tasks} == {0, 2}
+
+
+def test_smartalex_calls_everybody_once_however_often_it_runs(
+    run_dag: DagRunner, sandbox_factory: Callable[..., Any], warehouse: Warehouse
+) -> None:
+    sandbox = sandbox_factory(speed=86_400)
+    load(warehouse.engine, 60)
+    for _ in range(2):
+        run = run_dag(one_call("SmartAlexCampaign(**SMARTALEX)"))
+        assert run.state == "success", run
+    assert int(sandbox.dials()["max_calls_per_number"]) == 1
+    assert (
+        count(warehouse, "SELECT count(*) FROM smartalex_calls WHERE is_final") >= len(sandbox.dials()["numbers"]) > 0
+    )
