@@ -154,7 +154,7 @@ def calls_table(name: str = CALLS, *, schema: str | None = None, metadata: sa.Me
         column("cost", Money, "history `call_cost`", "in credits, or in `currency`"),
         column("currency", Key, "history `currency`", "only newer answers give it"),
         column("cost_final", sa.Boolean, "history `credits_processed`", "false while the platform still computes the cost"),
-        column("voicemail_detected", sa.Boolean, "history `voicemail_detected`", "an answering machine took the call"),
+        column("voicemail_detected", sa.Boolean, "history `voicemail_detected`, webhooks `sub_status`", "an answering machine took the call"),
         column("summary", Text, "details `platform_analysis.summary`", "what was said; personal"),
         column("classification", Text, "details `platform_analysis.classification`", "the disposition"),
         column("sentiment", Text, "details `platform_analysis.sentiment`", "positive, neutral, negative"),

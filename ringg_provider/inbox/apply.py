@@ -76,7 +76,7 @@ class ApplyCounts:
             (self.attempts, "new attempt", None, ""),
             (self.campaigns, "campaign", None, " counted anew"),
             (self.ignored, "delivery", "deliveries", " about no call"),
-            (self.unreadable, "delivery", "deliveries", " that cannot be read and stay with the reason"),
+            (self.unreadable, "delivery", "deliveries", " unreadable, kept with the reason"),
             (self.purged, "delivery", "deliveries", " too old to be kept"),
         )
         said += [f"{wording.counted(number, noun, plural)}{what}" for number, noun, plural, what in notable if number]

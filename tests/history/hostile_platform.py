@@ -286,7 +286,7 @@ class HostilePlatform:
             "call_cost": 0.25 if costed and talked else None,
             "credits_processed": costed if over else False,
             "transcript": '[{"bot": "Hello"}, {"user": "Yes"}]' if talked else "[]",
-            "voicemail_detected": False if talked else None,
+            "voicemail_detected": False if over else None,
             "a_new_field": {"unknown": status},
         }
 

@@ -146,6 +146,10 @@ class Mail:
                     number += 1
                     heapq.heappush(self._due, (at + dt.timedelta(seconds=delay), number, each))
 
+    def bodies(self) -> list[bytes]:
+        """Everything, in the order in which it comes."""
+        return [body for _, _, body in sorted(self._due)]
+
     def deliver(self, engine: sa.Engine, now: dt.datetime | None = None) -> int:
         """Put what is due into the inbox; everything, where no time is given."""
         table = inbox_table()
