@@ -11,12 +11,16 @@ import datetime as dt
 import sqlalchemy as sa
 
 from ringg_provider.history.merging import CallStore
-from ringg_provider.history.paging import PAGE_SIZE, PageReader, calls_of
+from ringg_provider.history.paging import PAGE_SIZE, PageReader, calls_between, calls_of
 from ringg_provider.history.tables import LISTED_ANEW, HistoryState
+from ringg_provider.ringg.limits import LATEST_CALL
+from ringg_provider.ringg.requests import CallQuery
 from ringg_provider.ringg.responses import CallPage
 
 #: More calls than this are not asked for one by one.
 MOST_SINGLES = 30
+
+_STEPS = 5
 
 
 class Known:
@@ -31,6 +35,9 @@ class Known:
         self._pages = pages
         self.campaigns = 0
         self.saved = 0
+        self._whole_since: dt.datetime | None = None
+        table = calls.table.c
+        self._made, self._rang = table.created_at, sa.func.coalesce(table.attempted_at, table.created_at)
 
     def unsettled_of(self, campaign_id: str, now: dt.datetime) -> list[str] | None:
         """The calls of a list that are still to be asked for; None where its calls have to be read.
@@ -49,37 +56,60 @@ class Known:
         requests = count // PAGE_SIZE + 1
         if not settled or len(unsettled) > MOST_SINGLES or len(unsettled) + 1 >= requests:
             return None
-        # The last of them, and nothing after it.
-        page = self._pages.page(calls_of(campaign_id, now), count - 1)
-        if len(page.calls) != 1 or page.total not in (None, count):
+        if not self._are_all(calls_of(campaign_id, now), count, ours):
             return None
-        with self._calls.engine.connect() as connection:
-            is_ours = sa.select(table.call_id).where(ours, table.call_id == page.calls[0].id)
-            if connection.execute(is_ours).first() is None:
-                return None
         self.campaigns += 1
         self.saved += requests - 1 - len(unsettled)
         return unsettled
 
     def is_whole(self, start: dt.datetime, end: dt.datetime, first: CallPage) -> bool:
-        """Whether all calls of a stretch of time are in the table.
+        """Whether all calls of a stretch of time, and all that were made since, are in the table.
 
         :param start: where it begins.
         :param end: where it ends.
-        :param first: what the platform gave of it.
+        :param first: its first page.
+        :raises TransientError, PermanentError: the platform could not be asked.
         """
-        if first.total is None or first.total <= PAGE_SIZE:
+        if len(first.calls) < PAGE_SIZE or (first.total is not None and first.total <= 2 * PAGE_SIZE):
+            return False
+        if (since := self._unbroken(start)) is None:
+            return False
+        with self._calls.engine.connect() as connection:
+            # Which of a call's times the platform means is not documented: so it has to be the same by both.
+            count, settled = self._count(connection, self._made >= since)
+            by_ring, _ = self._count(connection, self._rang >= since)
+            read, _ = self._count(connection, sa.and_(self._made >= start, self._made <= end))
+        if not settled or count != by_ring:
+            return False
+        if self._whole_since is None or self._whole_since > since:
+            ever = calls_between(since, self._calls.now() + LATEST_CALL)
+            if not self._are_all(ever, count, self._made >= since):
+                return False
+            self._whole_since = since
+        self.saved += max(0, read // PAGE_SIZE - 1)
+        return True
+
+    def _unbroken(self, start: dt.datetime) -> dt.datetime | None:
+        """The latest time before a start at which no call was between its making and its ring."""
+        since = start
+        for _ in range(_STEPS):
+            between = sa.select(sa.func.min(self._made)).where(self._made < since, self._rang >= since)
+            with self._calls.engine.connect() as connection:
+                earlier = connection.execute(between).scalar()
+            if earlier is None:
+                return since
+            since = earlier
+        return None
+
+    def _are_all(self, query: CallQuery, count: int, ours: sa.ColumnElement[bool]) -> bool:
+        """Whether the platform has exactly so many calls: the last one is ours, and nothing comes after it."""
+        page = self._pages.page(query, count - 1)
+        if len(page.calls) != 1 or page.total not in (None, count):
             return False
         table = self._calls.table.c
-        # Which of a call's times the platform means is not documented: so it has to be the same by both.
-        made, rang = table.created_at, sa.func.coalesce(table.attempted_at, table.created_at)
+        last = sa.select(table.call_id).where(ours, table.call_id == page.calls[0].id)
         with self._calls.engine.connect() as connection:
-            for at in (made, rang):
-                count, settled = self._count(connection, sa.and_(at >= start, at <= end))
-                if count != first.total or not settled:
-                    return False
-        self.saved += first.total // PAGE_SIZE
-        return True
+            return connection.execute(last).first() is not None
 
     def _count(self, connection: sa.Connection, condition: sa.ColumnElement[bool]) -> tuple[int, int]:
         """How many calls there are, and how many of them webhooks have settled."""

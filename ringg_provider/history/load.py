@@ -342,7 +342,11 @@ class _Reading:
         for start, end, reading, first in slices:
             if unbroken is None:
                 unbroken = start <= (mark or EARLIEST_CALL)
-            is_known = not looked_for and self.known.is_whole(start, end, first)
+            try:
+                is_known = not looked_for and self.known.is_whole(start, end, first)
+            except RinggProviderError as broken:
+                failure = broken
+                break
             failure = self.merge_pages([first.calls] if is_known else reading.pages(first), bulk_list_id=None)
             if failure is not None:
                 break
