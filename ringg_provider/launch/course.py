@@ -9,12 +9,14 @@ from itertools import groupby
 from typing import Any
 
 from ringg_provider import wording
-from ringg_provider.exceptions import HistoryNotCurrent, InvalidRequest
+from ringg_provider.exceptions import HistoryNotCurrent, InvalidRequest, RinggProviderError
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.rollout import Check, Observed, Pulled, Verdict
 
 #: The wave of the rehearsal.
 REHEARSAL = 0
+#: Seconds for which a platform that cannot be read is looked at again.
+UNREADABLE_FOR = 1800.0
 #: Seconds for which a wave that has ended is looked at again while none of its calls is known.
 KNOWN_WITHIN = 1800.0
 
@@ -75,6 +77,8 @@ class Course:
     :param is_left: whether it was judged, and the next one may begin.
     :param due: when it was to begin, in seconds since the epoch; None where it was planned with the run.
     :param ended_at: since when, in seconds since the epoch, all its calls have ended; None while they have not.
+    :param unreadable_since: since when, in seconds since the epoch, no look at the calls has succeeded; None while they
+        do.
     :param deadline: until when is waited; None: no bound.
     :param kill_deadline: when the task's ``execution_timeout`` is over; None: never.
     :param waits_for: what the trigger that is waited for tells of.
@@ -91,6 +95,7 @@ class Course:
     is_left: bool = False
     due: float | None = None
     ended_at: float | None = None
+    unreadable_since: float | None = None
     deadline: float | None = None
     kill_deadline: float | None = None
     waits_for: str | None = None
@@ -123,6 +128,15 @@ class Course:
     def leaves(self) -> None:
         """The wave was judged: the next one is due now."""
         self.is_left, self.due = True, time.time()
+
+    def tolerates(self, error: RinggProviderError) -> None:
+        """A look at the calls failed. A platform that is unwell for a while is looked at again, as in every wait.
+
+        :raises RinggProviderError: it has been so for too long.
+        """
+        self.unreadable_since = self.unreadable_since or time.time()
+        if time.time() - self.unreadable_since > UNREADABLE_FOR:
+            raise error
 
     def asks_about(self, pulled: Pulled) -> None:
         """A person is asked about a brake."""

@@ -27,6 +27,8 @@ from ringg_provider.exceptions import (
     CampaignTerminated,
     LaunchInterrupted,
     RinggProviderError,
+    TransientError,
+    UnexpectedResponse,
 )
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.progress import Progress
@@ -232,9 +234,10 @@ class RolloutOperator(BudgetedOperator):
         return waves_of(items)
 
     def _remember(self, course: Course) -> None:
-        """Know again which lists may be calling."""
+        """Know again the launch key, and which lists may be calling."""
+        waves = self._waves()
         if course.wave is not None:
-            self.under_way = tuple(one for wave in self._waves() if wave.number <= course.wave for one in wave.list_ids)
+            self.under_way = tuple(one for wave in waves if wave.number <= course.wave for one in wave.list_ids)
 
     # One wave.
 
@@ -285,9 +288,16 @@ class RolloutOperator(BudgetedOperator):
 
         is_last = wave is waves[-1]
         while not (is_last and not self.wait_for_completion):
-            going = self._going(course, waves if is_last else [wave])
+            try:
+                going = self._going(course, waves if is_last else [wave])
+                observed, verdict = self._judge(waves, wave)
+            except (TransientError, UnexpectedResponse) as error:
+                self.log.warning("What became of the calls could not be read (%s); looking again.", error)
+                course.tolerates(error)
+                self._wait_for_news(context, course, wave, {}, is_last=is_last)
+                continue
+            course.unreadable_since = None
             course.ended_at = None if going else course.ended_at or time.time()
-            observed, verdict = self._judge(waves, wave)
             pulled = self._pulled(course, verdict)
             if pulled is not None:
                 self._brake(context, course, wave, observed, verdict, pulled)

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
-from ringg_provider.exceptions import BudgetExhausted, CampaignBraked, CampaignTerminated, InvalidRequest
+from ringg_provider.exceptions import (
+    BudgetExhausted,
+    CampaignBraked,
+    CampaignTerminated,
+    InvalidRequest,
+    ServerError,
+    UnexpectedResponse,
+)
 from ringg_provider.launch.budget import Budget
 from ringg_provider.launch.ledger import LaunchLedger
 from ringg_provider.launch.reservations import Reservations
@@ -354,6 +361,23 @@ class TestGoingOn:
         assert roll_out(platform, lists) == roll_out(platform, lists)
         assert sandbox.dials()["max_calls_per_number"] == 1
         assert {one["launches"] for one in sandbox.state()["campaigns"]} == {1}
+
+    def test_a_platform_that_is_unwell_between_two_waves_costs_no_attempt(
+        self, people: Warehouse, platform_of: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sandbox = platform_of()
+        lists = upload("ringg")
+        looks = iter([ServerError("unwell"), UnexpectedResponse("a proxy's page")])
+        read = RinggRolloutOperator.read_progress
+
+        def unwell(task: Any, campaign_id: str) -> Any:
+            if (error := next(looks, None)) is not None:
+                raise error
+            return read(task, campaign_id)
+
+        monkeypatch.setattr(RinggRolloutOperator, "read_progress", unwell)
+        assert set(roll_out("ringg", lists)) == list_ids(lists)
+        assert launched(sandbox) == list_ids(lists)
 
     @pytest.mark.parametrize("platform", list(PLATFORMS))
     def test_lists_without_a_ledger_are_refused(self, people: Warehouse, platform_of: Any, platform: str) -> None:
