@@ -10,6 +10,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,13 +20,18 @@ from ringg_provider.history.closing import Closing, ListsRead
 from ringg_provider.history.counts import counts_table
 from ringg_provider.history.merging import CallStore, CampaignStore, Wanted
 from ringg_provider.history.tables import calls_table, campaigns_table, state_table
+from ringg_provider.inbox.store import Delivery, add, inbox_table, mark_applied, mark_unreadable
+from ringg_provider.launch import braked
+from ringg_provider.launch.budget import Budget
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.ledger import LaunchLedger, SetNotes
+from ringg_provider.launch.reservations import Reservations
+from ringg_provider.launch.rollout import Check, Pulled
 from ringg_provider.launch.table import STARTED, Launcher, launches
 from ringg_provider.launch.terms import Intent
 from ringg_provider.sql.creating import create_tables
 
-RENEWALS, SURVEY = "ringg_nightly_campaign", "ringg_large_campaign"
+RENEWALS, SURVEY, CAREFUL = "ringg_nightly_campaign", "ringg_large_campaign", "ringg_careful_campaign"
 OPENS, CLOSES = 10, 19
 #: Nobody's numbers: those that a night calls from.
 LINES = ("+918047100101", "+918047100102", "+918047100103")
@@ -51,9 +57,19 @@ class _Plan:
     state: str = "completed"
     #: Whether its start is known, was sent, or was not.
     launch: str = "started"
+    #: Of a rollout, which wave it is.
+    wave: int | None = None
 
 
-def fill(engine: sa.Engine, *, nights: int = 8, people: int = 900, now: datetime | None = None, seed: int = 7) -> None:
+def fill(
+    engine: sa.Engine,
+    *,
+    nights: int = 8,
+    people: int = 900,
+    now: datetime | None = None,
+    seed: int = 7,
+    rollout: bool = False,
+) -> None:
     """Write nights into a state database.
 
     Args:
@@ -62,6 +78,7 @@ def fill(engine: sa.Engine, *, nights: int = 8, people: int = 900, now: datetime
         people: on a list, about.
         now: the present, aware.
         seed: of all that is by chance.
+        rollout: whether there is also one in waves that a brake has stopped today, within a budget, and some webhooks.
     """
     now = (now or datetime.now(UTC)).replace(microsecond=0)
     chance = random.Random(seed)
@@ -74,7 +91,7 @@ def fill(engine: sa.Engine, *, nights: int = 8, people: int = 900, now: datetime
     for back in reversed(range(nights)):
         day = now.astimezone(zone).replace(hour=0, minute=0, second=0) - timedelta(days=back)
         opening, closing = day.replace(hour=OPENS), day.replace(hour=CLOSES)
-        for plans in _plans(back, people, chance):
+        for plans in [*_plans(back, people, chance), *([_waves(people)] if rollout and back == 0 else [])]:
             key = f"{plans[0].dag_id}-{day:%Y-%m-%d}"
             ids = [_id(chance) for _ in plans]
             _launch(ledger, engine, key, plans, ids, opening, closing, zone, chance)
@@ -96,6 +113,9 @@ def fill(engine: sa.Engine, *, nights: int = 8, people: int = 900, now: datetime
                     ]
                 )  # fmt: skip
                 store.merge([{**row, "read_at": now} for row in rows])
+    if rollout:
+        _stop_rollout(engine, f"{CAREFUL}-{now.astimezone(zone):%Y-%m-%d}", now, zone)
+        _receive(engine, now)
     everything = Closing(store, listing, counts, started_at=now, give_up_after=timedelta(days=3))
     with engine.connect() as connection:
         ids = list(connection.execute(sa.select(campaigns.c.campaign_id)).scalars())
@@ -118,6 +138,41 @@ def _plans(back: int, people: int, chance: random.Random) -> Iterator[list[_Plan
         yield [_Plan(SURVEY, "Survey after a visit", size[2])]
 
 
+def _waves(people: int) -> list[_Plan]:
+    """A rehearsal and three waves, the second of which was stopped."""
+    return [
+        _Plan(CAREFUL, "New agent (rehearsal)", 3, wave=0),
+        _Plan(CAREFUL, "New agent (wave 1)", people // 20, wave=1),
+        _Plan(CAREFUL, "New agent (wave 2)", people // 3, done=0.6, state="terminated", wave=2),
+        _Plan(CAREFUL, "New agent (wave 3)", people * 2, launch="listed", wave=3),
+    ]
+
+
+def _stop_rollout(engine: sa.Engine, key: str, now: datetime, zone: ZoneInfo) -> None:
+    create_tables(engine, braked.brakes)
+    pulled = Pulled(Check("failures", 0.71, 161, 227, 0.62, 0.5), 0.95)
+    with engine.begin() as connection:
+        braked.pull(connection, key, pulled, now, Launcher(CAREFUL, "manual__1", "rollout"))
+    budget = Budget("new agent", Decimal(600), per="month", timezone=zone.key)
+    store = Reservations(engine)
+    for part, amount, cost in (("wave 1", 20, 17), ("wave 2", 120, 61)):
+        store.reserve(budget, key, part, amount, now)
+        store.settle(key, part, cost, now)
+
+
+def _receive(engine: sa.Engine, now: datetime) -> None:
+    table = inbox_table()
+    create_tables(engine, table)
+    came = [
+        Delivery.of("ringg_default", f"{number}".encode(), now - timedelta(minutes=200 - number))
+        for number in range(90)
+    ]
+    with engine.begin() as connection:
+        add(connection, table, came)
+        mark_applied(connection, table, [each.digest for each in came[:60]], now)
+        mark_unreadable(connection, table, {came[60].digest: "the body is no JSON object"}, now)
+
+
 def _launch(
     ledger: LaunchLedger,
     engine: sa.Engine,
@@ -134,7 +189,7 @@ def _launch(
         LaunchItem(
             list_id=list_id, flow="standard", agent_id=_agent(plan), country_code="+91", rows=plan.people,
             call_config={"call_time": call_time}, campaign_start_time=opening.isoformat(),
-            campaign_end_time=closing.isoformat(), launch_key=key,
+            campaign_end_time=closing.isoformat(), launch_key=key, wave=plan.wave,
         )
         for plan, list_id in zip(plans, ids, strict=True)
     ]  # fmt: skip

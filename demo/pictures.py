@@ -24,7 +24,7 @@ os.environ["AIRFLOW__RINGG__STATE_CONN_ID"] = "state"
 
 import sqlalchemy as sa
 
-from demo.nights import RENEWALS, fill
+from demo.nights import CAREFUL, RENEWALS, fill
 from demo.postgres import EmbeddedPostgres
 from demo.server import free_port
 from demo.stage import ROOT
@@ -51,7 +51,7 @@ def main() -> int:
     ):
         engine = sa.create_engine(server.create_database("state"))
         os.environ["AIRFLOW_CONN_STATE"] = server.airflow_connection("state")
-        fill(engine)
+        fill(engine, rollout=True)
         with _served() as address, _browser(options.chromium) as browser:
             pages = {name: f"{address}{path}" for name, path in _paths(engine).items()}
             if options.all:
@@ -64,13 +64,16 @@ def main() -> int:
 
 def _paths(engine: sa.Engine) -> dict[str, str]:
     newest = "SELECT list_id, run_id FROM ringg_launches WHERE dag_id = :dag ORDER BY listed_at DESC, rows DESC LIMIT 1"
+    wave = "SELECT list_id FROM ringg_launches WHERE dag_id = :dag ORDER BY slot DESC LIMIT 1 OFFSET 1"
     unclear = "SELECT list_id FROM ringg_launches WHERE state = 'start_sent'"
     with engine.connect() as connection:
         campaign, run = connection.execute(sa.text(newest), {"dag": RENEWALS}).one()
+        second = connection.execute(sa.text(wave), {"dag": CAREFUL}).scalar_one()
         unanswered = connection.execute(sa.text(unclear)).scalar_one()
     return {
         "campaigns": "/page/",
         "campaign": f"/page/campaign/{campaign}",
+        "rollout": f"/page/campaign/{second}",
         "unanswered": f"/page/campaign/{unanswered}",
         "dag": f"/page/dag/{RENEWALS}",
         "run": f"/page/run/{RENEWALS}/{quote(run)}",

@@ -42,6 +42,7 @@ WAIT_SECONDS = 3 * 24 * 3600
     max_active_runs=1,
     is_paused_upon_creation=True,
     tags=["smartalex", "example"],
+    description=__doc__.partition("\n")[0],
     doc_md=__doc__,
     default_args={
         "smartalex_conn_id": SMARTALEX,

@@ -245,34 +245,57 @@ def nights_chart(nights: Sequence[tuple[str, Funnel]]) -> Chart:
 
     :param nights: each a label and how many came how far, the oldest first.
     """
-    return _side_by_side("nights", "Nights side by side", "Begins (campaign's time)", nights)
-
-
-def waves_chart(waves: Sequence[tuple[str, Funnel]]) -> Chart:
-    """The waves of a rollout side by side.
-
-    :param waves: each a name and how many came how far, in their order.
-    """
-    return _side_by_side("waves", "Wave by wave", "Wave", waves)
-
-
-def _side_by_side(key: str, title: str, header: str, groups: Sequence[tuple[str, Funnel]]) -> Chart:
-    funnels = [funnel for _, funnel in groups]
+    funnels = [funnel for _, funnel in nights]
     depths = [
         Tally(funnel.dialled or 0, funnel.dialled or 0, funnel.connected or 0, funnel.reached or 0)
         for funnel in funnels
     ]
     never = [max(0, (funnel.listed or 0) - (funnel.dialled or 0)) for funnel in funnels]
     return Chart(
-        key,
-        title,
-        [label for label, _ in groups],
-        header,
+        "nights",
+        "Nights side by side",
+        [label for label, _ in nights],
+        "Begins (campaign's time)",
         [*_by_depth(depths), Series("Not dialled", never, "plain")],
         more=[
             Series("Listed", [funnel.listed for funnel in funnels]),
             Series("Reached (%)", [_percent(funnel.reached, funnel.listed) for funnel in funnels]),
         ],
+    )
+
+
+def waves_chart(waves: Sequence[tuple[str, Funnel]]) -> Chart:
+    """The waves of a rollout side by side, each as shares of its people: the first ones are small.
+
+    :param waves: each a name and how many came how far, in their order.
+    """
+    funnels = [funnel for _, funnel in waves]
+    steps = [
+        (funnel.reached or 0, funnel.connected or 0, funnel.dialled or 0, funnel.listed or 0) for funnel in funnels
+    ]
+
+    def between(step: int) -> list[float | None]:
+        inner = [0 if step == 0 else each[step - 1] for each in steps]
+        return [_percent(max(0, each[step] - less), each[-1]) for each, less in zip(steps, inner, strict=True)]
+
+    return Chart(
+        "waves",
+        "Wave by wave",
+        [name for name, _ in waves],
+        "Wave",
+        [
+            Series("Reached", between(0), "good"),
+            Series("Connected, no person", between(1), "mid"),
+            Series("Dialled, not taken", between(2), "low"),
+            Series("Not dialled", between(3), "plain"),
+        ],
+        unit="%",
+        more=[
+            Series("Listed", [funnel.listed for funnel in funnels]),
+            Series("Dialled", [funnel.dialled for funnel in funnels]),
+            Series("People reached", [funnel.reached for funnel in funnels]),
+        ],
+        note="Share of the people on its lists.",
     )
 
 

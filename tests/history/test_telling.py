@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
+from ringg_provider.history.counts import Count, CountedBy, Tally
 from ringg_provider.history.load import LoadCounts
-from ringg_provider.history.telling import CampaignSeen, tell_campaigns
+from ringg_provider.history.telling import CampaignSeen, tell_campaigns, warn_of
 from tests.history.hostile_platform import HostilePlatform
 from tests.history.test_load import DAY, load
 
@@ -56,6 +57,20 @@ def test_a_campaign_that_reached_nobody_is_warned_of_once_with_the_reason_and_th
     assert said(caplog, logging.WARNING) == [warning]
     platform.sleep(3600)
     load(platform, sqlite)
+    assert said(caplog, logging.WARNING) == [warning]
+
+
+def test_a_campaign_that_called_nobody_is_warned_of_with_the_reason_and_the_remedy(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    seen = CampaignSeen("c-1", 1_200, 0, 0, 0, None, None, None, closed_now=True)
+    cancelled = Count(CountedBy.OUTCOME, Tally(calls=1_200), status="cancelled", sub_status="OUT_OF_HOURS")
+    warn_of(logging.getLogger("ringg_provider"), seen, [cancelled])
+    warning = (
+        "Campaign c-1 has ended and nobody was called: 1,200 calls, none dialled (1,200 out of hours). Look at its "
+        "calling hours, its credits and whether it was stopped; see the runbook, 'Nobody is called, and the run is "
+        "green'."
+    )
     assert said(caplog, logging.WARNING) == [warning]
 
 

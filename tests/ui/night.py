@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,12 @@ from ringg_provider.contacts.people import people_table
 from ringg_provider.history.counts import counts_table, write_counts
 from ringg_provider.history.smartalex import smartalex_calls_table
 from ringg_provider.history.tables import calls_table, campaigns_table, state_table
+from ringg_provider.inbox.store import Delivery, add, inbox_table
+from ringg_provider.launch import braked
+from ringg_provider.launch.budget import Budget
+from ringg_provider.launch.reservations import Reservations
+from ringg_provider.launch.rollout import Check, Pulled
+from ringg_provider.launch.table import launches
 from ringg_provider.operators.ringg import RinggSaveCampaignOperator, RinggStartCampaignOperator
 from ringg_provider.operators.smartalex import SmartAlexStartCampaignOperator
 from ringg_provider.smartalex import SmartAlexClient
@@ -49,6 +56,7 @@ MARKS = (
     "marked-customer",  # a key of the warehouse
     "marked query value",
     "marked unknown field",
+    "marked webhook",
 )
 
 
@@ -190,3 +198,18 @@ def _fill(engine: sa.Engine, night: Night) -> None:
             )
         )  # fmt: skip
     write_counts(engine, counts, calls, names)
+    _roll_out(engine, night, now)
+
+
+def _roll_out(engine: sa.Engine, night: Night, now: datetime) -> None:
+    """Its list is a wave that a brake stopped, within a budget; and a webhook of its connection waits."""
+    inbox = inbox_table()
+    create_tables(engine, braked.brakes, inbox)
+    with engine.begin() as connection:
+        of_list = launches.c.list_id == night.campaign_id
+        item = dict(connection.execute(sa.select(launches.c.item).where(of_list)).scalar_one())
+        connection.execute(sa.update(launches).where(of_list).values(item={**item, "wave": 1}))
+        braked.pull(connection, night.launch_key, Pulled(Check("opt_outs", 0.3, 12, 40, 0.08, 0.02), 0.95), now)
+        body = json.dumps({"event_type": "call_completed", "to_number": "+919810077001", "x": "marked webhook"})
+        add(connection, inbox, [Delivery.of("ringg_sandbox", body.encode(), now - timedelta(hours=2))])
+    Reservations(engine).reserve(Budget("night", Decimal(500)), night.launch_key, "1", 40, now)

@@ -201,6 +201,15 @@ def test_a_name_with_markup_is_text(people) -> None:
     assert "<script>document" not in listed
 
 
+def test_waves_brake_budget_and_webhooks_are_on_the_pages_of_who_may_see_their_dag(people, night) -> None:
+    page = people["viewer"].get(f"ringg/page/campaign/{night.campaign_id}").text
+    for words in ("A brake was pulled: opt outs: 12 of 40 calls (30.0%)", "Wave 1", "Budget “night”", "40.00"):
+        assert words in page
+    assert "ringg_sandbox" in people["viewer"].get("ringg/page/todo").text
+    stranger = people["stranger"].get("ringg/page/todo").text
+    assert "A brake was pulled" not in stranger
+
+
 def test_static_files_are_for_everybody_and_nothing_else_is_among_them(people) -> None:
     answer = people[None].get("ringg/static/control_room.css")
     assert answer.status_code == 200

@@ -22,6 +22,7 @@ from ringg_provider.sql.creating import create_tables
 from ringg_provider.ui import queries, rollouts
 from ringg_provider.ui.campaign import PHASES
 from ringg_provider.ui.charts import campaign_charts
+from ringg_provider.ui.pages.campaigns import left_to_do
 from ringg_provider.ui.problems import problems
 from ringg_provider.ui.queries import Filters
 from ringg_provider.ui.tables import Tables
@@ -93,12 +94,12 @@ def test_each_wave_has_its_funnel_and_its_lists(connection: sa.Connection) -> No
     campaign = queries.campaign(connection, Tables.found(connection), None, "first-a")
     assert campaign is not None
     chart = campaign_charts(campaign, [], None, NOW, [(wave.title, wave.funnel) for wave in found])["waves"]
-    assert chart.header[:5] == ["Wave", "Reached", "Connected, no person", "Dialled, not taken", "Not dialled"]
-    assert chart.header[5:] == ["Listed", "Reached (%)"]
+    assert chart.header[:3] == ["Wave", "Reached (%)", "Connected, no person (%)"]
+    assert chart.header[3:] == ["Dialled, not taken (%)", "Not dialled (%)", "Listed", "Dialled", "People reached"]
     assert chart.rows == [
-        ["Rehearsal", 2, 0, 0, 0, 2, 100.0],
-        ["Wave 1", 40, 20, 40, 0, 100, 40.0],
-        ["Wave 2", 0, 0, 0, 400, 400, None],
+        ["Rehearsal", 100.0, 0.0, 0.0, 0.0, 2, 2, 2],
+        ["Wave 1", 40.0, 20.0, 40.0, 0.0, 100, 100, 40],
+        ["Wave 2", 0.0, 0.0, 0.0, 100.0, 400, None, None],
     ]
 
 
@@ -133,6 +134,8 @@ def test_a_brake_is_told_with_its_numbers_everywhere(rollout: Warehouse) -> None
         now = max(each.listed_at for each in everything if each.listed_at)
         left = queries.to_do(connection, tables, None, now)
         assert {each.campaign_id for each in left} == set(LISTS)
+        # It is one matter, however many lists there are.
+        assert len(left_to_do(left, now)) == 1
         assert queries.to_do(connection, tables, frozenset({"another"}), now) == []
         (problem,) = problems(never[0], now)
     assert (problem.level, problem.runbook) == ("error", "Campaign braked")

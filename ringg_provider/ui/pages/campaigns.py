@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -12,11 +13,11 @@ from fastapi.responses import HTMLResponse
 
 from ringg_provider.ui import queries
 from ringg_provider.ui.access import ReadableDags
-from ringg_provider.ui.campaign import PHASES
+from ringg_provider.ui.campaign import PHASES, Campaign
 from ringg_provider.ui.deliveries import MOST_COUNTED, read_deliveries
 from ringg_provider.ui.pages.state import open_state
 from ringg_provider.ui.pages.templating import page
-from ringg_provider.ui.problems import problems
+from ringg_provider.ui.problems import Problem, problems
 
 router = APIRouter()
 
@@ -69,8 +70,7 @@ def to_do(request: Request, dags: ReadableDags) -> HTMLResponse:
     with open_state() as state:
         found = queries.to_do(state.connection, state.tables, dags, now)
         inbox = read_deliveries(state.connection, state.tables, dags, now)
-    left = [(each, wrong) for each in found if (wrong := problems(each, now))]
-    left.sort(key=lambda each: each[1][0].level)
+    left = left_to_do(found, now)
     return page(
         request,
         "todo.html",
@@ -83,6 +83,24 @@ def to_do(request: Request, dags: ReadableDags) -> HTMLResponse:
             "now": now,
         },
     )
+
+
+def left_to_do(found: Sequence[Campaign], now: datetime) -> list[tuple[Campaign, list[Problem]]]:
+    """What is wrong with which campaigns, the worst first.
+
+    :param found: campaigns that may wait for a person.
+    :param now: the present, aware.
+    """
+    left: list[tuple[Campaign, list[Problem]]] = []
+    told: set[str | None] = set()
+    for each in found:
+        wrong = problems(each, now)
+        # A brake is one matter, however many lists its launch has.
+        is_told = each.braked is not None and each.launch_key in told and len(wrong) == 1
+        if wrong and not is_told:
+            left.append((each, wrong))
+            told.add(each.launch_key)
+    return sorted(left, key=lambda each: each[1][0].level)
 
 
 def _zone() -> ZoneInfo:

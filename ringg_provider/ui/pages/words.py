@@ -1,4 +1,4 @@
-"""Numbers, times and states as the templates write them."""
+"""Numbers, times and states as the templates write them; times as `ringg_provider.wording` says them in a log."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ringg_provider import wording
 from ringg_provider.ui.campaign import PHASES
 from ringg_provider.ui.charts import local
 
@@ -54,7 +55,14 @@ def cell(value: Any) -> str:
 
 def at(moment: datetime | None, zone: ZoneInfo) -> str:
     """A time in a zone, which is named."""
-    return UNKNOWN if moment is None else f"{moment.astimezone(zone):%a %d %b %Y, %H:%M} {zone.key}"
+    return UNKNOWN if moment is None else wording.moment(moment, zone)
+
+
+def span(begin: datetime | None, end: datetime | None, zone: ZoneInfo) -> str:
+    """From when until when, in a zone, which is named."""
+    if begin is None or end is None:
+        return f"{at(begin, zone)} to {at(end, zone)}"
+    return wording.span(begin.astimezone(zone), end)
 
 
 def short(moment: datetime | None, zone: ZoneInfo) -> str:
@@ -83,6 +91,7 @@ FILTERS = {
     "amount": amount,
     "cell": cell,
     "at": at,
+    "span": span,
     "short": short,
     "machine": machine,
     "phase": phase,
