@@ -84,10 +84,10 @@ class EmbeddedPostgres(EmbeddedServer):
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return self.url(name)
 
-    def create_airflow_database(self) -> str:
+    def create_airflow_database(self, name: str = "airflow") -> str:
         """Make an empty database for Airflow's own tables and return its URL as Airflow's settings name it."""
-        self.create_database("airflow")
-        return self.url("airflow", driver="postgresql+psycopg2")
+        self.create_database(name)
+        return self.url(name, driver="postgresql+psycopg2")
 
     def drop_database(self, name: str) -> None:
         """Drop a database, throwing out whoever is still connected to it."""
