@@ -127,6 +127,8 @@ def _rule(hint: Any) -> Any:
         return reduce(or_, inner)
     if origin in (list, Sequence):
         return Annotated[list[inner], BeforeValidator(_as_list)]  # type: ignore[valid-type]
+    if origin is tuple:
+        return Annotated[tuple[inner], BeforeValidator(_as_tuple)]  # type: ignore[valid-type]
     if origin in (dict, Mapping):
         return origin[inner]
     return hint
@@ -165,6 +167,11 @@ def _blank_is_none(value: Any) -> Any:
 def _as_list(value: Any) -> Any:
     """Airflow gives the results of mapped tasks as a sequence of its own that is no list."""
     return list(value) if isinstance(value, Sequence | Set) and not isinstance(value, str | bytes) else value
+
+
+def _as_tuple(value: Any) -> Any:
+    """A template that is rendered natively, and JSON, give a list."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _length(unit: timedelta, name: str) -> PlainValidator:

@@ -25,6 +25,7 @@ from ringg_provider.api.arguments import (
     Share,
     Span,
 )
+from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.options import CALLS
 from ringg_provider.hooks.platform import PlatformHook
 from ringg_provider.hooks.sql import StateConnection, sql_connection
@@ -338,6 +339,11 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
 
     def check(self) -> None:
         """Refuse what can be known to be wrong before a row is read, and a database that cannot hold the state."""
+        if self.attempts_within is not None and not self.attempts_within[1]:
+            raise InvalidRequest(
+                "attempts_within: the length of time must be above 0, or nobody would be protected.",
+                field="attempts_within",
+            )
         needed: dict[Kept, object] = {
             "people": self.contacts_table,
             "cap": self._has_cap,

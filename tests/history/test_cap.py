@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from ringg_provider.api.arguments import checked_argument
 from ringg_provider.contacts.exclusions import Exclusions
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.exceptions import InvalidRequest
@@ -19,6 +20,7 @@ from ringg_provider.history.tables import calls_table
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.ledger import LaunchLedger
 from ringg_provider.launch.terms import Intent
+from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
 from tests.support.databases import Warehouse, each_of
 
 TODAY = datetime.now(UTC)
@@ -286,3 +288,14 @@ def test_attempts_within_counts_smartalexs_calls_each_of_which_is_an_attempt(dat
     exclusions = Exclusions()
     FrequencyCap(table, attempts_within=(3, timedelta(hours=24))).exclude(database.engine, exclusions, INDIA)
     assert not exclusions.exhausted_lately
+
+
+@pytest.mark.parametrize("given", [(3, timedelta(hours=24)), [3, timedelta(hours=24)]])
+def test_attempts_within_is_a_number_and_a_length_of_time(given: Any) -> None:
+    assert checked_argument(SqlToRinggOperator, "attempts_within", given) == (3, timedelta(hours=24))
+
+
+@pytest.mark.parametrize("given", [(0, timedelta(hours=24)), (3, 24), (3,), 3, "3", (3, timedelta(hours=-1))])
+def test_anything_else_is_refused_by_its_name(given: Any) -> None:
+    with pytest.raises(InvalidRequest, match="attempts_within"):
+        checked_argument(SqlToRinggOperator, "attempts_within", given)
