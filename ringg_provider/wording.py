@@ -95,7 +95,7 @@ def zone_named(name: str | None) -> tzinfo:
     """A zone by its name, such as ``Asia/Kolkata``; UTC for what is none, since a log must not fail for it."""
     try:
         return ZoneInfo(name or "UTC")
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         return UTC
 
 
