@@ -410,3 +410,39 @@ class TestGoingOn:
         with refused(CampaignTerminated):
             roll_out("ringg", lists)
         assert launched(sandbox) == {first}
+
+
+class TestAPersonIsAsked:
+    """What becomes of an answer; that the question reaches a person is tried in a real Airflow."""
+
+    def answered(self, lists: list[dict[str, Any]], answer: Any, **course: Any) -> Any:
+        task = RinggRolloutOperator(
+            task_id="rollout",
+            ringg_conn_id="ringg_sandbox",
+            launches=lists,
+            state_conn_id="warehouse",
+            deferrable=False,
+            poll_interval=0.1,
+            judge_interval=0.1,
+            min_wave_calls=10,
+            timeout=120,
+            **PLATFORMS["ringg"][3],
+        )
+        began = {"wave": 0, "begun": True, "approved": [0], **course}
+        return task.execute_complete(context(), answer, course=began)
+
+    @pytest.mark.parametrize("answer", [{"chosen_options": ["Reject"]}, {"chosen_options": []}, {"error": "x"}, None])
+    def test_whatever_is_no_yes_ends_it_for_good(self, people: Warehouse, platform_of: Any, answer: Any) -> None:
+        sandbox = platform_of()
+        lists = upload("ringg", rehearsal=[OURS])
+        with refused(CampaignBraked, "a person was asked whether it may go on, and did not say yes"):
+            self.answered(lists, answer)
+        with refused(CampaignBraked):
+            roll_out("ringg", lists)
+        assert launched(sandbox) == set()
+
+    def test_with_a_yes_the_next_waves_are_called(self, people: Warehouse, platform_of: Any) -> None:
+        sandbox = platform_of()
+        lists = upload("ringg", rehearsal=[OURS])
+        assert set(self.answered(lists, {"chosen_options": ["Approve"]})) == list_ids(lists)
+        assert launched(sandbox) == list_ids(lists, 1, 2, 3)
