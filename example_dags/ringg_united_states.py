@@ -38,6 +38,7 @@ POLL_SECONDS = 5
     max_active_runs=1,
     is_paused_upon_creation=True,
     tags=["ringg", "example"],
+    description=__doc__.partition("\n")[0],
     doc_md=__doc__,
     default_args={"ringg_conn_id": RINGG},
 )
