@@ -73,7 +73,7 @@ class Budget:
             raise _broken("on_exhausted", "must be 'fail' for a budget of one launch, which has no next period")
         try:
             ZoneInfo(self.timezone)
-        except (TypeError, ValueError, OSError):
+        except (TypeError, ValueError, KeyError, OSError):
             raise _broken("timezone", "must be an IANA time zone, such as Asia/Kolkata") from None
 
     def period(self, at: datetime, launch_key: str) -> Period:
@@ -139,7 +139,7 @@ def as_credits(value: object, field: str) -> Decimal:
         found = Decimal(str(value)).quantize(PLACES)
     except InvalidOperation:
         raise InvalidRequest(f"{field}: must be a number of credits.", field=field) from None
-    if not 0 <= found < _MOST_CREDITS:
+    if not found.is_finite() or not 0 <= found < _MOST_CREDITS:
         raise InvalidRequest(f"{field}: must be from 0 to below a hundred thousand million credits.", field=field)
     return found
 
