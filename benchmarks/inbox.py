@@ -226,8 +226,9 @@ def night(server: EmbeddedPostgres, folder: Path, calls: int = 20_000) -> bool:
         for lost in (0.0, 0.05):
             name = f"night_{lost:g}".replace(".", "_")
             with receiver(server, folder, name) as (port, _):
-                _subscribe(admin, port, ["all_processing_completed"])
-                admin.post("/_sandbox/webhooks/send", json={"events": ["all_processing_completed"]}).raise_for_status()
+                events = ["call_completed", "all_processing_completed"]
+                _subscribe(admin, port, events)
+                admin.post("/_sandbox/webhooks/send", json={"events": events}).raise_for_status()
                 _wait_for_deliveries(admin)
             engine = sa.create_engine(server.url(name))
             if lost:

@@ -283,10 +283,12 @@ def completeness(wanted: Wanted) -> Callable[[Columns, Columns, Columns], Column
         # What webhooks tell is complete once the last of them has told it; what the platform lists, as soon as it does.
         unsettled = merged["settled_at"].is_(None)
         only_told = sa.and_(merged["told_at"].is_not(None), merged["raw"].is_(sa.null()))
+        # The last webhook may say nothing of whom was called and when: then the one of the call's end has to, too.
+        half_told = sa.or_(unsettled, merged["to_number"].is_(None), merged["created_at"].is_(None))
         whens = [
             (sa.not_(final), STATUS_MISSING),
             (cost_missing, COST_MISSING),
-            (sa.and_(unsettled, only_told), UNSETTLED),
+            (sa.and_(half_told, only_told), UNSETTLED),
         ]
         analysed = sa.and_(unsettled, connected)
         if wanted.analysis:

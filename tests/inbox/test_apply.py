@@ -165,6 +165,19 @@ def test_a_call_that_was_not_settled_waits_for_the_platform(engine: sa.Engine) -
     assert (call["history_state"], call["sub_status"], call["cost"]) == ("complete", "no answer", None)
 
 
+def test_a_last_webhook_that_names_nobody_settles_nothing_alone(engine: sa.Engine) -> None:
+    lean = {k: v for k, v in LAST.items() if k not in ("to_number", "from_number", "called_on", "created_at")}
+    tell(engine, lean)
+    apply(engine)
+    (call,) = all_of(engine, CALLS)
+    assert (call["history_state"], call["history_reason"]) == ("open", "its last webhook has not come")
+    tell(engine, lean, COMPLETED)
+    apply(engine)
+    (call,) = all_of(engine, CALLS)
+    assert (call["history_state"], call["to_number_e164"]) == ("complete", "+919876543210")
+    assert float(call["cost"]) == 0.15
+
+
 def test_what_the_platform_listed_of_a_call_that_ended_stands(engine: sa.Engine) -> None:
     create_tables(engine, CALLS)
     listed = {"call_id": "c4", "status": "completed", "sub_status": "ACCEPTED", "cost": 0.2, "raw": {"id": "c4"}}
