@@ -234,10 +234,10 @@ class AirflowApi:
         answer = self._get(f"/dags/{dag_id}/dagRuns/{run_id}/hitlDetails", response_received=False)
         return {detail["task_instance"]["task_id"]: detail["body"] or "" for detail in answer["hitl_details"]}
 
-    def approve(self, dag_id: str, run_id: str, task_id: str) -> None:
-        """Answer an `ApprovalOperator` with yes."""
+    def approve(self, dag_id: str, run_id: str, task_id: str, answer: str = "Approve") -> None:
+        """Answer an `ApprovalOperator`, with yes if nothing else is given."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
-        self._send("PATCH", path, {"chosen_options": ["Approve"], "params_input": {}})
+        self._send("PATCH", path, {"chosen_options": [answer], "params_input": {}})
 
     def _get(self, path: str, **query: Any) -> Any:
         return self._answer(self._http.get(path, params=query))
