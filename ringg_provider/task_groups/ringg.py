@@ -153,7 +153,7 @@ class RinggCampaign(CampaignGroup):
         }
         with self:
             earlier = made(load_earlier, RinggCallsToSqlOperator, task_id="load_earlier_calls", **tables)
-            current = history_is_current(state, history_within / timedelta(days=1)) if history_within else None
+            current = history_is_current(state, history_within.total_seconds() / 86_400) if history_within else None
             uploaded = made(
                 upload,
                 SqlToRinggOperator,

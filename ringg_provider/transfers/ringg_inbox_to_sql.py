@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ringg_provider.api.arguments import Count, OptionalText, Span
+from ringg_provider.api.arguments import Count, OptionalText, Span, Text
 from ringg_provider.history.options import ATTEMPTS, CALLS, CAMPAIGNS, INBOX
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import StateConnection
@@ -174,7 +174,7 @@ class RinggInboxToSqlOperator(InboxToSqlOperator):
         table: str = CALLS,
         attempts_table: str = ATTEMPTS,
         campaigns_table: str = CAMPAIGNS,
-        workspace_id: OptionalText = None,
+        workspace_id: Text | None = None,
         include_analysis: bool = True,
         wait_for_client_analysis: bool = False,
         wait_for_recording: bool = False,
@@ -208,7 +208,7 @@ class RinggInboxToSqlOperator(InboxToSqlOperator):
             campaigns=campaigns_table(self.campaigns_table, schema=schema),
             wanted=Wanted(self.include_analysis, self.wait_for_client_analysis, self.wait_for_recording),
             transcripts=self.transcripts,
-            workspace_id=self.workspace_id or None,
+            workspace_id=self.workspace_id,
             **given,
         )
 

@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
+from ringg_provider.api.arguments import Seconds, Text, check_arguments
 from ringg_provider.exceptions import RinggProviderError
 from ringg_provider.hooks.sql import unpooled_engine
 from ringg_provider.wording import counted
@@ -49,17 +50,18 @@ class RinggInboxTrigger(BaseEventTrigger):
     :param table: the table. Default ``ringg_inbox``.
     :param interval: seconds between two events at least, and so between two runs. Default 30.
     :param poll_interval: seconds between two looks into the table. Default 5.
+    :raises InvalidRequest: an argument breaks the rule of its parameter.
     """
 
     def __init__(
         self,
         *,
-        conn_id: str,
-        state_conn_id: str,
-        schema: str | None = None,
-        table: str = "ringg_inbox",
-        interval: float = 30.0,
-        poll_interval: float = 5.0,
+        conn_id: Text,
+        state_conn_id: Text,
+        schema: Text | None = None,
+        table: Text = "ringg_inbox",
+        interval: Seconds = 30.0,
+        poll_interval: Seconds = 5.0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.conn_id = conn_id
@@ -68,6 +70,8 @@ class RinggInboxTrigger(BaseEventTrigger):
         self.table = table
         self.interval = interval
         self.poll_interval = poll_interval
+        # No task runs that could tell of a mistake: it is told when the DAG is read.
+        check_arguments(self)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """The class path and plain JSON arguments, by which Airflow tells one trigger from another."""

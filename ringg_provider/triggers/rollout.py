@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
 from ringg_provider import wording
+from ringg_provider.api.arguments import Count, Text
 from ringg_provider.exceptions import RinggProviderError, TransientError
 from ringg_provider.launch.progress import Progress, ProgressReporter
 from ringg_provider.triggers.campaign import CallingTrigger
@@ -42,15 +43,15 @@ class RolloutTrigger(CallingTrigger):
         self,
         *,
         launch_key: str,
-        campaign_ids: Sequence[str],
-        awaited: Sequence[str] = (),
-        enough: int | None = None,
+        campaign_ids: list[Text],
+        awaited: list[Text] | None = None,
+        enough: Count | None = None,
         look_at: float | None = None,
         poll_interval: float | None = None,
         deadline: float | None = None,
         kill_deadline: float | None = None,
         cancel_on_kill: bool = False,
-        timezone: str | None = None,
+        timezone: Text | None = None,
     ) -> None:
         super().__init__(
             launch_key,
@@ -61,7 +62,7 @@ class RolloutTrigger(CallingTrigger):
             timezone=timezone,
         )
         self.campaign_ids = campaign_ids
-        self.awaited = awaited
+        self.awaited = [] if awaited is None else awaited
         self.enough = enough
         self.look_at = look_at
         self._stopped: dict[str, str] = {}

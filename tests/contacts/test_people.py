@@ -34,7 +34,11 @@ def scratch() -> Iterator[Scratch]:
 def rows(engine: sa.Engine, *columns: str) -> list[tuple[Any, ...]]:
     """What stands in the table."""
     table = people_table()
-    picked = [table.c[name] for name in columns] if columns else [c for c in table.c if c.name != "recorded_at"]
+    picked = (
+        [table.c[name] for name in columns]
+        if columns
+        else [c for c in table.c if c.name not in ("recorded_at", "wave")]
+    )
     keys = (table.c.launch_key, table.c.contact_key, table.c.occurrence)
     with engine.connect() as connection:
         return [tuple(row) for row in connection.execute(sa.select(*picked).order_by(*keys))]

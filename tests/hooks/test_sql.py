@@ -128,7 +128,12 @@ def test_both_halves_of_an_operator_work_in_one_schema(demand: Demand, warehouse
     demand(options="-c search_path=crm")
     transfer(contacts_table="ringg_contacts", ledger_conn_id="warehouse", launch_key="key")
     assert warehouse.tables() == set()
-    assert set(sa.inspect(warehouse.engine).get_table_names("crm")) == {"people", "ringg_contacts", "ringg_launches"}
+    assert set(sa.inspect(warehouse.engine).get_table_names("crm")) == {
+        "people",
+        "ringg_brakes",
+        "ringg_contacts",
+        "ringg_launches",
+    }
     assert warehouse.query("SELECT count(*) AS n FROM crm.ringg_contacts") == [{"n": 1}]
 
 

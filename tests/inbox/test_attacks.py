@@ -260,10 +260,11 @@ def test_memory_does_not_grow_with_deliveries(sqlite: sa.Engine) -> None:
 
         deliver(200)
         gc.collect()
-        before = len(gc.get_objects())
+        before, threads = len(gc.get_objects()), threading.active_count()
         deliver(1000)
         gc.collect()
         assert len(gc.get_objects()) - before < 2000
-        assert threading.active_count() < 20
+        # Other tests of this process may have left some of their own.
+        assert threading.active_count() <= threads + 2
     assert receiver.counted["stored", "ringg"] == 1000
     assert receiver.looked_up == [CONN]

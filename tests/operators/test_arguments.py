@@ -13,7 +13,7 @@ from typing import Any
 import pendulum
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
-from airflow.triggers.base import BaseTrigger
+from airflow.triggers.base import BaseEventTrigger, BaseTrigger
 
 from ringg_provider.exceptions import InvalidRequest
 from tests.operators.campaigns import AGENT, CALL_CONFIG
@@ -69,22 +69,23 @@ RIGHT: dict[Callable[[Any], bool], str] = {
     lambda value: isinstance(value, bool): """
         allow_backfill cancel_on_kill deferrable dry_run
         durable history_table_may_be_missing include_analysis include_details
-        remove_invalid_rows remove_others retries_must_fit skip_dnc
+        remove_invalid_rows remove_others retries_must_fit skip_dnc wait_for_recording
         transcripts transliterate_callee_name use_call_slots wait_for_client_analysis
         wait_for_completion""",
     is_length: """
         average_seconds invalid_rows_timeout judge_interval max_minutes not_called_within_days poke_interval
-        poll_interval timeout upload_poll_interval""",
+        interval poll_interval timeout upload_poll_interval""",
     lambda value: (
         isinstance(value, timedelta) and value >= timedelta(0)
-    ): "answer_within give_up_after lookback max_age max_delay",
+    ): "answer_within give_up_after lookback max_age max_delay purge_after",
     lambda value: (
         is_number(value) or (isinstance(value, Decimal) and value.is_finite())
     ): "deadline kill_deadline look_at",
     lambda value: is_number(value) and 0 <= value <= 1: "answer_rate",
     is_list(lambda value: is_number(value) and 0 <= value <= 1): "waves",
     lambda value: is_whole(value) and value >= 1: """
-        analysis_concurrency contacts_per_request enough max_attempts max_rows_per_list min_wave_calls""",
+        analysis_concurrency batch_size contacts_per_request enough max_attempts max_rows_per_list min_listed
+        min_reached min_wave_calls""",
     lambda value: is_whole(value) and 0 <= value <= 100: "concurrency_percentage",
     lambda value: is_amount(value) and (isinstance(value, str) or value == int(value)): """
         concurrent_lines row_allowance rows""",
@@ -92,11 +93,11 @@ RIGHT: dict[Callable[[Any], bool], str] = {
     lambda value: (is_whole(value) and value >= 0) or (isinstance(value, float) and 0 <= value <= 1): """
         max_invalid_rows max_rejects""",
     is_text: """
-        agent_id bulk_list_id callbacks_table campaign_name
+        agent_id attempts_table bulk_list_id callbacks_table campaign_name
         campaigns_table contact_key contacts contacts_table country_code description
-        history_table launch_key list_id name number_pool_id objective phone_column phone_header phone_number_id
-        recordings_conn_id recordings_path region_column rejects_path ringg_conn_id smartalex_conn_id sql
-        state_suppression_sql suppression_sql table timezone_column callback_url""",
+        history_table inbox_table launch_key list_id name number_pool_id objective phone_column phone_header
+        phone_number_id recordings_conn_id recordings_path region_column rejects_path ringg_conn_id secret_from
+        smartalex_conn_id sql state_suppression_sql suppression_sql table timezone timezone_column callback_url""",
     lambda value: is_whole(value) or isinstance(value, str): "bucket ledger_conn_id schema stage state_schema volume",
     lambda value: is_text(value) or isinstance(value, date): "campaign_end_time campaign_start_time planned_start",
     lambda value: is_text(value) or isinstance(value, date) or value in ("", " ", "None"): "end start",
@@ -114,6 +115,7 @@ RIGHT: dict[Callable[[Any], bool], str] = {
     lambda value: value == "continue": "unreadable_variables",
     lambda value: value in ("ask", "stop"): "on_brake",
     is_list(is_whole): "ask_after",
+    lambda value: isinstance(value, tuple) and len(value) == 2: "attempts_within",
     # These have readers of their own, which say what they take.
     lambda value: True: "brakes budget bulk_list_ids campaign_ids",
 }
@@ -146,6 +148,7 @@ GIVEN: dict[str, Any] = {
     "subscriptions": [],
     "launch": {},
     "launches": [],
+    "conn_id": "ringg_sandbox",
     "launch_key": "key",
     "campaign_ids": [],
     "ringg_conn_id": "ringg_sandbox",
@@ -181,6 +184,10 @@ def mistakes(kind: Any) -> Iterator[tuple[str, Any]]:
 
 def refusal(kind: Any, arguments: Mapping[str, Any]) -> str:
     """What is said when it runs with these arguments; fails when nothing is."""
+    if issubclass(kind, BaseEventTrigger):  # no task runs that could tell
+        with pytest.raises(InvalidRequest) as refused:
+            kind(**arguments)
+        return str(refused.value)
     if issubclass(kind, BaseTrigger):
 
         async def first() -> Any:
@@ -202,7 +209,7 @@ def test_a_wrong_argument_is_named_and_nothing_is_sent(kind: Any, sandbox_factor
     given |= {name: GIVEN[name] for name in ("ringg_conn_id", "smartalex_conn_id") if name in parameters_of(kind)}
     tried = 0
     for name, value in mistakes(kind):
-        if name == "poll_interval" and issubclass(kind, BaseTrigger):
+        if name == "poll_interval" and issubclass(kind, BaseTrigger) and not issubclass(kind, BaseEventTrigger):
             continue  # what an older version stored must not end the wait
         if name == "poke_interval" and value not in (0, timedelta(0)):
             continue  # Airflow refuses it when the DAG is read, or makes a second of True

@@ -30,12 +30,12 @@ from ringg_provider.transfers.sql_to_smartalex import SqlToSmartAlexOperator
 from tests.operators.campaigns import refused
 from tests.support.dags import DagRunner, FinishedRun
 from tests.support.databases import Warehouse
-from tests.support.sandbox import Sandbox
+from tests.support.sandbox import Sandbox, where_it_is
 from tests.support.tasks import TaskInstance, context
 
 OURS = "+919812345678"
 PEOPLE = 300
-HOURS = {"call_start_time": "00:00", "call_end_time": "23:59", "timezone": "Asia/Kolkata"}
+HOURS = {"call_start_time": "00:00", "call_end_time": "23:59", "timezone": where_it_is(6)}
 
 DAG = """
 from datetime import datetime, timedelta
@@ -47,7 +47,7 @@ from ringg_provider.operators.smartalex import SmartAlexRolloutOperator
 from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
 from ringg_provider.transfers.sql_to_smartalex import SqlToSmartAlexOperator
 
-HOURS = {"call_start_time": "00:00", "call_end_time": "23:59", "timezone": "Asia/Kolkata"}
+HOURS = {"call_start_time": "00:00", "call_end_time": "23:59", "timezone": "ZONE"}
 PEOPLE = dict(
     task_id="lists", sql_conn_id="warehouse", state_conn_id="warehouse", sql="SELECT id, phone, name FROM people",
     campaign_name="Careful", phone_column="phone", contact_key="id", country_code="+91", contacts_table="contacts",
@@ -69,7 +69,7 @@ with DAG("rollout", schedule=None, start_date=datetime(2026, 1, 1)):
     else:
         lists = SqlToSmartAlexOperator(
             smartalex_conn_id="smartalex_sandbox", agent_id="agent_survey", contact_columns={"first_name": "name"},
-            settings={"calling_hours_start": "00:00", "calling_hours_end": "23:59", "timezone": "Asia/Kolkata",
+            settings={"calling_hours_start": "00:00", "calling_hours_end": "23:59", "timezone": "ZONE",
                       "concurrent_calls": 50, "max_retries": 0}, **PEOPLE | PEOPLE_TOO,
         )
         SmartAlexRolloutOperator(
@@ -80,7 +80,7 @@ with DAG("rollout", schedule=None, start_date=datetime(2026, 1, 1)):
 
 
 def dag(platform: str, people: str = "{}", rollout: str = "{}") -> str:
-    source = DAG.replace("PEOPLE_TOO", people).replace("ROLLOUT_TOO", rollout)
+    source = DAG.replace("ZONE", where_it_is(6)).replace("PEOPLE_TOO", people).replace("ROLLOUT_TOO", rollout)
     return textwrap.dedent(source.replace("PLATFORM", platform).replace("OWN_PHONE", OURS))
 
 
@@ -167,7 +167,7 @@ PLATFORMS: dict[str, tuple[Any, Any, dict[str, Any], dict[str, Any]]] = {
             "settings": {
                 "calling_hours_start": "00:00",
                 "calling_hours_end": "23:59",
-                "timezone": "Asia/Kolkata",
+                "timezone": where_it_is(6),
                 "concurrent_calls": 50,
                 "max_retries": 0,
             },

@@ -104,7 +104,7 @@ def test_a_warehouse_is_refused_as_state_by_name_and_never_connected_to(conn_typ
 
 @pytest.mark.parametrize("kept", get_args(Kept))
 def test_duckdb_holds_what_nobody_claims(kept: Kept) -> None:
-    if kept in ("ledger", "publications", "inbox"):
+    if kept in ("ledger", "publications", "inbox", "budgets"):
         with pytest.raises(InvalidRequest, match=r"^state_conn_id: duckdb does not enforce unique keys with row locks"):
             require_state(_hook("duckdb"), for_=kept, field="state_conn_id")
     else:

@@ -37,7 +37,7 @@ def engine(database: Warehouse) -> sa.Engine:
 
 def make(database: Warehouse, **changes: Any) -> RinggInboxTrigger:
     """As the triggerer makes it: out of what it serialized."""
-    options = {"conn_id": CONN, "state_conn_id": database.conn_id, "interval": 0.0, "poll_interval": 0.02}
+    options = {"conn_id": CONN, "state_conn_id": database.conn_id, "interval": 0.001, "poll_interval": 0.02}
     path, arguments = RinggInboxTrigger(**{**options, **changes}).serialize()
     assert path == "ringg_provider.triggers.inbox.RinggInboxTrigger"
     return RinggInboxTrigger(**json.loads(json.dumps(arguments)))
