@@ -413,7 +413,7 @@ class TestGoingOn:
 
 
 class TestAPersonIsAsked:
-    """What becomes of an answer; that the question reaches a person is tried in a real Airflow."""
+    """What becomes of a no; that the question reaches a person, and a yes, is tried in a real Airflow."""
 
     def answered(self, lists: list[dict[str, Any]], answer: Any, **course: Any) -> Any:
         task = RinggRolloutOperator(
@@ -440,9 +440,3 @@ class TestAPersonIsAsked:
         with refused(CampaignBraked):
             roll_out("ringg", lists)
         assert launched(sandbox) == set()
-
-    def test_with_a_yes_the_next_waves_are_called(self, people: Warehouse, platform_of: Any) -> None:
-        sandbox = platform_of()
-        lists = upload("ringg", rehearsal=[OURS])
-        assert set(self.answered(lists, {"chosen_options": ["Approve"]})) == list_ids(lists)
-        assert launched(sandbox) == list_ids(lists, 1, 2, 3)
