@@ -99,6 +99,36 @@ class CampaignGroup(TaskGroup):
         segment = "-{{ ti.map_index }}" if self.is_in_mapped_group else ""
         return f"{{{{ dag.dag_id }}}}-{self.group_id}-{RINGG_DAY}{segment}"
 
+    def uploading(
+        self,
+        step: Step,
+        operator: type[BaseOperator],
+        *,
+        campaign_name: str | None,
+        launch_key: str | None,
+        rollout: Rollout | None,
+        **arguments: Any,
+    ) -> Any:
+        """The upload, under the group's own name and key where the DAG gives none.
+
+        :param step: what the DAG says about it.
+        :param operator: chooses, cleans and uploads.
+        :param campaign_name: a label for people; None: the group's id and the day.
+        :param launch_key: what the lists stand for; None: `day_key`.
+        :param rollout: into which waves, where the DAG asks for them.
+        :param arguments: what it is given besides, unless the DAG gives something else.
+        """
+        uploaded = made(
+            step,
+            operator,
+            campaign_name=campaign_name or f"{self.group_id} {RINGG_DAY}",
+            launch_key=launch_key or self.day_key,
+            **arguments,
+            **(rollout.of_upload() if rollout else {}),
+        )
+        self.lists = uploaded.output
+        return uploaded
+
     def launching(
         self,
         step: Step,
@@ -120,6 +150,7 @@ class CampaignGroup(TaskGroup):
         :param map_index_template: what each task is called in Airflow's UI.
         :param arguments: what it is given, unless the DAG gives something else.
         """
+        arguments["wait_for_completion"] = True
         if callable(step):
             return made(step, step, launches=self.lists, **arguments)
         if rollout is not None or self.is_in_mapped_group:
@@ -161,24 +192,30 @@ def made(step: Step, operator: Callable[..., Any], **arguments: Any) -> Any:
     return operator(**{**given, **(step if isinstance(step, Mapping) else {})})
 
 
-def approve(report_of: Any, **arguments: Any) -> Any:
+def approving(step: Step, report_of: Any = None) -> Any:
     """A person reads the preflight's report, and nobody is called without a yes.
 
-    :param report_of: the preflight; None where there is none.
-    :param arguments: of the ``ApprovalOperator``.
+    :param step: what the DAG says about it.
+    :param report_of: the preflight. Default None: there is none.
+    :return: the task, or None where nobody is asked.
     """
+    if step is False:
+        return None
     from airflow.providers.standard.operators.hitl import ApprovalOperator
 
-    report = "" if report_of is None else f"'{report_of.task_id}', key='report', map_indexes=ti.map_index"
-    asked = {
-        "task_id": "approve",
-        "subject": "Call everybody on these lists?",
-        "body": f"{{{{ ti.xcom_pull({report}) }}}}" if report else None,
+    report = None
+    if report_of is not None:
+        report = f"{{{{ ti.xcom_pull('{report_of.task_id}', key='report', map_indexes=ti.map_index) }}}}"
+    return made(
+        step,
+        ApprovalOperator,
+        task_id="approve",
+        subject="Call everybody on these lists?",
+        body=report,
         # Nobody answers: nobody is called.
-        "defaults": "Reject",
-        "response_timeout": timedelta(hours=12),
-    }
-    return ApprovalOperator(**{**asked, **arguments})
+        defaults="Reject",
+        response_timeout=timedelta(hours=12),
+    )
 
 
 class PartialCampaign:

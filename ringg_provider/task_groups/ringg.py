@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import AssetAlias, task
 
 from ringg_provider.hours.purposes import Purpose
 from ringg_provider.operators.ringg import RinggLaunchOperator, RinggPreflightOperator, RinggRolloutOperator
-from ringg_provider.task_groups.campaign import RINGG_DAY, WAIT, CampaignGroup, Rollout, Step, approve, made
+from ringg_provider.task_groups.campaign import WAIT, CampaignGroup, Rollout, Step, approving, made
 from ringg_provider.transfers.ringg_inbox_to_sql import RinggInboxToSqlOperator
 from ringg_provider.transfers.ringg_to_sql import RinggCallsToSqlOperator
 from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
@@ -154,7 +154,7 @@ class RinggCampaign(CampaignGroup):
         with self:
             earlier = made(load_earlier, RinggCallsToSqlOperator, task_id="load_earlier_calls", **tables)
             current = history_is_current(state, history_within.total_seconds() / 86_400) if history_within else None
-            uploaded = made(
+            uploaded = self.uploading(
                 upload,
                 SqlToRinggOperator,
                 task_id="upload_contacts",
@@ -162,7 +162,7 @@ class RinggCampaign(CampaignGroup):
                 state_conn_id=state,
                 sql=sql,
                 agent_id=agent_id,
-                campaign_name=campaign_name or f"{self.group_id} {RINGG_DAY}",
+                campaign_name=campaign_name,
                 phone_column=phone_column,
                 variables_map=variables_map,
                 country_code=country_code,
@@ -172,12 +172,11 @@ class RinggCampaign(CampaignGroup):
                 suppression_sql=suppression_sql,
                 not_called_within_days=not_called_within_days,
                 contacts_table=contacts_table,
-                launch_key=launch_key or self.day_key,
+                launch_key=launch_key,
+                rollout=rollout,
                 ringg_conn_id=ringg_conn_id,
                 outlets=[AssetAlias("ringg_lists")],
-                **(rollout.of_upload() if rollout else {}),
             )
-            self.lists = uploaded.output
             checked = made(
                 preflight,
                 RinggPreflightOperator,
@@ -188,7 +187,7 @@ class RinggCampaign(CampaignGroup):
                 state_conn_id=state,
                 **callers,
             )
-            asked = made(approval, approve, report_of=checked)
+            asked = approving(approval, checked)
             launched = self.launching(
                 launch,
                 RinggLaunchOperator,
@@ -197,7 +196,6 @@ class RinggCampaign(CampaignGroup):
                 map_index_template=LIST_LABEL,
                 sql_conn_id=state,
                 state_conn_id=state,
-                wait_for_completion=True,
                 in_waves=RinggRolloutOperator,
                 rollout=rollout,
                 deferrable=deferrable,

@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import AssetAlias, task
 
 from ringg_provider.hours.purposes import Purpose
 from ringg_provider.operators.smartalex import SmartAlexRolloutOperator, SmartAlexStartCampaignOperator
-from ringg_provider.task_groups.campaign import RINGG_DAY, WAIT, CampaignGroup, Rollout, Step, approve, made
+from ringg_provider.task_groups.campaign import WAIT, CampaignGroup, Rollout, Step, approving, made
 from ringg_provider.transfers.smartalex_to_sql import SmartAlexCallsToSqlOperator
 from ringg_provider.transfers.sql_to_smartalex import SqlToSmartAlexOperator
 
@@ -131,7 +131,7 @@ class SmartAlexCampaign(CampaignGroup):
         with self:
             earlier = made(load_earlier, SmartAlexCallsToSqlOperator, task_id="load_earlier_calls", **tables)
             ready = make_tables(state, contacts_table)
-            uploaded = made(
+            uploaded = self.uploading(
                 upload,
                 SqlToSmartAlexOperator,
                 task_id="create_drafts",
@@ -139,7 +139,7 @@ class SmartAlexCampaign(CampaignGroup):
                 state_conn_id=state,
                 sql=sql,
                 agent_id=agent_id,
-                campaign_name=campaign_name or f"{self.group_id} {RINGG_DAY}",
+                campaign_name=campaign_name,
                 phone_column=phone_column,
                 contact_columns=contact_columns,
                 country_code=country_code,
@@ -149,13 +149,12 @@ class SmartAlexCampaign(CampaignGroup):
                 suppression_sql=suppression_sql,
                 state_suppression_sql=_called_within(not_called_within_days, contacts_table),
                 contacts_table=contacts_table,
-                launch_key=launch_key or self.day_key,
+                launch_key=launch_key,
+                rollout=rollout,
                 smartalex_conn_id=smartalex_conn_id,
                 outlets=[AssetAlias("smartalex_lists")],
-                **(rollout.of_upload() if rollout else {}),
             )
-            self.lists = uploaded.output
-            asked = made(approval, approve, report_of=None)
+            asked = approving(approval)
             launched = self.launching(
                 launch,
                 SmartAlexStartCampaignOperator,
@@ -163,7 +162,6 @@ class SmartAlexCampaign(CampaignGroup):
                 task_id="start",
                 map_index_template=LIST_LABEL,
                 state_conn_id=state,
-                wait_for_completion=True,
                 in_waves=SmartAlexRolloutOperator,
                 rollout=rollout,
                 deferrable=deferrable,

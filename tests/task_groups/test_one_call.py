@@ -251,6 +251,25 @@ class MyPreflight(RinggPreflightOperator):
     assert "mine.preflight" in tasks["mine.approve"].body
 
 
+def test_a_person_is_asked_where_there_is_no_report_too_and_by_whom_the_dag_says(run_dag: DagRunner) -> None:
+    head = f"""{HEAD}
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+
+class MyApproval(ApprovalOperator):
+    pass
+"""
+    call = (
+        "RinggCampaign('bare', **RINGG, preflight=False, approval=True);"
+        " SmartAlexCampaign('alex', **SMARTALEX, approval={'subject': 'Go?'});"
+        " RinggCampaign('mine', **RINGG, approval=MyApproval)"
+    )
+    tasks = {task.task_id: task for task in run_dag.load(one_call(call, head)).tasks}
+    assert (tasks["bare.approve"].body, tasks["alex.approve"].body) == (None, None)
+    assert (tasks["alex.approve"].subject, tasks["alex.approve"].defaults) == ("Go?", ["Reject"])
+    assert tasks["mine.approve"].operator_name == "MyApproval"
+    assert "mine.preflight" in tasks["mine.approve"].body
+
+
 def test_the_key_is_the_groups_and_the_days(run_dag: DagRunner) -> None:
     dag = run_dag.load(one_call("RinggCampaign('one', **RINGG); SmartAlexCampaign('two', **SMARTALEX)"))
     keys = {task.task_id: getattr(task, "launch_key", None) for task in dag.tasks}
