@@ -124,6 +124,7 @@ def get_provider_info() -> dict[str, Any]:
                 ("Common SQL", _SMARTALEX, "sql_to_smartalex"),
                 (_SMARTALEX, "Common SQL", "smartalex_to_sql"),
                 (_RINGG, "Common SQL", "ringg_to_sql"),
+                (_RINGG, "Common SQL", "inbox_to_sql"),
                 (_RINGG, "Common SQL", "ringg_inbox_to_sql"),
                 (_SMARTALEX, "Common SQL", "smartalex_inbox_to_sql"),
                 (_RINGG, "Common SQL", "ringg_publish"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ringg_provider.history.options import SMARTALEX_CALLS
 from ringg_provider.hooks.smartalex import SmartAlexHook
-from ringg_provider.transfers.ringg_inbox_to_sql import InboxToSqlOperator
+from ringg_provider.transfers.inbox_to_sql import InboxToSqlOperator
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
