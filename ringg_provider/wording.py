@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -91,12 +91,12 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     )
 
 
-def zone_named(name: str | None) -> tzinfo:
+def zone_named(name: str | None) -> ZoneInfo:
     """A zone by its name, such as ``Asia/Kolkata``; UTC for what is none, since a log must not fail for it."""
     try:
         return ZoneInfo(name or "UTC")
     except (KeyError, ValueError, OSError):
-        return UTC
+        return ZoneInfo("UTC")
 
 
 def _zone(at: datetime) -> str:

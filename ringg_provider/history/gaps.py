@@ -6,6 +6,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
+from more_itertools import chunked
 
 from ringg_provider import wording
 from ringg_provider.history.freshness import launched_since
@@ -71,7 +72,6 @@ def _unread(engine: sa.Engine, calls: sa.Table, since: datetime) -> list[str]:
     launched = launched_since(engine, None, calls.schema, since, smartalex="bulk_list_id" not in calls.c)
     read: set[str] = set()
     with engine.connect() as connection:
-        for first in range(0, len(launched), _CHUNK):
-            some = launched[first : first + _CHUNK]
+        for some in chunked(launched, _CHUNK):
             read.update(connection.execute(sa.select(of_list).where(of_list.in_(some)).distinct()).scalars())
     return [each for each in launched if each not in read]

@@ -12,13 +12,14 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
 from ringg_provider.exceptions import TransientError
 from ringg_provider.history import outcomes
-from ringg_provider.history.options import CAMPAIGNS
+from ringg_provider.history.options import CALLS, CAMPAIGNS, INBOX, SMARTALEX_CALLS
 from ringg_provider.history.smartalex import PENDING, callbacks_table, smartalex_calls_table
 from ringg_provider.history.tables import ANALYSIS_MISSING, HistoryState, calls_table, campaigns_table
 from ringg_provider.launch.rollout import Brakes, Observed
@@ -122,7 +123,7 @@ def observe(
     engine: sa.Engine,
     watched: Watched,
     *,
-    table: str = "ringg_calls",
+    table: str = CALLS,
     read: Callable[[Sequence[str]], object] | None = None,
     fresh_for: dt.timedelta = FRESH_FOR,
     now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
@@ -145,17 +146,14 @@ def observe(
     :raises PermanentError: the platform refuses to tell.
     """
     calls = calls_table(table)
-    known = _counted(engine, calls, watched)
-    if read is None or not known.pending or (known.as_of is not None and known.as_of >= now() - fresh_for):
-        return known
-    return _after_reading(read, watched, known, lambda: _counted(engine, calls, watched))
+    return _freshest(read, watched, _safely(calls, _counted_calls, engine, calls, watched), now() - fresh_for)
 
 
 def observe_smartalex(
     engine: sa.Engine,
     watched: Watched,
     *,
-    table: str = "smartalex_calls",
+    table: str = SMARTALEX_CALLS,
     client: SmartAlexClient | None = None,
     read: Callable[[Sequence[str]], object] | None = None,
     fresh_for: dt.timedelta = FRESH_FOR,
@@ -171,22 +169,24 @@ def observe_smartalex(
     The other parameters, and what is raised, as for :func:`observe`.
     """
     calls = smartalex_calls_table(table)
-
-    def count() -> Observed:
-        found: Observed = without_driver_errors(
-            f"table {calls.fullname!r}", _counted_people, engine, calls, watched, client
-        )
-        return found
-
-    known = count()
-    if read is None or not known.pending or (known.as_of is not None and known.as_of >= now() - fresh_for):
-        return known
-    return _after_reading(read, watched, known, count)
+    return _freshest(read, watched, _safely(calls, _counted_people, engine, calls, watched, client), now() - fresh_for)
 
 
-def _after_reading(
-    read: Callable[[Sequence[str]], object], watched: Watched, known: Observed, count: Callable[[], Observed]
+def _safely(calls: sa.Table, count: Callable[..., Observed], *arguments: Any) -> Callable[[], Observed]:
+    """Counts in a table of calls, and lets out no driver's error."""
+    return partial(without_driver_errors, f"table {calls.fullname!r}", count, *arguments)
+
+
+def _freshest(
+    read: Callable[[Sequence[str]], object] | None,
+    watched: Watched,
+    count: Callable[[], Observed],
+    fresh_since: dt.datetime,
 ) -> Observed:
+    """What is known; where that is not fresh and more is to come, what is known once the history was read."""
+    known = count()
+    if read is None or not known.pending or (known.as_of is not None and known.as_of >= fresh_since):
+        return known
     try:
         read(watched.list_ids)
     except TransientError as error:
@@ -195,11 +195,6 @@ def _after_reading(
     # Another one may have brought it meanwhile; which of them, nobody needs to know.
     moved = found.as_of is not None and (known.as_of is None or found.as_of > known.as_of)
     return replace(found, source="history") if moved else found
-
-
-def _counted(engine: sa.Engine, calls: sa.Table, watched: Watched) -> Observed:
-    found: Observed = without_driver_errors(f"table {calls.fullname!r}", _counted_calls, engine, calls, watched)
-    return found
 
 
 def _counted_calls(engine: sa.Engine, calls: sa.Table, watched: Watched) -> Observed:
@@ -256,7 +251,7 @@ def _campaigns_read_at(engine: sa.Engine, schema: str | None, list_ids: Sequence
 
 
 def _has_inbox(engine: sa.Engine, schema: str | None) -> bool:
-    return is_there(engine, sa.Table("ringg_inbox", sa.MetaData(), schema=schema))
+    return is_there(engine, sa.Table(INBOX, sa.MetaData(), schema=schema))
 
 
 @dataclass

@@ -58,7 +58,6 @@ _KNOWN_DETAILS = frozenset({
 
 def details_row(details: CallDetails, *, read_at: dt.datetime, transcripts: bool) -> Row:
     """Turn the details of one call into a partial row of `ringg_calls`; see `call_row`."""
-    analysis = details.platform_analysis or {}
     data = details.raw.get("data", details.raw)
     unknown = {k: v for k, v in data.items() if k not in _KNOWN_DETAILS} if isinstance(data, Mapping) else {}
     return {
@@ -74,6 +73,16 @@ def details_row(details: CallDetails, *, read_at: dt.datetime, transcripts: bool
         "attempted_at": fitting.moment(details.initiation_time),
         "transcript": transcript(details.transcript) if transcripts else None,
         "recording_url": fitting.text(details.recording_url),
+        **analysis_columns(details.platform_analysis or {}),
+        "client_analysis": fitting.document(details.client_analysis) or None,
+        "details_raw": fitting.document(unknown) or None,
+        "read_at": read_at,
+    }
+
+
+def analysis_columns(analysis: Mapping[str, Any]) -> Row:
+    """What the platform's own analysis says of a call, in the columns of `ringg_calls`."""
+    return {
         "summary": fitting.text(analysis.get("summary")),
         "classification": fitting.text(analysis.get("classification")),
         "sentiment": fitting.text(analysis.get("sentiment")),
@@ -81,9 +90,6 @@ def details_row(details: CallDetails, *, read_at: dt.datetime, transcripts: bool
         "callback_requested_time": fitting.text(analysis.get("callback_requested_time")),
         "disconnect_reason": fitting.text(analysis.get("call_disconnect_reason")),
         "platform_analysis": fitting.document(analysis) or None,
-        "client_analysis": fitting.document(details.client_analysis) or None,
-        "details_raw": fitting.document(unknown) or None,
-        "read_at": read_at,
     }
 
 

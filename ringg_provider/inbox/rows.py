@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
-from ringg_provider.history.rows import Row, transcript
+from ringg_provider.history.rows import Row, analysis_columns, transcript
 from ringg_provider.ringg.responses import CallStatus, Webhook, WebhookEvent
 from ringg_provider.sql import fitting
 
@@ -98,16 +98,7 @@ def _voicemail(event: Webhook) -> bool | None:
 
 def _analysis(block: dict[str, Any] | None) -> Row:
     # A word about the webhook; the details have none.
-    analysis = {name: value for name, value in (block or {}).items() if name != "status"}
-    return {
-        "summary": fitting.text(analysis.get("summary")),
-        "classification": fitting.text(analysis.get("classification")),
-        "sentiment": fitting.text(analysis.get("sentiment")),
-        "callback_requested": fitting.flag(analysis.get("callback_requested")),
-        "callback_requested_time": fitting.text(analysis.get("callback_requested_time")),
-        "disconnect_reason": fitting.text(analysis.get("call_disconnect_reason")),
-        "platform_analysis": fitting.document(analysis) or None,
-    }
+    return analysis_columns({name: value for name, value in (block or {}).items() if name != "status"})
 
 
 #: The time of a ring is told with a fraction of a second in one place, and without in another.

@@ -11,7 +11,7 @@ from typing import Any
 from ringg_provider import wording
 from ringg_provider.exceptions import HistoryNotCurrent, InvalidRequest, RinggProviderError
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.launch.rollout import Check, Observed, Pulled, Verdict
+from ringg_provider.launch.rollout import NUMBERS, Check, Observed, Pulled, Verdict
 
 #: The wave of the rehearsal.
 REHEARSAL = 0
@@ -190,10 +190,9 @@ def together(observed: Sequence[Observed]) -> Observed:
     """What is known of several waves, counted as one."""
     words = dict.fromkeys(word for each in observed for word in each.classifications)
     known = [each.as_of for each in observed if each.as_of is not None]
-    numbers = ("calls", "opt_outs", "failures", "short_calls", "connected", "reached", "pending")
     return replace(
         observed[-1] if observed else Observed(),
-        **{name: sum(getattr(each, name) for each in observed) for name in numbers},
+        **{name: sum(getattr(each, name) for each in observed) for name in NUMBERS},
         classifications={word: sum(each.classifications.get(word, 0) for each in observed) for word in words},
         as_of=min(known, default=None),
     )

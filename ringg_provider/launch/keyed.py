@@ -7,11 +7,11 @@ from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 from uuid import uuid4
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine, Row, and_, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from ringg_provider import wording
 from ringg_provider.exceptions import LaunchedByAnotherRun, ReplacedByAnotherRun, RinggProviderError, WrongState
 from ringg_provider.launch.braked import IS_BRAKED, find
 from ringg_provider.launch.item import LaunchItem
@@ -205,7 +205,4 @@ def _intent(row: Row[Any]) -> Intent:
 def _zone(item: Mapping[str, Any]) -> tzinfo:
     """Where the campaign's people live, as its window says; UTC where it does not."""
     times = (item.get("call_config") or {}).get("call_time") or {}
-    try:
-        return ZoneInfo(times["timezone"])
-    except (KeyError, ValueError, OSError):
-        return UTC
+    return wording.zone_named(times.get("timezone"))

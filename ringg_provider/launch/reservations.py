@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -197,16 +197,7 @@ class Reservations:
                 raise _nothing_reserved(launch_key, part)
             settled = final or stored.state == SETTLED
             charged = spent if settled else max(spent, stored.amount)
-            fresh = Reservation(
-                launch_key,
-                part,
-                stored.name,
-                stored.period,
-                SETTLED if settled else RESERVED,
-                stored.amount,
-                spent,
-                charged,
-            )
+            fresh = replace(stored, state=SETTLED if settled else RESERVED, cost=spent, charged=charged)
             self._charge(connection, stored.name, stored.period, charged - stored.charged, at)
             self._write(connection, stored, fresh, at)
             return fresh
@@ -237,12 +228,8 @@ class Reservations:
             state = connection.execute(sa.select(launches.c.state).where(*row)).scalar()
             if state in (START_SENT, STARTED):
                 return
-            none = Decimal(0)
             self._charge(connection, stored.name, stored.period, -stored.charged, at)
-            fresh = Reservation(
-                launch_key, part, stored.name, stored.period, RELEASED, stored.amount, stored.cost, none
-            )
-            self._write(connection, stored, fresh, at)
+            self._write(connection, stored, replace(stored, state=RELEASED, charged=Decimal(0)), at)
 
         self._change(launch_key, part, give_back)
 

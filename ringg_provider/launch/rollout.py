@@ -148,7 +148,7 @@ class Observed:
 
     def as_json(self) -> dict[str, Any]:
         """For XCom: numbers only."""
-        numbers = {name: getattr(self, name) for name in _NUMBERS}
+        numbers = {name: getattr(self, name) for name in NUMBERS}
         as_of = None if self.as_of is None else self.as_of.isoformat()
         return numbers | {"classifications": dict(self.classifications), "as_of": as_of, "source": self.source}
 
@@ -160,7 +160,8 @@ class Observed:
         )
 
 
-_NUMBERS = ("calls", "opt_outs", "failures", "short_calls", "connected", "reached", "pending")
+#: What of it can be added up.
+NUMBERS = ("calls", "opt_outs", "failures", "short_calls", "connected", "reached", "pending")
 
 
 @dataclass(frozen=True)

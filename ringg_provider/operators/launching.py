@@ -151,12 +151,22 @@ class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
         """Stop it for good."""
 
     @abstractmethod
-    def completion_trigger(self, campaign_id: str, deadline: float | None, kill_deadline: float | None) -> BaseTrigger:
-        """The trigger that waits for its end; deadlines are seconds since the epoch."""
+    def completion_trigger(self, **options: Any) -> BaseTrigger:
+        """The trigger that waits for a campaign's end."""
 
     @abstractmethod
     def listed(self) -> tuple[str | None, str | None, str, int | None]:
         """The list that the arguments name: its id, its agent, its flow, and its contacts; None what is not known."""
+
+    def waiting(self, deadline: float | None, kill_deadline: float | None) -> dict[str, Any]:
+        """How a trigger of this task waits; deadlines are seconds since the epoch."""
+        return {
+            "poll_interval": self.poll_interval,
+            "deadline": deadline,
+            "kill_deadline": kill_deadline,
+            "cancel_on_kill": self.cancel_on_kill,
+            "timezone": dag_zone(self),
+        }
 
     def due(self, planned: datetime | None) -> datetime | None:
         """When a list was to be started, aware: as it was planned; None when nothing was."""
@@ -316,7 +326,9 @@ class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
             if self.told_to_stop:
                 self._stop_as_told(context, campaign_id)
             self.defer(
-                trigger=self.completion_trigger(campaign_id, deadline, kill_deadline(self, context)),
+                trigger=self.completion_trigger(
+                    campaign_id=campaign_id, **self.waiting(deadline, kill_deadline(self, context))
+                ),
                 method_name="execute_complete",
                 kwargs={"campaign_id": campaign_id},
                 timeout=None,

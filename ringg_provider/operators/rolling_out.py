@@ -37,7 +37,7 @@ from ringg_provider.operators.asking import ask_a_person, is_yes
 from ringg_provider.operators.budgeted import BudgetedOperator
 from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.launching import launcher_of
-from ringg_provider.operators.waiting import dag_zone, kill_deadline, sleep_until_told, wait_until
+from ringg_provider.operators.waiting import kill_deadline, sleep_until_told, wait_until
 from ringg_provider.triggers.events import ROLLOUT_ENDS, UPLOAD_ENDS, EventStatus, read_event
 
 if TYPE_CHECKING:
@@ -373,11 +373,7 @@ class RolloutOperator(BudgetedOperator):
         return self.rollout_trigger(
             launch_key=str(self.launch_key),
             campaign_ids=list(self.under_way),
-            poll_interval=self.poll_interval,
-            deadline=course.deadline,
-            kill_deadline=course.kill_deadline,
-            cancel_on_kill=self.cancel_on_kill,
-            timezone=dag_zone(self),
+            **self.waiting(course.deadline, course.kill_deadline),
             **options,
         )
 

@@ -25,7 +25,6 @@ from ringg_provider.operators.on_platform import OnSmartAlex
 from ringg_provider.operators.private import Private
 from ringg_provider.operators.rolling_out import RolloutOperator
 from ringg_provider.operators.timely import TimelyOperator
-from ringg_provider.operators.waiting import dag_zone
 from ringg_provider.smartalex import SmartAlexClient
 from ringg_provider.smartalex.campaigns import SmartAlexLaunchTarget, SmartAlexStart, pause, read_progress, resume
 from ringg_provider.smartalex.limits import CONTACTS_PER_REQUEST
@@ -216,19 +215,9 @@ class _SmartAlexCallingOperator(_SmartAlexOperator, LaunchOperator):
             except CampaignNotActive as error:
                 self.log.info("Campaign %s does not call: %s", campaign_id, error)
 
-    def completion_trigger(
-        self, campaign_id: str, deadline: float | None, kill_deadline: float | None
-    ) -> SmartAlexCampaignTrigger:
+    def completion_trigger(self, **options: Any) -> SmartAlexCampaignTrigger:
         """The trigger that waits for the campaign's end."""
-        return SmartAlexCampaignTrigger(
-            smartalex_conn_id=self.smartalex_conn_id,
-            campaign_id=campaign_id,
-            poll_interval=self.poll_interval,
-            deadline=deadline,
-            kill_deadline=kill_deadline,
-            cancel_on_kill=self.cancel_on_kill,
-            timezone=dag_zone(self),
-        )
+        return SmartAlexCampaignTrigger(smartalex_conn_id=self.smartalex_conn_id, **options)
 
 
 class SmartAlexStartCampaignOperator(_SmartAlexCallingOperator):

@@ -126,8 +126,7 @@ class Courier:
 
     def _put(self, delivery: Delivery) -> None:
         self.pending += 1
-        self._ready.append(delivery)
-        self._arrived.set()
+        self._again(delivery)
         for held in self._held:
             held.behind -= 1
         while released := next((held for held in self._held if held.behind <= 0), None):

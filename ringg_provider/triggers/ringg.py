@@ -12,56 +12,47 @@ from ringg_provider.ringg import AsyncRinggClient
 from ringg_provider.ringg.campaigns import RinggListing
 from ringg_provider.ringg.requests import Terminate
 from ringg_provider.ringg.uploads import UploadVerdict, judge_upload
-from ringg_provider.triggers.campaign import CampaignTrigger
+from ringg_provider.triggers.campaign import CallingTrigger, CampaignTrigger
 from ringg_provider.triggers.events import EventStatus, WaitEvent
 from ringg_provider.triggers.rollout import RolloutTrigger
 from ringg_provider.triggers.waiting import WaitingTrigger, pause_after
 
 
-class RinggCampaignTrigger(CampaignTrigger):
+class _RinggCalling(CallingTrigger):
+    """What calls on Ringg, whichever of the two is waited for."""
+
+    def __init__(self, *, ringg_conn_id: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.ringg_conn_id = ringg_conn_id
+
+    @property
+    def hook(self) -> RinggHook:
+        """The connection's hook."""
+        return RinggHook(self.ringg_conn_id)
+
+    def listing(self, client: AsyncRinggClient) -> RinggListing:
+        """The workspace's campaign list."""
+        return RinggListing(client)
+
+
+class RinggCampaignTrigger(_RinggCalling, CampaignTrigger):
     """Wait for a Ringg campaign to end; :class:`~ringg_provider.triggers.campaign.CampaignTrigger` says how.
 
     :param ringg_conn_id: the connection.
     :param options: those of the base, ``campaign_id`` (the list id) and deadlines among them.
     """
 
-    def __init__(self, *, ringg_conn_id: str, **options: Any) -> None:
-        super().__init__(**options)
-        self.ringg_conn_id = ringg_conn_id
-
-    @property
-    def hook(self) -> RinggHook:
-        """The connection's hook."""
-        return RinggHook(self.ringg_conn_id)
-
-    def listing(self, client: AsyncRinggClient) -> RinggListing:
-        """The workspace's campaign list."""
-        return RinggListing(client)
-
     async def stop(self, client: AsyncRinggClient) -> str:
         """Terminate it, for good."""
         return await _terminate(client, self.campaign_id)
 
 
-class RinggRolloutTrigger(RolloutTrigger):
+class RinggRolloutTrigger(_RinggCalling, RolloutTrigger):
     """Wait while a rollout calls on Ringg; :class:`~ringg_provider.triggers.rollout.RolloutTrigger` says for what.
 
     :param ringg_conn_id: the connection.
     :param options: those of the base, ``campaign_ids`` (the list ids) and deadlines among them.
     """
-
-    def __init__(self, *, ringg_conn_id: str, **options: Any) -> None:
-        super().__init__(**options)
-        self.ringg_conn_id = ringg_conn_id
-
-    @property
-    def hook(self) -> RinggHook:
-        """The connection's hook."""
-        return RinggHook(self.ringg_conn_id)
-
-    def listing(self, client: AsyncRinggClient) -> RinggListing:
-        """The workspace's campaign list."""
-        return RinggListing(client)
 
     async def stop_campaign(self, client: AsyncRinggClient, campaign_id: str) -> str:
         """Terminate it, for good."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
 from typing import Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import pendulum
 
+from ringg_provider import wording
 from ringg_provider.exceptions import RinggProviderError
 from ringg_provider.history.tables import ENDED
 from ringg_provider.hours.plan import as_moments, dialled
@@ -234,10 +235,7 @@ class Campaign:
     @cached_property
     def zone(self) -> ZoneInfo:
         """The zone that its times are shown in: its own, else UTC."""
-        try:
-            return ZoneInfo(self.window.timezone if self.window else "UTC")
-        except (ZoneInfoNotFoundError, ValueError):
-            return ZoneInfo("UTC")
+        return wording.zone_named(self.window.timezone if self.window else None)
 
     @property
     def starts_at(self) -> datetime | None:

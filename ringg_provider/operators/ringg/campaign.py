@@ -20,7 +20,6 @@ from ringg_provider.links.ringg import RinggCampaignLink
 from ringg_provider.operators.launching import LaunchOperator
 from ringg_provider.operators.on_platform import OnRingg
 from ringg_provider.operators.ringg.balance import expected_cost
-from ringg_provider.operators.waiting import dag_zone
 from ringg_provider.ringg.campaigns import RinggLaunchTarget, read_progress
 from ringg_provider.ringg.preflight import check_agent, check_callers
 from ringg_provider.ringg.requests import Terminate
@@ -214,16 +213,6 @@ class BaseRinggStartOperator(BaseRinggCampaignOperator, LaunchOperator):
         with RinggHook(self.ringg_conn_id) as hook:
             hook.client.terminate(Terminate(campaign_id=campaign_id))
 
-    def completion_trigger(
-        self, campaign_id: str, deadline: float | None, kill_deadline: float | None
-    ) -> RinggCampaignTrigger:
+    def completion_trigger(self, **options: Any) -> RinggCampaignTrigger:
         """The trigger that waits for the campaign's end."""
-        return RinggCampaignTrigger(
-            ringg_conn_id=self.ringg_conn_id,
-            campaign_id=campaign_id,
-            poll_interval=self.poll_interval,
-            deadline=deadline,
-            kill_deadline=kill_deadline,
-            cancel_on_kill=self.cancel_on_kill,
-            timezone=dag_zone(self),
-        )
+        return RinggCampaignTrigger(ringg_conn_id=self.ringg_conn_id, **options)
