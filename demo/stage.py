@@ -79,7 +79,9 @@ def set_stage(folder: Path, dags: Path, generation: str, say: Say, *, schedules:
         people = contacts.load(warehouse)
         say(f"PostgreSQL is up; its table contacts has {people:,} people in it")
 
-        origin = _start_sandbox(processes, generation)
+        window = str(60 / SPEED)
+        told = ("--generation", generation, "--speed", str(SPEED), "--history-rate-window-seconds", window)
+        origin = start_sandbox(processes, *told)
         say(f"The sandbox is up at {origin}: generation {generation}, {SPEED // 60} minutes pass in a second")
 
         airflow = Airflow(
@@ -110,9 +112,17 @@ def set_stage(folder: Path, dags: Path, generation: str, say: Say, *, schedules:
             yield Stage(airflow, api, warehouse, sandbox, processes, people, survey)
 
 
-def _start_sandbox(processes: Processes, generation: str) -> str:
-    command = [sys.executable, "-m", "ringg_provider.sandbox", "--port", "0", "--generation", generation]
-    command += ["--speed", str(SPEED), "--history-rate-window-seconds", str(60 / SPEED)]
+def start_sandbox(processes: Processes, *options: str) -> str:
+    """Start a sandbox as a process of its own.
+
+    Args:
+        processes: that it belongs to from now on.
+        options: of its command line.
+
+    Returns:
+        Its origin.
+    """
+    command = [sys.executable, "-m", "ringg_provider.sandbox", "--port", "0", *options]
     log = processes.start("sandbox", command, os.environ)
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
+from demo.processes import Processes
+from demo.stage import start_sandbox
 from ringg_provider.sandbox import RunningSandbox, Settings, running
 
 
@@ -45,6 +48,26 @@ def running_sandbox(generation: str = "g3", **options: Any) -> Iterator[Sandbox]
     settings = Settings(generation=generation, **{"speed": 3600, **options})
     with running(settings) as served, httpx.Client(base_url=served.url, timeout=30) as admin:
         yield Sandbox(served.url, served.api_key, admin)
+
+
+@contextmanager
+def sandbox_of_its_own(folder: Path, api_key: str, *, speed: float, lines: int, **settings: Any) -> Iterator[Sandbox]:
+    """A sandbox in a process of its own, whose clock no other test of this process can move.
+
+    Args:
+        folder: for its log.
+        api_key: that it accepts.
+        speed: simulated seconds per real second.
+        lines: calls at the same time.
+        settings: further fields of `Settings` that may be changed while it runs.
+    """
+    told = ("--generation", "g3", "--api-key", api_key, "--speed", str(speed), "--lines", str(lines))
+    with Processes(folder) as processes:
+        url = start_sandbox(processes, *told)
+        with httpx.Client(base_url=url, timeout=30) as admin:
+            sandbox = Sandbox(url, api_key, admin)
+            sandbox.settings(**settings)
+            yield sandbox
 
 
 def where_it_is(hour: int) -> str:

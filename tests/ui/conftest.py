@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from demo.postgres import EmbeddedPostgres
 from tests.support.api_server import FAB, PASSWORD, SIMPLE, ApiServer, running_api_server
 from tests.support.browser import Window, open_window
-from tests.support.sandbox import Sandbox, running_sandbox
+from tests.support.sandbox import Sandbox, sandbox_of_its_own
 from tests.ui.night import API_KEY, Night, spend_a_night
 
 _AUTH_MANAGERS = {"simple": SIMPLE}
@@ -21,10 +21,11 @@ if find_spec("airflow.providers.fab"):  # of the extra `warehouses`, apart from 
 
 
 @pytest.fixture(scope="session")
-def platform() -> Iterator[Sandbox]:
-    """A sandbox that calls one person at a time, in no hurry."""
-    settings = {"speed": 1, "lines": 1, "preparing_seconds": 0, "verify_rows_per_second": 1e9, "verify_seconds": 0}
-    with running_sandbox("g3", api_key=API_KEY, **settings) as sandbox:
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox that calls one person at a time, in no hurry, whatever time other tests have travelled to."""
+    settings = {"preparing_seconds": 0, "verify_rows_per_second": 1e9, "verify_seconds": 0}
+    folder = tmp_path_factory.mktemp("platform")
+    with sandbox_of_its_own(folder, API_KEY, speed=1, lines=1, **settings) as sandbox:
         yield sandbox
 
 
