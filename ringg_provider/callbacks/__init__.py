@@ -1,1 +1,1 @@
-"""Promises to call back: what people said of when, as instants and spans. No Airflow."""
+"""Promises to call people back: what they said of when, and what became of it. No Airflow."""

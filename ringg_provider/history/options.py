@@ -9,6 +9,7 @@ CALLS = "ringg_calls"
 CAMPAIGNS = "ringg_campaigns"
 ATTEMPTS = "ringg_attempts"
 INBOX = "ringg_inbox"
+CALLBACKS = "ringg_callbacks"
 SMARTALEX_CALLS = "smartalex_calls"
 SMARTALEX_CALLBACKS = "smartalex_callbacks"
 

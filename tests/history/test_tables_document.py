@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from ringg_provider.callbacks.table import callbacks_table as promises_table
 from ringg_provider.contacts.people import people_table
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.history.attempts import attempts_table
@@ -65,6 +66,7 @@ TABLES = [
     callbacks_table(),
     publications_table(),
     inbox_table(),
+    promises_table(),
 ]
 
 
