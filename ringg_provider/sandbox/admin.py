@@ -14,7 +14,9 @@ from ringg_provider.sandbox.bulk import seed_calls, seed_campaigns
 from ringg_provider.sandbox.calls import Call
 from ringg_provider.sandbox.errors import ApiError
 from ringg_provider.sandbox.faults import DeliveryFault, Fault
+from ringg_provider.sandbox.people import Promise
 from ringg_provider.sandbox.settings import Settings
+from ringg_provider.sandbox.smartalex.shared import smartalex_call_id
 from ringg_provider.sandbox.state import SandboxDep
 
 router = APIRouter(prefix="/_sandbox", tags=["Sandbox"])
@@ -157,6 +159,54 @@ def _call(call: Call) -> dict[str, Any]:
         "duration": call.duration,
         "cost": str(call.cost),
         "attempts": wire.attempts(call),
+    }
+
+
+@router.get("/callbacks", summary="Who asked to be called back, what they meant, and whether they were")
+async def get_callbacks(sandbox: SandboxDep) -> list[dict[str, Any]]:
+    """One entry a request, in their order. `calls` are those that rang until the person was reached, or asked anew."""
+    patience = sandbox.settings.callback_patience_seconds
+    return [
+        _promise(promise, platform, _standing(promise, world.clock.wall(), patience))
+        for platform, world in (("ringg", sandbox.world), ("smartalex", sandbox.smartalex))
+        for promise in world.people.promises
+    ]
+
+
+def _standing(promise: Promise, now: float, patience: float | None) -> str:
+    if promise.kept:
+        return "kept"
+    if promise.wish.latest is None:
+        return "unclear"
+    return "lost" if patience is not None and now > promise.wish.latest + patience else "waiting"
+
+
+def _promise(promise: Promise, platform: str, standing: str) -> dict[str, Any]:
+    def call_id(call: Call, attempt: int) -> str:
+        return call.id if platform == "ringg" else smartalex_call_id(call, attempt)
+
+    wish = promise.wish
+    return {
+        "platform": platform,
+        "call_id": call_id(promise.call, promise.attempt),
+        "list_id": promise.call.list_id,
+        "to_number": promise.call.to_number,
+        "asked_at": wire.instant(promise.call.ended_at),
+        "words": wish.words,
+        "timezone": wish.zone,
+        "earliest": wire.instant(wish.earliest),
+        "latest": wire.instant(wish.latest),
+        "state": standing,
+        "calls": [
+            {
+                "call_id": call_id(ring.call, ring.attempt),
+                "list_id": ring.call.list_id,
+                "call_type": ring.call.call_type,
+                "at": wire.instant(ring.at),
+                "reached": ring.reached,
+            }
+            for ring in promise.rings
+        ],
     }
 
 

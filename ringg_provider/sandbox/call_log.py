@@ -138,9 +138,8 @@ class CallLog:
             tests.append(lambda call: call.agent_id in agents)
         if statuses := set(wanted.statuses):
             tests.append(lambda call: call.status in statuses)
-        if wanted.call_types and "outbound" not in wanted.call_types:
-            voicemail = "voicemail" in wanted.call_types
-            tests.append(lambda call: voicemail and call.is_voicemail)
+        if kinds := set(wanted.call_types):
+            tests.append(lambda call: call.call_type in kinds or ("voicemail" in kinds and call.is_voicemail))
         if wanted.to_number is not None:
             tests.append(lambda call: call.to_number == wanted.to_number)
         if wanted.from_number is not None:

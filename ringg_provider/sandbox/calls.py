@@ -1,15 +1,17 @@
-"""One call: what is known about it, and how it will go. Depends on seed, number and attempt, never on the clock."""
+"""One call: what is known about it, and how it will go. Depends on seed, number and attempt, not on the clock: but who
+asks to be called back means a time after it, and is then reached at that time only (`people`).
+"""
 
 from __future__ import annotations
 
-import random
 import uuid
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
-from hashlib import blake2b
 from typing import Any
 
+from ringg_provider.sandbox.dice import dice_of
 from ringg_provider.sandbox.settings import Outcome, Settings
+from ringg_provider.sandbox.wishes import Wish, wish_for
 
 UNANSWERED = frozenset({"busy", "not_picked", "failed"})
 FINAL = frozenset({"completed", "failed", "error", "cancelled", "forwarded"})
@@ -48,7 +50,11 @@ class Attempt:
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """A call of a campaign, or a single one (`list_id` is None)."""
+    """A call of a campaign, or a single one (`list_id` is None).
+
+    `talk` counts how often the person was spoken to before it; `wish` is what they ask for in this one,
+    once `heard`.
+    """
 
     to_number: str
     name: str
@@ -67,6 +73,11 @@ class Call:
     costed_at: float | None = None
     analysed_at: float | None = None
     dialable: bool = True
+    call_type: str = "outbound"
+    parent_call_id: str | None = None
+    talk: int = 0
+    wish: Wish | None = None
+    heard: bool = False
 
     @property
     def is_final(self) -> bool:
@@ -85,15 +96,17 @@ class Call:
         return self.connected and self.attempts[-1].outcome == "voicemail"
 
 
-def _dice(seed: int, number: str, *rest: object) -> random.Random:
-    text = "|".join(map(str, (seed, number, *rest)))
-    return random.Random(int.from_bytes(blake2b(text.encode(), digest_size=8).digest()))
+def simulate(
+    call: Call, attempt: int, settings: Settings, max_call_length: int, *, waits: bool | None = None
+) -> Attempt:
+    """How attempt number `attempt` (from 1) of this call goes.
 
-
-def simulate(call: Call, attempt: int, settings: Settings, max_call_length: int) -> Attempt:
-    """How attempt number `attempt` (from 1) of this call goes."""
-    dice = _dice(settings.seed, call.to_number, attempt)
+    `waits` says whether the person waits for it: True picks up, False does not, None is left to chance.
+    """
+    dice = dice_of(settings.seed, call.to_number, attempt)
     outcome = _outcome(call, attempt, settings, dice.random())
+    if waits is not None and call.dialable and call.to_number not in settings.forced_outcomes:
+        outcome = "completed" if waits else "not_picked" if outcome == "completed" else outcome
     answered = round(dice.uniform(4, 25), 2)
     ring, talk, sub_status = _RINGS.get(outcome, answered), 0.0, _REASONS.get(outcome, "ACCEPTED")
     if outcome == "voicemail":
@@ -134,12 +147,11 @@ def cost_of(talk_seconds: float, settings: Settings) -> Decimal:
 def analysis_delay(call: Call, settings: Settings) -> float:
     """Simulated seconds from the end of the call to its analysis; differs per call, so analyses arrive out of order."""
     low, high = settings.analysis_min_seconds, settings.analysis_max_seconds
-    return _dice(settings.seed, call.to_number, "analysis delay").uniform(low, max(low, high))
+    return dice_of(settings.seed, call.to_number, "analysis delay").uniform(low, max(low, high))
 
 
 _ANSWERS = (
     ("Yes, tell me more.", "interested", "positive"),
-    ("I am busy, please call me tomorrow.", "callback", "neutral"),
     ("No, I am not interested.", "not_interested", "negative"),
     ("I have done that already.", "already_done", "neutral"),
     ("यह किस बारे में है?", "question", "neutral"),
@@ -163,12 +175,31 @@ def transcript(call: Call, settings: Settings) -> list[dict[str, str]]:
 
 
 def _answer(call: Call, settings: Settings) -> tuple[str, str, str]:
-    return _dice(settings.seed, call.to_number, "answer").choice(_ANSWERS)
+    wish = wish_of(call, settings)
+    if wish is not None:
+        return f"I am busy, please call me {wish.words}.", "callback", "neutral"
+    return dice_of(settings.seed, call.to_number, "answer", call.talk).choice(_ANSWERS)
 
 
-def platform_analysis(call: Call, settings: Settings, zone: str = "Asia/Kolkata") -> dict[str, Any]:
+def wish_of(call: Call, settings: Settings) -> Wish | None:
+    """When the person asks to be called back; None where they do not. It is said once, and stays."""
+    if not call.heard and call.connected and not call.is_voicemail and call.ended_at is not None:
+        call.heard = True
+        zone, forced = settings.zone_of(call.to_number), settings.forced_wishes.get(call.to_number)
+        if forced is None:
+            dice = dice_of(settings.seed, call.to_number, "callback", call.talk)
+            if dice.random() < settings.callback_rate:
+                call.wish = wish_for(dice, call.ended_at, zone, settings.vague_callback_rate)
+        elif call.talk < len(forced) and forced[call.talk][0]:
+            words, seconds = forced[call.talk]
+            at = None if seconds is None else call.ended_at + seconds
+            call.wish = Wish(words, zone, at, at)
+    return call.wish
+
+
+def platform_analysis(call: Call, settings: Settings) -> dict[str, Any]:
     """The built-in analysis; without a word from the callee it is the short one the vendor documents."""
-    dice = _dice(settings.seed, call.to_number, "analysis")
+    dice = dice_of(settings.seed, call.to_number, "analysis")
     hangup = dice.choice(("agent_hangup", "user_hangup"))
     if not call.connected or call.is_voicemail:
         said = "A voicemail answered." if call.is_voicemail else "The callee was not reached."
@@ -189,10 +220,10 @@ def platform_analysis(call: Call, settings: Settings, zone: str = "Asia/Kolkata"
         "sentiment": sentiment,
         "sentiment_reason": "Judged by the answer.",
         "callback_requested": label == "callback",
-        "callback_requested_time": "tomorrow" if label == "callback" else None,
+        "callback_requested_time": call.wish.words if call.wish else None,
         "callback_requested_via_human_agent": False,
         "call_disconnect_reason": hangup,
-        "timezone": zone,
+        "timezone": settings.zone_of(call.to_number),
         "input_tokens": dice.randint(300, 900),
         "output_tokens": dice.randint(50, 200),
     }

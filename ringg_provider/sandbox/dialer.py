@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from ringg_provider.sandbox.calls import UNANSWERED, Attempt, Call, analysis_delay, cost_of, simulate
 from ringg_provider.sandbox.clock import EventQueue
+from ringg_provider.sandbox.people import People
 from ringg_provider.sandbox.settings import Settings
 from ringg_provider.sandbox.windows import Openings, RetryPolicy, Span
 
@@ -56,6 +57,8 @@ class Job:
         self.over = False
         self.paused = False
         self.wakes_at: float | None = None
+        #: How far simulated time was ahead of the wall's when its times were given; None: when it is taken on.
+        self.lead: float | None = None
 
 
 class Dialer:
@@ -66,6 +69,7 @@ class Dialer:
         self.settings = settings
         self.balance: Decimal = settings.balance
         self.jobs: dict[str, Job] = {}
+        self.people = People(settings)
         self._on_change = on_change
         self._order = itertools.count()
         self._shared_out = self._equals = self._live = 0
@@ -76,6 +80,7 @@ class Dialer:
     def add(self, job: Job, calls: Iterable[Call]) -> None:
         """Take a job on. Its calls must be `registered`."""
         job.queue.extend(calls)
+        job.lead = self.events.lead if job.lead is None else job.lead
         self.jobs[job.id] = job
         self._share_out()
         self.events.at(job.end, self._expire, job)
@@ -200,11 +205,14 @@ class Dialer:
 
     def _dial(self, job: Job, call: Call) -> None:
         number = len(call.attempts) + 1
-        attempt = simulate(call, number, self.settings, job.max_call_length)
+        # The time of the wall for which it was asked: what was skipped since, or passed faster, nobody meant.
+        meant = self.events.now() - (job.lead or 0.0)
+        attempt = simulate(call, number, self.settings, job.max_call_length, waits=self.people.waits(call, meant))
         attempt.started_at = self.events.wall()
         attempt.from_number = job.from_numbers[(job.rotation + number - 1) % len(job.from_numbers)]
         job.rotation += job.rotates
         call.attempts.append(attempt)
+        self.people.rung(call, attempt, meant)
         self._set(call, "ongoing", "QUEUED")
         job.live += 1
         self._live += 1
@@ -224,6 +232,7 @@ class Dialer:
             self.balance -= call.cost
             self._set(call, "completed", attempt.sub_status)
             self._finish(call)
+            self.people.spoke(call)
         self._pump(job)
         self._feed_starved()
 

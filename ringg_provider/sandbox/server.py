@@ -96,6 +96,10 @@ class RunningSandbox:
         """Campaigns and calls as they really are, whatever the API shows."""
         return dict(self._ask("GET", "state"))
 
+    def callbacks(self) -> list[dict[str, Any]]:
+        """Who asked to be called back, what they meant, and which calls they got; see ``docs/sandbox.md``."""
+        return list(self._ask("GET", "callbacks"))
+
     def requests(self) -> list[dict[str, Any]]:
         """Method, path, status and duration of every request to the API so far."""
         return list(self._ask("GET", "requests"))

@@ -47,6 +47,29 @@ class Settings(BaseModel):
         description="Number in E.164 -> outcome of each attempt; the last one repeats. Only so are there `dnd` (on the "
         "do-not-disturb register, not rung) and `error` (the platform's own failure), which are not tried again.",
     )
+    callback_rate: float = Field(0.2, ge=0, le=1, description="Share of people spoken to who ask to be called back.")
+    vague_callback_rate: float = Field(0.15, ge=0, le=1, description="Share of these who name no time.")
+    forced_wishes: dict[str, list[tuple[str, float | None]]] = Field(
+        default_factory=dict,
+        description="Number in E.164 -> the words of the person in the first talk, the second, and so on, and how many "
+        "seconds after it they mean; null: no time at all. No words, or no talk left: they ask for nothing.",
+    )
+    callback_patience_seconds: float | None = Field(
+        900.0,
+        ge=0,
+        description="So long before and after the time that they named people pick up, and at no other. None: at any.",
+    )
+    platform_callbacks: Literal["none", "registered", "unannounced"] = Field(
+        "none",
+        description="Whether the platform calls back by itself whoever named a time. `registered`: its calls are shown "
+        "from then on; `unannounced`: not before it rings.",
+    )
+    platform_callbacks_lost: float = Field(0.0, ge=0, le=1, description="Share of these that never come.")
+    platform_callback_delay_seconds: float = Field(0.0, ge=0, description="How much later than meant they ring.")
+    zones: dict[str, str] = Field(
+        default={"+91": "Asia/Kolkata", "+971": "Asia/Dubai", "+44": "Europe/London", "+1": "America/New_York"},
+        description="How a number begins -> where the person lives. The longest one counts; without one it is India.",
+    )
     refuse_second_start: bool = Field(True, description="False: a second start dials everybody again.")
 
     # How long things take, in simulated seconds
@@ -128,6 +151,11 @@ class Settings(BaseModel):
     @property
     def is_g3(self) -> bool:
         return self.generation == "g3"
+
+    def zone_of(self, number: str) -> str:
+        """Where the person of a number lives."""
+        found = max((prefix for prefix in self.zones if number.startswith(prefix)), key=len, default=None)
+        return "Asia/Kolkata" if found is None else self.zones[found]
 
     def choose(self, chosen: bool | None) -> bool:
         """A switch that is on in generation 3 and off in generation 2 unless it was set."""

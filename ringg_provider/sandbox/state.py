@@ -46,7 +46,7 @@ class Sandbox:
         self.settings = self.initial.model_copy(deep=True)
         self.world = World(self.settings)
         # Both platforms live in the same time, and know nothing of each other.
-        self.smartalex = World(self.settings, self.world.clock)
+        self.smartalex = World(self.settings, self.world.clock, callbacks_on_lists=True)
         self.call_log = CallLog(self.world)
         self.webhooks = RinggWebhooks(self.world, self.courier, self.recording_link)
         self.smartalex_webhooks: dict[str, Any] = {}

@@ -236,7 +236,7 @@ def history_row(call: Call, world: World, recording_url: str | None) -> dict[str
         "call_duration": call.duration,
         "call_attempt_time": wire_g3.instant(call.called_at),
         "call_cost": float(call.cost) if costed else None,
-        "call_type": "outbound",
+        "call_type": call.call_type,
         "inbound_from": None,
         "credits_processed": costed,
         "from_numbers": sorted({attempt.from_number for attempt in call.attempts}),

@@ -42,7 +42,7 @@ def _common(event: str, call: Call, world: World) -> dict[str, Any]:
     agent = world.workspace.agents[call.agent_id]
     begun = event != "call_started"
     spoken = begun and call.connected
-    direct = {"parent_call_id": None} if world.settings.is_g3 else {}
+    direct = {"parent_call_id": call.parent_call_id} if world.settings.is_g3 else {}
     return {
         "event_type": event,
         "call_id": call.id,
@@ -70,7 +70,7 @@ def _started(call: Call, world: World) -> dict[str, Any]:
         "event_id": _derived(call, f"started {call.status}"),
         "version": "1.0",
         "timestamp": _instant(world.events.wall()),
-        "call_type": "outbound",
+        "call_type": call.call_type,
         "calling_source": "plivo",
         "to_number": call.to_number,
         "from_number": call.attempts[-1].from_number if call.attempts else None,
@@ -82,7 +82,7 @@ def _started(call: Call, world: World) -> dict[str, Any]:
 def _ended(call: Call, world: World) -> dict[str, Any]:
     turns = transcript(call, world.settings)
     return {
-        "call_type": "outbound",
+        "call_type": call.call_type,
         "call_duration": call.duration,
         "agent_message_count": sum("bot" in turn for turn in turns),
         "user_message_count": sum("user" in turn for turn in turns),

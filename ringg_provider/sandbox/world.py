@@ -15,16 +15,20 @@ from decimal import Decimal
 from typing import Any
 
 from ringg_provider.sandbox.calls import Call
-from ringg_provider.sandbox.clock import Clock, EventQueue
+from ringg_provider.sandbox.clock import Clock, EventQueue, whole_microseconds
 from ringg_provider.sandbox.csv_rules import CallingList, Contact
 from ringg_provider.sandbox.dialer import Dialer, Job
+from ringg_provider.sandbox.dice import dice_of
 from ringg_provider.sandbox.errors import NO_CREDITS, NOT_FOUND, ApiError
+from ringg_provider.sandbox.people import Promise
 from ringg_provider.sandbox.settings import Settings
-from ringg_provider.sandbox.windows import CallPlan, Span, daily_spans
+from ringg_provider.sandbox.windows import CallPlan, RetryPolicy, Span, daily_spans
 from ringg_provider.sandbox.workspace import Number, Workspace, new_workspace
 
 STARTED = frozenset({"preparing", "in_db", "scheduled", "ongoing", "paused", "completed", "terminated", "failed"})
 _ROWS_PER_INSERT = 100
+#: So long after the time that was meant the platform still begins a callback of its own.
+_CALLBACK_SECONDS = 3600.0
 
 
 @dataclass(slots=True, eq=False)
@@ -98,12 +102,16 @@ class Launch:
 class World:
     """One workspace and all that happens in it. Not thread-safe: everything runs in the server's event loop."""
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None = None, *, callbacks_on_lists: bool = False) -> None:
         self.settings = settings
+        #: Whether a callback of the platform's own belongs to the campaign in which it was asked for.
+        self.callbacks_on_lists = callbacks_on_lists
         self.clock = clock or Clock(settings.speed)
         self.events = EventQueue(self.clock)
         self.workspace: Workspace = new_workspace()
         self.dialer = Dialer(self.events, settings, self._call_changed)
+        self.people = self.dialer.people
+        self.people.on_promise = self._call_back
         self.campaigns: dict[str, Campaign] = {}
         self.campaign_order: list[Campaign] = []
         self.calls: list[Call] = []
@@ -299,6 +307,53 @@ class World:
             max_call_length=plan.max_call_length,
             from_numbers=from_numbers,
         )
+        self.dialer.add(job, [call])
+
+    def _call_back(self, promise: Promise) -> None:
+        """What the platform does by itself when somebody asks to be called back."""
+        how, due, asking = self.settings.platform_callbacks, promise.wish.middle, promise.call
+        lost = dice_of(self.settings.seed, asking.to_number, "callback lost", asking.talk).random()
+        if how == "none" or due is None or lost < self.settings.platform_callbacks_lost:
+            return
+        lead = self.events.lead
+        due += lead + self.settings.platform_callback_delay_seconds
+        if how == "registered":
+            self._register_callback(promise, due, lead)
+        else:
+            self.events.at(due, self._register_callback, promise, due, lead)
+
+    def _register_callback(self, promise: Promise, due: float, lead: float) -> None:
+        """Register a callback of the platform's own, to be made when simulated time is `due`."""
+        asking, campaign = promise.call, self.campaigns.get(promise.call.list_id or "")
+        if promise.kept or (self.callbacks_on_lists and campaign is not None and campaign.state == "cancelled"):
+            return
+        if not self.callbacks_on_lists:
+            campaign = None
+        call = Call(
+            to_number=asking.to_number,
+            name=asking.name,
+            variables=asking.variables,
+            agent_id=asking.agent_id,
+            list_id=None if campaign is None else campaign.id,
+            launch=asking.launch,
+            created_at=whole_microseconds(self.events.wall()),
+            sub_status="QUEUED",
+            dialable=asking.dialable,
+            call_type="callback",
+            parent_call_id=asking.id,
+        )
+        self.add_calls([call], campaign)
+        self.on_call(call, None)
+        until = max(due, self.events.now()) + _CALLBACK_SECONDS
+        job = Job(
+            call.id,
+            spans=[(due, until)],
+            end=until,
+            retry=RetryPolicy(),
+            max_call_length=3600,
+            from_numbers=[asking.attempts[-1].from_number],
+        )
+        job.lead = lead
         self.dialer.add(job, [call])
 
     def _call_changed(self, call: Call, before: str) -> None:

@@ -19,6 +19,7 @@ from ringg_provider.sandbox.smartalex.shared import (
     contact_id,
     is_new,
     paged,
+    smartalex_call_id,
 )
 from ringg_provider.sandbox.state import SandboxDep
 from ringg_provider.sandbox.world import World
@@ -38,7 +39,7 @@ def call_row(entry: tuple[Call, int, Attempt], new: bool) -> dict[str, Any]:
     call, number, attempt = entry
     status = STATUS[attempt.outcome]
     row: dict[str, Any] = {
-        "id": f"call_{call.id}_{number}",
+        "id": smartalex_call_id(call, number),
         "direction": "outbound",
         "agent_id": call.agent_id,
         "sentiment": "positive" if status == "completed" else None,

@@ -191,15 +191,23 @@ async def resume(sandbox: SandboxDep, request: Request, campaign_id: str) -> dic
     return {"data": {"id": campaign.id, "status": "active"}}
 
 
-@router.get("/campaigns/{campaign_id}/callbacks", summary="Calls that are still to be made again")
+@router.get(
+    "/campaigns/{campaign_id}/callbacks",
+    summary="Calls that are still to be made: to whom nobody answered, or who asked for one",
+)
 async def list_callbacks(
     sandbox: SandboxDep, request: Request, campaign_id: str, page: PageNumber = 1, per_page: PageSize = 20
 ) -> dict[str, Any]:
     world = sandbox.smartalex
     campaign = _changeable(sandbox, campaign_id)
-    lead = world.events.lead
+    lead, dnc = world.events.lead, set(sandbox.settings.dnc_numbers)
     waiting = [
         (due - lead, call) for job in campaign.jobs for due, _, call in sorted(job.retries) if call.status == "retry"
+    ]
+    waiting += [
+        (promise.wish.middle, promise.call)
+        for promise in world.people.waiting()
+        if promise.call.list_id == campaign.id and promise.call.to_number not in dnc and promise.wish.middle is not None
     ]
     retries = campaign.plan.retry.count if campaign.plan else 0
 

@@ -73,5 +73,10 @@ def called_person(call: Call) -> dict[str, Any]:
     }
 
 
+def smartalex_call_id(call: Call, attempt: int) -> str:
+    """Each attempt is a call of its own."""
+    return f"call_{call.id}_{attempt}"
+
+
 def contact_id(number: str) -> str:
     return f"contact_{blake2b(number.encode(), digest_size=8).hexdigest()}"

@@ -22,7 +22,7 @@ from ringg_provider.sandbox.calls import Call
 from ringg_provider.sandbox.courier import Courier, Delivery, Rules
 from ringg_provider.sandbox.errors import ApiError
 from ringg_provider.sandbox.smartalex.calls import call_row
-from ringg_provider.sandbox.smartalex.shared import STATUS, contact_id, is_new
+from ringg_provider.sandbox.smartalex.shared import STATUS, contact_id, is_new, smartalex_call_id
 from ringg_provider.sandbox.state import SandboxDep
 from ringg_provider.sandbox.world import Campaign, World
 
@@ -84,7 +84,7 @@ class SmartAlexWebhooks:
     def _begun(self, call: Call, number: int) -> dict[str, Any]:
         who = {"contact_id": contact_id(call.to_number)} if self._is_new else {"phone_number": call.to_number}
         return {
-            "id": f"call_{call.id}_{number}",
+            "id": smartalex_call_id(call, number),
             "direction": "outbound",
             "agent_id": call.agent_id,
             "campaign_id": call.list_id,
