@@ -13,7 +13,7 @@ from rich.markdown import Markdown
 from demo.airflow import USER, AirflowError
 from demo.processes import ProcessEnded
 from demo.report import print_report
-from demo.stage import ROOT, Stage, StageTaken, left_behind, set_stage
+from demo.stage import ROOT, SPEED, Stage, StageTaken, left_behind, set_stage
 from demo.story import RunFailed, run_campaigns
 
 
@@ -61,23 +61,40 @@ def main() -> int:
 def serve(stage: Stage, console: Console) -> None:
     """Say how to look around, and wait for Ctrl-C."""
     sandbox = str(stage.sandbox.base_url).removesuffix("/_sandbox/")
-    console.print(
-        f"\n  Airflow   {stage.airflow.url}   user {USER}, password {stage.airflow.password}"
-        f"\n  Campaigns {stage.airflow.url}/plugin/ringg   what became of them, also under Browse"
-        f"\n  Sandbox   {sandbox}   its campaigns and calls"
-        f"\n  Warehouse {stage.warehouse.url.render_as_string(hide_password=False)}"
-        "\n\nTrigger ringg_nightly_campaign. Unpausing it alone makes last night's run, which calls nobody: it is"
-        "\nmore than two hours late (max_delay). ringg_large_campaign takes this file as its contacts:"
-        f"\n  {stage.survey_csv}"
-        "\n\nThe sandbox makes a day's calls within a minute: their times lie before the hours that they were planned"
-        "\nfor."
-        "\n\nCtrl-C stops everything.",
-        markup=False,
-        soft_wrap=True,
-    )
+    warehouse = stage.warehouse.url.render_as_string(hide_password=False)
+    told = how_to_look_around(stage.airflow.url, stage.airflow.password, sandbox, warehouse, stage.survey_csv)
+    console.print(told, markup=False, soft_wrap=True)
     while True:
         stage.processes.check()
         time.sleep(1)
+
+
+def how_to_look_around(airflow: str, password: str, sandbox: str, warehouse: str, survey_csv: Path) -> str:
+    """What `make airflow` prints once everything is up: where what is, what to do first, and when calls are made.
+
+    Args:
+        airflow: its address.
+        password: of its one user.
+        sandbox: the sandbox's address.
+        warehouse: the URL of the warehouse, with its password.
+        survey_csv: a file for the DAG that takes one.
+    """
+    minutes = SPEED // 60
+    return f"""
+  Airflow   {airflow}   user {USER}, password {password}
+  Campaigns {airflow}/plugin/ringg   what became of them; in Airflow: Browse > Ringg campaigns
+  Sandbox   {sandbox}   its campaigns and calls
+  Warehouse {warehouse}
+
+Trigger ringg_nightly_campaign. Unpausing it alone makes last night's run, which calls nobody: it is
+more than two hours late (max_delay). ringg_large_campaign takes this file as its contacts:
+  {survey_csv}
+
+Calls begin within a minute of a launch, at whatever hour it is: {minutes} minutes pass in the sandbox with every
+second, so that the calling hours that a campaign waits for open soon, and a day's calls take less than a
+minute. A call bears the time at which it was really made, which may lie before those hours.
+
+Ctrl-C stops everything."""
 
 
 if __name__ == "__main__":

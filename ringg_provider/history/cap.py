@@ -82,13 +82,24 @@ class FrequencyCap:
         warn_of_gaps(
             log, engine, self.calls, self._number, self.not_called_within_days, may_be_erased="erased_at" in present
         )
-        log.info(
-            "The cap protects those whom %s knows: %s called lately, %s called often enough, and %s of late.",
-            self.calls.fullname,
-            wording.counted(len(exclusions.called_recently), "number"),
-            wording.counted(len(exclusions.exhausted), "number"),
-            wording.counted(len(exclusions.exhausted_lately), "number"),
-        )
+        log.info("%s", self._told(exclusions))
+
+    def _told(self, exclusions: Exclusions) -> str:
+        """Whom it protects, by each of its limits."""
+        found: dict[str, int] = {}
+        if self.not_called_within_days is not None:
+            within = wording.duration(timedelta(days=self.not_called_within_days))
+            found[f"called within {within}"] = len(exclusions.called_recently)
+        if self.max_attempts is not None:
+            found[f"called {_times(self.max_attempts)} or more"] = len(exclusions.exhausted)
+        if self.attempts_within is not None:
+            most, span = self.attempts_within
+            rang = f"called {_times(most)} or more within {wording.duration(span)}"
+            found[rang] = len(exclusions.exhausted_lately)
+        if not any(found.values()):
+            return f"The cap holds back nobody: {self.calls.fullname} knows no number {', or '.join(found)}."
+        told = ", ".join(f"{wording.counted(number, 'number')} {why}" for why, number in found.items())
+        return f"The cap holds back whom {self.calls.fullname} knows: {told}."
 
     def _known(self, engine: sa.Engine) -> sa.Table | None:
         """The table of attempts, if it is there and anything rests on it."""
@@ -195,6 +206,10 @@ class FrequencyCap:
                 " protected: leave out in the query itself who must not be called again.",
                 field=_FIELD,
             )
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number:,} times"
 
 
 def _of(source: sa.FromClause, number: sa.ColumnElement[str], rings: sa.ColumnElement[int]) -> sa.Select[Any]:

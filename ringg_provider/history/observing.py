@@ -21,6 +21,7 @@ from ringg_provider.exceptions import TransientError
 from ringg_provider.history import outcomes
 from ringg_provider.history.options import CALLS, CAMPAIGNS, INBOX, SMARTALEX_CALLS
 from ringg_provider.history.smartalex import PENDING, callbacks_table, smartalex_calls_table
+from ringg_provider.history.smartalex_campaigns import TAKEN
 from ringg_provider.history.tables import ANALYSIS_MISSING, HistoryState, calls_table, campaigns_table
 from ringg_provider.launch.rollout import Brakes, Observed
 from ringg_provider.smartalex import SmartAlexClient
@@ -39,7 +40,6 @@ OPT_OUTS = frozenset({
 })  # fmt: skip
 
 _NEITHER_LETTER_NOR_DIGIT = re.compile(r"[\W_]+")
-_SMARTALEX_TAKEN = frozenset({"completed", "voicemail"})
 
 
 @dataclass(frozen=True)
@@ -280,9 +280,9 @@ def _counted_people(engine: sa.Engine, calls: sa.Table, watched: Watched, client
         contacts |= {row.contact_id} - {None}
         person = people.setdefault(str(row.contact_id or row.to_number_e164 or row.call_id), _Person())
         status = (row.status or "").lower()
-        person.taken |= status in _SMARTALEX_TAKEN
+        person.taken |= status in TAKEN
         person.reached |= status == "completed"
-        person.short |= status in _SMARTALEX_TAKEN and float(row.duration_seconds or watched.short) < watched.short
+        person.short |= status in TAKEN and float(row.duration_seconds or watched.short) < watched.short
     waiting = _waiting(engine, calls.schema, watched.list_ids)
     for key, person in people.items():
         if person.taken or key not in waiting:

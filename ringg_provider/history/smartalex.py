@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from more_itertools import chunked
 
 from ringg_provider.exceptions import NotFound, RinggProviderError
+from ringg_provider.history import smartalex_campaigns
 from ringg_provider.history.failures import Failures, UntilFailure
 from ringg_provider.history.merging import change
 from ringg_provider.history.options import SMARTALEX_CALLBACKS, SMARTALEX_CALLS
@@ -124,6 +125,7 @@ class CallLoad:
     :param include_details: read the details of each call once: its campaign, summary, transcript.
     :param lookback: begin so much before the end of the last load without a restriction.
     :param now: the present time, aware; for tests.
+    :param zone: where the log tells times.
     """
 
     client: SmartAlexClient
@@ -132,6 +134,9 @@ class CallLoad:
     include_details: bool = True
     lookback: dt.timedelta = dt.timedelta(hours=1)
     now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
+    zone: dt.tzinfo = dt.UTC
+    #: Campaigns that calls were read of.
+    _campaigns: set[str] = field(default_factory=set, init=False)
 
     def run(
         self, campaign_ids: Sequence[str] = (), start: dt.datetime | None = None, end: dt.datetime | None = None
@@ -168,6 +173,10 @@ class CallLoad:
         failures.raise_if_any()
         if details.outage:
             details.raise_if_any()
+        # Only where all of its calls were asked for does no call mean that nobody was called.
+        whole = start is None and end is None and (old or self.include_details)
+        told = {*campaign_ids, *self._campaigns} if whole else self._campaigns
+        smartalex_campaigns.tell(self.client, self.engine, self.table, told, self.zone)
         return counts
 
     def _filter(self, campaign_id: str | None, start: dt.datetime | None, end: dt.datetime | None) -> CallFilter:
@@ -217,7 +226,10 @@ class CallLoad:
             )
 
     def _row(self, call: Call, campaign_id: str | None) -> Row:
-        return told_row(call, campaign_id=campaign_id, read_at=self.now())
+        row = told_row(call, campaign_id=campaign_id, read_at=self.now())
+        if row["campaign_id"]:
+            self._campaigns.add(row["campaign_id"])
+        return row
 
 
 def told_row(call: Call, *, read_at: dt.datetime, campaign_id: str | None = None) -> Row:

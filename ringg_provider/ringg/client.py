@@ -38,6 +38,7 @@ from ringg_provider.ringg.responses import (
     CallPage,
     Campaign,
     CampaignPage,
+    NumberPool,
     SavedCampaign,
     StartedCall,
     StartResult,
@@ -143,6 +144,20 @@ class RinggClient(_Ringg, ApiClient):
         https://docs.ringg.ai/api-reference/endpoint/numbers/get-workspace-numbers
         """
         return self._all(endpoints.numbers_page)
+
+    def list_number_pools(self, *, retry: bool = True) -> list[NumberPool]:
+        """All number pools of the workspace. No page of the vendor's describes this request: it may be refused.
+
+        :param retry: whether to send it again by itself when that may help.
+
+        https://docs.ringg.ai/documentation/inventory/phone-numbers/number-pools
+        """
+
+        def page(limit: int, offset: int) -> Endpoint[list[NumberPool]]:
+            asked = endpoints.number_pools_page(limit, offset)
+            return asked if retry else asked.unrepeated()
+
+        return self._all(page)
 
     def list_users(self) -> list[User]:
         """All members of the workspace.

@@ -38,6 +38,7 @@ from ringg_provider.ringg.responses import (
     CallerNumber,
     CallPage,
     CampaignPage,
+    NumberPool,
     SavedCampaign,
     StartedCall,
     StartResult,
@@ -63,6 +64,10 @@ def _listed(request: Request, model: type[M], *path: str) -> Endpoint[list[M]]:
 
 def numbers_page(limit: int, offset: int) -> Endpoint[list[CallerNumber]]:
     return _listed(get("/workspace/numbers", limit=limit, offset=offset), CallerNumber, "workspace_numbers")
+
+
+def number_pools_page(limit: int, offset: int) -> Endpoint[list[NumberPool]]:
+    return _listed(get("/number-pool", limit=limit, offset=offset), NumberPool, "data", "pools")
 
 
 def users_page(limit: int, offset: int) -> Endpoint[list[User]]:

@@ -7,11 +7,12 @@ the same things against the same rules, and more.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from ringg_provider import wording
 from ringg_provider.api.errors import explained
-from ringg_provider.exceptions import InvalidRequest, NotFound
+from ringg_provider.exceptions import InvalidRequest, NotFound, RinggProviderError
 from ringg_provider.launch.terms import ListState
 from ringg_provider.preflight.report import Check, Finding, Level
 from ringg_provider.ringg.client import RinggClient
@@ -152,6 +153,36 @@ def judge_callers(client: RinggClient, callers: Callers, country_codes: Collecti
             _about(strangers, "email_completion_user_ids: not members of this workspace"),
             "Everybody to mail is a member of the workspace.",
         )
+
+
+def said_agents(client: RinggClient, agent_ids: Iterable[str]) -> str:
+    """The agents as a person knows them: ``Renewals (1111...)``, the id alone where the name cannot be read."""
+    return ", ".join(_named(agent_id, partial(_agent_name, client, agent_id)) for agent_id in agent_ids)
+
+
+def said_callers(client: RinggClient, callers: Callers) -> str:
+    """Who calls, as a person knows it: how many numbers, or ``pool Main pool (bbbb...)``."""
+    if not callers.number_pool_id:
+        return wording.counted(len(callers.from_numbers or []), "caller number")
+    return "pool " + _named(callers.number_pool_id, partial(_pool_name, client, callers.number_pool_id))
+
+
+def _agent_name(client: RinggClient, agent_id: str) -> str | None:
+    return client.get_agent(agent_id).name
+
+
+def _pool_name(client: RinggClient, number_pool_id: str) -> str | None:
+    # A name is worth one request.
+    pools = client.list_number_pools(retry=False)
+    return next((pool.name for pool in pools if pool.id == number_pool_id), None)
+
+
+def _named(of_id: str, name: Callable[[], str | None]) -> str:
+    try:
+        found = name()
+    except RinggProviderError:
+        found = None  # the checks say what cannot be read
+    return f"{found} ({of_id})" if found else of_id
 
 
 def _judge_numbers(

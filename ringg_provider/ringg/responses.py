@@ -163,6 +163,13 @@ class CallerNumber(ResponseModel):
     created_at: OptionalMoment = None
 
 
+class NumberPool(ResponseModel):
+    """Numbers of the workspace that take turns."""
+
+    id: RequiredId
+    name: OptionalText = None
+
+
 # --- agents -------------------------------------------------------------------------------------------------
 
 _PLACEHOLDER = re.compile(r"@?\{\{\s*([A-Za-z_]\w*)\s*\}\}")

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ringg_provider import wording
 from ringg_provider.api.arguments import ListIds, OptionalText, OptionalTime, Span
 from ringg_provider.history.options import SMARTALEX_CALLBACKS, SMARTALEX_CALLS
 from ringg_provider.hooks.smartalex import SmartAlexHook
@@ -17,6 +18,7 @@ from ringg_provider.launch.item import list_ids
 from ringg_provider.lineage.operator import LineageOperator
 from ringg_provider.metrics import CALLBACKS_PENDING, HISTORY_ROWS
 from ringg_provider.operators.arguments import with_checked_arguments
+from ringg_provider.operators.waiting import dag_zone
 from ringg_provider.transfers.ringg_to_sql import instant
 
 if TYPE_CHECKING:
@@ -154,11 +156,14 @@ class SmartAlexCallsToSqlOperator(_SmartAlexToSqlOperator):
 
         with self.reading() as (client, engine):
             table = smartalex_calls_table(self.table, schema=self.schema or None)
-            load = CallLoad(client, engine, table, self.include_details, self.lookback)
+            zone = wording.zone_named(dag_zone(self))
+            load = CallLoad(client, engine, table, self.include_details, self.lookback, zone=zone)
             counts = load.run(self.campaigns, instant(self.start, "start"), instant(self.end, "end"))
         self.log.info(
-            "Calls: %s read, %s new; the details of %s.",
-            *(f"{number:,}" for number in (counts.calls_read, counts.inserted, counts.details_read)),
+            "Call history: %s read (%s new), the details of %s.",
+            wording.counted(counts.calls_read, "call"),
+            f"{counts.inserted:,}",
+            wording.counted(counts.details_read, "call"),
         )
         HISTORY_ROWS.send(counts.inserted, platform=SmartAlexHook.conn_type, change="new")
         return self.tell(context, dataclasses.asdict(counts), counts.inserted)
@@ -203,7 +208,11 @@ class SmartAlexCallbacksToSqlOperator(_SmartAlexToSqlOperator):
         with self.reading() as (client, engine):
             load = CallbackLoad(client, engine, callbacks_table(self.table, schema=self.schema or None))
             counts = load.run(self.campaigns)
-        self.log.info("Callbacks: %d still to be made, %d found done.", counts.pending, counts.done)
+        self.log.info(
+            "Pending callbacks: %s still to be made; %s made, or called off, since the last load.",
+            wording.counted(counts.pending, "callback"),
+            f"{counts.done:,}",
+        )
         CALLBACKS_PENDING.send(counts.pending, platform=SmartAlexHook.conn_type)
         return self.tell(context, dataclasses.asdict(counts), counts.pending + counts.done)
 

@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ringg_provider.contacts.people import shortened_key
+from ringg_provider.history import smartalex_campaigns
 from ringg_provider.history.counts import Count, counted, read_counts
 from ringg_provider.history.tables import CLOSED, ENDED, REACHED_KNOWN, HistoryState
 from ringg_provider.launch.table import LISTED, REPLACED, START_SENT, STARTED
@@ -34,9 +35,6 @@ MOST_CHOICES = 300
 PRICE_LOOK_BACK = timedelta(days=90)
 #: By how much the ledger may say another time of a list than the platform does.
 _EARLIER = timedelta(days=1)
-
-#: SmartAlex's statuses of calls that were taken; a machine takes those that are voicemail.
-_TAKEN, _MACHINE = ("completed", "voicemail"), "voicemail"
 
 
 @dataclass(frozen=True)
@@ -194,7 +192,6 @@ def counts(connection: sa.Connection, tables: Tables, campaign: Campaign) -> lis
     if table is None:
         return []
     calls = table.c
-    taken, reached = _smartalex_stages(table)
     return list(
         counted(
             connection,
@@ -202,7 +199,7 @@ def counts(connection: sa.Connection, tables: Tables, campaign: Campaign) -> lis
             at=calls.created_at,
             from_number=sa.type_coerce(sa.null(), sa.String()),
             outcome=(calls.status, sa.type_coerce(sa.null(), sa.String()), calls.sentiment),
-            stages=(sa.true(), taken, reached),
+            stages=(sa.true(), smartalex_campaigns.connected(table), smartalex_campaigns.reached(table)),
             cost=calls.cost,
         )
     )
@@ -414,11 +411,6 @@ def _campaign(row: Any) -> Campaign:
     return Campaign(**given | {"platform": platform})
 
 
-def _smartalex_stages(table: sa.Table) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
-    status = sa.func.lower(sa.func.coalesce(table.c.status, ""))
-    return status.in_(_TAKEN), sa.and_(status.in_(_TAKEN), status != _MACHINE)
-
-
 def _with_smartalex(connection: sa.Connection, tables: Tables, found: Sequence[Campaign]) -> list[Campaign]:
     """Add what SmartAlex's calls tell: it has no table of campaigns. A retry there is a call of its own."""
     table = tables.smartalex_calls
@@ -426,7 +418,6 @@ def _with_smartalex(connection: sa.Connection, tables: Tables, found: Sequence[C
     if table is None or not ids:
         return list(found)
     calls = table.c
-    taken, reached = _smartalex_stages(table)
     person = sa.func.coalesce(calls.contact_id, calls.to_number_e164, calls.call_id)
 
     def people(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
@@ -438,8 +429,8 @@ def _with_smartalex(connection: sa.Connection, tables: Tables, found: Sequence[C
             sa.func.count().label("calls"),
             sa.func.sum(sa.case((calls.is_final == sa.true(), 0), else_=1)).label("calls_open"),
             people(sa.true()).label("dialled"),
-            people(taken).label("connected"),
-            people(reached).label("reached"),
+            people(smartalex_campaigns.connected(table)).label("connected"),
+            people(smartalex_campaigns.reached(table)).label("reached"),
             sa.func.sum(calls.cost).label("cost"),
             sa.func.min(calls.created_at).label("first_call_at"),
             sa.func.max(calls.created_at).label("last_call_at"),

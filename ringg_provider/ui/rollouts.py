@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ringg_provider.launch.reservations import RELEASED
 from ringg_provider.ui import queries
 from ringg_provider.ui.campaign import Campaign, Funnel
 from ringg_provider.ui.tables import Tables
@@ -100,21 +101,16 @@ def spending(connection: sa.Connection, tables: Tables, launch_key: str | None) 
     if launch_key is None or table is None or budgets is None:
         return []
     query = (
-        sa.select(table.c.name, table.c.period, table.c.amount, table.c.cost, table.c.state)
+        sa.select(table.c.name, table.c.period, table.c.amount, table.c.cost)
         .add_columns(budgets.c.per, budgets.c.credits, budgets.c.committed)
         .select_from(table)
         .outerjoin(budgets, sa.and_(budgets.c.name == table.c.name, budgets.c.period == table.c.period))
-        .where(table.c.launch_key == launch_key)
-        .order_by(table.c.period.desc(), table.c.part)
+        .where(table.c.launch_key == launch_key, table.c.state != RELEASED)
+        .order_by(table.c.period.desc(), table.c.name, table.c.part)
         .limit(MOST_PARTS)
     )
-    parts = [row for row in connection.execute(query) if row.state != "released"]
-    return [
-        _spending(list(rows))
-        for _, rows in groupby(
-            sorted(parts, key=lambda row: (row.period, row.name), reverse=True), lambda row: (row.period, row.name)
-        )
-    ]
+    parts = groupby(connection.execute(query), key=lambda row: (row.period, row.name))
+    return [_spending(list(rows)) for _, rows in parts]
 
 
 def _spending(rows: Sequence[Any]) -> Spending:

@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from demo import contacts
+from demo.__main__ import how_to_look_around
 from demo.postgres import EmbeddedPostgres
 from demo.processes import ProcessEnded, Processes
 from demo.report import mask
@@ -115,3 +116,15 @@ def test_the_database_listens_on_loopback_only_asks_for_a_password_and_ends() ->
         with pytest.raises(sa.exc.OperationalError, match="password"):
             sa.create_engine(right.set(password="wrong")).connect()
     assert not psutil.pid_exists(process.pid) or process.status() == psutil.STATUS_ZOMBIE
+
+
+def test_who_looks_around_is_told_where_the_campaigns_are_and_when_calls_are_made() -> None:
+    told = how_to_look_around("http://a", "secret", "http://s", "postgresql://w", Path("/survey.csv"))
+    for line in (
+        "  Airflow   http://a   user admin, password secret",
+        "  Campaigns http://a/plugin/ringg   what became of them; in Airflow: Browse > Ringg campaigns",
+        "  Sandbox   http://s   its campaigns and calls",
+        "  /survey.csv",
+    ):
+        assert line in told.splitlines()
+    assert "Calls begin within a minute of a launch, at whatever hour it is: 30 minutes pass" in told

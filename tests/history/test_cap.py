@@ -85,6 +85,29 @@ def test_a_number_that_was_called_without_its_country_code_is_the_campaigns_coun
     assert protected(database, not_called_within_days=3, max_attempts=1) == ({0}, {0})
 
 
+def test_the_log_says_whom_each_limit_that_was_set_holds_back(
+    sqlite_warehouse: Warehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="ringg_provider")
+    called(sqlite_warehouse, 0, created_at=LONG_AGO)
+    called(sqlite_warehouse, 0, created_at=LONG_AGO)
+    called(sqlite_warehouse, 1, created_at=TODAY)
+    lately = (3, timedelta(days=1))
+    protected(sqlite_warehouse, max_attempts=2)
+    protected(sqlite_warehouse, not_called_within_days=2.5, max_attempts=1, attempts_within=lately)
+    protected(sqlite_warehouse, attempts_within=lately, max_attempts=5)
+    often, each, none = [message for message in caplog.messages if message.startswith("The cap")]
+    assert often == "The cap holds back whom ringg_calls knows: 1 number called 2 times or more."
+    assert each == (
+        "The cap holds back whom ringg_calls knows: 1 number called within 2 d 12 h, 2 numbers called once or more, no"
+        " number called 3 times or more within 1 d."
+    )
+    assert none == (
+        "The cap holds back nobody: ringg_calls knows no number called 5 times or more, or called 3 times or more"
+        " within 1 d."
+    )
+
+
 @pytest.mark.parametrize("cap", [{"not_called_within_days": 3}, {"max_attempts": 1}])
 class TestWhomItCannotSee:
     """People are called again although the cap would hold them: that is said, with the reason and what to do."""

@@ -115,6 +115,7 @@ Example = Callable[[RinggClient, Path], Any]
 REPEATABLE: dict[str, tuple[str, Example]] = {
     "get_workspace": ("GET /workspace", lambda c, f: c.get_workspace()),
     "list_numbers": ("GET /workspace/numbers", lambda c, f: c.list_numbers()),
+    "list_number_pools": ("GET /number-pool", lambda c, f: c.list_number_pools()),
     "list_users": ("GET /workspace/users", lambda c, f: c.list_users()),
     "list_agents": ("GET /agent/all", lambda c, f: c.list_agents()),
     "list_agents by name": ("GET /agent/all", lambda c, f: c.list_agents("Renew")),
@@ -174,5 +175,6 @@ ANYTHING: dict[str, Any] = {
 
 
 def anything(path: str) -> dict[str, Any]:
-    """`ANYTHING`, with the envelope that two of the reads have."""
-    return ANYTHING | ({"data": {"agents": []}} if path.endswith("/agent/all") else {})
+    """`ANYTHING`, with the envelope that some of the reads have."""
+    envelopes = {"/agent/all": {"data": {"agents": []}}, "/number-pool": {"data": {"pools": []}}}
+    return ANYTHING | next((more for end, more in envelopes.items() if path.endswith(end)), {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,10 +12,13 @@ import pendulum
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from ringg_provider.history.smartalex import smartalex_calls_table
+from ringg_provider.history.smartalex_campaigns import tell
 from ringg_provider.hooks.smartalex import SmartAlexHook
 from ringg_provider.smartalex.requests import NewCampaign, NewContact
 from ringg_provider.transfers.smartalex_to_sql import SmartAlexCallbacksToSqlOperator, SmartAlexCallsToSqlOperator
 from tests.support.databases import Warehouse
+from tests.support.log import TaskLog
 from tests.support.sandbox import Sandbox
 from tests.support.tasks import context
 
@@ -75,6 +79,62 @@ def test_every_call_is_there_once_however_often_it_is_read(
     assert said == {"completed": True, "no_answer": False, "voicemail": False}
     if generation == "old":
         assert {row["to_number_e164"] for row in rows} == set(PEOPLE)
+
+
+@pytest.fixture
+def warnings(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """What was warned of so far."""
+    caplog.set_level(logging.INFO, logger="ringg_provider")
+    return lambda: [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+
+
+def test_a_load_says_how_each_campaign_stands(
+    slow: Sandbox, warehouse: Warehouse, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.INFO, logger="ringg_provider")
+    log = TaskLog(capsys)
+    campaign = launched(slow)
+    load_calls()
+    (told,) = (text for text in caplog.messages if text.startswith("How the campaigns stand:"))
+    header, row = told.splitlines()[1:]
+    assert header.split() == ["campaign", "calls", "dialled", "reached", "failed", "cost", "last", "call", "history"]
+    assert row.split()[:5] == [campaign, "3", "3", "1", "1"]
+    assert log.line("Call history: ", "info") == "Call history: 3 calls read (3 new), the details of 3 calls."
+
+
+def test_a_campaign_that_reached_nobody_is_warned_of_once_it_has_ended(
+    sandbox_factory: Callable[..., Sandbox], warehouse: Warehouse, warnings: Callable[[], list[str]]
+) -> None:
+    silent = {number: ["not_picked", "not_picked"] for number in PEOPLE}
+    slow = sandbox_factory(speed=0.001, forced_outcomes=silent)
+    campaign = launched(slow)
+    load_calls(campaign_ids=campaign)
+    assert warnings() == []  # the retries are still to be made
+    slow.skip(hours=48)
+    load_calls()
+    (warning,) = warnings()
+    assert warning == (
+        f"Campaign {campaign} has ended and nobody was reached: of 6 calls dialled, no person took one (6 no answer). "
+        "Look at its caller numbers (flagged as spam?), its hours and its agent; see the runbook, 'Nobody was reached'."
+    )
+
+
+def test_a_campaign_that_ended_without_a_call_is_warned_of(
+    slow: Sandbox, warehouse: Warehouse, warnings: Callable[[], list[str]]
+) -> None:
+    campaign = launched(slow)
+    slow.skip(hours=48)
+    # A load of another time has seen none of its calls, which says nothing.
+    load_calls(campaign_ids=campaign, start=TOMORROW + dt.timedelta(days=90))
+    assert warnings() == []
+    with SmartAlexHook("smartalex_sandbox") as hook:
+        tell(hook.client, warehouse.engine, smartalex_calls_table(), [campaign], dt.UTC)
+    (warning,) = warnings()
+    assert warning == (
+        f"Campaign {campaign} has ended and nobody was called: no call, none dialled (the platform tells no reason). "
+        "Look at its calling hours, its credits and whether it was stopped; see the runbook, 'Nobody is called, and the"
+        " run is green'."
+    )
 
 
 def test_one_campaign_can_be_read_alone(slow: Sandbox, warehouse: Warehouse) -> None:

@@ -159,6 +159,19 @@ def test_a_budget_is_told_with_what_is_left_of_it(rollout: Warehouse) -> None:
     assert (found.committed, found.reserved, found.cost) == (1490, 500, 90)
 
 
+def test_budgets_of_a_launch_stand_in_one_order_and_what_was_given_back_hides_none(
+    rollout: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Reservations(rollout.engine)
+    for part, name in enumerate(("a", "c", "b")):
+        store.reserve(Budget(name, Decimal(500), per="month", timezone="UTC"), KEY, str(part), 10, NOW)
+    store.release(KEY, "0", NOW)
+    monkeypatch.setattr(rollouts, "MOST_PARTS", 2)
+    with rollout.engine.connect() as connection:
+        found = rollouts.spending(connection, Tables.found(connection), KEY)
+    assert [each.name for each in found] == ["b", "c"]
+
+
 def test_before_anything_of_a_rollout_was_made_there_is_nothing(database: Warehouse) -> None:
     with database.engine.connect() as connection:
         tables = Tables.found(connection)

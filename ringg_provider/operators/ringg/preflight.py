@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 from airflow.providers.common.compat.sdk import conf
 
-from ringg_provider import wording
 from ringg_provider.api.arguments import DialPrefix, Seconds, Share, WholeNumber
 from ringg_provider.exceptions import InvalidRequest, PreflightFailed
 from ringg_provider.hours.purposes import Purpose
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from ringg_provider.preflight.report import PreflightReport
+    from ringg_provider.ringg.client import RinggClient
     from ringg_provider.ringg.launch_check import LaunchCheck, ListToStart
 
 
@@ -161,7 +161,7 @@ class RinggPreflightOperator(BaseRinggCampaignOperator, TimelyOperator):
         with self.hook as hook:
             checks = self._check(context)
             report = checks.report(hook.client)
-            report = replace(report, facts=self._facts(context, checks, report))
+            report = replace(report, facts=self._facts(context, checks, report, hook.client))
             # Before it may fail: a person who is paged reads what was found.
             context["ti"].xcom_push(key="report", value=report.as_markdown())
             self.log.info("%s", report.as_markdown())
@@ -170,20 +170,21 @@ class RinggPreflightOperator(BaseRinggCampaignOperator, TimelyOperator):
                 raise PreflightFailed(f"Not ready to start: {codes}. The report is in the log and in XCom 'report'.")
             return report.as_dict()
 
-    def _facts(self, context: Context, checks: LaunchCheck, report: PreflightReport) -> dict[str, str]:
+    def _facts(
+        self, context: Context, checks: LaunchCheck, report: PreflightReport, client: RinggClient
+    ) -> dict[str, str]:
         """What is about to be launched, for a person who is to say yes or no."""
         from ringg_provider.preflight.report import Check
+        from ringg_provider.ringg.preflight import said_agents, said_callers
 
-        callers = self.callers()
-        numbers = wording.counted(len(callers.from_numbers or []), "caller number")
         ids = [one.list_id for one in checks.lists if one.list_id]
         agents = dict.fromkeys(one.agent_id for one in checks.lists)
         facts = {
             **(self.about or {}),
             "Campaign" if len(ids) == 1 else "Campaigns": ", ".join(ids[:5]) + (", ..." if len(ids) > 5 else ""),
-            "Agent": ", ".join(agents),
+            "Agent": said_agents(client, agents),
             "People": "not known" if report.rows is None else f"{report.rows:,}",
-            "Called by": f"pool {callers.number_pool_id}" if callers.number_pool_id else numbers,
+            "Called by": said_callers(client, self.callers()),
             "Hours": report.found(Check.SCHEDULE) or "not known",
             "Cost": report.found(Check.CREDITS) or "not known",
             "More": f"[Ringg campaigns of this run]({control_room(context)})",

@@ -164,13 +164,34 @@ def test_who_approves_reads_what_will_be_called_by_whom_when_and_at_what_cost(pl
         "File": "/data/people.csv",
         "Left out": "1 invalid row",
         "Campaign": uploaded,
-        "Agent": "22222222-2222-4222-8222-222222222222",
+        "Agent": "Survey (22222222-2222-4222-8222-222222222222)",
         "People": "2",
         "Cost": "About 4 credits are needed, and 1,000,000 credits can be spent.",
         "Called by": "1 caller number",
         "Hours": "Calls from Mon 2027-03-01 12:02 to 19:00 Asia/Kolkata.",
     }
     assert "✅ ok" in attempt["ti"].xcom["report"]
+
+
+@pytest.mark.parametrize("status", [None, 404, 403, 500])
+def test_who_approves_reads_the_pools_name_where_the_platform_tells_it(
+    platform: Any, uploaded: str, status: int | None
+) -> None:
+    if status is not None:
+        platform.fault(kind="status", method="GET", path="/number-pool", status=status, times=50)
+    attempt = context()
+    RinggPreflightOperator(
+        task_id="preflight",
+        ringg_conn_id="ringg_sandbox",
+        list_id=uploaded,
+        agent_id="22222222-2222-4222-8222-222222222222",
+        country_code="+91",
+        call_config=INDIA,
+        rows=2,
+        number_pool_id="bbbbbbbb-0000-4000-8000-000000000001",
+    ).execute(attempt)
+    named = "bbbbbbbb-0000-4000-8000-000000000001" if status else "Main pool (bbbbbbbb-0000-4000-8000-000000000001)"
+    assert f"| Called by | pool {named} |" in attempt["ti"].xcom["report"]
 
 
 def test_stopping_tells_what_ran_what_was_stopped_before_and_what_has_ended(
