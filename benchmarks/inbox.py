@@ -4,9 +4,10 @@
     python benchmarks/inbox.py --deliveries 20000
     python benchmarks/inbox.py --only night          # history requests that webhooks save; also: seconds, receiver
 
-The receiver is the command itself in a process of its own, PostgreSQL is a real one, and whoever sends is a third
-process on the same machine: what it takes is taken from the receiver. Deliveries are as
-https://docs.ringg.ai/webhooks/payloads shows a completed call, with a transcript of twenty turns, no two the same.
+The receiver is the command itself in a process of its own, PostgreSQL is a real one whose commits are on the disk, and
+whoever sends is a third process on the same machine, over plain sockets: what it takes is taken from the receiver.
+Deliveries are as https://docs.ringg.ai/webhooks/payloads shows a completed call, with a transcript of twenty turns, no
+two the same.
 
 First as many as it takes, by 64 connections that each send the next one when they have their answer. Then at a steady
 rate, whatever the answers: a delivery that is sent late because others are waited for counts from when it was due. In
@@ -32,7 +33,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,15 @@ TARGET_RATE, TARGET_P99 = 1_000, 50
 TARGET_SAVED = 0.9
 AGENT, CALLER = "22222222-2222-4222-8222-222222222222", "aaaaaaaa-0000-4000-8000-000000000001"
 _TURNS = [{"bot": "Would Thursday at four suit you, or another day?"}, {"user": "Yes, Thursday is fine."}] * 10
+
+
+class DurablePostgres(EmbeddedPostgres):
+    """One that answers a commit when it is on the disk, unlike that of the tests."""
+
+    def prepare(self) -> tuple[Sequence[str | Path], dict[str, Any]]:
+        """Turn on again what the tests have turned off."""
+        command, options = super().prepare()
+        return [*command, "--fsync=on", "--synchronous_commit=on", "--full_page_writes=on"], options
 
 
 @dataclass(frozen=True)
@@ -349,7 +359,7 @@ def main() -> int:
     is_met = True
     with (
         tempfile.TemporaryDirectory(prefix="ringg-inbox-") as made,
-        EmbeddedPostgres(Path(made) / "postgres") as server,
+        DurablePostgres(Path(made) / "postgres") as server,
         multiprocessing.get_context("spawn").Pool(1) as sender,
     ):
         if options.only in (None, "receiver"):
