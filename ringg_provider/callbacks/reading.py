@@ -10,8 +10,14 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from ringg_provider.callbacks.words.dates import require_dateparser
+from ringg_provider.callbacks.words.doubts import Doubt
+from ringg_provider.callbacks.words.grammar import understand
+from ringg_provider.callbacks.words.resolving import Moments, on_the_wall, resolve
+from ringg_provider.callbacks.words.vocabulary import vocabulary
+
 #: How far ahead a promise may be; what lies further is a slip of the tongue, or no time at all.
-FURTHEST = timedelta(days=366)
+FURTHEST = timedelta(days=183)
 # Seconds since 1970 have ten digits from 2001 to 2286; the same in milliseconds has thirteen.
 _SECONDS = range(10**9, 10**10)
 _MILLISECONDS = range(10**12, 10**13)
@@ -54,47 +60,52 @@ def read(words: str | int | float | datetime | None, *, said_at: datetime, zone:
 
     https://docs.ringg.ai/api-reference/endpoint/history/get-call-details (`platform_analysis.callback_requested_time`)
 
-    :param words: as the platform has them: a time with or without an offset, seconds or milliseconds since 1970.
+    :param words: as the platform has them: words (English, Hindi, and both mixed), a date and time with or without an
+        offset, seconds or milliseconds since 1970.
     :param said_at: when it was said, which is what "now" means; aware.
-    :param zone: of the callee, for a time without an offset.
-    :return: nothing of it lies before `said_at`, or later than a year (366 days) after it.
+    :param zone: of the callee, for what is said without a zone.
+    :return: nothing of it lies before `said_at`, or later than half a year (183 days) after it.
     :raises ValueError: `said_at` has no zone.
+    :raises ModuleNotFoundError: dateparser is not installed, which comes with `ringg-provider[callbacks]`.
     """
     if said_at.utcoffset() is None:
         raise ValueError("said_at must have a time zone")
-    now = said_at.astimezone(UTC)
+    try:
+        earliest, latest = _moments(words, said_at, zone)
+        now = said_at.astimezone(UTC)
+        if earliest < now or latest <= now:
+            raise Doubt("it is in the past")
+        if latest - now > FURTHEST:
+            raise Doubt("it is more than half a year ahead")
+    except Doubt as doubt:
+        return Unclear(doubt.reason)
+    except OverflowError:  # the first or last day that there is, in another zone
+        return Unclear("it is not a time of these years")
+    return Instant(latest) if earliest == latest else Span(earliest, latest)
+
+
+def _moments(words: str | float | datetime | None, said_at: datetime, zone: tzinfo) -> Moments:
     if isinstance(words, str):
-        words = words.strip()
-        try:
-            words = int(words) if words.isascii() and words.isdigit() else datetime.fromisoformat(words)
-        except ValueError:
-            return Unclear("it is not a time in a form that is known")
+        text = words.strip()
+        if text.isascii() and text.isdigit() and len(text) in {10, 13}:
+            return _since_1970(int(text))
+        require_dateparser()
+        known = vocabulary()
+        return resolve(understand(known.tokens(text)), said_at=said_at, zone=zone, languages=known.dateparser)
     if isinstance(words, datetime):
-        return _ahead(words, now, zone)
-    if isinstance(words, bool) or words is None:
-        return Unclear("no time was said")
-    return _since_1970(words, now)
+        moment = on_the_wall(words.replace(tzinfo=zone)) if words.utcoffset() is None else words.astimezone(UTC)
+        return moment, moment
+    if words is None or isinstance(words, bool):
+        raise Doubt("no time was said")
+    return _since_1970(words)
 
 
-def _since_1970(number: float, now: datetime) -> Instant | Unclear:
+def _since_1970(number: float) -> Moments:
     whole = math.floor(number) if math.isfinite(number) else 0
     if whole in _SECONDS:
-        return _ahead(datetime.fromtimestamp(number, UTC), now, UTC)
-    if whole in _MILLISECONDS:
-        return _ahead(datetime.fromtimestamp(number / 1000, UTC), now, UTC)
-    return Unclear("a number alone is no time")
-
-
-def _ahead(moment: datetime, now: datetime, zone: tzinfo) -> Instant | Unclear:
-    if moment.utcoffset() is None:
-        local = moment.replace(tzinfo=zone, fold=0)
-        first, second = local.astimezone(UTC), local.replace(fold=1).astimezone(UTC)
-        if first != second:
-            return Unclear("the clocks are changed then, so that this time is there twice or never")
-        moment = first
-    moment = moment.astimezone(UTC)
-    if moment <= now:
-        return Unclear("it is in the past")
-    if moment - now > FURTHEST:
-        return Unclear("it is more than a year ahead")
-    return Instant(moment)
+        moment = datetime.fromtimestamp(number, UTC)
+    elif whole in _MILLISECONDS:
+        moment = datetime.fromtimestamp(number / 1000, UTC)
+    else:
+        raise Doubt("a number alone is no time")
+    return moment, moment
