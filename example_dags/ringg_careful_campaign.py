@@ -112,7 +112,6 @@ def ringg_careful_campaign():
         budget={"name": "renewals", "credits": 20_000, "per": "month", "timezone": ZONE},
         # What a call costs while the history knows no average yet.
         credits_per_call=2,
-        min_wave_calls=50,
         deferrable=True,
         poll_interval=POLL_SECONDS,
         judge_interval=2 * POLL_SECONDS,

@@ -86,7 +86,6 @@ def smartalex_careful_campaign():
         brakes={"opt_outs": 0.02, "failures": 0.8, "short_calls": (5, 0.6)},
         budget={"name": "surveys", "credits": 20_000, "per": "month", "timezone": ZONE},
         credits_per_call=2,
-        min_wave_calls=50,
         deferrable=True,
         poll_interval=POLL_SECONDS,
         judge_interval=2 * POLL_SECONDS,

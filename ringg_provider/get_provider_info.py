@@ -65,6 +65,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": _RINGG,
                 # What a DAG uses is imported from ringg_provider.operators.ringg; the others hold base classes.
                 "python-modules": [
+                    "ringg_provider.operators.braking",
                     "ringg_provider.operators.budgeted",
                     "ringg_provider.operators.launching",
                     "ringg_provider.operators.on_platform",

@@ -11,7 +11,8 @@ from typing import Any
 from ringg_provider import wording
 from ringg_provider.exceptions import HistoryNotCurrent, InvalidRequest, RinggProviderError
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.launch.rollout import NUMBERS, Check, Observed, Pulled, Verdict
+from ringg_provider.launch.power import has_enough
+from ringg_provider.launch.rollout import NUMBERS, Brakes, Check, Observed, Pulled, Verdict
 
 #: The wave of the rehearsal.
 REHEARSAL = 0
@@ -19,6 +20,8 @@ REHEARSAL = 0
 UNREADABLE_FOR = 1800.0
 #: Seconds for which a wave that has ended is looked at again while none of its calls is known.
 KNOWN_WITHIN = 1800.0
+#: How many calls of a wave must have ended before the next one, where nothing judges them.
+WITHOUT_BRAKES = 50
 
 
 @dataclass(frozen=True)
@@ -198,16 +201,25 @@ def together(observed: Sequence[Observed]) -> Observed:
     )
 
 
-def is_enough(wave: Wave, observed: Observed, *, min_calls: int, ended_for: float | None) -> bool:
+def is_enough(
+    wave: Wave,
+    observed: Observed,
+    *,
+    min_calls: int | None = None,
+    brakes: Brakes | None = None,
+    ended_for: float | None = None,
+) -> bool:
     """Whether so much is known of a wave's calls that it may be followed by the next one.
 
     :param wave: the wave.
     :param observed: what is known of it.
-    :param min_calls: how many calls have to have ended; all of them where there are fewer people.
-    :param ended_for: for how many seconds nobody has been called any more; None while somebody may be.
+    :param min_calls: how many calls have to have ended; all of them where there are fewer people. Default None: as many
+        as the brakes need to find what is far above a limit, or 50 without brakes.
+    :param brakes: the brakes. Default None.
+    :param ended_for: for how many seconds nobody has been called any more. Default None: somebody may still be.
     :raises HistoryNotCurrent: it has ended for long, and none of its calls is known.
     """
-    if observed.calls and observed.calls >= min(min_calls, wave.people):
+    if observed.calls and (observed.calls >= wave.people or _is_enough(observed, min_calls, brakes)):
         return True
     if ended_for is None:
         return False
@@ -219,6 +231,12 @@ def is_enough(wave: Wave, observed: Observed, *, min_calls: int, ended_for: floa
             " started. Load the calls of its lists, and try again."
         )
     return False
+
+
+def _is_enough(observed: Observed, min_calls: int | None, brakes: Brakes | None) -> bool:
+    if min_calls is None and brakes is not None:
+        return has_enough(brakes, observed)
+    return observed.calls >= (WITHOUT_BRAKES if min_calls is None else min_calls)
 
 
 def said(wave: Wave, observed: Observed, verdict: Verdict | None, decision: str) -> str:

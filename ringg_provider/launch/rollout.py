@@ -84,6 +84,11 @@ class Brakes:
         named = {f"classification {word}": share for word, share in self.classifications.items()}
         return {name: float(limit) for name, limit in (found | named).items() if limit is not None}
 
+    @property
+    def chance(self) -> float:
+        """What is allowed of a false alarm to one brake at one checkpoint."""
+        return (1 - self.confidence) / len(self.limits) / len(checkpoints())
+
     def __reduce__(self) -> tuple[Any, ...]:
         return (_from_json, (self.as_json(),))
 
@@ -256,17 +261,17 @@ def judge(brakes: Brakes, observed: Observed) -> Verdict:
 
 
 def _checked(brakes: Brakes, observed: Observed) -> Iterator[Check]:
-    chance = (1 - brakes.confidence) / len(brakes.limits) / len(_checkpoints())
     for name, limit in brakes.limits.items():
-        count, of = _counted(name, observed)
+        count, of = counted(name, observed)
         # Who counts against a brake is one of those that it is judged by, whatever else is said of the call.
         of = max(count, of)
         known = count > limit * of and observed.calls >= brakes.min_calls
-        bound = lower_bound(count, _checkpoint(of), chance, limit) if known else None
+        bound = lower_bound(count, _checkpoint(of), brakes.chance, limit) if known else None
         yield Check(name, count / of if of else 0.0, count, of, bound, limit)
 
 
-def _counted(name: str, observed: Observed) -> tuple[int, int]:
+def counted(name: str, observed: Observed) -> tuple[int, int]:
+    """How many calls count against a brake, and of how many."""
     match name:
         case "opt_outs":
             return observed.opt_outs, observed.reached
@@ -278,7 +283,8 @@ def _counted(name: str, observed: Observed) -> tuple[int, int]:
 
 
 @cache
-def _checkpoints() -> tuple[int, ...]:
+def checkpoints() -> tuple[int, ...]:
+    """The numbers of calls at which a share is judged."""
     found = [_FIRST_CHECKPOINT]
     while found[-1] < _LAST_CHECKPOINT:
         found.append(math.ceil(found[-1] * _STEP))
@@ -287,7 +293,7 @@ def _checkpoints() -> tuple[int, ...]:
 
 def _checkpoint(calls: int) -> int:
     """The next checkpoint, at which so many calls will be known."""
-    return next((each for each in _checkpoints() if each >= calls), calls)
+    return next((each for each in checkpoints() if each >= calls), calls)
 
 
 def lower_bound(count: int, of: int, chance: float, limit: float) -> float:
@@ -298,22 +304,24 @@ def lower_bound(count: int, of: int, chance: float, limit: float) -> float:
     :param chance: that the bound is above the true share, at most.
     :param limit: to which it is compared: what is told is above it exactly where the bound is.
     """
-    # Loaded when a brake is judged, and not with every DAG file.
-    from flint import arb
-
-    def is_certainly_above(share: float) -> bool:
-        # The chance of so many or more at this share; an enclosure, so that a doubt counts as no.
-        return bool(arb(share).beta_lower(count, of - count + 1, regularized=True) < chance)
-
     if count == 0:
         return 0.0
     low, high = 0.0, count / of
     if limit < high:
-        low, high = (math.nextafter(limit, 1), high) if is_certainly_above(limit) else (low, limit)
+        low, high = (math.nextafter(limit, 1), high) if is_above(count, of, chance, limit) else (low, limit)
     while high - low > _PRECISION * high:
         middle = (low + high) / 2
-        low, high = (middle, high) if is_certainly_above(middle) else (low, middle)
+        low, high = (middle, high) if is_above(count, of, chance, middle) else (low, middle)
     return low
+
+
+def is_above(count: int, of: int, chance: float, share: float) -> bool:
+    """Whether the true share is certainly above one: exact, so that a doubt counts as no."""
+    # Loaded when a brake is judged, and not with every DAG file.
+    from flint import arb
+
+    # The chance of so many or more at this share, as an enclosure.
+    return bool(arb(share).beta_lower(count, of - count + 1, regularized=True) < chance)
 
 
 def _shares_of(given: object) -> dict[str, float]:

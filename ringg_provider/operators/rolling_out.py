@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
@@ -21,23 +20,21 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from ringg_provider import wording
-from ringg_provider.api.arguments import Count, Seconds, Span
+from ringg_provider.api.arguments import Count, Seconds
 from ringg_provider.exceptions import (
     CampaignBraked,
     CampaignTerminated,
     LaunchInterrupted,
-    RinggProviderError,
     TransientError,
     UnexpectedResponse,
 )
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.progress import Progress
 from ringg_provider.operators.arguments import with_checked_arguments
-from ringg_provider.operators.asking import ask_a_person, is_yes
-from ringg_provider.operators.budgeted import BudgetedOperator
+from ringg_provider.operators.asking import is_yes
+from ringg_provider.operators.braking import BrakingOperator
 from ringg_provider.operators.errors import failing_without_retry
-from ringg_provider.operators.launching import launcher_of
-from ringg_provider.operators.waiting import kill_deadline, sleep_until_told, wait_until
+from ringg_provider.operators.waiting import kill_deadline, sleep_until_told
 from ringg_provider.triggers.events import ROLLOUT_ENDS, UPLOAD_ENDS, EventStatus, read_event
 
 if TYPE_CHECKING:
@@ -47,17 +44,12 @@ if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
     from sqlalchemy import Engine
 
-    from ringg_provider.history.observing import Watched
     from ringg_provider.launch.course import Course, Wave
     from ringg_provider.launch.ledger import LaunchLedger
-    from ringg_provider.launch.rollout import Brakes, Observed, Pulled, Verdict
     from ringg_provider.launch.terms import Launched
 
-#: Seconds for which a platform that is unwell is asked again to stop a campaign whose brake was pulled.
-STOP_WITHIN = 120.0
 
-
-class RolloutOperator(BudgetedOperator):
+class RolloutOperator(BrakingOperator):
     """Base of the operators that launch one wave after the other.
 
     Between two waves it waits until ``min_wave_calls`` calls are known and judges all calls of the rollout so far. It
@@ -66,16 +58,12 @@ class RolloutOperator(BudgetedOperator):
     never started under the launch key, by whatever attempt or run. Returns the ids of all lists.
 
     :param launches: the result of the operator that made the lists, made with a launch key and a ledger.
-    :param brakes: a :class:`~ringg_provider.launch.rollout.Brakes`, or a dict of its parameters. Default None: nothing
-        is judged, and each wave is followed by the next one.
     :param min_wave_calls: how many calls of a wave must have ended before the next one; all of them, where it has fewer
-        people. Default 50.
+        people. Default None: as many as the brakes need to find three times a limit in 99 of 100 campaigns
+        (:func:`~ringg_provider.launch.power.calls_needed`); 50 without brakes.
     :param judge_interval: seconds between two looks at the calls. Default 300.
-    :param on_brake: ``stop``, or ``ask``: what runs is stopped all the same, and a person decides whether the rest is
-        called; who says no, or does not answer in ``answer_within``, lets it end as with ``stop``. Default ``stop``.
     :param ask_after: waves after which a person is asked in any case, such as ``(0,)`` to listen to the rehearsal. No,
         or no answer, ends the rollout for good. Default none.
-    :param answer_within: how long a person has, as a ``timedelta``. Default 12 hours.
     :param wait_for_completion: wait until the last wave has ended, and judge it meanwhile. Default True.
     """
 
@@ -85,23 +73,17 @@ class RolloutOperator(BudgetedOperator):
         self,
         *,
         launches: Sequence[dict[str, Any]],
-        brakes: Any = None,
-        min_wave_calls: Count = 50,
+        min_wave_calls: Count | None = None,
         judge_interval: Seconds = 300,
-        on_brake: Literal["stop", "ask"] = "stop",
         ask_after: Sequence[int] = (),
-        answer_within: Span = timedelta(hours=12),
         wait_for_completion: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(wait_for_completion=wait_for_completion, **kwargs)
         self.launches = launches
-        self.brakes = brakes
         self.min_wave_calls = min_wave_calls
         self.judge_interval = judge_interval
-        self.on_brake = on_brake
         self.ask_after = ask_after
-        self.answer_within = answer_within
 
     # What a platform says about itself.
 
@@ -116,10 +98,6 @@ class RolloutOperator(BudgetedOperator):
     @abstractmethod
     def wait_until_taken_in(self, item: LaunchItem) -> None:
         """Wait here until the platform has taken a list in."""
-
-    @abstractmethod
-    def look_at_calls(self, engine: Engine, watched: Watched) -> Observed:
-        """What is known of calls."""
 
     @abstractmethod
     def cost_so_far(self, engine: Engine, list_id: str) -> tuple[Decimal, bool] | None:
@@ -150,8 +128,6 @@ class RolloutOperator(BudgetedOperator):
 
     # How Airflow begins it, and goes on with it.
 
-    #: Lists that may be calling.
-    under_way: tuple[str, ...] = ()
     #: When the present wave was to begin, aware; None where it was planned with the run.
     wave_due: datetime | None = None
 
@@ -161,6 +137,7 @@ class RolloutOperator(BudgetedOperator):
         # What a rollout needs is loaded when it runs, and not with every DAG file.
         from ringg_provider.launch.course import Course
 
+        self._warn_of_a_small_wave()
         deadline = None if self.timeout is None else time.time() + self.timeout
         return self._go_on(context, Course(deadline=deadline, kill_deadline=kill_deadline(self, context)))
 
@@ -232,6 +209,13 @@ class RolloutOperator(BudgetedOperator):
         for item in items:
             self.take_ledger_of(item)
         return waves_of(items)
+
+    def _warn_of_a_small_wave(self) -> None:
+        from ringg_provider.launch.power import too_small
+
+        brakes, people = self._brakes(), [wave.people for wave in self._waves() if not wave.is_rehearsal]
+        if brakes is not None and (warning := too_small(brakes, people)) is not None:
+            self.log.warning("%s", warning)
 
     def _remember(self, course: Course) -> None:
         """Know again the launch key, and which lists may be calling."""
@@ -305,7 +289,9 @@ class RolloutOperator(BudgetedOperator):
             if is_last:
                 is_done = ended_for is not None
             else:
-                is_done = is_enough(wave, observed, min_calls=self.min_wave_calls, ended_for=ended_for)
+                is_done = is_enough(
+                    wave, observed, min_calls=self.min_wave_calls, brakes=self._brakes(), ended_for=ended_for
+                )
             if is_done:
                 decision = "All waves have ended." if is_last else "On with the next wave."
                 self.log.info("%s", course.note(wave, observed, verdict, decision))
@@ -329,27 +315,6 @@ class RolloutOperator(BudgetedOperator):
                 going[list_id] = progress
         return going
 
-    def _judge(self, waves: Sequence[Wave], wave: Wave) -> tuple[Observed, Verdict | None]:
-        """What is known of a wave, and the verdict on all people's calls so far; a rehearsal calls nobody to judge."""
-        from ringg_provider.launch.course import together
-        from ringg_provider.launch.rollout import judge
-
-        observed = self._observe(wave)
-        brakes = self._brakes()
-        if brakes is None or wave.is_rehearsal:
-            return observed, None
-        earlier = [self._observe(each) for each in waves if 0 < each.number < wave.number]
-        return observed, judge(brakes, together([*earlier, observed]))
-
-    def _observe(self, wave: Wave) -> Observed:
-        from ringg_provider.history.observing import Watched
-
-        return self.look_at_calls(self.state_engine(), Watched(wave.list_ids, wave.people, self._brakes()))
-
-    def _pulled(self, course: Course, verdict: Verdict | None) -> Pulled | None:
-        brakes = self._brakes()
-        return None if brakes is None else course.pulled(verdict, brakes.confidence)
-
     def _wait_for_news(
         self, context: Context, course: Course, wave: Wave, going: Mapping[str, Progress], *, is_last: bool
     ) -> None:
@@ -361,7 +326,7 @@ class RolloutOperator(BudgetedOperator):
         if not self.deferrable:
             sleep_until_told(min(self.poll_interval, self.judge_interval), lambda: self.told_to_stop)
             return
-        enough: int | None = min(self.min_wave_calls, wave.people)
+        enough: int | None = min(self.min_wave_calls or wave.people, wave.people)
         if is_last or sum(progress.finished or 0 for progress in going.values()) >= (enough or 0):
             enough = None  # what the platform counts already is no news
         look_at = time.time() + self.judge_interval
@@ -382,10 +347,6 @@ class RolloutOperator(BudgetedOperator):
         self.defer(trigger=trigger, method_name="execute_due", kwargs={"course": course.as_json()}, timeout=None)
         raise AssertionError("defer() always raises")
 
-    def _push(self, context: Context, course: Course, state: str) -> None:
-        told = {"launch_key": self.launch_key, "state": state, "waves": course.notes}
-        context["ti"].xcom_push(key="rollout", value=told)
-
     def _wait(self, context: Context, launched: Launched) -> str:
         """A list alone is not waited for: the rollout waits for its wave."""
         return launched.list_id
@@ -398,97 +359,6 @@ class RolloutOperator(BudgetedOperator):
         sleep_until_told(max(look_at - time.time(), 0.0), lambda: self.told_to_stop)
         if self.told_to_stop:
             raise LaunchInterrupted("The task was told to stop while it waited for the budget.")
-
-    # The end before the end.
-
-    def _brake(
-        self,
-        context: Context,
-        course: Course,
-        wave: Wave,
-        observed: Observed,
-        verdict: Verdict | None,
-        pulled: Pulled,
-    ) -> None:
-        """Stop what runs; then end the rollout for good, or ask a person."""
-        asks = self.on_brake == "ask"
-        decision = "What runs is stopped, and a person is asked." if asks else "What runs is stopped, for good."
-        self.log.warning("%s", course.note(wave, observed, verdict, decision))
-        if not asks:
-            self._end_for_good(context, course, pulled)
-        course.asks_about(pulled)
-        course.stopped = list(dict.fromkeys((*course.stopped, *self._stop_all())))
-        self._ask(context, course, wave, f"A brake was pulled. {pulled}.")
-
-    def _end_for_good(self, context: Context, course: Course, pulled: Pulled) -> NoReturn:
-        """First nothing more can be started, then what runs is stopped."""
-        braked = self.ledger().pull_brake(str(self.launch_key), pulled, launcher_of(context, self.hook.conn_id))
-        self._push(context, course, "braked")
-        self._stop_all()
-        raise braked.error()
-
-    def _ask(self, context: Context, course: Course, wave: Wave, why: str) -> NoReturn:
-        """Let a person decide whether the rest is called."""
-        self._push(context, course, "asking")
-        ask_a_person(
-            context,
-            self.task_id,
-            subject=f"Rollout {self.launch_key}: go on after {wave}?",
-            body="\n\n".join([why, *(note["said"] for note in course.notes)]),
-            answer_within=self.answer_within,
-            resumed_with={"course": course.as_json()},
-        )
-
-    def _stop_all(self) -> list[str]:
-        """Stop every list that may be calling; what cannot be stopped is named aloud.
-
-        :return: those that were called when it was stopped.
-        """
-        stopped = []
-        for campaign_id in self.under_way:
-            try:
-                if self.read_progress(campaign_id).stage.is_final:
-                    continue
-                done = wait_until(
-                    partial(self._was_cancelled, campaign_id),
-                    poll_interval=5.0,
-                    deadline=time.time() + STOP_WITHIN,
-                )
-            except RinggProviderError as error:
-                self.log.error("Campaign %s could not be stopped (%s). Stop it by hand.", campaign_id, error)
-                continue
-            if not done:
-                self.log.error("Campaign %s could not be stopped in time. Stop it by hand.", campaign_id)
-                continue
-            stopped.append(campaign_id)
-            self.log.info("Campaign %s was stopped: no new calls; live ones end by themselves.", campaign_id)
-        return stopped
-
-    def _was_cancelled(self, campaign_id: str) -> bool:
-        self.cancel_campaign(campaign_id)
-        return True
-
-    def _cancel(self, campaign_id: str) -> None:
-        """Whoever gives up one wave gives up all that run."""
-        for one in dict.fromkeys((*self.under_way, campaign_id)):
-            super()._cancel(one)
-
-    def _cancel_all(self) -> None:
-        if self.under_way:
-            self._cancel(self.under_way[-1])
-
-    @contextmanager
-    def _stopping_all(self, context: Context) -> Iterator[None]:
-        """What was given up while a wave was being started, or judged, goes for the waves before it, too."""
-        try:
-            yield
-        except AirflowTaskTimeout:
-            self._cancel_all()
-            raise
-        except LaunchInterrupted:
-            if self._marked_failed(context):
-                self._cancel_all()
-            raise
 
     def _settle(self, waves: Sequence[Wave]) -> None:
         """Charge the budget with what the lists have cost, as far as it is known by now."""
@@ -510,8 +380,3 @@ class RolloutOperator(BudgetedOperator):
             self._stop_all()
             raise braked.error()
         return ledger
-
-    def _brakes(self) -> Brakes | None:
-        from ringg_provider.launch.rollout import Brakes
-
-        return None if self.brakes is None else Brakes.of(self.brakes)

@@ -300,8 +300,10 @@ class SmartAlexRolloutOperator(RolloutOperator, _SmartAlexCallingOperator):
     :param history_table: table of ``SmartAlexCallsToSqlOperator``, in the state database. Default ``smartalex_calls``.
     :param smartalex_conn_id: the connection. Default ``smartalex_default``.
 
-    Waves, brakes and budget are parameters of :class:`~ringg_provider.operators.rolling_out.RolloutOperator`, waiting
-    and launching of :class:`~ringg_provider.operators.launching.LaunchOperator`.
+    Waves are parameters of :class:`~ringg_provider.operators.rolling_out.RolloutOperator`, brakes of
+    :class:`~ringg_provider.operators.braking.BrakingOperator`, the budget of
+    :class:`~ringg_provider.operators.budgeted.BudgetedOperator`, waiting and launching of
+    :class:`~ringg_provider.operators.launching.LaunchOperator`.
     """
 
     template_fields: Sequence[str] = (

@@ -47,14 +47,15 @@ class Rollout:
     :param rehearsal: your own telephone numbers, which are called before anybody else. Default none.
     :param brakes: a ``Brakes``: what stops the campaign. Default none.
     :param budget: a ``Budget``: what it may cost. Default none.
-    :param min_wave_calls: how many calls of a wave must have ended before the next one. Default 50.
+    :param min_wave_calls: how many calls of a wave must have ended before the next one. Default None: as many as the
+        brakes need to find what is far above a limit; 50 without brakes.
     """
 
     waves: Sequence[float] = ()
     rehearsal: Sequence[str] = ()
     brakes: Any = None
     budget: Any = None
-    min_wave_calls: int = 50
+    min_wave_calls: int | None = None
 
     def of_upload(self) -> dict[str, Any]:
         """What the upload is given."""

@@ -60,6 +60,25 @@ def test_a_wave_is_followed_when_enough_of_its_calls_are_known(
     assert is_enough(wave, Observed(calls=calls, pending=pending), min_calls=50, ended_for=ended_for) is enough
 
 
+@pytest.mark.parametrize(
+    ("brakes", "people", "calls", "reached", "enough"),
+    [
+        (None, 5_000, 49, 49, False),
+        (None, 5_000, 50, 50, True),
+        # What three times the limit is found by in 99 of 100 campaigns.
+        (Brakes(opt_outs=0.02), 5_000, 1_800, 808, False),
+        (Brakes(opt_outs=0.02), 5_000, 1_800, 809, True),
+        (Brakes(opt_outs=0.02), 100, 99, 50, False),
+        (Brakes(opt_outs=0.02), 100, 100, 50, True),
+    ],
+)
+def test_unless_a_number_is_given_enough_is_what_the_brakes_need(
+    brakes: Brakes | None, people: int, calls: int, reached: int, enough: bool
+) -> None:
+    observed = Observed(calls=calls, reached=reached, pending=people - calls)
+    assert is_enough(Wave(1, (item("a", 1, people),)), observed, brakes=brakes) is enough
+
+
 def test_a_wave_that_ended_without_a_known_call_is_an_error_and_not_followed() -> None:
     wave = Wave(1, (item("a", 1),))
     with pytest.raises(HistoryNotCurrent, match="Wave 1 has ended, and nothing is known"):

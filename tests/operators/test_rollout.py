@@ -30,6 +30,7 @@ from ringg_provider.transfers.sql_to_smartalex import SqlToSmartAlexOperator
 from tests.operators.campaigns import refused
 from tests.support.dags import DagRunner, FinishedRun
 from tests.support.databases import Warehouse
+from tests.support.log import TaskLog
 from tests.support.sandbox import Sandbox, where_it_is
 from tests.support.tasks import TaskInstance, context
 
@@ -271,6 +272,29 @@ class TestBrakes:
         roll_out("ringg", lists, ti, brakes={"failures": 0.2, "min_calls": 1})
         assert launched(sandbox) == list_ids(lists)
         assert ti.xcom["rollout"]["waves"][0]["verdict"] is None
+
+    def test_a_first_wave_in_which_little_can_be_found_is_told_of_before_it_begins(
+        self, people: Warehouse, platform_of: Any, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        platform_of()
+        lists, log = upload("ringg"), TaskLog(capsys)
+        roll_out("ringg", lists, brakes={"opt_outs": 0.2}, min_wave_calls=None)
+        said = next(number for number, line in enumerate(log.lines()) if line.startswith("The first wave has"))
+        begins = next(number for number, line in enumerate(log.lines()) if line.startswith("Wave 1 begins"))
+        assert said < begins
+        assert "waves=(0." in log.lines()[said]
+        roll_out("ringg", lists, brakes={"failures": 0.9})
+        assert len([line for line in log.lines() if line.startswith("The first wave has")]) == 1
+
+    def test_unless_told_otherwise_a_wave_is_known_well_before_the_next_one(
+        self, people: Warehouse, platform_of: Any
+    ) -> None:
+        platform_of()
+        lists, ti = upload("ringg", waves=(0.5,)), TaskInstance()
+        roll_out("ringg", lists, ti, brakes={"opt_outs": 0.02}, min_wave_calls=None)
+        first, second = ti.xcom["rollout"]["waves"]
+        assert (first["observed"]["calls"], first["observed"]["pending"]) == (first["people"], 0)
+        assert second["decision"] == "All waves have ended."
 
 
 class TestBudget:

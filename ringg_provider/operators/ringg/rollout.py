@@ -33,8 +33,10 @@ class RinggRolloutOperator(RolloutOperator, BaseRinggListOperator):
     called from the next opening of its list's days on; where there is none left, it is not started
     (``StaleCampaign``), so give the lists days enough. See ``docs/rollouts.md``.
 
-    Waves, brakes and budget are parameters of :class:`~ringg_provider.operators.rolling_out.RolloutOperator`, uploads
-    of :class:`~ringg_provider.operators.ringg.lists.BaseRinggListOperator`, who is to call and what it may cost of
+    Waves are parameters of :class:`~ringg_provider.operators.rolling_out.RolloutOperator`, brakes of
+    :class:`~ringg_provider.operators.braking.BrakingOperator`, the budget of
+    :class:`~ringg_provider.operators.budgeted.BudgetedOperator`, uploads of
+    :class:`~ringg_provider.operators.ringg.lists.BaseRinggListOperator`, who is to call and what it may cost of
     :class:`~ringg_provider.operators.ringg.campaign.BaseRinggCampaignOperator`, waiting and launching of
     :class:`~ringg_provider.operators.launching.LaunchOperator`.
     """
