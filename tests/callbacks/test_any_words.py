@@ -33,6 +33,8 @@ pieces = st.one_of(
     ),
     st.integers(0, 99).map(str),
     st.times().map(str),
+    st.tuples(st.times(), st.integers(-9999, 9999)).map(lambda pair: f"{pair[0]}{pair[1]:+05}"),
+    st.integers(-99, 99).map(lambda hours: f"UTC{hours:+}"),
     st.dates(datetime(2025, 1, 1).date(), datetime(2037, 1, 1).date()).map(str),  # noqa: DTZ001 - days
 )
 sentences = st.lists(pieces, max_size=7).map(" ".join)
@@ -86,7 +88,7 @@ def test_small_or_capital_letters_spaces_and_full_stops_change_nothing(words: st
 
 
 @SETTINGS
-@given(st.integers(1, 47 * 60), moments, zones)
+@given(st.integers(1, 999), moments, zones)
 def test_so_many_minutes_from_now_are_so_many_in_every_zone(minutes: int, said_at: datetime, zone: tzinfo) -> None:
     answer = read(f"in {minutes} minutes", said_at=said_at, zone=zone)
     assert answer == Instant(said_at.astimezone(UTC) + timedelta(minutes=minutes))

@@ -23,15 +23,15 @@ _AMOUNT = r"(?:[NQ]&?e?h|[NQ]|e?h?q?e|e?h|q|V|SN|S)"
 _LENGTH = rf"{_AMOUNT}U(?:&?{_AMOUNT}U|&e?[hq])?"
 _PHRASES = re.compile(
     rf"""(?P<date>D|[NO],?L(?:,?Y(?!U))?|L,?[NO](?![MHUC])(?:,?Y(?!U))?)
-       | (?P<lengths>[AWFn]*N[RT-]?NUA?)
-       | (?P<length>[AWFn]*{_LENGTH}A?)
+       | (?P<lengths>[AWFn@]*N[RT-]?NUA?)
+       | (?P<length>[AWFn@]*{_LENGTH}A?|[Wn]+U)
        | (?P<range>[bf]*@?{_CLOCK}(?:[RT-]@?|&){_CLOCK}(?:b|B(?!P))?)
        | (?P<clock>f?[AB]?@?{_CLOCK}[AB]?)
        | (?P<same_time>@?s)
        | (?P<week>nk|k)
        | (?P<weekday>[nt]?w)
        | (?P<ordinal>O)
-       | (?P<part>t?[@AB]*P(?:A(?!@?[mhqNSVCY]))?)
+       | (?P<part>t?@?P)
        | (?P<day>d)
        | (?P<zone>z)
        | (?P<offset>X)
@@ -84,7 +84,7 @@ class Said:
     dates: list[str] = field(default_factory=list)
     ordinals: list[int] = field(default_factory=list)
     weeks: list[str] = field(default_factory=list)
-    parts: list[tuple[str, Relation]] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
     clocks: list[tuple[Clock, Relation]] = field(default_factory=list)
     ranges: list[tuple[Clock, Clock]] = field(default_factory=list)
     lengths: list[tuple[float, float]] = field(default_factory=list)
@@ -106,7 +106,7 @@ def understand(tokens: Sequence[Token]) -> Said:
     """
     said = Said()
     tokens = [
-        Token("H", "oclock") if token.value == "hour" and _four_digits(before) else token
+        Token("H", "oclock") if token.value == "hour" and _of_24_hours(before) else token
         for before, token in zip([None, *tokens], tokens, strict=False)
     ]
     kinds = "".join(token.kind for token in tokens)
@@ -127,7 +127,9 @@ def understand(tokens: Sequence[Token]) -> Said:
     return said
 
 
-def _four_digits(token: Token | None) -> bool:
+def _of_24_hours(token: Token | None) -> bool:
+    if token is not None and token.kind == "C":
+        return ":" in token.value
     return token is not None and token.kind in "NY" and len(str(token.value)) == 4
 
 
@@ -138,8 +140,12 @@ def _check_rest(names: Sequence[str]) -> None:
     for at, name in enumerate(names):
         before = next((each for each in reversed(names[:at]) if len(each) > 1), None)
         behind = next((each for each in names[at + 1 :] if len(each) > 1), None)
-        if len(name) > 1 or name in ",e@&":
+        if len(name) > 1 or name in ",e@&c":
             continue
+        if name == "Z" and _apart(names[:at][::-1]) and _apart(names[at + 1 :]):
+            continue  # he is busy, call tomorrow
+        if name == "j" and "c" in names[:at]:
+            continue  # call him back
         if name == "L":
             raise Doubt("there is a word in it that is not understood")
         if name == "F":
@@ -149,6 +155,11 @@ def _check_rest(names: Sequence[str]) -> None:
         if name == "-" and (before is None or behind is None or (before in _OF_DAY) != (behind in _OF_DAY)):
             continue  # 27 Nov - 5 pm
         raise Doubt("how its parts belong together is not certain")
+
+
+def _apart(names: Sequence[str]) -> bool:
+    """Whether something stands between this and the next time."""
+    return next((name for name in names if name not in {"e", "@", "F", "Z"}), ",") in {",", "&", "c"}
 
 
 _OF_DAY = {"date", "day", "weekday", "ordinal", "week"}
@@ -195,6 +206,8 @@ def _clock(tokens: Sequence[Token]) -> Clock:
         case _:
             text = str(core[0].value)
             alone = not marked
+            if alone and len(text) <= 2 and int(text) > 12:
+                raise Doubt("a number alone is no time")
             if len(text) > 2:
                 hour, minute = divmod(int(text), 100)
                 written = "exact" if hour > 12 else "zero" if text.startswith("0") else written
@@ -262,7 +275,7 @@ def _add_length(said: Said, tokens: list[Token]) -> None:
     kinds = "".join(token.kind for token in tokens)
     if "F" in kinds:
         raise Doubt("it says for how long, not when")
-    core = [token for token in tokens if token.kind not in "AWFn"]
+    core = [token for token in tokens if token.kind not in "AWFn@"]
     total, of = 0.0, set()
     amount: list[Token] = []
     unit = ""
@@ -331,8 +344,7 @@ def _add_lengths(said: Said, tokens: list[Token]) -> None:
 def _add_part(said: Said, tokens: list[Token]) -> None:
     if tokens[0].kind == "t":
         said.days.append(0)
-    part = next(token.value for token in tokens if token.kind == "P")
-    said.parts.append((part, _relation(tokens)))
+    said.parts.append(tokens[-1].value)
 
 
 def _add_week(said: Said, tokens: list[Token]) -> None:

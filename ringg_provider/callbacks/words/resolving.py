@@ -47,17 +47,18 @@ def resolve(said: Said, *, said_at: datetime, zone: tzinfo, languages: Sequence[
     now = said_at.astimezone(spoken.zone)
     if said.has_day and spoken.zone is not zone and now.date() != said_at.astimezone(zone).date():
         raise Doubt("which time zone is meant is not certain")
-    moments = _Resolver(said, now, spoken.zone, languages).moments()
+    moments = _Resolver(said, now, spoken.zone, zone, languages).moments()
     for moment in moments:
         spoken.check(moment)
     return moments
 
 
 class _Resolver:
-    def __init__(self, said: Said, now: datetime, zone: tzinfo, languages: Sequence[str]) -> None:
+    def __init__(self, said: Said, now: datetime, zone: tzinfo, callee: tzinfo, languages: Sequence[str]) -> None:
         self.said = said
         self.now = now
         self.zone = zone
+        self.callee = callee
         self.languages = languages
         self.today = now.date()
         self.minute = now.hour * 60 + now.minute
@@ -152,7 +153,7 @@ class _Resolver:
         days = {self.today + timedelta(days=each) for each in said.days}
         days |= {self.today + timedelta(days=first) for first, _ in said.later_days}
         days |= {
-            read_date(each, today=self.today, month_first=month_first(str(self.zone)), languages=self.languages)
+            read_date(each, today=self.today, month_first=month_first(self.callee), languages=self.languages)
             for each in said.dates
         }
         if len(days) > 1:
@@ -206,6 +207,12 @@ class _Resolver:
     def _clock(self, day: date | None) -> Moments:
         self._only("days", "weekdays", "dates", "ordinals", "weeks", "later_days", "parts", "clocks")
         parts = self._parts_of_clock()
+        if (
+            day is not None
+            and self.said.weekdays
+            and any(each.alone and each.hour == day.day for each, _ in self.said.clocks)
+        ):
+            raise Doubt("a number can be the hour, or the day of the month")
         found: set[Moments] = {self._one_clock(clock, relation, day, parts) for clock, relation in self.said.clocks}
         if len(found) > 1:
             raise Doubt("it says more than one time")
@@ -218,40 +225,32 @@ class _Resolver:
             if relation == "after" and not ahead:
                 raise Doubt("it can be today, or tomorrow")
             day = self.today if ahead else self.today + timedelta(days=1)
-        minutes = self._certain(readings, day, parts)
+        minutes = self._certain(readings, relation, day, parts)
         if relation == "at":
             moment = self._at(day, minutes, strict=True) + timedelta(seconds=clock.second)
             return moment, moment
-        if relation == "after":
-            until = min(minutes + _AMPLE, DAY_ENDS if minutes < DAY_ENDS else _MIDNIGHT)
-            return self._span(day, (minutes, until))
-        return self._span(day, (max(minutes - _AMPLE, 0), minutes))
+        return self._span(day, _around(minutes, relation))
 
     def _is_ahead(self, minutes: int) -> bool:
         return minutes > self.minute
 
-    def _certain(self, readings: Sequence[int], day: date, parts: Sequence[_Minutes]) -> int:
+    def _certain(self, readings: Sequence[int], relation: Relation, day: date, parts: Sequence[_Minutes]) -> int:
         """The one of an hour's readings that can be meant."""
+        two_readings = len(readings) > 1
         if day == self.today:
             readings = [reading for reading in readings if self._is_ahead(reading)]
             if not readings:
                 raise Doubt(_PAST)
-        if len(readings) > 1 and not parts:
-            by_day = [reading for reading in readings if DAY_BEGINS <= reading < DAY_ENDS]
-            if not by_day:
-                raise Doubt("it can be in the morning or at night, and no hour of the day")
-            readings = by_day
+        if two_readings and not parts:
+            readings = [reading for reading in readings if _by_day(_around(reading, relation))]
+            if not readings:
+                raise Doubt("it can be in the morning or at night, and no hour of the day is left")
         if len(readings) > 1:
             raise Doubt("it can be in the morning or in the evening")
         return readings[0]
 
     def _parts_of_clock(self) -> list[_Minutes]:
-        parts = []
-        for part, relation in self.said.parts:
-            if relation != "at":
-                raise Doubt("how its parts belong together is not certain")
-            parts.append(_parts()[part][1])
-        return parts
+        return [_parts()[part][1] for part in self.said.parts]
 
     def _same_time(self, day: date | None) -> Moments:
         self._only("days", "weekdays", "dates", "ordinals", "weeks", "later_days", "same_time")
@@ -268,29 +267,25 @@ class _Resolver:
         parts = self._parts_of_clock()
         if first.half is None and end.half is not None:
             first = _with_half_of(first, end)
-        pairs = [
-            (begin, until) for begin in _readings(first, parts) for until in _readings(end, parts) if begin < until
-        ]
-        if any(half is None for half in (first.half, end.half)) and not parts:
-            pairs = (
-                [pair for pair in pairs if pair[0] >= DAY_BEGINS and pair[1] <= DAY_ENDS] if len(pairs) > 1 else pairs
-            )
+        begins, ends = _readings(first, parts), _readings(end, parts)
+        pairs = [(begin, until) for begin in begins for until in ends if begin < until]
         shortest = min((until - begin for begin, until in pairs), default=0)
         pairs = [(begin, until) for begin, until in pairs if until - begin == shortest]
+        if len(pairs) > 1:
+            if day is None and any(begin <= self.minute < until for begin, until in pairs):
+                raise Doubt("it can be today, or tomorrow")
+            if day in {None, self.today}:
+                ahead = [pair for pair in pairs if self._is_ahead(pair[0])]
+                day = self.today if ahead or day else self.today + timedelta(days=1)
+                pairs = ahead or pairs
+            pairs = [pair for pair in pairs if _by_day(pair)]
         if len(pairs) != 1:
             raise Doubt("it can be in the morning or in the evening")
         return self._on_day(day, pairs[0])
 
     def _part(self, day: date | None) -> Moments:
         self._only("days", "weekdays", "dates", "ordinals", "weeks", "later_days", "parts")
-        spans = []
-        for part, relation in self.said.parts:
-            first, end = _parts()[part][0]
-            if relation == "after":
-                first, end = end, min(end + _AMPLE, _MIDNIGHT)
-            elif relation == "before":
-                first, end = max(first - _AMPLE, 0), first
-            spans.append((first, end))
+        spans = [_parts()[part][0] for part in self.said.parts]
         span = max(first for first, _ in spans), min(end for _, end in spans)
         if span[0] >= span[1]:
             raise Doubt(_CONTRADICTS)
@@ -336,6 +331,18 @@ def on_the_wall(wall: datetime) -> datetime:
     if first != second:
         raise Doubt("the clocks are changed then, so that this time is there twice or never")
     return first
+
+
+def _around(minutes: int, relation: Relation) -> _Minutes:
+    """What "at five", "after five" and "before five" promise."""
+    if relation == "after":
+        return minutes, min(minutes + _AMPLE, DAY_ENDS if minutes < DAY_ENDS else _MIDNIGHT)
+    return (max(minutes - _AMPLE, 0) if relation == "before" else minutes), minutes
+
+
+def _by_day(span: _Minutes) -> bool:
+    """Whether a part of it lies in the daytime."""
+    return span[0] < DAY_ENDS and (span[1] > DAY_BEGINS or span[0] >= DAY_BEGINS)
 
 
 def _readings(clock: Clock, parts: Iterable[_Minutes]) -> list[int]:

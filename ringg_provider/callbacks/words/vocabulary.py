@@ -56,6 +56,10 @@ _KIND_OF_WORD = {
     "next": "n",
     "this": "t",
     "for": "F",
+    "comma": ",",
+    "back": "j",
+    "request": "c",
+    "occupied": "Z",
 }
 _NUMBERED = {"day", "number", "ordinal", "shift", "half_more"}
 
@@ -76,6 +80,7 @@ _LEXEME = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _DROPPED = "'`\x00\u2018\u2019"  # apostrophes, and what marks an offset below
+_SHORT_YEAR = re.compile(r"['\u2019](\d\d)\b")
 _MERIDIEM = re.compile(r"(?<![^\W\d_])([ap])\s?\.\s?m\b\.?")
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)t(\d\d:\d\d)(:\d\d)?")
 # What stands behind a clock is an offset where nobody could take it for the end of a range.
@@ -84,6 +89,7 @@ _OFFSET = re.compile(
 )
 _OFFSET_OF_UTC = re.compile(r"\b(?:utc|gmt) ?([+-])(\d{1,2})(?::?(\d\d))?\b(?! ?:)")
 _ZULU = re.compile(r"(?<=\d)z\b")
+_FARTHEST_ZONE = 14 * 60
 _TELEPHONE = 5  # digits that are no time, and no year
 
 
@@ -193,6 +199,7 @@ def _token(section: str, meaning: str) -> Token:
 def _lexemes(text: str) -> Iterator[tuple[str, str]]:
     """The kinds and texts of what a text is made of, without spaces; letters small, digits those of ASCII."""
     plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    plain = _SHORT_YEAR.sub(r" 20\1", plain)
     plain = "".join(
         str(unicodedata.decimal(each)) if each.isdecimal() else each
         for each in plain
@@ -223,6 +230,8 @@ def _of_digits(kind: str, lexeme: str) -> Token:
             return Token("O", int(lexeme[:-2]))
         case "offset":
             minutes = int(lexeme[2:4]) * 60 + int(lexeme[4:])
+            if minutes > _FARTHEST_ZONE or int(lexeme[4:]) > 59:
+                raise Doubt("there is no such time zone")
             return Token("X", -minutes if lexeme[1] == "-" else minutes)
         case "number" if len(lexeme) >= _TELEPHONE:
             raise Doubt("there may be a telephone number in it")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
@@ -52,23 +52,42 @@ def zone_meant(names: Sequence[Candidates], offsets: Sequence[int], *, callee: t
     found = [*fixed, *zones]
     if not found:
         return SpokenZone(callee)
-    if len({said_at.astimezone(each.zone).utcoffset() for each in found}) > 1:
+    if len({_shown(each.zone, said_at) for each in found}) > 1:
         raise Doubt(_NOT_CERTAIN)
     return found[0]
 
 
 def _meant(candidates: Candidates, callee: tzinfo, said_at: datetime) -> SpokenZone:
-    own_offset = said_at.astimezone(callee).utcoffset()
-    choices = [(SpokenZone(ZoneInfo(name), _offset(offset)), name) for name, offset in candidates]
-    for choice, _ in choices:
-        if said_at.astimezone(choice.zone).utcoffset() == own_offset:
+    choices = [(name, SpokenZone(ZoneInfo(name), _offset(offset))) for name, offset in candidates]
+    of_country = _zones_of_its_country(str(callee))
+    at_home = [choice for name, choice in choices if name in of_country]
+    for choice in at_home:
+        if _shown(choice.zone, said_at) == _shown(callee, said_at):
             return SpokenZone(callee, choice.offset)
-    neighbours = {zone for zones in zones_of_country().values() if str(callee) in zones for zone in zones}
-    if near := [choice for choice, name in choices if name in neighbours]:
-        choices = [(choice, "") for choice in near]
-    if len({(said_at.astimezone(choice.zone).utcoffset(), choice.offset) for choice, _ in choices}) > 1:
+    meant = at_home or [choice for _, choice in choices]
+    if len({(_shown(choice.zone, said_at), choice.offset) for choice in meant}) > 1:
         raise Doubt(_NOT_CERTAIN)
-    return choices[0][0]
+    return meant[0]
+
+
+def _shown(zone: tzinfo, moment: datetime) -> timedelta | None:
+    return moment.astimezone(zone).utcoffset()
+
+
+@lru_cache(maxsize=256)
+def _zones_of_its_country(zone: str) -> frozenset[str]:
+    """The zones of all countries that a zone is of; it may have an older name."""
+    zone = _older_names().get(zone, zone)
+    return frozenset(each for zones in zones_of_country().values() if zone in zones for each in zones)
+
+
+@lru_cache(maxsize=1)
+def _older_names() -> Mapping[str, str]:
+    """Names such as `Asia/Calcutta` -> those of today."""
+    of_countries = {zone for zones in zones_of_country().values() for zone in zones}
+    lines = (resources.files("tzdata") / "zoneinfo" / "tzdata.zi").read_text("utf-8").splitlines()
+    links = [line.split() for line in lines if line.startswith("L ")]
+    return {name: target for _, target, name in links if name not in of_countries}
 
 
 def _offset(text: str) -> timedelta | None:
@@ -78,12 +97,9 @@ def _offset(text: str) -> timedelta | None:
     return timedelta(hours=hours, minutes=minutes) * (-1 if text[0] == "-" else 1)
 
 
-@lru_cache(maxsize=256)
-def month_first(zone: str) -> bool:
-    """Whether `5/12` can be the twelfth of May for somebody in a zone.
-
-    :param zone: an IANA name.
-    """
+def month_first(zone: tzinfo) -> bool:
+    """Whether `5/12` can be the twelfth of May for somebody in a zone."""
     text = (resources.files("ringg_provider.callbacks.words") / "data" / "zones.toml").read_text("utf-8")
-    countries = tomllib.loads(text)["dates"]["month_first"]
-    return any(zone in zones_of_country().get(country, ()) for country in countries)
+    countries = zones_of_country()
+    month_first_there = {each for country in tomllib.loads(text)["dates"]["month_first"] for each in countries[country]}
+    return not month_first_there.isdisjoint({_older_names().get(str(zone), str(zone))})
