@@ -78,7 +78,7 @@ def callbacks_table(
         column("list_id", Key, "`CallbacksToRinggOperator`", "the list that it is on", index=True),
         column("kept_call_id", Key, "the call", "the call that reached them"),
         column("kept_at", UtcDateTime, "the call", "when that was"),
-        column("seconds_late", Seconds, "this provider", "how long after `due_at`; 0 when it was not"),
+        column("seconds_late", Seconds, "this provider", "how long after it was due, or after `latest_at`; 0 when it was not"),
         column("first_seen_at", UtcDateTime, "this provider", "when the row was first written"),
         column("changed_at", UtcDateTime, "this provider", "when anything in it last changed"),
         column("erased_at", UtcDateTime, "your retention job", "set it when personal data are erased: the row is never written again"),

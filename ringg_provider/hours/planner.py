@@ -7,14 +7,13 @@ minute is forbidden for any of them. How it decides is told in ``docs/calling-ho
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
 from itertools import groupby
-from typing import Literal, get_args
 
 import pendulum
 
-from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.hours.lawful import LawfulHours, NoRule, place
 from ringg_provider.hours.plan import (
     ContactProfile,
     Held,
@@ -25,14 +24,12 @@ from ringg_provider.hours.plan import (
     minute_of_day,
     time_of_day,
 )
-from ringg_provider.hours.purposes import PURPOSES, Purpose
-from ringg_provider.hours.rules import ANY_HOUR, CallingHours, CallingRules, shipped_zones
+from ringg_provider.hours.purposes import Purpose
+from ringg_provider.hours.rules import CallingHours, CallingRules
 from ringg_provider.hours.schedule import DailyWindow, Schedule
 from ringg_provider.hours.wall_clock import Span, clock_in, intersect, length, subtract
 from ringg_provider.hours.zones import zone_names, zones_of_country
 from ringg_provider.numbers.plan import NumberOrigin, number_origin
-
-NoRule = Literal["refuse", "hold", "allow"]
 
 #: The shortest daily window that is worth a list, in minutes: the platform's dashboard takes no shorter one.
 SHORTEST_WINDOW = 30
@@ -71,15 +68,10 @@ class WindowPlanner:
         blackout_dates: Iterable[date | str] = (),
         shortest_window: int = SHORTEST_WINDOW,
     ) -> None:
-        _one_of("purpose", purpose, PURPOSES)
-        _one_of("no_rule", no_rule, get_args(NoRule))
-        self._rules = rules
-        self._purpose: Purpose = purpose
+        self._lawful = LawfulHours(rules, purpose=purpose, no_rule=no_rule, blackout_dates=blackout_dates)
         self._window = window
         self._schedule = schedule
         self._most_slots = most_slots
-        self._no_rule = no_rule
-        self._blackouts = _dates(blackout_dates)
         self._shortest = max(1, shortest_window)
         self._demand = dialled(window, schedule)
         self._outcomes: dict[tuple[NumberOrigin, str | None, str | None], WindowPlan | Held] = {}
@@ -99,7 +91,7 @@ class WindowPlanner:
         if outcome is None:
             if len(self._outcomes) >= _OUTCOMES_KEPT:  # free text in the region column must not fill the memory
                 self._outcomes.clear()
-            profile = self._profile(*key)
+            profile = self._lawful.profile(*key)
             outcome = profile if isinstance(profile, Held) else self.plan(profile)
             self._outcomes[key] = outcome
         return outcome
@@ -118,7 +110,7 @@ class WindowPlanner:
         country = region_code_for_country_code(int(digits)) if digits.isdecimal() and len(digits) <= 3 else "ZZ"
         if len(country) != 2 or country == "ZZ":
             return Held(HoldCode.NO_COUNTRY, "The country code does not belong to any country.")
-        territories = [code for code, region in self._rules.territories.items() if region[:2] == country]
+        territories = [code for code, region in self._lawful.rules.territories.items() if region[:2] == country]
         zones = {zone for code in (country, *territories) for zone in zones_of_country().get(code, ())}
         # Numbers of a code reach further than its country: to islands, and to neighbours that share it.
         zones |= zone_names().intersection(TIMEZONE_DATA.get(digits, ()))
@@ -138,43 +130,14 @@ class WindowPlanner:
 
         :return: aware, half-open, in the campaign's zone; empty when there is no rule to allow anything.
         """
-        return as_moments(self._window, self._permitted(profile, self._hours_or_none(profile)))
-
-    def _profile(self, origin: NumberOrigin, timezone: str | None, region: str | None) -> ContactProfile | Held:
-        if origin.country is None:
-            return Held(HoldCode.NO_COUNTRY, "The number does not belong to any country.")
-        territory = self._rules.territories.get(origin.country)
-        country = territory[:2] if territory else origin.country
-        code = territory
-        place = country
-        if region is not None and region.strip():
-            place, code = self._rules.read_region(country, region)
-        zones = origin.zones
-        if timezone is not None and timezone.strip():
-            zones = (timezone.strip(),)
-            if zones[0] not in zone_names():
-                return Held(HoldCode.UNKNOWN_ZONE, "The contact's time zone is not an IANA name.")
-        elif place != country:
-            return Held(
-                HoldCode.REGION_CONFLICT,
-                "The contact's region is in another country than its number, and its time zone is not given.",
-            )
-        elif code is not None:
-            # A number goes along when its holder moves, and a region may have several zones: all of them count.
-            zones = (*zones, *self._zones_of(code))
-        if not zones:
-            return Held(HoldCode.NO_ZONE, "The number does not tell any time zone.")
-        return ContactProfile(place, code, tuple(sorted(set(zones))))
-
-    def _zones_of(self, region: str) -> Sequence[str]:
-        """All zones of a region; where nobody has listed them, all zones of its country."""
-        return self._rules.zones.get(region) or shipped_zones().get(region) or zones_of_country().get(region[:2], ())
+        hours = self._lawful.hours_or_none(profile)
+        return as_moments(self._window, self._lawful.minutes(profile, hours, self._demand))
 
     def _make_plan(self, profile: ContactProfile) -> WindowPlan | Held:
-        hours = self._hours(profile)
+        hours = self._lawful.hours(profile)
         if isinstance(hours, Held):
             return hours
-        permitted = self._permitted(profile, hours)
+        permitted = self._lawful.minutes(profile, hours, self._demand)
         plan = self._daily_plan(permitted, hours)
         covered = 0 if plan is None else length(dialled(plan.window, plan.schedule))
         if self._most_slots and covered < length(permitted):
@@ -182,7 +145,7 @@ class WindowPlanner:
         return plan or Held(
             HoldCode.NOT_CALLABLE,
             f"Between {self._schedule.wire_start} and {self._schedule.wire_end} ({self._window.timezone}) the"
-            f" campaign's daily window leaves no {self._shortest} minutes in which {_place(profile)} may be"
+            f" campaign's daily window leaves no {self._shortest} minutes in which {place(profile)} may be"
             f" called.{self._closed_days(profile, hours)}",
         )
 
@@ -191,7 +154,7 @@ class WindowPlanner:
         days: dict[date, None] = {}
 
         def note(day: date) -> Collection[Span]:
-            if day in self._blackouts or not hours.on(day):
+            if day in self._lawful.blackouts or not hours.on(day):
                 days[day] = None
             return ()
 
@@ -199,47 +162,12 @@ class WindowPlanner:
             clock_in(zone).when(note, self._demand[0][0], self._demand[-1][1])
 
         def why(day: date) -> str:
-            if day in self._blackouts:
+            if day in self._lawful.blackouts:
                 return "is one of blackout_dates"
             holiday = hours.holiday(day)
             return "has no lawful hours" if holiday is None else f"is a public holiday ({holiday})"
 
         return "".join(f" {day:%a %Y-%m-%d} {why(day)}." for day in sorted(days)[:_MOST_DAYS])
-
-    def _hours(self, profile: ContactProfile) -> CallingHours | Held:
-        hours = self._hours_or_none(profile)
-        if hours is not None:
-            return hours
-        message = f"There is no calling-hours rule for {_place(profile)} and the purpose {self._purpose}"
-        if self._no_rule == "hold":
-            return Held(HoldCode.NO_RULE, f"{message}.")
-        raise InvalidRequest(
-            f"{message}. Add one to calling_hours, or say no_rule='hold' to leave such contacts out or"
-            " 'allow' to call them in the campaign's own window.",
-            field="calling_hours",
-        )
-
-    def _hours_or_none(self, profile: ContactProfile) -> CallingHours | None:
-        return self._rules.hours_for(
-            profile.country,
-            profile.region,
-            self._purpose,
-            without_a_rule=ANY_HOUR if self._no_rule == "allow" else None,
-        )
-
-    def _permitted(self, profile: ContactProfile, hours: CallingHours | None) -> list[Span]:
-        """The minutes of the campaign as it was asked for at which all the contact's zones allow a call."""
-        if hours is None or not self._demand:
-            return []
-
-        def open_on(day: date) -> Collection[Span]:
-            return () if day in self._blackouts else hours.on(day)
-
-        first, end = self._demand[0][0], self._demand[-1][1]
-        permitted = self._demand
-        for zone in profile.zones:
-            permitted = intersect(permitted, clock_in(zone).when(open_on, first, end))
-        return permitted
 
     def _daily_plan(self, permitted: list[Span], hours: CallingHours) -> WindowPlan | None:
         """The run of days and the daily window with the most minutes, none of them forbidden."""
@@ -314,30 +242,3 @@ class WindowPlanner:
 def _schedule(window: DailyWindow, begin: int, end: int) -> Schedule:
     start, stop = (pendulum.from_timestamp(minute * 60, tz=window.zone) for minute in (begin, end))
     return Schedule(start, stop)
-
-
-def _place(profile: ContactProfile) -> str:
-    zones = profile.zones if len(profile.zones) <= 3 else (f"{len(profile.zones)} zones",)
-    return f"{profile.region or profile.country} ({', '.join(zones)})"
-
-
-def _dates(days: Iterable[date | str]) -> frozenset[date]:
-    """Dates, however they are given. What is none is refused: a day that equals no date would be a day of calls."""
-    read = set()
-    for day in [days] if isinstance(days, str) else days:
-        try:
-            found = date.fromisoformat(day) if isinstance(day, str) else day
-        except ValueError:
-            found = None
-        if not isinstance(found, date) or isinstance(found, datetime):
-            raise InvalidRequest(
-                "blackout_dates: must be a list of dates, or of texts such as 2026-12-25, without a time.",
-                field="blackout_dates",
-            )
-        read.add(found)
-    return frozenset(read)
-
-
-def _one_of(field: str, value: str, allowed: Collection[str]) -> None:
-    if value not in allowed:
-        raise InvalidRequest(f"{field} must be one of {', '.join(sorted(allowed))}.", field=field)

@@ -1,0 +1,65 @@
+"""A person says when somebody asked to be called, or that nobody has to call: what no program may guess."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from ringg_provider.callbacks.reading import FURTHEST, Instant, Span
+from ringg_provider.callbacks.table import LIVE, PromiseState
+from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.history.merging import change
+
+#: Nobody has to be called any more.
+WITHDRAWN = PromiseState.WITHDRAWN
+
+# What the column takes, with what stands before it.
+_LONGEST_NAME = 180
+
+
+def settle(
+    engine: sa.Engine,
+    table: sa.Table,
+    promise_id: str,
+    when: Instant | Span | PromiseState,
+    *,
+    by: str,
+    now: datetime | None = None,
+) -> bool:
+    """Say of a promise when it is due, or that it is not to be kept; one conditional UPDATE.
+
+    What is on a list that is to be started, or has ended, is not changed. `RinggCallbacksOperator` moves a time into
+    the hours in which people may be called.
+
+    :param engine: the database.
+    :param table: see `callbacks_table`; must exist.
+    :param promise_id: which.
+    :param when: an `Instant` or a `Span`, as the person meant it; or `WITHDRAWN`: a human has called, or nobody need.
+    :param by: who says so; stands in `settled_by` as `person:<by>`.
+    :param now: the present time, aware; for tests.
+    :return: whether it was changed; False when it has meanwhile been listed, has ended, or is not there.
+    :raises InvalidRequest: the time has passed or lies more than a year ahead, or nobody is named.
+    :raises QueryFailed, DatabaseUnavailable: the database refused.
+    """
+    present = now or datetime.now(UTC)
+    name = " ".join(by.split())[:_LONGEST_NAME]
+    if not name:
+        raise InvalidRequest("by: must name who says so.", field="by")
+    values: dict[str, object] = {"settled_by": f"person:{name}", "changed_at": present}
+    if isinstance(when, PromiseState):
+        if when is not WITHDRAWN:
+            raise InvalidRequest("when: must be an instant, a span, or WITHDRAWN.", field="when")
+        values |= {"state": WITHDRAWN.value, "state_reason": "a person said so"}
+    else:
+        earliest, latest = (when.at, when.at) if isinstance(when, Instant) else (when.earliest, when.latest)
+        if latest <= present or earliest > latest or latest > present + FURTHEST:
+            raise InvalidRequest(
+                f"when: must lie ahead, by at most {FURTHEST // timedelta(days=1)} days.", field="when"
+            )
+        due = earliest + (latest - earliest) / 2
+        values |= {"earliest_at": earliest, "latest_at": latest, "due_at": max(due, present)}
+        values |= {"state": PromiseState.OPEN.value, "state_reason": None}
+    unclaimed = table.c.state.in_(sorted(LIVE - {PromiseState.LISTED.value})), table.c.claim_key.is_(None)
+    update = sa.update(table).where(table.c.promise_id == promise_id, *unclaimed, table.c.erased_at.is_(None))
+    return change(engine, update.values(**values)) == 1
