@@ -24,6 +24,8 @@ DAY_BEGINS, DAY_ENDS = 8 * 60, 21 * 60
 _MIDNIGHT = 24 * 60
 #: What "after five" and "before five" promise, in minutes.
 _AMPLE = 120
+# Who says "at five" so long after five, in minutes, need not mean tomorrow.
+_JUST = 60
 # Until then, "tomorrow" can be the day that has begun already.
 _NIGHT_ENDS = 4 * 60
 _PAST = "it is in the past"
@@ -222,7 +224,8 @@ class _Resolver:
         readings = _readings(clock, parts)
         if day is None:
             ahead = [reading for reading in readings if self._is_ahead(reading)]
-            if relation == "after" and not ahead:
+            just_passed = any(0 <= self.minute - reading < _JUST for reading in readings)
+            if not ahead and (just_passed or relation == "after"):
                 raise Doubt("it can be today, or tomorrow")
             day = self.today if ahead else self.today + timedelta(days=1)
         minutes = self._certain(readings, relation, day, parts)
