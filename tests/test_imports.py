@@ -21,6 +21,7 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 #: What costs much, and what only running tasks use: of others, and of ours.
 FOREIGN = (
+    "dateparser",
     "flint",
     "holidays",
     "httpx",
@@ -35,6 +36,7 @@ FOREIGN = (
     "tomllib",
 )
 OURS = (
+    "callbacks.words",
     "contacts",
     "history.closing",
     "history.load",

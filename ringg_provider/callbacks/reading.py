@@ -66,7 +66,7 @@ def read(words: str | int | float | datetime | None, *, said_at: datetime, zone:
     :param zone: of the callee, for what is said without a zone.
     :return: nothing of it lies before `said_at`, or later than half a year (183 days) after it.
     :raises ValueError: `said_at` has no zone.
-    :raises ModuleNotFoundError: dateparser is not installed, which comes with `ringg-provider[callbacks]`.
+    :raises InvalidRequest: dateparser is not installed, which comes with `ringg-provider[callbacks]`.
     """
     if said_at.utcoffset() is None:
         raise ValueError("said_at must have a time zone")

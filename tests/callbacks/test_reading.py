@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -65,6 +67,27 @@ def test_what_is_no_time_ahead_is_unclear(words: str | float | datetime | None) 
 def test_a_time_that_is_on_the_wall_never_or_twice_is_unclear(words: str) -> None:
     said_at = datetime(2026, 10, 30, 15, tzinfo=UTC)
     assert isinstance(read(words, said_at=said_at, zone=ZoneInfo("America/New_York")), Unclear)
+
+
+def test_words_cannot_be_read_without_dateparser_and_the_error_says_how_to_get_it() -> None:
+    script = """
+import sys
+from datetime import UTC, datetime
+sys.modules["dateparser"] = None
+from ringg_provider.callbacks.reading import read
+said_at = datetime(2026, 11, 26, tzinfo=UTC)
+print(read(1795779000, said_at=said_at, zone=UTC))
+try:
+    read("my secret words", said_at=said_at, zone=UTC)
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    number, words = done.stdout.splitlines()
+    assert number.startswith("Instant(")
+    assert words.startswith("InvalidRequest")
+    assert "pip install 'ringg-provider[callbacks]'" in words
+    assert "secret" not in words
 
 
 def test_now_needs_a_zone() -> None:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from ringg_provider.callbacks.words.doubts import Doubt
+from ringg_provider.exceptions import InvalidRequest
 
 _ASKED_ON = (datetime(2020, 4, 10), datetime(2024, 8, 20))  # noqa: DTZ001 - days, without a zone
 _UNDERSTOOD = {
@@ -31,10 +32,10 @@ Order = Literal["DMY", "MDY"]
 def _parse() -> Callable[..., Any]:
     try:
         import dateparser
-    except ModuleNotFoundError as missing:
-        raise ModuleNotFoundError(
-            "dateparser is not installed, which reads dates in words: pip install 'ringg-provider[callbacks]'",
-            name=missing.name,
+    except ModuleNotFoundError:
+        raise InvalidRequest(
+            "dateparser is not installed, which reads when somebody asked to be called back:"
+            " pip install 'ringg-provider[callbacks]'"
         ) from None
     return dateparser.parse  # type: ignore[no-any-return]
 
@@ -42,7 +43,7 @@ def _parse() -> Callable[..., Any]:
 def require_dateparser() -> None:
     """Make sure that dates can be read at all.
 
-    :raises ModuleNotFoundError: dateparser is not installed; says with which extra it comes.
+    :raises InvalidRequest: dateparser is not installed; says with which extra it comes.
     """
     _parse()
 
