@@ -206,7 +206,7 @@ def test_the_lowest_versions_that_are_tested_are_those_that_are_declared() -> No
             )
 
 
-EXTRAS_OF_DEV = ("sandbox", "duckdb", "demo", "dev")
+EXTRAS_OF_DEV = ("sandbox", "callbacks", "duckdb", "demo", "dev")
 
 
 def test_every_supported_python_is_declared_and_in_the_table_of_what_was_run() -> None:

@@ -80,6 +80,8 @@ def read_date(said: str, *, today: date, month_first: bool, languages: Sequence[
     :raises Doubt: it is no date, or two.
     """
     day_first, other = (day_and_month(said, order, tuple(languages)) for order in ("DMY", "MDY"))
+    if any(each.isalpha() for each in said) and day_first != other:
+        raise Doubt("there is a word in it that is not understood")  # a number in words, taken for a month
     if day_first is None:
         if other is None:
             raise Doubt("there is a word in it that is not understood")

@@ -9,24 +9,28 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 from ringg_provider.callbacks.words.doubts import Doubt
 from ringg_provider.callbacks.words.vocabulary import Token
 
 Relation = Literal["at", "after", "before"]
+_RELATIONS: Mapping[str, Relation] = {"A": "after", "a": "after", "B": "before", "y": "before"}
 _UNITS = {"minute": 1, "hour": 60, "day": 1, "week": 7}  # of the clock in minutes, of the calendar in days
+_OF_CALENDAR = {"day", "week"}
+_UNITS_TOGETHER = [["minute"], ["hour"], ["day"], ["week"], ["hour", "minute"], ["week", "day"]]
 
 # An hour on the clock: half past five, quarter to six, twenty past four, saade paanch, dedh baje, 5:30, 5 30 pm, 5.
 _CLOCK = r"(?:m|h>?N|q>N|qRN|N>N|SN|V(?=H)|C|NN|N|Y(?=[MH]))[MH]*"
 _AMOUNT = r"(?:[NQ]&?e?h|[NQ]|e?h?q?e|e?h|q|V|SN|S)"
 _LENGTH = rf"{_AMOUNT}U(?:&?{_AMOUNT}U|&e?[hq])?"
 _PHRASES = re.compile(
-    rf"""(?P<date>D|[NO],?L(?:,?Y(?!U))?|L,?[NO](?![MHUC])(?:,?Y(?!U))?)
-       | (?P<lengths>[AWFn@]*N[RT-]?NUA?)
-       | (?P<length>[AWFn@]*{_LENGTH}A?|[Wn]+U)
-       | (?P<range>[bf]*@?{_CLOCK}(?:[RT-]@?|&){_CLOCK}(?:b|B(?!P))?)
-       | (?P<clock>f?[AB]?@?{_CLOCK}[AB]?)
+    rf"""(?P<date>D|[NOo],?L(?:,?Y(?!U))?|L,?[NOo](?![MHUC])(?:,?Y(?!U))?)
+       | (?P<lengths>[AWFn@]*N[RT-]?NU[aW]?)
+       | (?P<length>[AWFn@]*{_LENGTH}[aW]?|[Wn]+U)
+       | (?P<range>[bf]*@?{_CLOCK}(?:[RT-]@?|&){_CLOCK}[by]?)
+       | (?P<clock>f?[AB]?@?{_CLOCK}[ay]?)
        | (?P<same_time>@?s)
        | (?P<week>nk|k)
        | (?P<weekday>[nt]?w)
@@ -38,6 +42,8 @@ _PHRASES = re.compile(
        | (?P<rest>.)""",
     re.VERBOSE,
 )
+# The numbers, in words, that are not only numbers: this one, do call.
+_WORDS_OF_SENTENCES = {1, 2}
 # Behind such a date the clock has 24 hours.
 _ISO_DATE = re.compile(r"\d{4}\D")
 
@@ -119,6 +125,8 @@ def understand(tokens: Sequence[Token]) -> Said:
             said.same_time = True
         elif name != "rest":
             _ADD[name](said, own)
+        if name == "weekday" and "".join(token.kind for token in previous) == "N":
+            raise Doubt("it can be any of several days")
         previous = own
     _check_rest([name if name != "rest" else own[0].kind for name, own in phrases])
     bare = any(clock.alone for clock, _ in said.clocks) or any(first.alone and end.alone for first, end in said.ranges)
@@ -137,6 +145,8 @@ def _check_rest(names: Sequence[str]) -> None:
     """What is left between the phrases says nothing, or it says what is not understood."""
     if "L" not in names and not any(len(name) > 1 for name in names):
         raise Doubt("no time was said")
+    if any(pair in {("e", "weekday"), ("ordinal", "weekday"), ("o", "weekday")} for pair in pairwise(names)):
+        raise Doubt("it can be any of several days")
     for at, name in enumerate(names):
         before = next((each for each in reversed(names[:at]) if len(each) > 1), None)
         behind = next((each for each in names[at + 1 :] if len(each) > 1), None)
@@ -229,10 +239,10 @@ def _digits(text: str) -> tuple[int, int, int, Literal["exact", "zero", "plain"]
 
 
 def _relation(tokens: list[Token]) -> Relation:
-    kinds = {token.kind for token in tokens}
-    if {"A", "B"} <= kinds:
+    found: set[Relation] = {_RELATIONS[token.kind] for token in tokens if token.kind in _RELATIONS}
+    if len(found) > 1:
         raise Doubt("how its parts belong together is not certain")
-    return "after" if "A" in kinds else "before" if "B" in kinds else "at"
+    return next(iter(found), "at")
 
 
 def _add_date(said: Said, tokens: list[Token]) -> None:
@@ -243,15 +253,17 @@ def _add_clock(said: Said, tokens: list[Token]) -> None:
     relation = _relation(tokens)
     if tokens[0].kind == "f" and relation == "at":
         raise Doubt("it says from when, and not until when")
-    core = [token for token in tokens if token.kind not in "fAB@"]
+    core = [token for token in tokens if token.kind not in "fABay@"]
     clock = _clock(core)
     if clock.alone and (relation != "at" or any(token.kind == "@" for token in tokens)):
         clock = Clock(clock.hour, clock.minute, clock.second, clock.half, clock.written)
+    if clock.alone and core[0].value in _WORDS_OF_SENTENCES:
+        raise Doubt("a number alone is no time")
     said.clocks.append((clock, relation))
 
 
 def _add_range(said: Said, tokens: list[Token]) -> None:
-    core = [token for token in tokens if token.kind not in "bfB@"]
+    core = [token for token in tokens if token.kind not in "bfy@"]
     between = any(token.kind in "bf" for token in tokens)
     at = next(at for at, token in enumerate(core) if token.kind in "RT-&" and at and not _quarter_to(core, at))
     first, end = core[:at], core[at + 1 :]
@@ -275,27 +287,26 @@ def _add_length(said: Said, tokens: list[Token]) -> None:
     kinds = "".join(token.kind for token in tokens)
     if "F" in kinds:
         raise Doubt("it says for how long, not when")
-    core = [token for token in tokens if token.kind not in "AWFn@"]
-    total, of = 0.0, set()
+    core = [token for token in tokens if token.kind not in "AWFn@a"]
+    total = 0.0
     amount: list[Token] = []
-    unit = ""
+    units: list[str] = []
     for token in [*core, Token("U", "")]:
         if token.kind != "U":
             amount.append(token)
             continue
         if token.value:
-            unit = token.value
-            of.add(unit in {"day", "week"})
+            units.append(token.value)
         elif not amount:
             break
-        total += _amount(amount) * _UNITS[unit]
+        total += _amount(amount) * _UNITS[units[-1]]
         amount = []
-    if len(of) > 1:
+    if units not in _UNITS_TOGETHER:
         raise Doubt("how its parts belong together is not certain")
     within = "W" in kinds or "n" in kinds
-    if within and "A" in kinds:
+    if within and ("A" in kinds or "a" in kinds):
         raise Doubt("how its parts belong together is not certain")
-    if of.pop():
+    if units[0] in _OF_CALENDAR:
         if total != int(total) or within:
             raise Doubt("how its parts belong together is not certain")
         said.later_days.append((int(total), int(total)))
@@ -335,7 +346,7 @@ def _add_lengths(said: Said, tokens: list[Token]) -> None:
     unit = next(token.value for token in tokens if token.kind == "U")
     if not first < second:
         raise Doubt("it says more than one number")
-    if unit in {"day", "week"}:
+    if unit in _OF_CALENDAR:
         said.later_days.append((first * _UNITS[unit], second * _UNITS[unit]))
     else:
         said.lengths.append((first * _UNITS[unit], second * _UNITS[unit]))

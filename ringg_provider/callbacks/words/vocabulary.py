@@ -27,7 +27,7 @@ _KIND_OF_SECTION = {
     "week": "k",
     "part": "P",
     "number": "N",
-    "ordinal": "O",
+    "ordinal": "o",
     "shift": "S",
     "half_more": "V",
     "unit": "U",
@@ -47,6 +47,8 @@ _KIND_OF_WORD = {
     "at": "@",
     "after": "A",
     "before": "B",
+    "after_that": "a",
+    "before_that": "y",
     "within": "W",
     "to": "R",
     "until": "T",
@@ -98,8 +100,8 @@ class Token:
     """One thing that was said.
 
     :param kind: a letter: `D` a date in digits, `C` hours and minutes, `N` a number, `Q` a decimal one, `Y` a year,
-        `O` the number of a day, `X` an offset, `z` a zone's name, `L` a word that no language file has, `-` and `,` as
-        written, and those of the sections and words of a language file.
+        `O` the number of a day in digits, `X` an offset, `z` a zone's name, `L` a word that no language file has, `-`
+        and `,` as written, and those of the sections and words of a language file.
     :param value: what it means.
     """
 
