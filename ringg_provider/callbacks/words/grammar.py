@@ -26,7 +26,7 @@ _CLOCK = r"(?:m|h>?N|q>N|qRN|N>N|SN|V(?=H)|C|NN|N|Y(?=[MH]))[MH]*"
 _AMOUNT = r"(?:[NQ]&?e?h|[NQ]|e?h?q?e|e?h|q|V|SN|S)"
 _LENGTH = rf"{_AMOUNT}U(?:&?{_AMOUNT}U|&e?[hq])?"
 _PHRASES = re.compile(
-    rf"""(?P<date>D|[NOo],?L(?:,?Y(?!U))?|L,?[NOo](?![MHUC])(?:,?Y(?!U))?)
+    rf"""(?P<date>D|[NOo][,-]?L(?:,?Y(?!U))?|L[,-]?[NOo](?![MHUC])(?:,?Y(?!U))?)
        | (?P<lengths>[AWFn@]*N[RT-]?NU[aW]?)
        | (?P<length>[AWFn@]*{_LENGTH}[aW]?|[Wn]+U)
        | (?P<range>[bf]*@?{_CLOCK}(?:[RT-]@?|&){_CLOCK}[by]?)
@@ -54,6 +54,7 @@ class Clock:
 
     :param hour: 0 to 23.
     :param minute: 0 to 59.
+    :param second: 0 to 59.
     :param half: `am`, `pm`, or None.
     :param written: `exact` on 24 hours, `zero` with a zero before the hour, else `plain`.
     :param alone: a bare number, which is an hour only beside a day.
@@ -83,6 +84,7 @@ class Said:
     :param later_days: the same in days.
     :param zones: what each name of a zone can mean.
     :param offsets: from UTC, in minutes.
+    :param same_time: at the time of the day at which it is said.
     """
 
     days: list[int] = field(default_factory=list)
@@ -101,6 +103,7 @@ class Said:
 
     @property
     def has_day(self) -> bool:
+        """Whether a day was said, or a week."""
         return bool(self.days or self.weekdays or self.dates or self.ordinals or self.weeks or self.later_days)
 
 
@@ -246,7 +249,7 @@ def _relation(tokens: list[Token]) -> Relation:
 
 
 def _add_date(said: Said, tokens: list[Token]) -> None:
-    said.dates.append(" ".join(str(token.value) for token in tokens if token.kind != ","))
+    said.dates.append(" ".join(str(token.value) for token in tokens if token.kind not in ",-"))
 
 
 def _add_clock(said: Said, tokens: list[Token]) -> None:
