@@ -306,12 +306,8 @@ class _Resolver:
         return self._ahead((self._at(day, span[0]), self._at(day, span[1])))
 
     def _ahead(self, moments: Moments) -> Moments:
-        """Of a span what is left of it."""
-        earliest, latest = moments
-        now = self.now.astimezone(UTC)
-        if latest <= now:
-            raise Doubt(_PAST)
-        return max(earliest, now), latest
+        """Of a span what is left of it; that nothing is, `reading.py` says."""
+        return max(moments[0], self.now.astimezone(UTC)), moments[1]
 
     def _at(self, day: date, minutes: int, *, strict: bool = False) -> datetime:
         """The moment at which the callee's clock shows so many minutes after midnight.
