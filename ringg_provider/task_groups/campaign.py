@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator, TaskGroup, chain, task_group
 from airflow.providers.standard.operators.empty import EmptyOperator
 
+from ringg_provider.task_groups.checks import require_own_key, task_of
+
 if TYPE_CHECKING:
     from airflow.sdk import XComArg
 
@@ -119,6 +121,8 @@ class CampaignGroup(TaskGroup):
         :param rollout: into which waves, where the DAG asks for them.
         :param arguments: what it is given besides, unless the DAG gives something else.
         """
+        if self.is_in_mapped_group:
+            require_own_key(step.get("launch_key", launch_key) if isinstance(step, Mapping) else launch_key)
         uploaded = made(
             step,
             operator,
@@ -153,7 +157,7 @@ class CampaignGroup(TaskGroup):
         """
         arguments["wait_for_completion"] = True
         if callable(step):
-            return made(step, step, launches=self.lists, **arguments)
+            return made(step, step, launches=self.lists, **arguments, **(rollout.of_launch() if rollout else {}))
         if rollout is not None or self.is_in_mapped_group:
             return made(step, in_waves, launches=self.lists, **arguments, **(rollout or Rollout()).of_launch())
         arguments["map_index_template"] = map_index_template
@@ -189,7 +193,7 @@ def made(step: Step, operator: Callable[..., Any], **arguments: Any) -> Any:
         return None
     given = {name: value for name, value in arguments.items() if value is not None}
     if callable(step):
-        return step(**given)
+        return task_of(given["task_id"], step(**given))
     return operator(**{**given, **(step if isinstance(step, Mapping) else {})})
 
 

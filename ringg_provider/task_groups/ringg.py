@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import AssetAlias, task
 from ringg_provider.hours.purposes import Purpose
 from ringg_provider.operators.ringg import RinggLaunchOperator, RinggPreflightOperator, RinggRolloutOperator
 from ringg_provider.task_groups.campaign import WAIT, CampaignGroup, Rollout, Step, approving, made
+from ringg_provider.task_groups.checks import with_checked_steps
 from ringg_provider.transfers.ringg_inbox_to_sql import RinggInboxToSqlOperator
 from ringg_provider.transfers.ringg_to_sql import RinggCallsToSqlOperator
 from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
@@ -103,8 +104,10 @@ class RinggCampaign(CampaignGroup):
     :param launch: the step ``launch``.
     :param apply_inbox: the step ``apply_inbox``.
     :param load_calls: the step ``load_calls``.
+    :raises InvalidRequest: an argument cannot be, or not with the others; said when the DAG file is read.
     """
 
+    @with_checked_steps
     def __init__(
         self,
         group_id: str = "campaign",

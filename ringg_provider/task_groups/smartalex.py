@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import AssetAlias, task
 from ringg_provider.hours.purposes import Purpose
 from ringg_provider.operators.smartalex import SmartAlexRolloutOperator, SmartAlexStartCampaignOperator
 from ringg_provider.task_groups.campaign import WAIT, CampaignGroup, Rollout, Step, approving, made
+from ringg_provider.task_groups.checks import with_checked_steps
 from ringg_provider.transfers.smartalex_to_sql import SmartAlexCallsToSqlOperator
 from ringg_provider.transfers.sql_to_smartalex import SqlToSmartAlexOperator
 
@@ -92,8 +93,10 @@ class SmartAlexCampaign(CampaignGroup):
     :param approval: the step ``approve``. Default False: nobody is asked.
     :param launch: the step ``start``.
     :param load_calls: the step ``load_calls``.
+    :raises InvalidRequest: an argument cannot be, or not with the others; said when the DAG file is read.
     """
 
+    @with_checked_steps
     def __init__(
         self,
         group_id: str = "campaign",

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from zlib import crc32
 
 import pytest
 import sqlalchemy as sa
+from airflow import sdk
+from airflow.sdk import DAG
 
 from demo.contacts import load
+from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.operators.ringg import RinggRolloutOperator
+from ringg_provider.task_groups import RinggCampaign, Rollout, SmartAlexCampaign
 from tests.support.dags import EXAMPLES, DagRunner
 from tests.support.databases import Warehouse
 
@@ -39,13 +45,40 @@ SMARTALEX = dict(
 
 
 def one_call(call: str, head: str = HEAD) -> str:
-    return f'{head}\nwith DAG("one_call", schedule=None, start_date=FIRST, catchup=False):\n    {call}\n'
+    # One id a DAG: Airflow 3.1 keeps the first of a name in mind for as long as the process lives.
+    dag_id = f"one_call_{crc32((head + call).encode()):x}"
+    return f'{head}\nwith DAG("{dag_id}", schedule=None, start_date=FIRST, catchup=False):\n    {call}\n'
 
 
 def count(warehouse: Warehouse, query: str) -> int:
     with warehouse.engine.connect() as connection:
         return int(connection.execute(sa.text(query)).scalar_one())
 
+
+GIVEN: dict[Any, dict[str, Any]] = {
+    RinggCampaign: {
+        "sql_conn_id": "warehouse",
+        "sql": "SELECT 1",
+        "suppression_sql": None,
+        "purpose": None,
+        "agent_id": "agent",
+        "phone_column": "phone",
+        "country_code": "+91",
+        "variables_map": {},
+        "call_config": {},
+        "from_numbers": ["number"],
+    },
+    SmartAlexCampaign: {
+        "sql_conn_id": "warehouse",
+        "sql": "SELECT 1",
+        "suppression_sql": None,
+        "purpose": None,
+        "agent_id": "agent",
+        "phone_column": "phone",
+        "country_code": "+91",
+        "settings": {},
+    },
+}
 
 #: What says where a task stands, or is filled in by the DAG around it.
 PLACES = {"task_id", "dag", "task_group", "start_date", "upstream_task_ids", "downstream_task_ids", "logger_name"}
@@ -296,3 +329,97 @@ def test_smartalex_calls_everybody_once_however_often_it_runs(
     assert (
         count(warehouse, "SELECT count(*) FROM smartalex_calls WHERE is_final") >= len(sandbox.dials()["numbers"]) > 0
     )
+
+
+class TestWhatCannotBe:
+    """One clear error when the file is read, which names the argument."""
+
+    @pytest.mark.parametrize(
+        ("changed", "field", "rule"),
+        [
+            ({"upload": False}, "upload", "cannot be left out"),
+            ({"launch": False}, "launch", "cannot be left out"),
+            ({"upload": None}, "upload", "must be True, False, a dict of arguments, or a callable"),
+            ({"launch": "no"}, "launch", "must be True, False"),
+            ({"approval": None}, "approval", "must be True, False"),
+            ({"rollout": {"waves": (0.1,)}}, "rollout", "must be Rollout"),
+            ({"rollout": True}, "rollout", "must be Rollout"),
+            ({"upload": {"waves": (0.1,)}}, "upload", "waves would be dealt, and all called at once"),
+            ({"upload": {"rehearsal": ["+919812345678"]}}, "upload", "rehearsal would be dealt"),
+            ({"launch": {"state_conn_id": "other"}}, "launch", "state_conn_id is the same for several steps"),
+            ({"load_calls": {"contacts_table": "other"}}, "load_calls", "contacts_table is the same"),
+        ],
+    )
+    @pytest.mark.parametrize("campaign", [RinggCampaign, SmartAlexCampaign])
+    def test_of_either_platform(self, campaign: Any, changed: dict[str, Any], field: str, rule: str) -> None:
+        self.refused(campaign, changed, field, rule)
+
+    @pytest.mark.parametrize(
+        ("campaign", "changed", "field", "rule"),
+        [
+            (RinggCampaign, {"from_numbers": None}, "from_numbers", "give either it or number_pool_id"),
+            (RinggCampaign, {"number_pool_id": "pool"}, "from_numbers", "give either it or number_pool_id"),
+            (
+                RinggCampaign,
+                {"preflight": lambda **given: None},
+                "preflight",
+                "must return a task, and returned NoneType",
+            ),
+            (RinggCampaign, {"launch": lambda **given: 7}, "launch", "must return a task, and returned int"),
+            (SmartAlexCampaign, {"upload": lambda **given: None}, "create_drafts", "must return a task"),
+            (
+                SmartAlexCampaign,
+                {"rollout": Rollout(budget={"name": "b", "credits": 5})},
+                "rollout",
+                "SmartAlex tells no price",
+            ),
+        ],
+    )
+    def test_of_one_of_them(self, campaign: Any, changed: dict[str, Any], field: str, rule: str) -> None:
+        self.refused(campaign, changed, field, rule)
+
+    @pytest.mark.parametrize(
+        ("shared", "mapped", "field"),
+        [
+            ({"launch_key": "renewals-{{ ds }}"}, {"sql": ["SELECT 1", "SELECT 2"]}, "launch_key"),
+            ({"upload": {"launch_key": "same"}}, {"sql": ["SELECT 1", "SELECT 2"]}, "launch_key"),
+            ({}, {"rollout": [None, None]}, "rollout"),
+            ({}, {"not_called_within_days": [1, 2]}, "not_called_within_days"),
+            ({}, {"approval": [True, False]}, "approval"),
+            ({}, {"contacts_table": ["a", "b"]}, "contacts_table"),
+        ],
+    )
+    @pytest.mark.parametrize("campaign", [RinggCampaign, SmartAlexCampaign])
+    def test_over_segments(self, campaign: Any, shared: dict[str, Any], mapped: dict[str, Any], field: str) -> None:
+        given = {name: value for name, value in GIVEN[campaign].items() if name not in mapped}
+        with DAG("impossible", schedule=None), pytest.raises(InvalidRequest) as raised:
+            campaign.partial("segments", **given, **shared).expand(**mapped)
+        assert raised.value.field == field
+
+    def refused(self, campaign: Any, changed: dict[str, Any], field: str, rule: str) -> None:
+        with DAG("impossible", schedule=None), pytest.raises(InvalidRequest) as raised:
+            campaign(**GIVEN[campaign] | changed)
+        assert raised.value.field == field
+        assert str(raised.value).startswith(f"{field}: ")
+        assert rule in str(raised.value)
+
+
+def test_a_launch_of_ones_own_is_given_the_rollouts_brakes() -> None:
+    class MyRollout(RinggRolloutOperator):
+        pass
+
+    rollout = Rollout(waves=(0.1,), brakes={"failures": 0.5}, budget={"name": "b", "credits": 5})
+    with DAG("own_launch", schedule=None) as dag:
+        RinggCampaign(**GIVEN[RinggCampaign] | {"rollout": rollout, "launch": MyRollout})
+    launch = dag.get_task("campaign.launch")
+    assert (launch.brakes, launch.budget) == (rollout.brakes, rollout.budget)
+
+
+def test_a_step_may_be_a_task_of_the_taskflow_style() -> None:
+    @sdk.task
+    def choose(**given: Any) -> list[Any]:
+        return []
+
+    with DAG("taskflow", schedule=None) as dag:
+        RinggCampaign(**GIVEN[RinggCampaign] | {"upload": choose})
+    assert "campaign.choose" in dag.get_task("campaign.preflight").upstream_task_ids
