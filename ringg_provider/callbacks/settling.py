@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
@@ -54,9 +54,7 @@ def settle(
     else:
         earliest, latest = (when.at, when.at) if isinstance(when, Instant) else (when.earliest, when.latest)
         if latest <= present or earliest > latest or latest > present + FURTHEST:
-            raise InvalidRequest(
-                f"when: must lie ahead, by at most {FURTHEST // timedelta(days=1)} days.", field="when"
-            )
+            raise InvalidRequest(f"when: must lie ahead, by at most {FURTHEST.days} days.", field="when")
         due = earliest + (latest - earliest) / 2
         values |= {"earliest_at": earliest, "latest_at": latest, "due_at": max(due, present)}
         values |= {"state": PromiseState.OPEN.value, "state_reason": None}

@@ -6,6 +6,7 @@ date, is told what must be there, and is asked on two different days: what it ta
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
@@ -25,7 +26,9 @@ _UNDERSTOOD = {
     "RETURN_AS_TIMEZONE_AWARE": False,
 }
 
-Order = Literal["DMY", "MDY"]
+_YEAR_FIRST = re.compile(r"\d{4}\D")
+
+Order = Literal["DMY", "MDY", "YMD"]
 
 
 @lru_cache(maxsize=1)
@@ -79,7 +82,9 @@ def read_date(said: str, *, today: date, month_first: bool, languages: Sequence[
     :param languages: codes of dateparser.
     :raises Doubt: it is no date, or two.
     """
-    day_first, other = (day_and_month(said, order, tuple(languages)) for order in ("DMY", "MDY"))
+    # A year that stands first tells the order, which older versions of dateparser do not notice.
+    orders: tuple[Order, Order] = ("YMD", "YMD") if _YEAR_FIRST.match(said) else ("DMY", "MDY")
+    day_first, other = (day_and_month(said, order, tuple(languages)) for order in orders)
     if any(each.isalpha() for each in said) and day_first != other:
         raise Doubt("there is a word in it that is not understood")  # a number in words, taken for a month
     if day_first is None:
