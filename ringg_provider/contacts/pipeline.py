@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from ringg_provider import wording
 from ringg_provider.contacts.exclusions import Exclusions
 from ringg_provider.contacts.lists import ContactList, Form, ListWriter
-from ringg_provider.contacts.people import PeopleLedger, PeopleSpool, WritableFile, shortened_key, write_rejects
+from ringg_provider.contacts.people import PeopleLedger, PeopleSpool, Person, WritableFile, shortened_key, write_rejects
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.contacts.reasons import Disposition, Rejection
 from ringg_provider.contacts.results import PipelineResult, already_launched, left_out, uploaded
@@ -35,7 +35,7 @@ from ringg_provider.hours.schedule import DailyWindow, Schedule, Time
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.ledger import LaunchLedger, SetNotes
 from ringg_provider.launch.table import Launcher
-from ringg_provider.sql.reading import open_rows
+from ringg_provider.sql.reading import Rows, open_rows
 from ringg_provider.tracing import span
 
 log = logging.getLogger(__name__)
@@ -181,6 +181,10 @@ class ContactPipeline:
     :param launcher: the task that runs, for the ledger.
     :param most_lists: how many lists may come of the run; None for any number.
     :param rehearsal: phones of one's own that are called first. Default none.
+    :param rows: opens the rows of the people, where they are not those of the query. Then a run of which every row is
+        bad uploads nothing and ends well.
+    :param tell: is told what became of everybody, and the ids of the lists by their numbers, once these stand; what it
+        raises ends the run. Default nobody is.
     """
 
     options: ListOptions
@@ -197,6 +201,8 @@ class ContactPipeline:
     launcher: Launcher | None = None
     most_lists: int | None = None
     rehearsal: Sequence[str] = field(default=(), repr=False)
+    rows: Callable[[], AbstractContextManager[Rows]] | None = None
+    tell: Callable[[Iterable[Person], Mapping[int, str], Refusals], None] | None = None
 
     def run(self) -> PipelineResult:
         """Read, clean, upload, and note who is on which list.
@@ -239,6 +245,8 @@ class ContactPipeline:
             if [item.list_id for item in standing] != [item.list_id for item in items]:
                 return already_launched(self.options, self.ledger, standing, self.launcher)
         list_ids = {contacts.number: str(item.list_id) for contacts, item in zip(lists, items, strict=True)}
+        if self.tell is not None and sifter.spool is not None:
+            self.tell(sifter.spool, list_ids, refusals)
         self._note(sifter, lists, list_ids, refusals, undone_if=lambda connection: self._is_replaced(items, connection))
         return uploaded(self.options, sifter, flow, items)
 
@@ -294,7 +302,7 @@ class ContactPipeline:
             ),
             cleaner,
             ListWriter(self.scratch, destination.form, max_rows=options.max_rows_per_list),
-            PeopleSpool(self.scratch) if options.contacts_table or self.rejects else None,
+            PeopleSpool(self.scratch) if options.contacts_table or self.rejects or self.tell else None,
             split_countries=options.other_countries == "split",
             planner=destination.planner(),
             dealer=WaveDealer(options.waves, self.people_key) if options.waves or rehearsal else None,
@@ -312,7 +320,8 @@ class ContactPipeline:
         with self.connect() as connection:
             if self.options.suppression_sql:
                 self._suppress(connection, "suppression_sql", self.options.suppression_sql, sifter)
-            with open_rows(connection, self.options.sql, self.parameters) as rows:
+            opened = open_rows(connection, self.options.sql, self.parameters) if self.rows is None else self.rows()
+            with opened as rows:
                 sifter.run(rows, between=self.scratch.check)
         if sifter.spool is not None:
             sifter.spool.close()
@@ -359,7 +368,7 @@ class ContactPipeline:
         counts, rows, limit = sifter.counts, sifter.rows, self.options.max_rejects
         bad = sum(count for reason, count in counts.items() if reason.is_defect)
         reasons = ", ".join(f"{count} {reason}" for reason, count in counts.most_common() if reason.is_defect)
-        if bad and bad == rows:
+        if bad and bad == rows and self.rows is None:
             raise InvalidContacts(f"None of the query's {rows} rows can be called: {reasons}.")
         if limit is not None and bad > (limit * rows if isinstance(limit, float) else limit):
             raise InvalidContacts(

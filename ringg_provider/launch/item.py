@@ -14,6 +14,9 @@ from ringg_provider.exceptions import InvalidRequest
 #: How a list reaches its platform: one of Ringg's two flows, or SmartAlex's only one.
 ItemFlow = Literal["standard", "large", "smartalex"]
 
+#: What most items do not have, and then do not say.
+_SELDOM = ("call_slots", "wave", "callbacks_table", "state_conn_id", "history_table")
+
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchItem:
@@ -33,6 +36,10 @@ class LaunchItem:
     :param ledger_conn_id: connection to the ledger in which the list stands. Whoever starts it must ask there first,
         also where a DAG forgets to say so. None without one.
     :param call_slots: several calling windows instead of one, as plain JSON; Ringg only.
+    :param callbacks_table: the table of the promises that the list is to keep: it is asked once more right before the
+        start. None where it keeps none.
+    :param state_conn_id: connection of the database with that table; None without one.
+    :param history_table: the table of calls beside it; None without one.
     :param wave: in which the list is launched: 0 the rehearsal, then 1 and so on; None where all are launched at once.
     """
 
@@ -50,6 +57,9 @@ class LaunchItem:
     ledger_conn_id: str | None = None
     call_slots: Mapping[str, Any] | None = None
     wave: Annotated[StrictInt, Field(ge=0)] | None = None
+    callbacks_table: str | None = None
+    state_conn_id: str | None = None
+    history_table: str | None = None
 
     @classmethod
     def of(cls, xcom: object, field: str = "launch") -> LaunchItem:
@@ -81,7 +91,7 @@ class LaunchItem:
     def as_xcom(self) -> dict[str, Any]:
         """The item as plain JSON, which :meth:`of` reads."""
         left_out = {"call_config" if self.flow == "smartalex" else "settings"}
-        left_out |= {name for name in ("call_slots", "wave") if getattr(self, name) is None}
+        left_out |= {name for name in _SELDOM if getattr(self, name) is None}
         return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in left_out}
 
     def ringg_flow(self, field: str) -> Literal["standard", "large"]:

@@ -157,6 +157,23 @@ class LaunchLedger:
                 )
             return True
 
+    def withdraw(self, launch_key: str) -> frozenset[str]:
+        """Let no list of a key be started any more that has not been.
+
+        :param launch_key: the key.
+        :return: the lists that were started, or whose start may have been sent: nothing is known of these.
+        """
+        of_key = launches.c.launch_key == launch_key
+
+        def withdraw() -> frozenset[str]:
+            with self.engine.begin() as connection:
+                never = update(launches).where(of_key, launches.c.state == LISTED)
+                connection.execute(never.values(state=REPLACED, slot=launches.c.list_id))
+                started = select(launches.c.list_id).where(of_key, launches.c.state != REPLACED)
+                return frozenset(connection.execute(started).scalars())
+
+        return begin_again(withdraw)
+
     def stands(self, launch_key: str, items: Sequence[LaunchItem], writing: Connection) -> bool:
         """Whether these are the lists of the key's present set.
 

@@ -23,6 +23,7 @@ from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.launching import LaunchOperator
 from ringg_provider.operators.on_platform import OnSmartAlex
 from ringg_provider.operators.private import Private
+from ringg_provider.operators.promised import refuse_if_not_promised
 from ringg_provider.operators.rolling_out import RolloutOperator
 from ringg_provider.operators.timely import TimelyOperator
 from ringg_provider.smartalex import SmartAlexClient
@@ -258,8 +259,15 @@ class SmartAlexStartCampaignOperator(_SmartAlexCallingOperator):
     def execute(self, context: Context) -> str:
         """Look, intend, start once, settle; then wait if asked to."""
         start = SmartAlexStart(*self._asked_for())
-        check = partial(self.refuse_if_stale, context, f"List {start.list_id} was not started.", start.planned)
+        check = partial(self._check, context, start)
         return self.launch_and_wait(context, start, SmartAlexLaunchTarget(self.hook.client), check)
+
+    def _check(self, context: Context, start: SmartAlexStart) -> None:
+        """The last checks before a start; of a list of promises, whether all of them are still to be kept."""
+        self.refuse_if_stale(context, f"List {start.list_id} was not started.", start.planned)
+        given: object = self.campaign_id
+        if isinstance(given, Mapping):
+            refuse_if_not_promised(LaunchItem.of(given, "campaign_id"))
 
     def listed(self) -> tuple[str | None, str | None, str, int | None]:
         """The list that the arguments name; of a bare id, the agent is not known."""

@@ -308,7 +308,7 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
         in_state = partial(InDatabase, state.conn_id, hook_params=state.hook_params)
         return Lineage(
             inputs=[
-                InDatabase(self.sql_conn_id, _given(self.sql, self.suppression_sql), hook_params=self.hook_params),
+                InDatabase(self.chosen_from, _given(self.sql, self.suppression_sql), hook_params=self.hook_params),
                 in_state(
                     queries=_given(self.state_suppression_sql),
                     tables={self.history_table or self.default_history_table: None} if self._has_cap else {},
@@ -332,6 +332,11 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
     def state(self) -> StateConnection:
         """The connection of the state database."""
         return StateConnection.of(self.state_conn_id, self.sql_conn_id, self.hook_params)
+
+    @property
+    def chosen_from(self) -> str:
+        """The connection of the database that people are chosen from."""
+        return self.sql_conn_id
 
     @property
     def _has_cap(self) -> bool:

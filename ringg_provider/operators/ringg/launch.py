@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.operators.arguments import with_checked_arguments
+from ringg_provider.operators.promised import refuse_if_not_promised
 from ringg_provider.operators.ringg.campaign import BaseRinggStartOperator
 from ringg_provider.operators.ringg.lists import BaseRinggListOperator
 from ringg_provider.ringg.starts import RinggStart
@@ -73,6 +74,11 @@ class RinggLaunchOperator(BaseRinggListOperator):
                 case EventStatus.EXECUTION_TIMEOUT:
                     raise AirflowTaskTimeout(told.message)
             return self.launch_list(context, start)
+
+    def check(self, context: Context, start: RinggStart) -> None:
+        """The last checks before a start; of a list of promises, whether all of them are still to be kept."""
+        super().check(context, start)
+        refuse_if_not_promised(LaunchItem.of(self.launch))
 
     def _start(self) -> RinggStart:
         """What the item asks to start."""

@@ -1,0 +1,60 @@
+"""The last look at promises, right before the list that is to keep them is started."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.providers.common.compat.sdk import AirflowSkipException
+
+from ringg_provider.history.options import CALLS, SMARTALEX_CALLS
+from ringg_provider.hooks.sql import StateConnection
+from ringg_provider.launch.item import LaunchItem
+from ringg_provider.operators.launching import open_ledger
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+
+def refuse_if_not_promised(item: LaunchItem) -> None:
+    """Start no list of promises of which one is not to be kept any more; the others are given back for the next run.
+
+    :param item: the list; one of other people than of promises is not looked at.
+    :raises AirflowSkipException: somebody on it was reached or is being called, or asked anew, or opted out; then the
+        list is never started.
+    """
+    if item.callbacks_table is None or item.state_conn_id is None or item.launch_key is None or item.list_id is None:
+        return
+    # Loaded when a task runs, and not with every DAG file.
+    from ringg_provider.callbacks.claims import Claims
+    from ringg_provider.callbacks.elsewhere import Elsewhere
+    from ringg_provider.callbacks.table import callbacks_table
+
+    with StateConnection(item.state_conn_id, "state_conn_id").engine() as engine:
+        claims = Claims(engine, callbacks_table(item.callbacks_table))
+        claims.require_table()
+        calls, state = _history_of(item)
+        promises = claims.on_list(item.list_id, item.launch_key)
+        held = Elsewhere(engine, calls, state, may_be_missing=True).held(promises)
+        lost = (item.rows or 0) - len(promises)
+        if not held and lost <= 0:
+            return
+        ledger = open_ledger(item.ledger_conn_id or item.state_conn_id)
+        freed = sum(claims.free(claim, ledger) for claim in claims.own(item.launch_key) if claim.key == item.launch_key)
+    why = "; ".join(sorted(set(held.values()) | ({"a promise on it has moved on since"} if lost > 0 else set())))
+    raise AirflowSkipException(
+        f"List {item.list_id} is never started, so that nobody is rung twice for one promise: {why}. Given back for the"
+        f" next run: {freed} of {item.rows}."
+    )
+
+
+def _history_of(item: LaunchItem) -> tuple[sa.Table, sa.Table]:
+    """The platform's table of calls, and the table that says how far it was read."""
+    from ringg_provider.history.tables import calls_table, state_table
+
+    if item.flow != "smartalex":
+        calls = calls_table(item.history_table or CALLS)
+        return calls, state_table(schema=calls.schema)
+    from ringg_provider.history.smartalex import STATE, smartalex_calls_table
+
+    calls = smartalex_calls_table(item.history_table or SMARTALEX_CALLS)
+    return calls, state_table(STATE, schema=calls.schema)
