@@ -70,8 +70,9 @@ lint: install .venv-checks/.installed ## ruff, import-linter and mypy; the workf
 	.venv-checks/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	.venv-checks/bin/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 
+# Strict: a package that could not be looked up is no package without a known vulnerability.
 audit: .venv-checks/.installed ## known vulnerabilities of what the newest Airflow is tested with; asks the network
-	@.venv-checks/bin/pip-audit --requirement constraints/airflow-3.3.txt --no-deps --disable-pip
+	@.venv-checks/bin/pip-audit --strict --requirement constraints/airflow-3.3.txt --no-deps --disable-pip
 
 format: install ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .

@@ -47,6 +47,12 @@ def test_what_a_workflow_makes_is_a_target() -> None:
     assert {"docs", "lint", "release", "test"} <= made <= targets
 
 
+def test_an_audit_that_could_not_look_up_a_package_fails() -> None:
+    said = subprocess.run(["make", "--dry-run", "audit"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    (audit,) = [line for line in said.splitlines() if "pip-audit --" in line]
+    assert "--strict" in audit.split()
+
+
 def test_every_supported_airflow_and_python_is_in_the_matrix() -> None:
     matrix = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text())["jobs"]["part"]["strategy"]["matrix"]
     named = {file.stem.removeprefix("airflow-") for file in (ROOT / "constraints").glob("airflow-*.txt")}

@@ -43,6 +43,7 @@ API = {
     "task_groups.smartalex": "A campaign in one call: SmartAlex",
     "warehouse": "Tables and the history guard",
     "launch.rollout": "Brakes",
+    "launch.power": "How large a first wave has to be",
     "launch.budget": "Budgets",
     "deadlines": "Deadlines",
     "hooks.ringg": "Hooks: Ringg",
@@ -79,6 +80,7 @@ _BOOST = (
     ("how-do-i/index", 0.3),  # its pages answer better
     ("how-do-i/", 2),
     ("runbook", 2),
+    ("one-call", 2),
     ("rollouts", 1.5),
     ("at-most-once", 2),
     ("getting-started", 1.5),
