@@ -20,7 +20,7 @@ SHARED = frozenset({
 #: task or differ from segment to segment.
 SHAPING = frozenset({
     "contacts_table", "deferrable", "group_id", "history_pool", "history_within", "not_called_within_days",
-    "poll_interval", "rollout", "setup", "state_conn_id", "timeout",
+    "poll_interval", "rollout", "state_conn_id", "timeout",
 })  # fmt: skip
 
 

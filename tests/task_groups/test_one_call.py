@@ -10,6 +10,7 @@ from zlib import crc32
 import pytest
 import sqlalchemy as sa
 from airflow import sdk
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
 
 from demo.contacts import load
@@ -423,3 +424,15 @@ def test_a_step_may_be_a_task_of_the_taskflow_style() -> None:
     with DAG("taskflow", schedule=None) as dag:
         RinggCampaign(**GIVEN[RinggCampaign] | {"upload": choose})
     assert "campaign.choose" in dag.get_task("campaign.preflight").upstream_task_ids
+
+
+@pytest.mark.parametrize("campaign", [RinggCampaign, SmartAlexCampaign])
+def test_nothing_is_done_before_the_setup_a_task_of_either_style(campaign: Any) -> None:
+    @sdk.task
+    def guard() -> None:
+        pass
+
+    with DAG("guarded", schedule=None) as dag:
+        campaign(**GIVEN[campaign], setup=guard())
+        campaign("other", **GIVEN[campaign], setup=EmptyOperator(task_id="allowed"))
+    assert {task.task_id for task in dag.roots} == {"guard", "allowed"}
