@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from ringg_provider.callbacks.table import callbacks_table
 from ringg_provider.history.closing import Closing, ListsRead
 from ringg_provider.history.counts import counts_table
 from ringg_provider.history.merging import CallStore, CampaignStore, Wanted
@@ -69,6 +70,7 @@ def fill(
     now: datetime | None = None,
     seed: int = 7,
     rollout: bool = False,
+    promises: bool = False,
 ) -> None:
     """Write nights into a state database.
 
@@ -79,6 +81,7 @@ def fill(
         now: the present, aware.
         seed: of all that is by chance.
         rollout: whether there is also one in waves that a brake has stopped today, within a budget, and some webhooks.
+        promises: whether people have asked to be called back.
     """
     now = (now or datetime.now(UTC)).replace(microsecond=0)
     chance = random.Random(seed)
@@ -120,6 +123,8 @@ def fill(
     with engine.connect() as connection:
         ids = list(connection.execute(sa.select(campaigns.c.campaign_id)).scalars())
     everything.close(ListsRead(dict.fromkeys(ids, now), {each: listing.news_of(each) for each in ids}))
+    if promises:
+        _promise(engine, campaigns, now, zone, chance)
 
 
 def _plans(back: int, people: int, chance: random.Random) -> Iterator[list[_Plan]]:
@@ -171,6 +176,46 @@ def _receive(engine: sa.Engine, now: datetime) -> None:
         add(connection, table, came)
         mark_applied(connection, table, [each.digest for each in came[:60]], now)
         mark_unreadable(connection, table, {came[60].digest: "the body is no JSON object"}, now)
+
+
+def _promise(engine: sa.Engine, campaigns: sa.Table, now: datetime, zone: ZoneInfo, chance: random.Random) -> None:
+    """People of all nights who asked to be called back, and what became of that."""
+    table = callbacks_table()
+    create_tables(engine, table)
+    with engine.begin() as connection:
+        known = connection.execute(sa.select(campaigns.c.campaign_id, campaigns.c.first_call_at)).all()
+        rows = [
+            _promised(f"{campaign_id}-{number}", campaign_id, began + timedelta(minutes=20 * number), now, zone, chance)
+            for campaign_id, began in known
+            if began is not None
+            for number in range(12)
+            if began + timedelta(minutes=20 * number) < now
+        ]
+        connection.execute(sa.insert(table), rows)
+
+
+def _promised(
+    call_id: str, campaign_id: str, asked_at: datetime, now: datetime, zone: ZoneInfo, chance: random.Random
+) -> dict[str, Any]:
+    """One of them: most are called on the minute, a few late, and of some nobody could tell when."""
+    row: dict[str, Any] = {
+        "promise_id": call_id, "platform": "ringg", "conn_id": "ringg_default", "bulk_list_id": campaign_id,
+        "asked_call_id": call_id, "asked_at": asked_at, "words": "tomorrow", "to_number_e164": "+919000000000",
+        "first_seen_at": asked_at, "changed_at": now, "timezone": zone.key, "state": "unclear", "state_reason": None,
+        "due_at": None, "kept_at": None, "seconds_late": None, "settled_by": None,
+    }  # fmt: skip
+    if (chance.random() < 0.05 or call_id.endswith("-7")) and now - asked_at < timedelta(days=2):
+        return row | {"state_reason": chance.choice(("it may be one of two days", "no time was said"))}
+    due = asked_at + timedelta(minutes=30 * chance.randint(2, 44))
+    late = max(0.0, chance.gauss(90, 120)) if chance.random() < 0.93 else chance.expovariate(1 / 5400)
+    row |= {"due_at": due, "settled_by": "platform words", "state": "open"}
+    if due > now - timedelta(hours=1):
+        return row
+    if chance.random() < 0.07:
+        reasons = ("they were called and not reached", "no lawful hour is left for it", "it was on no list in time")
+        return row | {"state": "missed", "state_reason": chance.choices(reasons, (6, 2, 1))[0]}
+    kept_at = due + timedelta(seconds=late)
+    return row | {"state": "kept" if late <= 900 else "late", "kept_at": kept_at, "seconds_late": late}
 
 
 def _launch(

@@ -51,7 +51,7 @@ def main() -> int:
     ):
         engine = sa.create_engine(server.create_database("state"))
         os.environ["AIRFLOW_CONN_STATE"] = server.airflow_connection("state")
-        fill(engine, rollout=True)
+        fill(engine, rollout=True, promises=True)
         with _served() as address, _browser(options.chromium) as browser:
             pages = {name: f"{address}{path}" for name, path in _paths(engine).items()}
             if options.all:
@@ -66,9 +66,14 @@ def _paths(engine: sa.Engine) -> dict[str, str]:
     newest = "SELECT list_id, run_id FROM ringg_launches WHERE dag_id = :dag ORDER BY listed_at DESC, rows DESC LIMIT 1"
     wave = "SELECT list_id FROM ringg_launches WHERE dag_id = :dag ORDER BY slot DESC LIMIT 1 OFFSET 1"
     unclear = "SELECT list_id FROM ringg_launches WHERE state = 'start_sent'"
+    promise = (
+        "SELECT promise_id FROM ringg_callbacks WHERE state = 'unclear' AND bulk_list_id IN"
+        " (SELECT list_id FROM ringg_launches WHERE dag_id = :dag) LIMIT 1"
+    )
     with engine.connect() as connection:
         campaign, run = connection.execute(sa.text(newest), {"dag": RENEWALS}).one()
         second = connection.execute(sa.text(wave), {"dag": CAREFUL}).scalar_one()
+        unclear_promise = connection.execute(sa.text(promise), {"dag": RENEWALS}).scalar_one()
         unanswered = connection.execute(sa.text(unclear)).scalar_one()
     return {
         "campaigns": "/page/",
@@ -77,7 +82,10 @@ def _paths(engine: sa.Engine) -> dict[str, str]:
         "unanswered": f"/page/campaign/{unanswered}",
         "dag": f"/page/dag/{RENEWALS}",
         "run": f"/page/run/{RENEWALS}/{quote(run)}",
+        "callbacks": "/page/callbacks",
+        "settle": f"/page/settle/{RENEWALS}/{quote(unclear_promise)}",
         "todo": "/page/todo",
+        "nothing": "/page/campaign/nothing",
     }
 
 
@@ -109,13 +117,14 @@ def _served() -> Iterator[str]:
     from airflow.api_fastapi.core_api.security import get_user
     from fastapi import FastAPI
 
-    from ringg_provider.ui.access import readable_dags, require_dag
+    from ringg_provider.ui.access import may_trigger, readable_dags, require_dag, require_trigger
     from ringg_provider.ui.app import build_app
     from ringg_provider.ui.plugin import PREFIX
 
     app, port = build_app(), free_port()
-    for dependency in (get_user, readable_dags, require_dag):
+    for dependency in (get_user, readable_dags, require_dag, require_trigger):
         app.dependency_overrides[dependency] = lambda: None
+    app.dependency_overrides[may_trigger] = lambda: lambda _: True
     os.environ["AIRFLOW__RINGG__ALLOW_STOP"] = "False"
     outer = FastAPI()
     outer.mount(PREFIX, app)

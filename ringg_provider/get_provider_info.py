@@ -215,6 +215,7 @@ def get_provider_info() -> dict[str, Any]:
                     "campaigns_table": _option("The table of Ringg's campaigns.", "ringg_campaigns"),
                     "contacts_table": _option("The table of people on the lists.", "ringg_contacts"),
                     "smartalex_calls_table": _option("The table of SmartAlex's calls.", "smartalex_calls"),
+                    "callbacks_table": _option("The table of promises to call people back.", "ringg_callbacks"),
                     "allow_stop": _option(
                         "Whether whoever may trigger a DAG may also stop its campaigns on these pages.",
                         "True",

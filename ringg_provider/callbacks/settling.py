@@ -10,6 +10,7 @@ from ringg_provider.callbacks.reading import FURTHEST, Instant, Span
 from ringg_provider.callbacks.table import LIVE, PromiseState
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.merging import change
+from ringg_provider.hours.zones import zone_names
 
 #: Nobody has to be called any more.
 WITHDRAWN = PromiseState.WITHDRAWN
@@ -25,6 +26,7 @@ def settle(
     when: Instant | Span | PromiseState,
     *,
     by: str,
+    timezone: str | None = None,
     now: datetime | None = None,
 ) -> bool:
     """Say of a promise when it is due, or that it is not to be kept; one conditional UPDATE.
@@ -37,9 +39,11 @@ def settle(
     :param promise_id: which.
     :param when: an `Instant` or a `Span`, as the person meant it; or `WITHDRAWN`: a human has called, or nobody need.
     :param by: who says so; stands in `settled_by` as `person:<by>`.
+    :param timezone: the IANA zone in which they are, where it was not known. Default as it stands.
     :param now: the present time, aware; for tests.
     :return: whether it was changed; False when it has meanwhile been listed, has ended, or is not there.
-    :raises InvalidRequest: the time has passed or lies more than a year ahead, or nobody is named.
+    :raises InvalidRequest: the time has passed or lies more than half a year ahead, the zone is none, or nobody is
+        named.
     :raises QueryFailed, DatabaseUnavailable: the database refused.
     """
     present = now or datetime.now(UTC)
@@ -52,12 +56,18 @@ def settle(
             raise InvalidRequest("when: must be an instant, a span, or WITHDRAWN.", field="when")
         values |= {"state": WITHDRAWN.value, "state_reason": "a person said so"}
     else:
-        earliest, latest = (when.at, when.at) if isinstance(when, Instant) else (when.earliest, when.latest)
+        said = (when.at, when.at) if isinstance(when, Instant) else (when.earliest, when.latest)
+        # Pendulum's times add up to ones without a zone.
+        earliest, latest = (datetime.fromtimestamp(each.timestamp(), UTC) for each in said)
         if latest <= present or earliest > latest or latest > present + FURTHEST:
             raise InvalidRequest(f"when: must lie ahead, by at most {FURTHEST.days} days.", field="when")
         due = earliest + (latest - earliest) / 2
         values |= {"earliest_at": earliest, "latest_at": latest, "due_at": max(due, present)}
         values |= {"state": PromiseState.OPEN.value, "state_reason": None}
+    if timezone is not None:
+        if timezone not in zone_names():
+            raise InvalidRequest("timezone: must be the name of a time zone, such as Asia/Kolkata.", field="timezone")
+        values["timezone"] = timezone
     unclaimed = table.c.state.in_(sorted(LIVE - {PromiseState.LISTED.value})), table.c.claim_key.is_(None)
     update = sa.update(table).where(table.c.promise_id == promise_id, *unclaimed, table.c.erased_at.is_(None))
     return change(engine, update.values(**values)) == 1

@@ -222,7 +222,7 @@ class Pulled:
         check = self.check
         return (
             f"{check.brake.replace('_', ' ')}: {check.count:,} of {check.of:,} calls ({check.share:.1%}), where "
-            f"{check.limit:.1%} is allowed; the true share is at least {check.bound or 0.0:.2%} with a confidence of "
+            f"{check.limit:.1%} is allowed; the true share is at least {check.bound or 0.0:.1%} with a confidence of "
             f"{self.confidence:.4g}"
         )
 

@@ -1,11 +1,13 @@
 """Who may see what, and stop what: Airflow's own auth manager says so, for every route.
 
-A person sees the campaigns of the DAGs whose runs he may read, and stops those of the DAGs that he may trigger.
+A person sees the campaigns of the DAGs whose runs he may read, and stops those of the DAGs that he may trigger, where
+he may also say when people are to be called back.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -22,8 +24,8 @@ from ringg_provider.ui.settings import Settings
 
 #: What a POST must carry: no form and no image of another site can send it without asking this one first.
 HEADER = "X-Ringg-Action"
-#: What Airflow's audit log calls a stop.
-STOP_EVENT = "ringg_stop_campaign"
+#: What Airflow's audit log calls a stop, and a promise that somebody settles.
+STOP_EVENT, SETTLE_EVENT = "ringg_stop_campaign", "ringg_settle_callback"
 #: A DAG that is nobody's: who may read its runs may read those of all.
 _ANY_DAG = "__any_dag__"
 
@@ -65,7 +67,32 @@ def require_stop(dag_id: str, request: Request, user: CurrentUser) -> None:
     """
     if not Settings.read().allow_stop:
         raise HTTPException(status.HTTP_403_FORBIDDEN, "Stopping is switched off ([ringg] allow_stop).")
+    require_trigger(dag_id, request, user)
+
+
+def require_trigger(dag_id: str, request: Request, user: CurrentUser) -> None:
+    """For a route with ``{dag_id}`` in its path: 403 for who may not trigger that DAG.
+
+    :raises HTTPException: this person may not.
+    """
     requires_access_dag(method="POST", access_entity=DagAccessEntity.RUN, param_dag_id=dag_id)(request, user)
+
+
+def may_trigger(request: Request, user: CurrentUser) -> Callable[[str], bool]:
+    """Of which DAGs a page should offer to settle promises: asked with the id of one."""
+
+    def of_dag(dag_id: str) -> bool:
+        try:
+            require_trigger(dag_id, request, user)
+        except HTTPException:
+            return False
+        return True
+
+    return of_dag
+
+
+#: Whether the person may trigger a DAG.
+MayTrigger = Annotated[Callable[[str], bool], Depends(may_trigger)]
 
 
 def may_stop(dag_id: str, request: Request, user: BaseUser) -> bool:
@@ -97,20 +124,26 @@ def _own_origins(request: Request) -> frozenset[str]:
     return frozenset({f"{base.scheme}://{base.netloc}", f"{request.url.scheme}://{request.headers.get('Host', '')}"})
 
 
-async def note_stop(request: Request, user: CurrentUser) -> None:
-    """Leave the entry in Airflow's audit log, before the platform is asked: what cannot be noted is not done.
+def noted(event: str) -> Any:
+    """A dependency that leaves an entry in Airflow's audit log, before anything is done: what cannot be noted is not.
 
-    :raises HTTPException: Airflow's database took no entry.
+    :param event: what the log calls it.
     """
-    try:
-        # Airflow's own dependency gets a session that is committed after the route, and so after the stop.
-        with create_session(scoped=False) as session:
-            await action_logging(STOP_EVENT)(request=request, session=session, user=user)
-    except SQLAlchemyError as error:
-        raise HTTPException(
-            status.HTTP_503_SERVICE_UNAVAILABLE, "Nothing was stopped: Airflow's audit log took no entry."
-        ) from error
+
+    async def note(request: Request, user: CurrentUser) -> None:
+        try:
+            # Airflow's own dependency gets a session that is committed after the route, and so after the deed.
+            with create_session(scoped=False) as session:
+                await action_logging(event)(request=request, session=session, user=user)
+        except SQLAlchemyError as error:
+            raise HTTPException(
+                status.HTTP_503_SERVICE_UNAVAILABLE, "Nothing was done: Airflow's audit log took no entry."
+            ) from error
+
+    return Depends(note)
 
 
 #: Of a route that stops, in this order.
-STOP_DEPENDENCIES = (Depends(require_own_page), Depends(require_stop), Depends(note_stop))
+STOP_DEPENDENCIES = (Depends(require_own_page), Depends(require_stop), noted(STOP_EVENT))
+#: Of a route that settles a promise.
+SETTLE_DEPENDENCIES = (Depends(require_own_page), Depends(require_trigger), noted(SETTLE_EVENT))

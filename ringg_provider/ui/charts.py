@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -296,6 +296,55 @@ def waves_chart(waves: Sequence[tuple[str, Funnel]]) -> Chart:
             Series("People reached", [funnel.reached for funnel in funnels]),
         ],
         note="Share of the people on its lists.",
+    )
+
+
+def promises_chart(states: Mapping[str, int]) -> Chart:
+    """What became of promises to call people back.
+
+    :param states: each state in words, with how many are in it.
+    """
+    shown = {words: number for words, number in states.items() if number}
+    return Chart(
+        "promises",
+        "What became of them",
+        list(shown),
+        "State",
+        [Series("Promises", list(shown.values()), "count")],
+        form="bars",
+    )
+
+
+def lateness_chart(steps: Sequence[str], kept: Sequence[int], late: Sequence[int]) -> Chart:
+    """How long after their time people were called, of those who were reached.
+
+    :param steps: of lateness, in words.
+    :param kept: how many in each counted as kept,
+    :param late: and as late.
+    """
+    return Chart(
+        "lateness",
+        "How late",
+        steps,
+        "After their time",
+        [Series("Kept", kept, "good"), Series("Late", late, "mid")],
+        note="A person who named a span of time is called late after its end.",
+    )
+
+
+def missed_chart(reasons: Mapping[str, int]) -> Chart:
+    """Why promises were not kept."""
+    ranked = sorted(reasons.items(), key=lambda each: (-each[1], each[0]))
+    if len(ranked) > MOST_BARS:
+        others = sum(number for _, number in ranked[MOST_BARS:])
+        ranked = [*ranked[:MOST_BARS], (f"{len(ranked) - MOST_BARS} others", others)]
+    return Chart(
+        "missed",
+        "Why promises were missed",
+        [reason for reason, _ in ranked],
+        "Reason",
+        [Series("Promises", [number for _, number in ranked], "low")],
+        form="bars",
     )
 
 

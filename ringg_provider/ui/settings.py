@@ -29,6 +29,7 @@ class Settings:
     :param campaigns_table: of Ringg's campaigns.
     :param contacts_table: of people.
     :param smartalex_calls_table: of SmartAlex's calls.
+    :param callbacks_table: of promises to call people back.
     :param allow_stop: whether who may trigger a DAG may also stop its campaigns here.
     :param inbox: whether the API server takes webhooks.
     :param inbox_table: of their deliveries.
@@ -40,6 +41,7 @@ class Settings:
     campaigns_table: str
     contacts_table: str
     smartalex_calls_table: str
+    callbacks_table: str
     allow_stop: bool
     inbox: bool
     inbox_table: str
@@ -62,6 +64,7 @@ class Settings:
             campaigns_table=text("campaigns_table"),
             contacts_table=text("contacts_table"),
             smartalex_calls_table=text("smartalex_calls_table"),
+            callbacks_table=text("callbacks_table"),
             allow_stop=conf.getboolean(SECTION, "allow_stop", fallback=True),
             inbox=conf.getboolean(SECTION, "inbox", fallback=False),
             inbox_table=text("inbox_table"),

@@ -8,9 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ringg_provider.callbacks.table import callbacks_table
 from ringg_provider.contacts.people import people_table
 from ringg_provider.history.counts import counts_table
-from ringg_provider.history.options import CALLS, CAMPAIGNS, INBOX, SMARTALEX_CALLS
+from ringg_provider.history.options import CALLBACKS, CALLS, CAMPAIGNS, INBOX, SMARTALEX_CALLS
 from ringg_provider.history.smartalex import smartalex_calls_table
 from ringg_provider.history.tables import calls_table, campaigns_table
 from ringg_provider.inbox.store import inbox_table
@@ -32,6 +33,7 @@ class Tables:
     :param budgets: credits that launches share,
     :param reservations: and what each of them takes of it.
     :param inbox: webhooks.
+    :param callbacks: promises to call people back.
     :param columns: names of the columns that each of them has by now, by the table's name.
     """
 
@@ -44,6 +46,7 @@ class Tables:
     budgets: sa.Table | None = None
     reservations: sa.Table | None = None
     inbox: sa.Table | None = None
+    callbacks: sa.Table | None = None
     columns: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @classmethod
@@ -57,6 +60,7 @@ class Tables:
         contacts: str = "ringg_contacts",
         smartalex_calls: str = SMARTALEX_CALLS,
         inbox: str = INBOX,
+        callbacks: str = CALLBACKS,
     ) -> Tables:
         """Look which of the tables are there, and what columns they have: a newer version adds some.
 
@@ -67,6 +71,7 @@ class Tables:
         :param contacts: of people.
         :param smartalex_calls: of SmartAlex's calls.
         :param inbox: of webhooks.
+        :param callbacks: of promises to call people back.
         """
         inspector = sa.inspect(connection)
         columns: dict[str, frozenset[str]] = {}
@@ -94,6 +99,7 @@ class Tables:
             there(placed(budgets)),
             there(placed(reservations)),
             there(inbox_table(inbox, schema=schema)),
+            there(callbacks_table(callbacks, schema=schema)),
             columns,
         )
 

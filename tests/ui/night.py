@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ringg_provider.callbacks.table import callbacks_table
 from ringg_provider.contacts.people import people_table
 from ringg_provider.history.counts import counts_table, write_counts
 from ringg_provider.history.smartalex import smartalex_calls_table
@@ -57,6 +58,7 @@ MARKS = (
     "marked query value",
     "marked unknown field",
     "marked webhook",
+    "marked words",
 )
 
 
@@ -67,6 +69,7 @@ class Night:
     :param campaign_id: of DAG `DAG`, by Ringg; it still has nearly all of its `PEOPLE` to call.
     :param smartalex_id: of the same DAG, by SmartAlex.
     :param others_id: of DAG `OTHERS_DAG`, by Ringg.
+    :param promise_id: of a person whom the first called, and nobody knows when to call back.
     :param unnoted_id: launched by a version that noted neither DAG nor connection.
     :param launch_key: of the first.
     """
@@ -76,6 +79,7 @@ class Night:
     others_id: str
     unnoted_id: str
     launch_key: str = f"{DAG}-2026-11-26"
+    promise_id: str = "promise-unclear"
 
 
 def launch_ringg(sandbox: Sandbox, folder: Path, dag_id: str, name: str, launch_key: str) -> str:
@@ -199,6 +203,37 @@ def _fill(engine: sa.Engine, night: Night) -> None:
         )  # fmt: skip
     write_counts(engine, counts, calls, names)
     _roll_out(engine, night, now)
+    _promise(engine, night, now)
+
+
+def _promise(engine: sa.Engine, night: Night, now: datetime) -> None:
+    """In each state a promise, and some that are another DAG's, nobody's, or named by a telephone number."""
+    table = callbacks_table()
+    create_tables(engine, table)
+    due = now - timedelta(hours=3)
+    states: dict[str, dict[str, Any]] = {
+        "kept": {"due_at": due, "kept_at": due, "seconds_late": 60},
+        "late": {"due_at": due, "kept_at": due, "seconds_late": 3000},
+        "missed": {"due_at": due, "state_reason": "they were called and not reached"},
+        "open": {"due_at": now + timedelta(hours=3)},
+        "unclear": {"state_reason": "no time was said"},
+    }
+    whose = {
+        **{f"promise-{state}": (night.campaign_id, state) for state in states},
+        "others-promise": (night.others_id, "unclear"),
+        "unnoted-promise": (night.unnoted_id, "unclear"),
+        f"{night.smartalex_id}/+919810077001/1": (night.smartalex_id, "unclear"),
+    }
+    with engine.begin() as connection:
+        for promise_id, (campaign_id, state) in whose.items():
+            connection.execute(
+                sa.insert(table).values(
+                    promise_id=promise_id, platform="ringg", bulk_list_id=campaign_id, asked_call_id=promise_id,
+                    asked_at=now - timedelta(days=1), contact_key="marked-customer-0", to_number_e164="+919810077001",
+                    callee_name="Marked Callee", words="marked words", timezone="Asia/Kolkata", state=state,
+                    first_seen_at=now, changed_at=now, **states[state],
+                )
+            )  # fmt: skip
 
 
 def _roll_out(engine: sa.Engine, night: Night, now: datetime) -> None:

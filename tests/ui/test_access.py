@@ -81,6 +81,8 @@ def values(night: Night) -> dict[str, str]:
         "list_id": night.campaign_id,
         "launch_key": night.launch_key,
         "chart": "funnel",
+        "picture": "promises",
+        "promise_id": night.promise_id,
     }
 
 
@@ -160,6 +162,7 @@ def test_a_reader_of_another_dag_sees_nothing_of_this_one(route, people, values,
         "Survey &lt;",
         "older version",
         night.launch_key,
+        night.promise_id,
     ):
         assert secret not in answer.text
 
@@ -168,9 +171,9 @@ def test_a_reader_of_another_dag_sees_nothing_of_this_one(route, people, values,
 @pytest.mark.parametrize("person", ["stranger", "viewer"])
 def test_what_he_may_read_is_answered(route, person, people, values, night) -> None:
     others = values | {"dag_id": OTHERS_DAG, "campaign_id": night.others_id, "list_id": night.others_id}
-    others |= {"launch_key": f"{OTHERS_DAG}-2026-11-26"}
-    stops = "stop" in route.path
-    expected = 403 if stops or route.method != "GET" else 200
+    others |= {"launch_key": f"{OTHERS_DAG}-2026-11-26", "promise_id": "others-promise"}
+    acts = "stop" in route.path or "settle" in route.path
+    expected = 403 if acts or route.method != "GET" else 200
     assert ask(people, person, route, others).status_code == expected
 
 
@@ -208,6 +211,22 @@ def test_waves_brake_budget_and_webhooks_are_on_the_pages_of_who_may_see_their_d
     assert "ringg_sandbox" in people["viewer"].get("ringg/page/todo").text
     stranger = people["stranger"].get("ringg/page/todo").text
     assert "A brake was pulled" not in stranger
+
+
+def test_promises_are_on_the_pages_of_who_may_see_their_dag_and_none_is_named_by_a_number(people, night) -> None:
+    seen = {person: people[person].get("ringg/page/callbacks").text for person in ("admin", "viewer", "stranger")}
+    ids = (night.promise_id, "others-promise", "unnoted-promise")
+    assert {person: [each in page for each in ids] for person, page in seen.items()} == {
+        "admin": [True, True, True],
+        "viewer": [True, True, False],
+        "stranger": [False, True, False],
+    }
+    assert night.smartalex_id in seen["admin"]  # whose promise has no id that a page may show
+    assert "/page/settle/" not in seen["viewer"]
+    assert f"/page/settle/{DAG}/{night.promise_id}" in people["user"].get("ringg/page/callbacks").text
+    for person, number in (("viewer", "3 promises are unclear"), ("stranger", "1 promise is unclear")):
+        assert number in people[person].get("ringg/page/todo").text
+    assert "Callbacks" in people["viewer"].get(f"ringg/page/campaign/{night.campaign_id}").text
 
 
 def test_static_files_are_for_everybody_and_nothing_else_is_among_them(people) -> None:

@@ -17,7 +17,7 @@ from ringg_provider.inbox.store import inbox_table
 from ringg_provider.launch.braked import brakes
 from ringg_provider.launch.reservations import budgets, reservations
 from ringg_provider.sql.creating import create_tables
-from ringg_provider.ui import deliveries, queries, rollouts
+from ringg_provider.ui import deliveries, promises, queries, rollouts
 from ringg_provider.ui.campaign import Campaign
 from ringg_provider.ui.queries import Filters
 from ringg_provider.ui.stopping import find_launched
@@ -53,6 +53,14 @@ ASKED: dict[str, Callable[[sa.Connection, Tables], Any]] = {
     "a launch to be stopped": lambda c, t: find_launched(c, t, RENEWALS, "c"),
     "waves": lambda c, t: rollouts.waves(c, t, DAGS, "k"),
     "a budget": lambda c, t: rollouts.spending(c, t, "k"),
+    "promises": lambda c, t: promises.counts(c, t, None, since=NOW - timedelta(days=30)),
+    "promises of some DAGs": lambda c, t: promises.counts(c, t, DAGS, since=NOW - timedelta(days=30)),
+    "promises of a campaign": lambda c, t: promises.of_campaign(c, t, None, "c"),
+    "unclear promises": lambda c, t: promises.unclear(c, t, None),
+    "unclear promises of some DAGs": lambda c, t: promises.unclear(c, t, DAGS),
+    "promises that come": lambda c, t: promises.coming(c, t, DAGS),
+    "missed promises": lambda c, t: promises.missed(c, t, DAGS, since=NOW - timedelta(days=30)),
+    "a promise": lambda c, t: promises.promised(c, t, RENEWALS, "c"),
     "webhooks": lambda c, t: deliveries.read_deliveries(c, t, None, NOW),
     "webhooks of some DAGs": lambda c, t: deliveries.read_deliveries(c, t, DAGS, NOW),
 }
@@ -60,7 +68,7 @@ ASKED: dict[str, Callable[[sa.Connection, Tables], Any]] = {
 
 @pytest.fixture
 def connection(warehouse: Warehouse) -> Iterator[sa.Connection]:
-    fill(warehouse.engine, nights=5, people=40, now=NOW)
+    fill(warehouse.engine, nights=5, people=40, now=NOW, promises=True)
     table = inbox_table()
     create_tables(warehouse.engine, people_table(), smartalex_calls_table(), table, brakes, budgets, reservations)
     with warehouse.engine.begin() as writing:

@@ -156,7 +156,7 @@ def test_what_cannot_be_noted_in_the_audit_log_is_not_stopped(user, server, plat
     finally:
         rename("log_away", "log")
     assert answer.status_code == 503
-    assert answer.json() == {"detail": "Nothing was stopped: Airflow's audit log took no entry."}
+    assert answer.json() == {"detail": "Nothing was done: Airflow's audit log took no entry."}
     assert state_of(platform, campaign) not in ("terminated", "completed")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from ringg_provider.ui.pages import campaign, campaigns, runs, stop
+from ringg_provider.ui.pages import callbacks, campaign, campaigns, runs, stop
 
 #: What the app consists of; a new page is added here.
-ROUTERS: tuple[APIRouter, ...] = (campaigns.router, campaign.router, runs.router, stop.router)
+ROUTERS: tuple[APIRouter, ...] = (campaigns.router, campaign.router, runs.router, callbacks.router, stop.router)

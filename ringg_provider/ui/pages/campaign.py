@@ -10,7 +10,7 @@ from decimal import Decimal
 from fastapi import APIRouter, HTTPException, Request, Response, status
 from fastapi.responses import HTMLResponse
 
-from ringg_provider.ui import queries, rollouts
+from ringg_provider.ui import promises, queries, rollouts
 from ringg_provider.ui.access import CurrentUser, ReadableDags, may_stop
 from ringg_provider.ui.campaign import ALIVE, Campaign
 from ringg_provider.ui.charts import Chart, campaign_charts
@@ -56,6 +56,7 @@ def campaign(request: Request, dags: ReadableDags, user: CurrentUser, campaign_i
         charts = _charts(state, found, now, waves)
         spending = rollouts.spending(state.connection, state.tables, found.launch_key)
         cost = Cost.of(found, queries.price(state.connection, state.tables, found))
+        asked = promises.of_campaign(state.connection, state.tables, dags, campaign_id)
         key = found.launch_key
         ledger = [] if key is None else queries.ledger_rows(state.connection, state.tables, dags, key)
     can_stop = found.phase in ALIVE and found.dag_id is not None and may_stop(found.dag_id, request, user)
@@ -65,6 +66,7 @@ def campaign(request: Request, dags: ReadableDags, user: CurrentUser, campaign_i
         "cost": cost,
         "ledger": ledger,
         "waves": waves,
+        "promises": asked,
         "spending": spending,
         "lists": sum(row.state != "replaced" for row in ledger),
         "problems": problems(found, now),

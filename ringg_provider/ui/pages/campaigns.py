@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import conf
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
-from ringg_provider.ui import queries
+from ringg_provider.ui import promises, queries
 from ringg_provider.ui.access import ReadableDags
 from ringg_provider.ui.campaign import PHASES, Campaign
 from ringg_provider.ui.deliveries import MOST_COUNTED, read_deliveries
@@ -70,6 +70,7 @@ def to_do(request: Request, dags: ReadableDags) -> HTMLResponse:
     with open_state() as state:
         found = queries.to_do(state.connection, state.tables, dags, now)
         inbox = read_deliveries(state.connection, state.tables, dags, now)
+        unclear = promises.unclear(state.connection, state.tables, dags)
     left = left_to_do(found, now)
     return page(
         request,
@@ -78,6 +79,8 @@ def to_do(request: Request, dags: ReadableDags) -> HTMLResponse:
             "left": left,
             "most": queries.MOST_TO_DO,
             "inbox": inbox,
+            "unclear": unclear,
+            "most_unclear": promises.MOST_UNCLEAR,
             "counted": MOST_COUNTED,
             "zone": _zone(),
             "now": now,

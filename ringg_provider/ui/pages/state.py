@@ -42,5 +42,6 @@ def open_state() -> Iterator[State]:
             contacts=settings.contacts_table,
             smartalex_calls=settings.smartalex_calls_table,
             inbox=settings.inbox_table,
+            callbacks=settings.callbacks_table,
         )
         yield State(connection, tables, settings)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from ringg_provider import wording
 from ringg_provider.ui.campaign import PHASES
 from ringg_provider.ui.charts import local
+from ringg_provider.ui.promises import STATES
 
 #: Where a number or a time is not known.
 UNKNOWN = "\N{EN DASH}"
@@ -85,6 +86,11 @@ def tone(name: str) -> str:
     return _TONES.get(name, "plain")
 
 
+def promise(state: str) -> str:
+    """The state of a promise in words."""
+    return {str(name): words for name, words in STATES.items()}.get(state, state.capitalize())
+
+
 FILTERS = {
     "count": count,
     "share": share,
@@ -96,4 +102,5 @@ FILTERS = {
     "machine": machine,
     "phase": phase,
     "tone": tone,
+    "promise": promise,
 }

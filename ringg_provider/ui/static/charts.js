@@ -2,7 +2,7 @@
 
 // Draws the charts of a page from the data beside them. Colours are classes, so that the style sheet decides them.
 
-const HEIGHT = 260;
+const HEIGHT = 244;
 const BAR = 26;
 const GAP = 6;
 const WIDEST = 72;
@@ -38,7 +38,7 @@ function draw(place) {
   const left = lying ? Math.min(width * 0.45, 12 + d3.max(chart.labels, long)) : 52;
   const right = lying ? 76 : 12;
   const top = chart.marks.length ? 34 : 10;
-  const bottom = lying ? 8 : 44;
+  const bottom = lying ? 8 : 28;
   const height = lying ? chart.labels.length * (BAR + GAP) + 16 : HEIGHT;
   const svg = d3
     .select(place)
