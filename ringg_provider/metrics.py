@@ -77,6 +77,12 @@ INBOX_REQUESTS = Metric(
 )
 INBOX_ODD = Metric("ringg.inbox.odd", "counter", "deliveries that were stored and are odd", ("platform", "kind"))
 CALLBACKS_PENDING = Metric("ringg.callbacks.pending", "gauge", "callbacks that are still to be made")
+PROMISES = Metric(
+    "ringg.promises", "counter", "promises to call back, by what became of them", tags=("platform", "outcome")
+)
+PROMISES_STANDING = Metric(
+    "ringg.promises.standing", "gauge", "promises that are still to be kept, by their state", tags=("platform", "state")
+)
 INBOX_DELIVERIES = Metric(
     "ringg.inbox.deliveries", "counter", "deliveries that were applied, or given up", tags=("platform", "outcome")
 )
@@ -103,6 +109,8 @@ METRICS: Mapping[str, Metric] = {
         INBOX_REQUESTS,
         INBOX_ODD,
         CALLBACKS_PENDING,
+        PROMISES,
+        PROMISES_STANDING,
         INBOX_DELIVERIES,
         PUBLISH_ROWS,
         PUBLISH_GONE,

@@ -18,6 +18,10 @@ from ringg_provider.sql import fitting
 
 #: What `settled_by` says where nobody had to.
 PLATFORM_WORDS = "platform words"
+#: Where the platform said a time of its own.
+PLATFORM = "platform"
+#: What it begins with where a person settled it.
+PERSON = "person:"
 
 BY_A_HUMAN = "they asked for a human agent"
 NO_ZONE = "it is not known in which time zone they are"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ringg_provider.callbacks.asked import PLATFORM_WORDS, Asked, Call
+from ringg_provider.callbacks.asked import PERSON, Asked, Call
 from ringg_provider.callbacks.planning import NOT_LISTED, PUNCTUAL
 from ringg_provider.callbacks.table import LIVE, REACHED, RINGG, PromiseState
 
@@ -20,11 +20,12 @@ Row = Mapping[str, Any]
 ASKED_AGAIN = "they asked again"
 REACHED_BEFORE = "they were reached before anybody said when, and did not ask again"
 NOT_SETTLED = "nobody said when in time"
+NOT_CALLED_BACK = "the platform did not call"
 NOT_CALLED = "it was on a list and not called in time"
 NOT_REACHED = "they were called and not reached"
 REPLACED = "a later promise replaced it"
 #: Why a promise was missed, as far as calls tell; whoever lists them may know better.
-_AS_TOLD = (NOT_SETTLED, NOT_LISTED, NOT_CALLED, NOT_REACHED)
+_AS_TOLD = (NOT_SETTLED, NOT_LISTED, NOT_CALLED, NOT_CALLED_BACK, NOT_REACHED)
 
 #: A call is known some time after it was made; before that, nothing is missed.
 KNOWN_AFTER = timedelta(hours=1)
@@ -36,6 +37,7 @@ class Terms:
 
     :param asked: reads what somebody asked for in a call.
     :param until: when a promise that is due then, to that number in that zone, can be kept no longer.
+    :param lawful: when to call somebody who said when, at that number in that zone; None where that is not known.
     :param punctual: how long after the time a call is not late.
     :param tolerance: how long before the time a call is the one that was promised.
     :param unclear_for: how long somebody may take to settle an unclear one.
@@ -43,6 +45,7 @@ class Terms:
 
     asked: Callable[[Call], Asked]
     until: Callable[[datetime, str, str | None], datetime]
+    lawful: Callable[[datetime, datetime, str, str | None], datetime | None]
     punctual: timedelta = PUNCTUAL
     tolerance: timedelta = PUNCTUAL
     unclear_for: timedelta = timedelta(days=3)
@@ -61,6 +64,7 @@ class Told:
     :param tried: how often they were called for it and not reached.
     :param withdrawn: why it is not to be kept; None when it is.
     :param is_followed: there is another one after it.
+    :param uncalled: why it was missed where nobody called and it was on no list.
     """
 
     first: Call
@@ -72,6 +76,7 @@ class Told:
     tried: int = 0
     withdrawn: str | None = None
     is_followed: bool = False
+    uncalled: str = NOT_LISTED
 
     def is_over(self, at: datetime) -> bool:
         """Whether nothing can become of it any more."""
@@ -104,17 +109,13 @@ def promises_in(calls: Iterable[Call], rows: Sequence[Row], terms: Terms) -> lis
 
 def _is_pinned(row: Row) -> bool:
     """Whether there is more in a row than the calls tell: somebody has settled it, or calls it, or withdrew it."""
-    said = row["settled_by"] not in (None, PLATFORM_WORDS)
+    said = str(row["settled_by"] or "").startswith(PERSON)
     withdrawn = row["state"] == PromiseState.WITHDRAWN and row["state_reason"] not in (REACHED_BEFORE, REPLACED)
     return said or withdrawn or row["claim_key"] is not None
 
 
 def _ask(promise: Told, call: Call, pinned: Row | None, terms: Terms) -> None:
-    asked = terms.asked(call)
-    if pinned is not None and pinned["due_at"] is not None:
-        asked = Asked(
-            pinned["earliest_at"], pinned["latest_at"], pinned["due_at"], pinned["timezone"], None, pinned["settled_by"]
-        )
+    asked = terms.asked(call) if pinned is None or pinned["due_at"] is None else _settled(pinned, call.number, terms)
     promise.latest, promise.asked, promise.tried = call, asked, 0
     promise.calls.append(call.call_id)
     if asked.due is None:
@@ -123,6 +124,15 @@ def _ask(promise: Told, call: Call, pinned: Row | None, terms: Terms) -> None:
         promise.until = max(terms.until(asked.due, call.number, asked.timezone), asked.until or asked.due)
     if pinned is not None and pinned["state"] == PromiseState.WITHDRAWN:
         promise.withdrawn = pinned["state_reason"] or ""
+
+
+def _settled(row: Row, number: str, terms: Terms) -> Asked:
+    """What a row says of when to call; what a person said is moved into lawful hours until somebody calls."""
+    due, zone = row["due_at"], row["timezone"]
+    earliest, latest = row["earliest_at"] or due, row["latest_at"] or due
+    if row["claim_key"] is None and row["state"] in LIVE:
+        due = terms.lawful(earliest, latest, number, zone) or due
+    return Asked(earliest, latest, due, zone, None, row["settled_by"])
 
 
 def _answer(promise: Told, call: Call, terms: Terms) -> None:
@@ -155,6 +165,7 @@ def changes(
     terms: Terms,
     now: datetime,
     *,
+    platform: str = RINGG,
     conn_id: str | None = None,
     contact_keys: Mapping[tuple[str | None, str], str] | None = None,
 ) -> Changes:
@@ -164,6 +175,7 @@ def changes(
     :param rows: of the table, of that person.
     :param terms: when a promise counts as what.
     :param now: the present, aware.
+    :param platform: whose promises they are. Default ``ringg``.
     :param conn_id: by which the platform is reached.
     :param contact_keys: list and number -> who that is.
     """
@@ -195,6 +207,7 @@ def changes(
                 made.deleted.append(row["promise_id"])
             continue  # a row that more depends on stands for it
         new = _row(name, promise, row, terms, now)
+        new["platform"] = platform
         new["conn_id"] = conn_id or new["conn_id"]
         if new["contact_key"] is None:
             new["contact_key"] = (contact_keys or {}).get((new["bulk_list_id"], promise.first.number))
@@ -242,7 +255,8 @@ def _left_alone(row: Row, terms: Terms, now: datetime, *, is_replaced: bool) -> 
         until = terms.until(row["due_at"], row["to_number_e164"], row["timezone"])
     if now <= until + KNOWN_AFTER:
         return []
-    reason = _missed(row["claim_key"] is not None, row["due_at"] is not None, 0)
+    uncalled = NOT_LISTED if row["platform"] == RINGG else NOT_CALLED_BACK
+    reason = _missed(row["claim_key"] is not None, row["due_at"] is not None, 0, uncalled)
     return [{**row, "state": PromiseState.MISSED.value, "state_reason": reason, "changed_at": now}]
 
 
@@ -306,15 +320,15 @@ def _state(promise: Told, row: Row | None, terms: Terms, now: datetime) -> tuple
         in_time = promise.kept.at <= asked.until + terms.punctual
         return (PromiseState.KEPT if in_time else PromiseState.LATE), None
     if promise.is_followed or now > promise.until + KNOWN_AFTER:
-        return PromiseState.MISSED, _missed(claimed, asked.due is not None, promise.tried)
+        return PromiseState.MISSED, _missed(claimed, asked.due is not None, promise.tried, promise.uncalled)
     if asked.due is None:
         return PromiseState.UNCLEAR, asked.unclear
     return (PromiseState.LISTED if claimed else PromiseState.OPEN), ASKED_AGAIN if len(promise.calls) > 1 else None
 
 
-def _missed(claimed: bool, is_clear: bool, tried: int) -> str:
+def _missed(claimed: bool, is_clear: bool, tried: int, uncalled: str) -> str:
     if not is_clear:
         return NOT_SETTLED
     if tried:
         return NOT_REACHED
-    return NOT_CALLED if claimed else NOT_LISTED
+    return NOT_CALLED if claimed else uncalled

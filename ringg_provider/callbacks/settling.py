@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from ringg_provider.callbacks.asked import PERSON
 from ringg_provider.callbacks.reading import FURTHEST, Instant, Span
 from ringg_provider.callbacks.table import LIVE, PromiseState
 from ringg_provider.exceptions import InvalidRequest
@@ -50,7 +51,7 @@ def settle(
     name = " ".join(by.split())[:_LONGEST_NAME]
     if not name:
         raise InvalidRequest("by: must name who says so.", field="by")
-    values: dict[str, object] = {"settled_by": f"person:{name}", "changed_at": present}
+    values: dict[str, object] = {"settled_by": f"{PERSON}{name}", "changed_at": present}
     if isinstance(when, PromiseState):
         if when is not WITHDRAWN:
             raise InvalidRequest("when: must be an instant, a span, or WITHDRAWN.", field="when")

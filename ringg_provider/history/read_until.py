@@ -22,14 +22,18 @@ class ReadUntil:
     :param calls: the table of calls.
     :param state: the table that says it; see `state_table`.
     :param former: what an earlier version left.
+    :param name: of a table that is made of these calls, where it is about that. Default: the table of calls.
     """
 
-    def __init__(self, engine: sa.Engine, calls: sa.Table, state: sa.Table, former: Former) -> None:
+    def __init__(
+        self, engine: sa.Engine, calls: sa.Table, state: sa.Table, former: Former, name: str | None = None
+    ) -> None:
         self._engine = engine
         self._calls = calls
         self._state = state
         self._former = former
-        self._mine = state.c.calls_table == calls.name
+        self._name = name or calls.name
+        self._mine = state.c.calls_table == self._name
 
     def get(self) -> dt.datetime | None:
         """The time; None when nothing was read yet, or when the table of calls was emptied, to begin anew."""
@@ -51,7 +55,7 @@ class ReadUntil:
             with self._engine.begin() as connection:
                 if connection.execute(sa.select(self._state.c.calls_table).where(self._mine)).first() is None:
                     left = self._former(connection, self._calls)
-                    row = {"calls_table": self._calls.name, "read_until": left, "changed_at": now}
+                    row = {"calls_table": self._name, "read_until": left, "changed_at": now}
                     connection.execute(sa.insert(self._state).values(**row))
 
         without_driver_errors(self._state.name, begin_again, unless_there)

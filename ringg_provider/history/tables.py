@@ -143,7 +143,7 @@ def calls_table(name: str = CALLS, *, schema: str | None = None, metadata: sa.Me
         column("call_type", Key, "history `call_type`, details `call_direction`", "outbound, inbound, webcall, callback, voicemail"),
         column("to_number", Key, "history and details `to_number`", "who was called, as the platform writes it; personal"),
         column("to_number_e164", Key, "`to_number`", "the same as `+` and digits, which joins contacts; personal", index=True),
-        column("from_number", Key, "history `from_numbers[0]`, details `from_number`", "the caller number"),
+        column("from_number", Key, "history `from_numbers[0]`, details `from_number`", "the caller number", index=True),
         column("callee_name", Text, "history `name`, details `callee_name`", "personal"),
         column("status", Key, "history `status`, details `call_status`", "registered, ongoing, retry, completed, failed, error, cancelled, forwarded, or a new one"),
         column("sub_status", Text, "history `sub_status`, details `call_sub_status`", "why; an open set"),
@@ -238,8 +238,8 @@ def state_table(name: str = STATE, *, schema: str | None = None) -> sa.Table:
     """
     # fmt: off
     columns = [
-        column("calls_table", Key, "this provider", "the name of the table of calls", primary_key=True),
-        column("read_until", UtcDateTime, "this provider", "every call up to this time was read by date"),
+        column("calls_table", Key, "this provider", "the name of the table of calls, or of promises that are made of it", primary_key=True),
+        column("read_until", UtcDateTime, "this provider", "every call up to this time was read by date; for promises: every call that changed up to then was looked at"),
         column("changed_at", UtcDateTime, "this provider", "when this was last moved"),
     ]
     # fmt: on

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import Any
 
-from ringg_provider.callbacks.asked import Call, asked_in
+from ringg_provider.callbacks.asked import Call
 from ringg_provider.callbacks.keeping import Changes, Terms, changes, promises_in
-from ringg_provider.callbacks.planning import last_moment
+from ringg_provider.callbacks.loading import PromiseTerms
 from ringg_provider.hours.lawful import LawfulHours
 from ringg_provider.hours.rules import load_rules
 
@@ -17,7 +16,7 @@ from ringg_provider.hours.rules import load_rules
 NOON = dt.datetime(2026, 3, 2, 6, 30, tzinfo=dt.UTC)
 NUMBER = "+919800000001"
 HOURS = LawfulHours(load_rules(), purpose="promotional", no_rule="hold")
-TERMS = Terms(partial(asked_in, hours=HOURS), lambda *due: last_moment(*due, hours=HOURS, give_up_after=None))
+TERMS = PromiseTerms(HOURS).terms()
 
 
 def hours(number: float) -> dt.timedelta:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ringg_provider.hours.schedule import Time
 from ringg_provider.operators.ringg.balance import RinggCheckBalanceOperator
+from ringg_provider.operators.ringg.callbacks import RinggCallbacksOperator
 from ringg_provider.operators.ringg.events import RinggSetEventSubscriptionsOperator
 from ringg_provider.operators.ringg.launch import RinggLaunchOperator
 from ringg_provider.operators.ringg.preflight import RinggPreflightOperator
@@ -14,6 +15,7 @@ from ringg_provider.operators.ringg.uploads import RinggSaveCampaignOperator, Ri
 from ringg_provider.ringg.timing import as_call_config, schedule_of
 
 __all__ = [
+    "RinggCallbacksOperator",
     "RinggCheckBalanceOperator",
     "RinggLaunchOperator",
     "RinggMakeCallAsyncOperator",
