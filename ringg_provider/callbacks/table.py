@@ -58,7 +58,7 @@ def callbacks_table(
         column("promise_id", Key, "`ringg_calls.call_id`, `smartalex_callbacks.callback_id`", "the call that first asked, or SmartAlex's callback", primary_key=True),
         column("platform", Key, "this provider", "ringg, smartalex", nullable=False),
         column("conn_id", Key, "`ringg_conn_id`, `smartalex_conn_id`", "the connection by which the platform is reached"),
-        column("contact_key", sa.String(MAX_KEY), "`ringg_contacts`", "who, as your query named them; NULL where the call was on no list of it"),
+        column("contact_key", sa.String(MAX_KEY), "`ringg_contacts`", "who, as your query named them, which may be the number; NULL where the call was on no list of it"),
         column("to_number_e164", Key, "the call", "who is to be called, as `+` and digits; personal", index=True),
         column("callee_name", Text, "the call", "personal"),
         column("agent_id", Key, "the call", "the agent that was asked"),

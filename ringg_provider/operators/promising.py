@@ -9,12 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ringg_provider.api.arguments import OptionalText, Span
-from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.options import CALLBACKS
 from ringg_provider.hooks.sql import StateConnection
 from ringg_provider.hours.lawful import NoRule
 from ringg_provider.hours.purposes import Purpose
-from ringg_provider.hours.zones import zone_names
+from ringg_provider.hours.zones import ZoneName
 from ringg_provider.lineage.operator import LineageOperator
 from ringg_provider.metrics import PROMISES, PROMISES_STANDING
 from ringg_provider.operators.arguments import with_checked_arguments
@@ -76,7 +75,7 @@ class PromisesOperator(LineageOperator):
         calling_hours: str | Mapping[str, Any] | None = None,
         no_rule: NoRule = "hold",
         blackout_dates: Sequence[dt.date | str] = (),
-        timezone: OptionalText = None,
+        timezone: ZoneName | None = None,
         punctual: Span = dt.timedelta(minutes=15),
         give_up_after: Span | None = None,
         unclear_for: Span = dt.timedelta(days=3),
@@ -139,18 +138,13 @@ class PromisesOperator(LineageOperator):
         from ringg_provider.hours.lawful import LawfulHours
         from ringg_provider.hours.rules import load_rules
 
-        timezone = self.timezone or None
-        if timezone is not None and timezone not in zone_names():
-            raise InvalidRequest(
-                "timezone: must be the name of an IANA time zone, such as Asia/Kolkata.", field="timezone"
-            )
         hours = LawfulHours(
             load_rules(self.calling_hours),
             purpose=self.purpose,
             no_rule=self.no_rule,
             blackout_dates=self.blackout_dates,
         )
-        return PromiseTerms(hours, timezone, self.punctual, self.give_up_after, self.unclear_for)
+        return PromiseTerms(hours, self.timezone, self.punctual, self.give_up_after, self.unclear_for)
 
     def _tell(self, context: Context, counts: PromiseCounts) -> dict[str, int]:
         from ringg_provider.lineage.assets import announce, table_asset

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ringg_provider import wording
 from ringg_provider.api.arguments import OptionalText, Span
-from ringg_provider.history.options import ATTEMPTS, CALLS, CAMPAIGNS
+from ringg_provider.history.options import ATTEMPTS, CALLBACKS, CALLS, CAMPAIGNS
 from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import engine_of, sql_engine, sql_hook
 from ringg_provider.lineage.operator import LineageOperator
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 class RinggPublishOperator(LineageOperator):
     """Publish the tables of the state into a warehouse: what changed since the last time, and what was erased.
 
-    The warehouse gets `ringg_calls`, `ringg_attempts`, `ringg_campaigns`, `ringg_contacts` and `ringg_launches` under
-    their own names, and the view `ringg_outcomes` over them; each row also says when it was published
-    (`published_at`). It may be run as often as one likes, and killed at any point: then the next run ends where that
-    one would have. One task at a time publishes a table into a schema of a warehouse; a second one is told so, and
-    Airflow tries it again.
+    The warehouse gets `ringg_calls`, `ringg_attempts`, `ringg_campaigns`, `ringg_contacts`, `ringg_launches` and
+    `ringg_callbacks` under their own names, and the view `ringg_outcomes` over them; each row also says when it was
+    published (`published_at`). It may be run as often as one likes, and killed at any point: then the next run ends
+    where that one would have. One task at a time publishes a table into a schema of a warehouse; a second one is told
+    so, and Airflow tries it again.
 
     `docs/warehouses.md` has the grants, a DAG and the price for each warehouse.
 
@@ -48,6 +48,7 @@ class RinggPublishOperator(LineageOperator):
     :param campaigns_table: of campaigns. Default `ringg_campaigns`.
     :param attempts_table: of attempts. Default `ringg_attempts`.
     :param contacts_table: of contacts. Default `ringg_contacts`.
+    :param promises_table: of promises to call back. Default `ringg_callbacks`.
     :param timeout: how long one statement in the warehouse may take, waiting for it included. Default 30 minutes.
     :param hook_params: more arguments for the warehouse's hook, as `SQLExecuteQueryOperator` has them. Default none.
     :param stage: Snowflake: the internal stage that files go through. Default the table's own.
@@ -71,6 +72,7 @@ class RinggPublishOperator(LineageOperator):
         "campaigns_table",
         "attempts_table",
         "contacts_table",
+        "promises_table",
         "stage",
         "bucket",
         "volume",
@@ -91,6 +93,7 @@ class RinggPublishOperator(LineageOperator):
         campaigns_table: str = CAMPAIGNS,
         attempts_table: str = ATTEMPTS,
         contacts_table: str = "ringg_contacts",
+        promises_table: str = CALLBACKS,
         timeout: Span = dt.timedelta(minutes=30),
         hook_params: Mapping[str, Any] | None = None,
         stage: OptionalText = None,
@@ -108,6 +111,7 @@ class RinggPublishOperator(LineageOperator):
         self.campaigns_table = campaigns_table
         self.attempts_table = attempts_table
         self.contacts_table = contacts_table
+        self.promises_table = promises_table
         self.timeout = timeout
         self.hook_params = hook_params
         self.stage = stage
@@ -159,6 +163,7 @@ class RinggPublishOperator(LineageOperator):
     def _of_both_platforms(self, state: sa.Engine) -> list[sa.Table]:
         import sqlalchemy as sa
 
+        from ringg_provider.callbacks.table import callbacks_table
         from ringg_provider.contacts.people import people_table
         from ringg_provider.launch.table import launches
         from ringg_provider.sql.creating import is_there
@@ -168,7 +173,9 @@ class RinggPublishOperator(LineageOperator):
         if self.state_schema:
             beside = launches.to_metadata(sa.MetaData(), schema=self.state_schema)
             ledger = beside if is_there(state, beside) else launches
-        return [ledger, people_table(self.contacts_table, self.state_schema or None)]
+        schema = self.state_schema or None
+        promises = callbacks_table(self.promises_table, schema=schema)
+        return [ledger, people_table(self.contacts_table, schema), promises]
 
     def _view(self, names: Sequence[str]) -> View | None:
         """The view of outcomes, where both of its tables are published."""
@@ -229,7 +236,8 @@ class RinggPublishOperator(LineageOperator):
         """The tables that this platform may have in the state."""
         from ringg_provider.launch.table import launches
 
-        return [self.campaigns_table, self.table, self.attempts_table, launches.name, self.contacts_table]
+        of_both = [launches.name, self.contacts_table, self.promises_table]
+        return [self.campaigns_table, self.table, self.attempts_table, *of_both]
 
     def reads_and_writes(self) -> Lineage:
         """The tables of the state in, those of the warehouse out."""

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class SmartAlexPublishOperator(RinggPublishOperator):
     """Publish the tables of the state into a warehouse: what changed since the last time, and what was erased.
 
-    The warehouse gets `smartalex_calls`, `smartalex_callbacks`, `ringg_contacts` and `ringg_launches` under their own
-    names. Its other parameters, what it returns and what it raises are those of `RinggPublishOperator`, but
-    `campaigns_table` and `attempts_table`, of which SmartAlex has none.
+    The warehouse gets `smartalex_calls`, `smartalex_callbacks`, `ringg_contacts`, `ringg_launches` and
+    `ringg_callbacks` under their own names. Its other parameters, what it returns and what it raises are those of
+    `RinggPublishOperator`, but `campaigns_table` and `attempts_table`, of which SmartAlex has none.
 
     :param table: of calls. Default `smartalex_calls`.
     :param callbacks_table: of callbacks. Default `smartalex_callbacks`.

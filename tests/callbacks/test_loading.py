@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +24,7 @@ from ringg_provider.history.tables import calls_table
 from tests.callbacks.people import HOURS, NOON, NUMBER, hours
 from tests.support.databases import engines
 
+DOCS = Path(__file__).parents[2] / "docs"
 FIVE = NOON + hours(5)
 CALLS, PROMISES, CONTACTS = calls_table(), callbacks_table(), people_table()
 
@@ -202,3 +205,52 @@ def test_smartalex_keeps_its_callbacks_or_not(engine: sa.Engine) -> None:
     assert found["again"] == ("withdrawn", "a later promise replaced it")
     (waiting,) = (of for of in found if of.startswith("callback-"))  # whose own id has a number in it
     assert found[waiting][0] == "open"
+
+
+def snippet(page: str, name: str) -> str:
+    """A named block of SQL of the documentation."""
+    block = re.search(rf"<!-- {name} -->\n```sql\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
+    assert block, f"{page} has no SQL named {name}"
+    return block[1]
+
+
+def by_hand(engine: sa.Engine, page: str, name: str, **values: Any) -> int:
+    """Run a statement of the documentation: how many rows it changed."""
+    typed = [
+        sa.bindparam(key, value, type_=PROMISES.c.due_at.type if isinstance(value, dt.datetime) else sa.String)
+        for key, value in values.items()
+    ]
+    with engine.begin() as connection:
+        return connection.execute(sa.text(snippet(page, name)).bindparams(*typed)).rowcount
+
+
+def test_the_page_settles_by_hand_as_the_button_does(engine: sa.Engine) -> None:
+    write(engine, call("a", NOON, "some day"), call("b", NOON, "some day", to_number_e164="+919800000002"))
+    load(engine, NOON)
+    with engine.connect() as connection:
+        waiting = connection.execute(sa.text(snippet("promises.md", "what is unclear"))).all()
+    assert sorted(row.promise_id for row in waiting) == ["a", "b"]
+    same = {"promise_id": "a", "who": "person:Asha"}
+    assert by_hand(engine, "promises.md", "settle a promise", at=FIVE, **same) == 1
+    settle(engine, PROMISES, "b", Instant(FIVE), by="Asha", now=NOON)
+    one, other = ({**row, "changed_at": None} for row in promises(engine))
+    differ = ("promise_id", "asked_call_id", "to_number_e164")
+    assert {name: one[name] for name in one if name not in differ} == {
+        name: other[name] for name in other if name not in differ
+    }
+    load(engine, NOON + hours(1))
+    assert {row["state"] for row in promises(engine)} == {"open"}
+    assert by_hand(engine, "promises.md", "withdraw a promise", **same) == 1
+    assert by_hand(engine, "promises.md", "withdraw a promise", **same) == 0
+    assert load(engine, NOON + hours(1)) == PromiseCounts(open=1)
+
+
+def test_what_has_ended_is_erased_by_the_documented_statement(engine: sa.Engine) -> None:
+    write(engine, call("a", NOON, FIVE.isoformat(), callee_name="Asha"))
+    load(engine, NOON)
+    assert by_hand(engine, "tables.md", "erase promises", before=NOON + hours(1)) == 0
+    load(engine, NOON + hours(48))
+    assert by_hand(engine, "tables.md", "erase promises", before=NOON + hours(1)) == 1
+    assert "Asha" not in repr(promises(engine))
+    assert NUMBER not in repr(promises(engine))
+    assert load(engine, NOON + hours(48)) == PromiseCounts()

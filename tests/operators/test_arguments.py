@@ -75,9 +75,9 @@ RIGHT: dict[Callable[[Any], bool], str] = {
     is_length: """
         average_seconds invalid_rows_timeout judge_interval max_minutes not_called_within_days poke_interval
         interval poll_interval timeout upload_poll_interval""",
-    lambda value: (
-        isinstance(value, timedelta) and value >= timedelta(0)
-    ): "answer_within give_up_after horizon lookback max_age max_delay purge_after release_after",
+    lambda value: isinstance(value, timedelta) and value >= timedelta(0): """
+        answer_within give_up_after horizon look_back lookback max_age max_delay punctual purge_after release_after
+        unclear_for""",
     lambda value: (
         is_number(value) or (isinstance(value, Decimal) and value.is_finite())
     ): "deadline kill_deadline look_at",
@@ -94,7 +94,7 @@ RIGHT: dict[Callable[[Any], bool], str] = {
         max_invalid_rows max_rejects""",
     is_text: """
         agent_id attempts_table bulk_list_id callbacks_table campaign_name
-        campaigns_table contact_key contacts contacts_table country_code description
+        campaigns_table pending_table promises_table contact_key contacts contacts_table country_code description
         history_table inbox_table launch_key list_id name number_pool_id objective phone_column phone_header
         phone_number_id recordings_conn_id recordings_path region_column rejects_path ringg_conn_id secret_from
         smartalex_conn_id sql state_suppression_sql suppression_sql table timezone timezone_column callback_url""",
