@@ -25,7 +25,7 @@ import pendulum
 from airflow.sdk import dag
 
 from ringg_provider.examples import sandbox_only
-from ringg_provider.operators.ringg import RinggLaunchOperator
+from ringg_provider.operators.ringg import RinggCallbacksOperator, RinggLaunchOperator
 from ringg_provider.transfers.callbacks_to_ringg import CallbacksToRinggOperator
 from ringg_provider.transfers.ringg_to_sql import RinggCallsToSqlOperator
 
@@ -49,6 +49,7 @@ def ringg_promises():
     load_calls = RinggCallsToSqlOperator(
         task_id="load_calls", state_conn_id=WAREHOUSE, contacts_table="ringg_contacts", pool="ringg_history"
     )
+    update_promises = RinggCallbacksOperator(task_id="update_promises", state_conn_id=WAREHOUSE, purpose=PURPOSE)
     lists = CallbacksToRinggOperator(
         task_id="list_promises",
         sql_conn_id=WAREHOUSE,
@@ -76,7 +77,7 @@ def ringg_promises():
         state_conn_id=WAREHOUSE,
         max_delay=timedelta(minutes=15),
     ).expand(launch=lists.output)
-    sandbox_only(RINGG) >> load_calls >> lists >> launched
+    sandbox_only(RINGG) >> load_calls >> update_promises >> lists >> launched
 
 
 ringg_promises()

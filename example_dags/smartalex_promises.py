@@ -13,7 +13,7 @@ import pendulum
 from airflow.sdk import dag
 
 from ringg_provider.examples import sandbox_only
-from ringg_provider.operators.smartalex import SmartAlexStartCampaignOperator
+from ringg_provider.operators.smartalex import SmartAlexCallbacksOperator, SmartAlexStartCampaignOperator
 from ringg_provider.transfers.callbacks_to_smartalex import CallbacksToSmartAlexOperator
 from ringg_provider.transfers.smartalex_to_sql import SmartAlexCallbacksToSqlOperator, SmartAlexCallsToSqlOperator
 
@@ -37,6 +37,7 @@ PURPOSE = "promotional"
 def smartalex_promises():
     callbacks = SmartAlexCallbacksToSqlOperator(task_id="load_pending_callbacks", sql_conn_id=WAREHOUSE)
     calls = SmartAlexCallsToSqlOperator(task_id="load_calls", sql_conn_id=WAREHOUSE)
+    update_promises = SmartAlexCallbacksOperator(task_id="update_promises", state_conn_id=WAREHOUSE, purpose=PURPOSE)
     lists = CallbacksToSmartAlexOperator(
         task_id="list_promises",
         state_conn_id=WAREHOUSE,
@@ -59,7 +60,7 @@ def smartalex_promises():
         map_index_template=LIST_LABEL,
         state_conn_id=WAREHOUSE,
     ).expand(campaign_id=lists.output)
-    sandbox_only(SMARTALEX) >> [callbacks, calls] >> lists >> started
+    sandbox_only(SMARTALEX) >> [callbacks, calls] >> update_promises >> lists >> started
 
 
 smartalex_promises()

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AssetAlias, task
 
 from ringg_provider.hours.purposes import Purpose
-from ringg_provider.operators.ringg import RinggLaunchOperator, RinggPreflightOperator, RinggRolloutOperator
+from ringg_provider.operators.ringg import (
+    RinggCallbacksOperator,
+    RinggLaunchOperator,
+    RinggPreflightOperator,
+    RinggRolloutOperator,
+)
 from ringg_provider.task_groups.campaign import WAIT, CampaignGroup, Rollout, Step, approving, made
 from ringg_provider.task_groups.checks import with_checked_steps
 from ringg_provider.transfers.ringg_inbox_to_sql import RinggInboxToSqlOperator
@@ -53,6 +58,8 @@ class RinggCampaign(CampaignGroup):
         the calls that webhooks have told of, where an inbox takes them; whatever became of the launches;
     ``load_calls``
         every other call's outcome;
+    ``update_promises``
+        only with ``promises``: who asked in these calls to be called back, and when; ``ringg_promises`` calls them;
     ``campaign_ended``
         nothing; the group is red where a launch or the load failed.
 
@@ -104,6 +111,8 @@ class RinggCampaign(CampaignGroup):
     :param launch: the step ``launch``.
     :param apply_inbox: the step ``apply_inbox``.
     :param load_calls: the step ``load_calls``.
+    :param promises: the step ``update_promises``, which needs ``purpose``. Default False: nobody who asks to be called
+        back is noted.
     :raises InvalidRequest: an argument cannot be, or not with the others; said when the DAG file is read.
     """
 
@@ -144,6 +153,7 @@ class RinggCampaign(CampaignGroup):
         launch: Step = True,
         apply_inbox: Step = True,
         load_calls: Step = True,
+        promises: Step = False,
     ) -> None:
         super().__init__(group_id)
         state = state_conn_id or sql_conn_id
@@ -221,4 +231,13 @@ class RinggCampaign(CampaignGroup):
                 outlets=[AssetAlias("ringg_calls")],
                 **tables,
             )
-            self.follow([earlier, current, uploaded, checked, asked, launched], [applied, loaded], setup)
+            promised = made(
+                promises,
+                RinggCallbacksOperator,
+                task_id="update_promises",
+                state_conn_id=state,
+                purpose=purpose,
+                contacts_table=contacts_table,
+                ringg_conn_id=ringg_conn_id,
+            )
+            self.follow([earlier, current, uploaded, checked, asked, launched], [applied, loaded, promised], setup)

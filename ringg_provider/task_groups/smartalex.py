@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AssetAlias, task
 
 from ringg_provider.hours.purposes import Purpose
-from ringg_provider.operators.smartalex import SmartAlexRolloutOperator, SmartAlexStartCampaignOperator
+from ringg_provider.operators.smartalex import (
+    SmartAlexCallbacksOperator,
+    SmartAlexRolloutOperator,
+    SmartAlexStartCampaignOperator,
+)
 from ringg_provider.task_groups.campaign import WAIT, CampaignGroup, Rollout, Step, approving, made
 from ringg_provider.task_groups.checks import with_checked_steps
-from ringg_provider.transfers.smartalex_to_sql import SmartAlexCallsToSqlOperator
+from ringg_provider.transfers.smartalex_to_sql import SmartAlexCallbacksToSqlOperator, SmartAlexCallsToSqlOperator
 from ringg_provider.transfers.sql_to_smartalex import SqlToSmartAlexOperator
 
 if TYPE_CHECKING:
@@ -48,6 +52,8 @@ class SmartAlexCampaign(CampaignGroup):
         each draft at most once, and the wait for its end;
     ``load_calls``
         every call's outcome, whatever became of the launches;
+    ``load_callbacks``, ``update_promises``
+        only with ``promises``: which callbacks are pending, and whether the platform kept them;
     ``campaign_ended``
         nothing; the group is red where a launch or the load failed.
 
@@ -93,6 +99,8 @@ class SmartAlexCampaign(CampaignGroup):
     :param approval: the step ``approve``. Default False: nobody is asked.
     :param launch: the step ``start``.
     :param load_calls: the step ``load_calls``.
+    :param promises: the steps ``load_callbacks`` and ``update_promises``, which need ``purpose``; arguments are those
+        of the second. Default False: nobody notes whether the platform keeps its pending callbacks.
     :raises InvalidRequest: an argument cannot be, or not with the others; said when the DAG file is read.
     """
 
@@ -127,6 +135,7 @@ class SmartAlexCampaign(CampaignGroup):
         approval: Step = False,
         launch: Step = True,
         load_calls: Step = True,
+        promises: Step = False,
     ) -> None:
         super().__init__(group_id)
         state = state_conn_id or sql_conn_id
@@ -180,7 +189,23 @@ class SmartAlexCampaign(CampaignGroup):
                 outlets=[AssetAlias("smartalex_calls")],
                 **tables,
             )
-            self.follow([earlier, ready, uploaded, asked, launched], [loaded], setup)
+            pending = promises is not False and SmartAlexCallbacksToSqlOperator(
+                task_id="load_callbacks", campaign_ids=self.lists, **_given(tables)
+            )
+            promised = made(
+                promises,
+                SmartAlexCallbacksOperator,
+                task_id="update_promises",
+                state_conn_id=state,
+                purpose=purpose,
+                smartalex_conn_id=smartalex_conn_id,
+            )
+            loads = [loaded, pending or None, promised]
+            self.follow([earlier, ready, uploaded, asked, launched], loads, setup)
+
+
+def _given(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def _called_within(days: int | None, contacts_table: str) -> str | None:

@@ -436,3 +436,18 @@ def test_nothing_is_done_before_the_setup_a_task_of_either_style(campaign: Any) 
         campaign(**GIVEN[campaign], setup=guard())
         campaign("other", **GIVEN[campaign], setup=EmptyOperator(task_id="allowed"))
     assert {task.task_id for task in dag.roots} == {"guard", "allowed"}
+
+
+@pytest.mark.parametrize("group", [RinggCampaign, SmartAlexCampaign])
+def test_promises_are_noted_behind_the_calls_where_a_dag_asks_for_it(group: Any) -> None:
+    given = {**GIVEN[group], "purpose": "promotional"}
+    with DAG(f"promises_{group.__name__}", schedule=None) as dag:
+        group("plain", **given)
+        group("campaign", **given, promises={"give_up_after": timedelta(hours=2)})
+    assert "plain.update_promises" not in dag.task_ids
+    update = dag.get_task("campaign.update_promises")
+    before = {each.rpartition(".")[2] for each in update.upstream_task_ids}
+    assert before >= ({"load_calls"} if group is RinggCampaign else {"load_callbacks"})
+    assert (update.purpose, update.give_up_after) == ("promotional", timedelta(hours=2))
+    assert (update.is_teardown, update.on_failure_fail_dagrun) == (True, True)
+    assert "campaign.campaign_ended" in update.downstream_task_ids
