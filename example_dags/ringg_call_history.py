@@ -17,7 +17,6 @@ import pendulum
 from airflow.sdk import AssetAlias, dag
 
 from ringg_provider.examples import sandbox_only
-from ringg_provider.operators.ringg import RinggCallbacksOperator
 from ringg_provider.transfers.ringg_to_sql import RinggCallsToSqlOperator
 
 RINGG = "ringg_sandbox"
@@ -44,11 +43,7 @@ def ringg_call_history():
         # An event only when calls are new or have changed; `ringg_new_calls` waits for it.
         outlets=[AssetAlias("ringg_calls")],
     )
-    # Who asked to be called back, and what became of it.
-    promises = RinggCallbacksOperator(
-        task_id="note_promises", ringg_conn_id=RINGG, sql_conn_id="warehouse", purpose="promotional"
-    )
-    sandbox_only(RINGG) >> load >> promises
+    sandbox_only(RINGG) >> load
 
 
 ringg_call_history()

@@ -19,7 +19,6 @@ from airflow.sdk import dag
 from ringg_provider.examples import sandbox_only
 from ringg_provider.operators.smartalex import (
     SmartAlexAddContactsOperator,
-    SmartAlexCallbacksOperator,
     SmartAlexCreateCampaignOperator,
     SmartAlexPauseCampaignOperator,
     SmartAlexResumeCampaignOperator,
@@ -88,12 +87,8 @@ def smartalex_campaign():
     close = SmartAlexCallbacksToSqlOperator(
         task_id="close_callbacks", sql_conn_id=WAREHOUSE, campaign_ids=campaign.output
     ).as_teardown(setups=guard, on_failure_fail_dagrun=True)
-    promises = SmartAlexCallbacksOperator(
-        task_id="note_promises", sql_conn_id=WAREHOUSE, purpose="promotional"
-    ).as_teardown(setups=guard, on_failure_fail_dagrun=True)
     guard >> campaign
     add >> start >> pause >> callbacks >> resume >> wait >> [calls, close, EmptyOperator(task_id="campaign_ended")]
-    [calls, close] >> promises
 
 
 smartalex_campaign()
