@@ -605,3 +605,14 @@ def test_a_careful_campaign_that_only_fails_is_stopped_and_fails_the_run_which_s
     assert called == 2, "the rehearsal and the first wave"
     assert count(warehouse, "SELECT count(*) FROM ringg_launches WHERE state = 'braked'") == 2
     assert most_dials(sandbox) == 1
+
+
+@pytest.mark.parametrize("dag_id", ["ringg_promises", "smartalex_promises"])
+def test_a_run_without_a_promise_that_is_due_is_a_success_that_uploads_nothing(
+    run_dag: DagRunner, sandbox: Any, warehouse: Warehouse, dag_id: str
+) -> None:
+    load(warehouse.engine, 100)
+    run = run_dag(dag_id)
+    assert run.state == "success", run
+    assert run.xcom("list_promises") == []
+    assert not [request for request in sandbox.requests() if request["method"] == "POST"]
