@@ -4,9 +4,9 @@
     python benchmarks/control_room.py --calls 1000000
 
 The calls are made by `generate_series`: campaigns of 50,000, and one of 500,000; each has a row in the ledger, a DAG
-and a run. Then each campaign is counted as the load that reads it does, and every page is asked for through the app
-itself, its templates included, by somebody who may see all: twice, and the second answer counts, as a person who looks
-at a page has its tables in memory. A page may take a second.
+and a run, and one person in ten asked to be called back. Then each campaign is counted as the load that reads it does,
+and every page is asked for through the app itself, its templates included, by somebody who may see all: twice, and the
+second answer counts, as a person who looks at a page has its tables in memory. A page may take a second.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
 from demo.postgres import EmbeddedPostgres
+from ringg_provider.callbacks.table import callbacks_table
 from ringg_provider.history import outcomes
 from ringg_provider.history.counts import counts_table, write_counts
 from ringg_provider.history.tables import calls_table, campaigns_table, state_table
@@ -79,6 +80,18 @@ SELECT 'key-' || campaign_id, campaign_id, '0', campaign_id, 'standard', total_c
     'scheduled__' || campaign_id, 'launch', 0, name, json_build_object('listed', total_count, 'suppressed', 1234)
 FROM ringg_campaigns
 """
+#: One call in ten asked to be called back a day later. Of the days before yesterday nothing is still to come.
+_PROMISES = """
+INSERT INTO ringg_callbacks (promise_id, platform, to_number_e164, agent_id, bulk_list_id, asked_call_id, asked_at,
+    words, timezone, earliest_at, latest_at, due_at, state, state_reason, seconds_late, first_seen_at, changed_at)
+SELECT call_id, 'ringg', to_number_e164, agent_id, bulk_list_id, call_id, attempted_at, 'tomorrow at five',
+    'Asia/Kolkata', due, due, due, state, CASE state WHEN 'missed' THEN 'not reached' END,
+    CASE state WHEN 'kept' THEN n % 900 WHEN 'late' THEN 900 + n % 7200 END, attempted_at, due
+FROM (SELECT *, attempted_at + interval '1 day' AS due, CASE
+          WHEN attempted_at > now() - interval '1 day' THEN (ARRAY['open', 'unclear', 'listed'])[1 + n % 3]
+          ELSE (ARRAY['kept', 'kept', 'kept', 'late', 'missed', 'withdrawn'])[1 + n % 6] END AS state
+      FROM (SELECT *, substr(call_id, 6)::bigint / 10 AS n FROM ringg_calls WHERE call_id LIKE '%0') asked) promised
+"""
 
 
 def main() -> int:
@@ -101,7 +114,7 @@ def main() -> int:
 def fill(engine: sa.Engine, calls: int) -> list[str]:
     """Make the tables; the campaigns' ids, the largest first."""
     described, campaigns = calls_table(), campaigns_table()
-    create_tables(engine, described, campaigns, counts_table(), state_table())
+    create_tables(engine, described, campaigns, counts_table(), state_table(), callbacks_table())
     LaunchLedger(engine)
     began = time.monotonic()
     with engine.begin() as connection:
@@ -122,10 +135,12 @@ def fill(engine: sa.Engine, calls: int) -> list[str]:
             index.create(connection)
         connection.exec_driver_sql(_CAMPAIGNS.format(**stages).replace("%", "%%"))
         connection.exec_driver_sql(_LAUNCHES.format().replace("%", "%%"))
+        promises = connection.exec_driver_sql(_PROMISES.replace("%", "%%")).rowcount
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("VACUUM ANALYZE")
         ids = connection.execute(sa.select(campaigns.c.campaign_id).order_by(campaigns.c.calls.desc())).scalars().all()
-    print(f"{calls:,} calls of {len(ids)} campaigns were made in {time.monotonic() - began:.0f} s\n")
+    made = f"{calls:,} calls of {len(ids)} campaigns and {promises:,} promises"
+    print(f"{made} were made in {time.monotonic() - began:.0f} s\n")
     return list(ids)
 
 
@@ -152,6 +167,8 @@ def ask(campaigns: list[str]) -> int:
         "its calls over time as CSV": f"/csv/campaign/{campaigns[-1]}/over_time",
         "one DAG": "/page/dag/dag_1",
         "one run": f"/page/run/dag_{campaigns[-1][-1]}/scheduled__{campaigns[-1]}",
+        "callbacks": "/page/callbacks",
+        "how late they were as CSV": "/csv/callbacks/lateness",
         "what is left to do": "/page/todo",
     }
     worst = 0.0
@@ -177,6 +194,7 @@ def client() -> Iterator[TestClient]:
     app = build_app()
     for dependency in (access.get_user, access.readable_dags, access.require_dag):
         app.dependency_overrides[dependency] = lambda: None
+    app.dependency_overrides[access.may_trigger] = lambda: bool
     with TestClient(app) as made:
         yield made
 
