@@ -47,7 +47,7 @@ def live(given: argparse.Namespace, folder: Path) -> list[str]:
     """Live the days, after Airflow has been pointed at a folder of its own; returns what is to be said of them."""
     import time_machine
 
-    from tests.callbacks.living import INDIA, Life
+    from tests.callbacks.living import INDIA, Life, connection
     from tests.support.sandbox import running_sandbox
 
     begin = datetime(2027, 3, 1, 10, 2, tzinfo=ZoneInfo(INDIA.zone))
@@ -56,19 +56,18 @@ def live(given: argparse.Namespace, folder: Path) -> list[str]:
         time_machine.travel(begin, tick=True) as travel,
         running_sandbox(speed=1, seed=given.seed, history_rate_window_seconds=0, **rates) as sandbox,
     ):
-        os.environ["AIRFLOW_CONN_RINGG_SANDBOX"] = sandbox.connection
+        os.environ["AIRFLOW_CONN_RINGG_SANDBOX"] = connection(sandbox)
         life = Life(sandbox, travel, INDIA, random.Random(given.seed), given.crashes)
         life.call_everybody(given.people, folder)
         life.live(begin + timedelta(days=given.days), only_eventful=True)
         life.load()
         life.look_back()
     kept = sum(promise["state"] == "kept" for promise in life.could)
-    twice = sum(len(promise["calls"]) > 1 for promise in life.asked)
     return [
         f"asked to be called back   {len(life.asked):,}: {dict(Counter(each['state'] for each in life.asked))}",
         f"could be kept             {len(life.could):,}",
         f"kept within 15 minutes    {kept:,} ({kept / max(1, len(life.could)):.1%}; the target is 99 %)",
-        f"rung twice for one        {twice:,}",
+        f"rung twice for one        {len(life.rung_twice):,}",
         f"rung outside lawful hours {len(life.rung_unlawfully):,}",
         f"crashes on the way        {len(life.crashed):,}",
     ]

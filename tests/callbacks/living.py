@@ -58,6 +58,11 @@ INDIA = Country("+91987650", "+91", "Asia/Kolkata", "aaaaaaaa-0000-4000-8000-000
 NEW_YORK = Country("+1212867", "+1", "America/New_York", "aaaaaaaa-0000-4000-8000-000000000005")
 
 
+def connection(sandbox: Sandbox) -> str:
+    """The connection to it, at no pace: real time would pass over the platform's limit, ten requests a minute."""
+    return f"{sandbox.connection}/?history_requests_per_minute=600000"
+
+
 class Crash(Exception):
     """A worker died."""
 
@@ -83,6 +88,7 @@ class Life:
     crashed: list[str] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
     could: list[dict[str, Any]] = field(default_factory=list)
+    rung_twice: list[str] = field(default_factory=list)
     rung_unlawfully: list[str] = field(default_factory=list)
 
     @property
@@ -205,6 +211,7 @@ class Life:
         now = datetime.now(UTC)
         self.asked = self.sandbox.callbacks()
         self.could = [promise for promise in self.asked if self.could_be_kept(promise, now)]
+        self.rung_twice = self.more_than_once()
         self.rung_unlawfully = self.unlawful()
 
     def could_be_kept(self, promise: Mapping[str, Any], until: datetime) -> bool:
@@ -220,6 +227,16 @@ class Life:
         # Hours are of whole minutes.
         spans = hours.spans(promise["to_number"], first, max(latest, first) + timedelta(minutes=2))
         return not isinstance(spans, Held) and bool(spans)
+
+    def more_than_once(self) -> list[str]:
+        """What was said by whoever was rung twice for it: before they were reached, or once more afterwards."""
+        found = [promise["words"] for promise in self.asked if len(promise["calls"]) > 1]
+        for number, dialled in self.sandbox.dials()["numbers"].items():
+            said = [promise for promise in self.asked if promise["to_number"] == number]
+            # The campaign rang them once.
+            if dialled["attempts"] > 1 + sum(len(promise["calls"]) for promise in said):
+                found += [promise["words"] for promise in said] or ["nothing"]
+        return found
 
     def unlawful(self) -> list[str]:
         """When phones rang, by our doing, at an hour at which they must not."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
 
-from tests.callbacks.living import INDIA, NEW_YORK, Country, Life
+from tests.callbacks.living import INDIA, NEW_YORK, Country, Life, connection
 from tests.support.databases import Warehouse
 from tests.support.sandbox import Sandbox
 
@@ -24,16 +25,22 @@ PEOPLE = 12
 
 
 @pytest.fixture
-def lived(sqlite_warehouse: Warehouse, sandbox_factory: Callable[..., Sandbox], tmp_path: Path) -> Callable[..., Life]:
+def lived(
+    sqlite_warehouse: Warehouse,
+    sandbox_factory: Callable[..., Sandbox],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Callable[..., Life]:
     """A campaign, and runs for some hours after it."""
 
     def live(
         generation: str, country: Country, begin: datetime, hours: float, seed: int, crashes: float = 0.0,
-        **settings: Any,
+        arguments: Mapping[str, Any] = MappingProxyType({}), **settings: Any,
     ) -> Life:  # fmt: skip
         with time_machine.travel(begin, tick=True) as travel:
             sandbox = sandbox_factory(generation, seed=seed, **{**EVERYBODY_ASKS, **settings})
-            life = Life(sandbox, travel, country, random.Random(seed), crashes)
+            monkeypatch.setenv("AIRFLOW_CONN_RINGG_SANDBOX", connection(sandbox))
+            life = Life(sandbox, travel, country, random.Random(seed), crashes, arguments)
             life.call_everybody(PEOPLE, tmp_path)
             life.live(begin + timedelta(hours=hours), only_eventful=True)
             life.load()
@@ -55,17 +62,13 @@ def soon(country: Country, seed: int) -> dict[str, Any]:
     return {"forced_wishes": wishes}
 
 
-def rung_twice(life: Life) -> list[Any]:
-    return [promise["words"] for promise in life.asked if len(promise["calls"]) > 1]
-
-
 def test_what_is_asked_for_in_words_is_kept_and_nobody_is_rung_twice_or_at_an_unlawful_hour(
     lived: Callable[..., Life],
 ) -> None:
     life = lived("g3", INDIA, datetime(2027, 3, 1, 10, 2, tzinfo=ZoneInfo("Asia/Kolkata")), 27, 1)
     assert len(life.could) >= 3
     assert [one["words"] for one in life.could if one["state"] != "kept"] == []
-    assert rung_twice(life) == []
+    assert life.rung_twice == []
     assert life.rung_unlawfully == []
 
 
@@ -75,7 +78,7 @@ def test_people_elsewhere_are_called_by_their_own_clock(lived: Callable[..., Lif
     life = lived("g2", NEW_YORK, morning, 4, 2, **soon(NEW_YORK, 2))
     assert life.could
     assert [one["words"] for one in life.could if one["state"] != "kept"] == []
-    assert rung_twice(life) == []
+    assert life.rung_twice == []
     assert life.rung_unlawfully == []
 
 
@@ -84,6 +87,27 @@ def test_whatever_crashes_or_races_nobody_is_rung_twice_or_at_an_unlawful_hour(l
     life = lived("g3", INDIA, noon, 5, 3, 0.35, **soon(INDIA, 3))
     assert len(set(life.crashed)) >= 3, life.crashed
     assert len(life.could) >= PEOPLE / 2
-    assert rung_twice(life) == []
+    assert life.rung_twice == []
     assert life.rung_unlawfully == []
     assert any(one["state"] == "kept" for one in life.could)
+
+
+@pytest.mark.parametrize(
+    ("how", "told"), [("registered", None), ("unannounced", True)], ids=["which it shows before", "without a word"]
+)
+def test_whom_the_platform_calls_back_by_itself_nobody_else_rings_and_whom_it_forgets_is_rung_once(
+    lived: Callable[..., Life], how: str, told: bool | None
+) -> None:
+    noon = datetime(2027, 3, 4, 12, 2, tzinfo=ZoneInfo("Asia/Kolkata"))
+    # The platform is waited for until all calls of a quarter of an hour after the time are known; people have patience.
+    own = {"platform_callbacks": how, "platform_callbacks_lost": 0.6, "callback_patience_seconds": 7200}
+    wishes = {INDIA.number(n): [[f"in {minutes} minutes", 60 * minutes]] for n, minutes in enumerate(range(50, 98, 4))}
+    life = lived("g3", INDIA, noon, 3, 5, arguments={"platform_calls_back": told}, forced_wishes=wishes, **own)
+    assert len(life.asked) == PEOPLE
+    assert life.rung_twice == []
+    assert life.rung_unlawfully == []
+    by = [[ring["call_type"] for ring in promise["calls"]] for promise in life.asked]
+    assert by.count(["callback"]) >= 3, by
+    assert by.count(["outbound"]) >= 3, by
+    assert len(by) == by.count(["callback"]) + by.count(["outbound"]), "nobody was forgotten"
+    assert {promise["state"] for promise in life.asked} == {"kept"}
