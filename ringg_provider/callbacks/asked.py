@@ -47,6 +47,7 @@ class Call:
     :param by_human: they asked for a human to call.
     :param timezone: in which the platform says that they are.
     :param ended_at: when it was over, as far as is known.
+    :param is_final: the platform is not going to try again.
     """
 
     call_id: str
@@ -62,6 +63,7 @@ class Call:
     by_human: bool = False
     timezone: str | None = None
     ended_at: datetime | None = None
+    is_final: bool = True
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Call | None:
@@ -90,6 +92,7 @@ class Call:
             by_human=fitting.flag(analysis.get("callback_requested_via_human_agent")) is True,
             timezone=analysis.get("timezone"),
             ended_at=at + timedelta(seconds=float(row["duration_seconds"] or 0)),
+            is_final=bool(row["is_final"]),
         )
 
 

@@ -178,14 +178,15 @@ class Claims:
         return self.give_back(claim, {each.promise_id: NEVER_STARTED for each in never})
 
     def on_list(self, list_id: str, key: str) -> list[Promise]:
-        """The promises that a list is still to keep.
+        """The promises that a list is still to keep; not those of which they have asked for another time since.
 
         :param list_id: the list.
         :param key: the launch key under which they were taken.
         """
         columns = self.table.c
         listed = columns.state == PromiseState.LISTED.value
-        return self._read(columns.list_id == list_id, columns.claim_key == key, listed)
+        found = self._read(columns.list_id == list_id, columns.claim_key == key, columns.erased_at.is_(None), listed)
+        return [promise for promise in found if not promise.has_moved]
 
     def _taken_over(self, *conditions: sa.ColumnElement[bool]) -> list[Claim]:
         listed = (self.table.c.state == PromiseState.LISTED.value, self.table.c.claim_key.is_not(None))

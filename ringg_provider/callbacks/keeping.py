@@ -7,12 +7,12 @@ row: who settled an unclear promise, who calls under which key, and how it ended
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from ringg_provider.callbacks.asked import PERSON, Asked, Call
-from ringg_provider.callbacks.planning import NOT_LISTED, PUNCTUAL
+from ringg_provider.callbacks.planning import MOVED, NOT_LISTED, PUNCTUAL
 from ringg_provider.callbacks.table import LIVE, REACHED, RINGG, PromiseState
 
 Row = Mapping[str, Any]
@@ -65,6 +65,7 @@ class Told:
     :param withdrawn: why it is not to be kept; None when it is.
     :param is_followed: there is another one after it.
     :param uncalled: why it was missed where nobody called and it was on no list.
+    :param called_by: the lists that have called them, and do not call again.
     """
 
     first: Call
@@ -77,6 +78,7 @@ class Told:
     withdrawn: str | None = None
     is_followed: bool = False
     uncalled: str = NOT_LISTED
+    called_by: set[str] = field(default_factory=set)
 
     def is_over(self, at: datetime) -> bool:
         """Whether nothing can become of it any more."""
@@ -104,6 +106,8 @@ def promises_in(calls: Iterable[Call], rows: Sequence[Row], terms: Terms) -> lis
             _ask(promise, call, pinned.get(call.call_id), terms)
         elif promise is not None:
             _answer(promise, call, terms)
+        if promise is not None and call.list_id is not None and call.is_final:
+            promise.called_by.add(call.list_id)
     return told
 
 
@@ -264,7 +268,10 @@ def _row(name: str, promise: Told, row: Row | None, terms: Terms, now: datetime)
     """The row of a promise, as it will stand."""
     same = row if row is not None and row["asked_call_id"] == promise.latest.call_id else None
     asked, latest = promise.asked, promise.latest
-    state, reason = _state(promise, same, terms, now)
+    on_list_of_before = _is_on_list_of_before(promise, row)
+    moved = on_list_of_before and row is not None and row["list_id"] not in promise.called_by
+    taken = row if moved else None if on_list_of_before else same
+    state, reason = _state(promise, taken, terms, now, moved=moved)
     if same is not None and _has_ended_so(same, promise, state):
         return {**same, "promise_id": name, "bulk_list_id": promise.first.list_id, "changed_at": now}
     kept = promise.kept
@@ -288,9 +295,9 @@ def _row(name: str, promise: Told, row: Row | None, terms: Terms, now: datetime)
         "state": state.value,
         "state_reason": reason,
         "settled_by": asked.settled_by,
-        "claim_key": None if same is None else same["claim_key"],
-        "claimed_at": None if same is None else same["claimed_at"],
-        "list_id": None if same is None else same["list_id"],
+        "claim_key": None if taken is None else taken["claim_key"],
+        "claimed_at": None if taken is None else taken["claimed_at"],
+        "list_id": None if taken is None else taken["list_id"],
         "kept_call_id": None if kept is None else kept.call_id,
         "kept_at": None if kept is None else kept.at,
         "seconds_late": late,
@@ -298,6 +305,13 @@ def _row(name: str, promise: Told, row: Row | None, terms: Terms, now: datetime)
         "changed_at": now,
         "erased_at": None,
     }
+
+
+def _is_on_list_of_before(promise: Told, row: Row | None) -> bool:
+    """Whether the list that a row names was made before they asked for the time that holds now."""
+    if row is None or row["state"] != PromiseState.LISTED or row["claim_key"] is None:
+        return False
+    return bool(row["asked_call_id"] != promise.latest.call_id or row["state_reason"] == MOVED)
 
 
 def _has_ended_so(row: Row, promise: Told, state: PromiseState) -> bool:
@@ -311,7 +325,9 @@ def _has_ended_so(row: Row, promise: Told, state: PromiseState) -> bool:
     return row["state"] == PromiseState.WITHDRAWN or state in LIVE
 
 
-def _state(promise: Told, row: Row | None, terms: Terms, now: datetime) -> tuple[PromiseState, str | None]:
+def _state(
+    promise: Told, row: Row | None, terms: Terms, now: datetime, *, moved: bool
+) -> tuple[PromiseState, str | None]:
     claimed = row is not None and row["claim_key"] is not None
     asked = promise.asked
     if promise.withdrawn is not None:
@@ -321,9 +337,10 @@ def _state(promise: Told, row: Row | None, terms: Terms, now: datetime) -> tuple
         return (PromiseState.KEPT if in_time else PromiseState.LATE), None
     if promise.is_followed or now > promise.until + KNOWN_AFTER:
         return PromiseState.MISSED, _missed(claimed, asked.due is not None, promise.tried, promise.uncalled)
-    if asked.due is None:
+    if asked.due is None and not moved:
         return PromiseState.UNCLEAR, asked.unclear
-    return (PromiseState.LISTED if claimed else PromiseState.OPEN), ASKED_AGAIN if len(promise.calls) > 1 else None
+    again = ASKED_AGAIN if len(promise.calls) > 1 else None
+    return (PromiseState.LISTED if claimed else PromiseState.OPEN), MOVED if moved else again
 
 
 def _missed(claimed: bool, is_clear: bool, tried: int, uncalled: str) -> str:

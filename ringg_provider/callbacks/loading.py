@@ -36,7 +36,7 @@ _OVERLAP = dt.timedelta(hours=1)
 
 _READ = (
     "call_id", "bulk_list_id", "agent_id", "call_type", "to_number_e164", "from_number", "callee_name", "status",
-    "sub_status", "created_at", "attempted_at", "first_read_at", "duration_seconds", "voicemail_detected",
+    "sub_status", "created_at", "attempted_at", "first_read_at", "duration_seconds", "voicemail_detected", "is_final",
     "callback_requested", "callback_requested_time", "platform_analysis",
 )  # fmt: skip
 

@@ -28,6 +28,7 @@ NOT_LISTED = "it was on no list in time"
 NOT_DUE = "it is not due yet"
 PLATFORM_CALLS = "the platform calls back by itself"
 NOBODY_SAID = "nobody has said when"
+MOVED = "they asked again, and the list for the time before may still call them"
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,12 @@ class Promise:
     due_at: datetime | None = None
     claim_key: str | None = None
     list_id: str | None = None
+    state_reason: str | None = None
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether they asked for another time than the one for which they are on a list."""
+        return self.state_reason == MOVED
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Promise:

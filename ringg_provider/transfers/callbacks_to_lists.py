@@ -193,7 +193,7 @@ class CallbacksToListsOperator(SqlToListsOperator):
                 due = self._due(run)
                 mine = [Claim(run.key_of(slot), datetime.now(UTC), some) for slot, some in due.items()]
             else:
-                mine = claims.own(run.keys_begin)
+                mine = self._own(run)
                 freed = claims.free_lost(datetime.now(UTC) - self.release_after, ledger, self.of_platform)
                 if freed:
                     self.log.info(
@@ -258,6 +258,17 @@ class CallbacksToListsOperator(SqlToListsOperator):
                 waiting[why] += 1
         if waiting:
             self.log.info("Promises that are not listed now: %s.", wording.tallied(waiting))
+        return found
+
+    def _own(self, run: _Run) -> list[Claim]:
+        """What earlier attempts of this run took; of what has moved since only lists are left that were started."""
+        found = []
+        for claim in run.claims.own(run.keys_begin):
+            moved = [promise for promise in claim.promises if promise.has_moved]
+            if moved:
+                run.claims.free(replace(claim, promises=moved), run.ledger)
+            rest = [promise for promise in claim.promises if not promise.has_moved]
+            found += [replace(claim, promises=rest)] if rest else []
         return found
 
     def _take(self, run: _Run) -> list[Claim]:

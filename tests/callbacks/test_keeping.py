@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ringg_provider.callbacks.asked import BY_A_HUMAN, Call
 from ringg_provider.callbacks.keeping import NOT_CALLED, NOT_REACHED, NOT_SETTLED, REACHED_BEFORE
-from ringg_provider.callbacks.planning import NOT_LISTED
+from ringg_provider.callbacks.planning import MOVED, NOT_LISTED
 from ringg_provider.callbacks.table import LIVE
 from tests.callbacks.people import NOON, Table, asking, hours, ringing, talking
 
@@ -52,6 +52,44 @@ def test_a_later_asking_moves_it_and_another_after_it_was_kept_is_another() -> N
     calls += [talking("c", six), asking("d", six + dt.timedelta(minutes=5), six + hours(24))]
     table.load(calls, six + hours(1))
     assert {row["promise_id"]: row["state"] for row in table.rows.values()} == {"a": "kept", "d": "open"}
+
+
+@pytest.mark.parametrize("words", [NOON + hours(6), "whenever suits"])
+def test_who_asks_again_while_on_a_list_is_on_no_other_until_that_one_has_called(
+    words: dt.datetime | str,
+) -> None:
+    table, again = Table(), asking("b", NOON + hours(4), words)
+    calls = [asking("a", NOON, FIVE)]
+    table.load(calls, NOON)
+    table.only.update(state="listed", claim_key="key", claimed_at=FIVE, list_id="callbacks")
+    calls.append(again)
+    for now in (NOON + hours(4), NOON + hours(4.1)):
+        table.load(calls, now)
+        assert (table.only["state"], table.only["state_reason"]) == ("listed", MOVED)
+        assert (table.only["claim_key"], table.only["list_id"]) == ("key", "callbacks")
+        assert table.only["asked_call_id"] == "b"
+    calls.append(ringing("c", FIVE, list_id="callbacks", is_final=False))
+    table.load(calls, FIVE)
+    assert table.only["claim_key"] == "key", "the list tries once more"
+    calls[-1] = ringing("c", FIVE, list_id="callbacks")
+    for now in (FIVE, FIVE + hours(0.1)):
+        table.load(calls, now)
+        assert (table.only["state"], table.only["claim_key"], table.only["list_id"]) == (
+            "open" if isinstance(words, dt.datetime) else "unclear",
+            None,
+            None,
+        )
+    if isinstance(words, dt.datetime):
+        table.load([*calls, talking("d", words, list_id="more")], words + hours(1))
+        assert table.only["state"] == "kept"
+
+
+def test_who_asks_again_in_the_call_of_their_list_may_be_on_another_at_once() -> None:
+    table, calls = Table(), [asking("a", NOON, FIVE)]
+    table.load(calls, NOON)
+    table.only.update(state="listed", claim_key="key", claimed_at=FIVE, list_id="callbacks")
+    table.load([*calls, asking("b", FIVE, NOON + hours(6), list_id="callbacks")], FIVE)
+    assert (table.only["state"], table.only["claim_key"]) == ("open", None)
 
 
 def test_a_call_that_kept_it_moves_it_once_its_analysis_says_that_they_asked_again() -> None:

@@ -15,8 +15,11 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSki
 
 from ringg_provider.callbacks.claims import NEVER_STARTED, Claims
 from ringg_provider.callbacks.elsewhere import PLATFORM_CALLED, REACHED_SINCE, UNDER_WAY
+from ringg_provider.callbacks.loading import PromiseLoad, PromiseTerms
 from ringg_provider.callbacks.table import callbacks_table
 from ringg_provider.history.tables import calls_table, state_table
+from ringg_provider.hours.lawful import LawfulHours
+from ringg_provider.hours.rules import load_rules
 from ringg_provider.operators.ringg import RinggLaunchOperator
 from ringg_provider.transfers.callbacks_to_ringg import CallbacksToRinggOperator
 from tests.support.databases import Warehouse
@@ -82,6 +85,16 @@ def call(database: Warehouse, n: int, minutes: float, **more: Any) -> None:
     }  # fmt: skip
     with database.engine.begin() as connection:
         connection.execute(sa.insert(calls_table()).values(**row | more))
+
+
+def asked_again(database: Warehouse, n: int, minutes: float) -> None:
+    """They ask for another time, and `RinggCallbacksOperator` reads it."""
+    call(database, n, -120, call_id=f"asked-{n}", callback_requested=True, changed_at=NOON, to_number_e164=number(n))
+    at = (NOON + timedelta(minutes=minutes)).isoformat()
+    call(database, n, 1, callback_requested=True, callback_requested_time=at, changed_at=NOON)
+    hours = LawfulHours(load_rules(), purpose="promotional")
+    PromiseLoad(database.engine, calls_table(), PromiseTerms(hours)).run()
+    assert rows(database)[f"promise-{n}"]["asked_call_id"] == f"call-{n}-1"
 
 
 def rows(database: Warehouse) -> dict[str, dict[str, Any]]:
@@ -410,6 +423,39 @@ class TestRightBeforeTheStart:
         with pytest.raises(AirflowSkipException, match="moved on"):
             launched(item)
         assert rung(platform) == {}
+
+    def test_who_asked_again_is_taken_off_a_list_that_was_not_started(
+        self, database: Warehouse, platform: Sandbox
+    ) -> None:
+        promise(database, 1, 8)
+        promise(database, 2, 8)
+        (item,) = listed("first")
+        asked_again(database, 1, 120)
+        with pytest.raises(AirflowSkipException, match="moved on"):
+            launched(item, "first")
+        assert states(database) == {"promise-1": "open", "promise-2": "open"}
+
+    def test_who_asked_again_is_on_no_second_list_while_the_first_may_call(
+        self, database: Warehouse, platform: Sandbox, travel: time_machine.Traveller
+    ) -> None:
+        promise(database, 1, 8)
+        (item,) = listed("first")
+        launched(item, "first")
+        asked_again(database, 1, 30)
+        travel.shift(15 * 60)
+        assert listed("second") == []
+        assert rows(database)["promise-1"]["list_id"] == item["list_id"]
+
+    def test_a_retry_of_the_run_lists_nobody_who_asked_again(self, database: Warehouse, platform: Sandbox) -> None:
+        promise(database, 1, 8)
+        promise(database, 2, 8)
+        listed("run")
+        asked_again(database, 1, 120)
+        (item,) = listed("run")
+        assert item["rows"] == 1
+        launched(item)
+        assert rung(platform) == {number(2): 1}
+        assert states(database) == {"promise-1": "open", "promise-2": "listed"}
 
 
 def test_no_promise_is_listed_without_its_tables_or_a_ledger(warehouse: Warehouse, platform: Sandbox) -> None:
