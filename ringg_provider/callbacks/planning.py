@@ -195,8 +195,11 @@ def plan(
         if at is None:
             made.missed.append((promise, why or (NOT_LISTED if now >= until else NO_HOUR)))
         elif promise.platform == SMARTALEX or promise.agent_id in calls_back:
-            certainly_not = promise.due_at + PUNCTUAL
-            if known_until is None or known_until < certainly_not:
+            # Of a span it may call until its end.
+            certainly_not = max(promise.due_at, promise.latest_at or promise.due_at) + PUNCTUAL
+            if why is not None:
+                made.waiting.append((promise, why))
+            elif known_until is None or known_until < certainly_not:
                 made.waiting.append((promise, PLATFORM_CALLS))
             else:
                 made.to_list.append(Due(promise, at, until))

@@ -128,3 +128,13 @@ def test_what_the_platform_calls_is_left_to_it_until_it_certainly_has_not(
         made = plan([row], now=NOON + hours(1), horizon=hours(1), hours=HOURS, calls_back=agents, known_until=known)
         assert len(made.to_list) == listed
         assert [why for _, why in made.waiting] == [PLATFORM_CALLS] * (1 - listed)
+
+
+def test_a_span_is_left_to_the_platform_until_its_end() -> None:
+    row = promise(NOON, earliest_at=NOON - hours(2), latest_at=NOON + hours(2))
+    for known, listed in ((NOON + hours(1), 0), (NOON + hours(2.2), 0), (NOON + hours(2.25), 1)):
+        made = plan(
+            [row], now=NOON + hours(2.5), horizon=hours(1), hours=HOURS, calls_back={"agent"}, known_until=known
+        )
+        assert len(made.to_list) == listed
+        assert [why for _, why in made.waiting] == [PLATFORM_CALLS] * (1 - listed)
