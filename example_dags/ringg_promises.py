@@ -67,6 +67,9 @@ def ringg_promises():
         suppression_sql="SELECT phone FROM do_not_call",
         attempts_within=(3, timedelta(hours=24)),
         contacts_table="ringg_contacts",
+        # Only because callbacks are switched off in this agent! Where it may call back by itself, leave this line out:
+        # people would be called twice.
+        platform_calls_back=False,
         max_delay=timedelta(minutes=15),
     )
     launched = RinggLaunchOperator.partial(

@@ -48,12 +48,17 @@ class Elsewhere:
                 found |= without_driver_errors(_FIELD, self._held, some)
         return found
 
-    def calls_back(self) -> set[str]:
-        """The agents of which it is known that the platform calls back for them by itself."""
+    def calls_back(self, since: datetime) -> set[str]:
+        """The agents for which the platform is known to have called back by itself.
+
+        :param since: later than this; aware.
+        """
         columns = self._calls.c
-        if not self._is_there or "call_type" not in columns:
+        if not self._is_there:
             return set()
-        query = sa.select(columns.agent_id).where(columns.call_type == "callback", columns.agent_id.is_not(None))
+        query = sa.select(columns.agent_id).where(
+            columns.call_type == "callback", columns.agent_id.is_not(None), columns.created_at > since
+        )
 
         def read() -> set[str]:
             with self._engine.connect() as connection:

@@ -132,8 +132,8 @@ class CallbacksToListsOperator(SqlToListsOperator):
         """The table that says how far the table of calls was read."""
 
     def agents_that_call_back(self, elsewhere: Elsewhere) -> Iterable[str]:
-        """The agents whose promises the platform keeps by itself, so far as that is known."""
-        return elsewhere.calls_back()
+        """The agents whose promises the platform may keep by itself."""
+        return self.asked_of or [self.agent_id]
 
     @property
     def chosen_from(self) -> str:

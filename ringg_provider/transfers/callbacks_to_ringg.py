@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _SLOT = timedelta(minutes=5)
 #: What is due sooner is called as soon as possible: a list has to be uploaded and started first.
 _SOON = timedelta(minutes=3)
+#: An agent that has called back since then still does.
+_OF_LATE = timedelta(days=30)
 
 
 class CallbacksToRinggOperator(CallbacksToListsOperator, SqlToRinggOperator):
@@ -41,10 +43,11 @@ class CallbacksToRinggOperator(CallbacksToListsOperator, SqlToRinggOperator):
 
     :param variables_map: agent variable -> column of ``callbacks_table``, such as ``callee_name``, or of ``sql``.
     :param horizon: default 20 minutes, for a run every quarter of an hour.
-    :param platform_calls_back: whether the platform calls back by itself, as an agent may be set up: then it is waited
-        for, and a promise is listed only when all calls up to a quarter of an hour after its time are known, and none
-        was the platform's. Default None: it does where ``history_table`` knows a call of the type ``callback`` of the
-        agent that was asked.
+    :param platform_calls_back: whether the platform may call back by itself, as an agent may be set up: then it is
+        waited for, and a promise is listed only when all calls up to a quarter of an hour after its time, or after the
+        end of its span, are known, and none was the platform's. Default True, since nothing tells how an agent is set
+        up. Say False only where callbacks are switched off in all agents that are asked: people are called twice
+        otherwise. Of an agent that called back in the last thirty days, as ``history_table`` knows, it is not believed.
     """
 
     template_fields: Sequence[str] = (
@@ -61,7 +64,7 @@ class CallbacksToRinggOperator(CallbacksToListsOperator, SqlToRinggOperator):
         *,
         variables_map: dict[str, str],
         horizon: Span = timedelta(minutes=20),
-        platform_calls_back: bool | None = None,
+        platform_calls_back: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(variables_map=variables_map, horizon=horizon, **kwargs)
@@ -88,7 +91,15 @@ class CallbacksToRinggOperator(CallbacksToListsOperator, SqlToRinggOperator):
         return state_table(schema=calls.schema)
 
     def agents_that_call_back(self, elsewhere: Elsewhere) -> Iterable[str]:
-        """All that are asked, none, or those of which such a call is known."""
-        if self.platform_calls_back is None:
+        """All that are asked, or those of which such a call is known."""
+        if self.platform_calls_back:
             return super().agents_that_call_back(elsewhere)
-        return (self.asked_of or [self.agent_id]) if self.platform_calls_back else ()
+        known = elsewhere.calls_back(since=datetime.now(UTC) - _OF_LATE)
+        contradicted = known.intersection(self.asked_of or [self.agent_id])
+        if contradicted:
+            self.log.warning(
+                "platform_calls_back=False, and the platform has called back for %s in the last thirty days: the"
+                " promises of these agents are left to it.",
+                ", ".join(sorted(contradicted)),
+            )
+        return known

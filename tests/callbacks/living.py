@@ -181,7 +181,7 @@ class Life:
         return CallbacksToRinggOperator(
             task_id="lists", state_conn_id="warehouse", ringg_conn_id="ringg_sandbox", agent_id=AGENT,
             purpose="promotional", country_code=self.country.code, variables_map={"callee_name": "callee_name"},
-            call_config=self.window, invalid_rows_timeout=1, **self.arguments,
+            call_config=self.window, invalid_rows_timeout=1, **{"platform_calls_back": False} | self.arguments,
         )  # fmt: skip
 
     def _launcher(self, item: dict[str, Any]) -> RinggLaunchOperator:

@@ -93,10 +93,10 @@ def test_whatever_crashes_or_races_nobody_is_rung_twice_or_at_an_unlawful_hour(l
 
 
 @pytest.mark.parametrize(
-    ("how", "told"), [("registered", None), ("unannounced", True)], ids=["which it shows before", "without a word"]
+    ("how", "told"), [("registered", True), ("unannounced", True)], ids=["which it shows before", "without a word"]
 )
 def test_whom_the_platform_calls_back_by_itself_nobody_else_rings_and_whom_it_forgets_is_rung_once(
-    lived: Callable[..., Life], how: str, told: bool | None
+    lived: Callable[..., Life], how: str, told: bool
 ) -> None:
     noon = datetime(2027, 3, 4, 12, 2, tzinfo=ZoneInfo("Asia/Kolkata"))
     # The platform is waited for until all calls of a quarter of an hour after the time are known; people have patience.

@@ -32,6 +32,8 @@ LINE = "aaaaaaaa-0000-4000-8000-000000000001"
 WINDOW = {"call_time": {"call_start_time": "09:00", "call_end_time": "21:00", "timezone": "Asia/Kolkata"}}
 #: Noon in India, on a Monday.
 NOON = datetime(2027, 3, 1, 6, 30, tzinfo=UTC)
+#: An argument that is left out.
+UNSAID: Any = object()
 
 
 @pytest.fixture(params=["warehouse", "sqlite_warehouse"])
@@ -121,9 +123,10 @@ def operator(**overrides: Any) -> CallbacksToRinggOperator:
         "variables_map": {"callee_name": "callee_name"},
         "call_config": WINDOW,
         "invalid_rows_timeout": 1,
+        "platform_calls_back": False,
         **overrides,
     }
-    return CallbacksToRinggOperator(**arguments)
+    return CallbacksToRinggOperator(**{name: value for name, value in arguments.items() if value is not UNSAID})
 
 
 def listed(run_id: str = "run", **overrides: Any) -> list[dict[str, Any]]:
@@ -240,7 +243,7 @@ class TestWhoIsNotListed:
     ) -> None:
         promise(database, 1, 8)
         call(database, 1, -60, **more)
-        assert listed(platform_calls_back=False) == []
+        assert listed() == []
         assert states(database) == {"promise-1": "open"}
         assert TaskLog(capsys).line("not listed now").endswith(f"1 {why}.")
 
@@ -253,11 +256,14 @@ class TestWhoIsNotListed:
         assert [item["rows"] for item in listed()] == [1]
 
     def test_the_platforms_own_callback_is_waited_for_until_it_certainly_did_not_come(
-        self, database: Warehouse, platform: Sandbox
+        self, database: Warehouse, platform: Sandbox, capsys: pytest.CaptureFixture[str]
     ) -> None:
         promise(database, 1, -20)
-        call(database, 99, -600, call_type="callback")
+        assert listed("a", platform_calls_back=True) == []
+        assert listed("a", platform_calls_back=UNSAID) == [], "nobody said that it does not"
+        call(database, 99, -60 * 24 * 29, call_type="callback")
         assert listed("a") == [], "the agent is known to call back"
+        assert "platform_calls_back=False, and the platform has called back" in capsys.readouterr().out
         state = {"calls_table": "ringg_calls", "read_until": NOON - timedelta(minutes=6), "changed_at": NOON}
         with database.engine.begin() as connection:
             connection.execute(sa.insert(state_table()).values(**state))
@@ -265,6 +271,13 @@ class TestWhoIsNotListed:
         with database.engine.begin() as connection:
             connection.execute(sa.update(state_table()).values(read_until=NOON - timedelta(minutes=4)))
         assert [item["rows"] for item in listed("c")] == [1]
+
+    def test_an_agent_that_has_not_called_back_for_a_month_is_believed_not_to(
+        self, database: Warehouse, platform: Sandbox
+    ) -> None:
+        promise(database, 1, 8)
+        call(database, 99, -60 * 24 * 31, call_type="callback")
+        assert [item["rows"] for item in listed()] == [1]
 
     def test_only_promises_of_the_agent_the_platform_and_the_connection_are_taken(
         self, database: Warehouse, platform: Sandbox
@@ -398,7 +411,7 @@ class TestCrashesAndRaces:
 class TestRightBeforeTheStart:
     """A list is not started when one of its promises is not to be kept any more."""
 
-    @pytest.mark.parametrize("more", [{"call_type": "callback", "status": "failed"}, {}])
+    @pytest.mark.parametrize("more", [{"call_type": "callback", "status": "failed", "agent_id": "another"}, {}])
     def test_who_was_called_since_the_upload_is_not_called_again_and_the_others_are_listed_next(
         self, database: Warehouse, platform: Sandbox, more: dict[str, Any]
     ) -> None:
@@ -410,7 +423,7 @@ class TestRightBeforeTheStart:
             launched(item, "first")
         assert states(database) == {"promise-1": "open", "promise-2": "open"}
         assert rows(database)["promise-2"]["state_reason"] == NEVER_STARTED
-        (again,) = listed("second", platform_calls_back=False)
+        (again,) = listed("second")
         launched(again, "second")
         with pytest.raises((AirflowFailException, AirflowSkipException)):
             launched(item, "first")
