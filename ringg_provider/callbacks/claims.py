@@ -168,14 +168,18 @@ class Claims:
     def free(self, claim: Claim, ledger: LaunchLedger) -> int:
         """Give back a claim, so far as its lists certainly were never started; from now on they never will be.
 
+        What a ledger does not know of may stand in another one, so that a promise on such a list is not given back.
+
         :param claim: taken by this run, or taken over by it.
         :param ledger: where its lists stand.
         :return: how many promises were given back.
         """
-        started = ledger.withdraw(claim.key)
+        of_key = ledger.withdraw(claim.key)
         # A promise without a list may be on any of those that were started.
-        never = [each for each in claim.promises if not started or (each.list_id and each.list_id not in started)]
-        return self.give_back(claim, {each.promise_id: NEVER_STARTED for each in never})
+        free = [
+            each for each in claim.promises if (each.list_id in of_key.never if each.list_id else not of_key.started)
+        ]
+        return self.give_back(claim, {each.promise_id: NEVER_STARTED for each in free})
 
     def on_list(self, list_id: str, key: str) -> list[Promise]:
         """The promises that a list is still to keep; not those of which they have asked for another time since.

@@ -49,6 +49,18 @@ class SetNotes:
     reasons: Mapping[str, int]
 
 
+@dataclass(frozen=True)
+class Withdrawn:
+    """What became of a key's lists when those were withdrawn that had not been started.
+
+    :param started: were started, or their start may have been sent: nothing is known of these.
+    :param never: were not, and never will be.
+    """
+
+    started: frozenset[str]
+    never: frozenset[str]
+
+
 class LaunchLedger:
     """The launch ledger in one database.
 
@@ -157,20 +169,22 @@ class LaunchLedger:
                 )
             return True
 
-    def withdraw(self, launch_key: str) -> frozenset[str]:
+    def withdraw(self, launch_key: str) -> Withdrawn:
         """Let no list of a key be started any more that has not been.
 
         :param launch_key: the key.
-        :return: the lists that were started, or whose start may have been sent: nothing is known of these.
         """
         of_key = launches.c.launch_key == launch_key
 
-        def withdraw() -> frozenset[str]:
+        def withdraw() -> Withdrawn:
             with self.engine.begin() as connection:
                 never = update(launches).where(of_key, launches.c.state == LISTED)
                 connection.execute(never.values(state=REPLACED, slot=launches.c.list_id))
-                started = select(launches.c.list_id).where(of_key, launches.c.state != REPLACED)
-                return frozenset(connection.execute(started).scalars())
+                found = connection.execute(select(launches.c.list_id, launches.c.state).where(of_key)).all()
+            return Withdrawn(
+                frozenset(row.list_id for row in found if row.state != REPLACED),
+                frozenset(row.list_id for row in found if row.state == REPLACED),
+            )
 
         return begin_again(withdraw)
 

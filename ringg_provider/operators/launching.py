@@ -263,9 +263,17 @@ class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
 
         :return: the list's id.
         :raises AirflowSkipException: the item comes of a dry run.
+        :raises InvalidRequest: of a list of promises, another launch key or ledger is named: those who would take the
+            promises back could not see it started.
         """
         if item.list_id is None:
             raise AirflowSkipException("The lists come from a dry run: nothing was uploaded, so nothing is started.")
+        if item.callbacks_table is not None:
+            for name, known in (("launch_key", item.launch_key), ("ledger_conn_id", item.ledger_conn_id)):
+                if (getattr(self, name) or known) != known:
+                    raise InvalidRequest(
+                        f"{name}: is the list's own where it keeps promises; leave it out.", field=name
+                    )
         self.ledger_conn_id = self.ledger_conn_id or item.ledger_conn_id
         if (self.ledger_conn_id or self.state_conn_id) and not self.launch_key:
             self.launch_key = item.launch_key

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,10 +137,9 @@ def listed(run_id: str = "run", **overrides: Any) -> list[dict[str, Any]]:
     return result
 
 
-def launched(item: dict[str, Any], run_id: str = "run") -> str:
-    launch = RinggLaunchOperator(
-        task_id="launch", launch=item, from_numbers=[LINE], state_conn_id="warehouse", ringg_conn_id="ringg_sandbox"
-    )
+def launched(item: dict[str, Any], run_id: str = "run", **more: Any) -> str:
+    arguments = {"task_id": "launch", "from_numbers": [LINE], "state_conn_id": "warehouse", **more}
+    launch = RinggLaunchOperator(launch=item, ringg_conn_id="ringg_sandbox", **arguments)
     return launch.execute(context(run_id))
 
 
@@ -367,6 +368,40 @@ class TestCrashesAndRaces:
         travel.shift(60 * 60)
         assert listed("next") == []
         assert rows(database)["promise-1"]["list_id"] == item["list_id"]
+        assert rung(platform) == {number(1): 1}
+
+    def test_what_stands_in_another_ledger_is_never_given_back(
+        self,
+        warehouse: Warehouse,
+        platform: Sandbox,
+        travel: time_machine.Traveller,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        for table in (callbacks_table(), calls_table(), state_table()):
+            table.create(warehouse.engine)
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_OTHER_LEDGER", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "other.db")})
+        )
+        promise(warehouse, 1, 12)
+        (item,) = listed("first", ledger_conn_id="other_ledger")
+        launched(item, "first")
+        travel.shift(11 * 60)
+        assert listed("second") == []
+        assert rung(platform) == {number(1): 1}
+
+    @pytest.mark.parametrize(
+        "other", [{"launch_key": "mine"}, {"ledger_conn_id": "elsewhere"}, {"launch_key": "a", "ledger_conn_id": "b"}]
+    )
+    def test_a_list_of_promises_is_started_under_no_other_key_and_through_no_other_ledger(
+        self, database: Warehouse, platform: Sandbox, other: dict[str, str]
+    ) -> None:
+        promise(database, 1, 12)
+        (item,) = listed()
+        with pytest.raises(AirflowFailException, match=next(iter(other))):
+            launched(item, **other)
+        assert rung(platform) == {}
+        launched(item, launch_key=item["launch_key"], ledger_conn_id=item["ledger_conn_id"])
         assert rung(platform) == {number(1): 1}
 
     def test_a_slow_run_finds_that_its_promises_were_given_back_while_it_uploaded(
