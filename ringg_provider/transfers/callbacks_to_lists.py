@@ -58,8 +58,8 @@ class CallbacksToListsOperator(SqlToListsOperator):
         that names the person as ``contacts_table`` does. Whoever is not in it is not called. Default None: the columns
         of the promises are all there is.
     :param sql_conn_id: connection of the database for ``sql`` and ``suppression_sql``. Default ``state_conn_id``.
-    :param launch_key: what the launch keys of the run begin with; each time at which it calls has one. Default: the
-        task and its run.
+    :param launch_key: what the launch keys of the run begin with, before the task and its run; each time at which it
+        calls has one. Default: the task and its run alone.
     :param campaign_name: a label for people. Default ``Callbacks``.
     :param other_countries: ``split`` (default) or ``leave_out``: see the base.
 
@@ -187,7 +187,8 @@ class CallbacksToListsOperator(SqlToListsOperator):
                 self.describe_history_state(calls),
                 may_be_missing=self.history_table_may_be_missing,
             )
-            key = shortened_key(self.launch_key or task_key(context))
+            # A run goes on with all that begins with its key, so that no two runs may have the same.
+            key = shortened_key("/".join(each for each in (self.launch_key, task_key(context)) if each))
             run = _Run(context, claims, elsewhere, ledger, key, parameters)
             if self.is_dry_run:
                 due = self._due(run)
@@ -273,12 +274,19 @@ class CallbacksToListsOperator(SqlToListsOperator):
 
     def _take(self, run: _Run) -> list[Claim]:
         """Take what is due, under a launch key for each time, unless this run launched that key before."""
-        taken = []
+        taken, left = [], 0
         for slot, promises in self._due(run).items():
             key = run.key_of(slot)
             if run.ledger.started_set(key) is None:
                 claim = run.claims.take(key, promises)
                 taken += [claim] if claim.promises else []
+            else:
+                left += len(promises)
+        if left:
+            self.log.warning(
+                "Left for the next run, as this one has started a list for that time already: %s.",
+                wording.counted(left, "promise"),
+            )
         return taken
 
     def _list(self, run: _Run, claim: Claim) -> PipelineResult:

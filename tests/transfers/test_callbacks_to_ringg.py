@@ -198,6 +198,31 @@ def test_the_next_run_lists_nobody_again_and_the_same_run_again_finds_its_lists(
     assert rung(platform) == {number(1): 1}
 
 
+def test_a_fixed_launch_key_is_another_one_in_every_run(database: Warehouse, platform: Sandbox) -> None:
+    promise(database, 1, 8)
+    (first,) = listed("first", launch_key="mine")
+    launched(first, "first")
+    promise(database, 2, 8)
+    (second,) = listed("second", launch_key="mine")
+    launched(second, "second")
+    assert first["launch_key"] != second["launch_key"]
+    assert second["launch_key"].startswith("mine/")
+    assert rung(platform) == {number(1): 1, number(2): 1}
+
+
+def test_who_is_left_for_the_next_run_is_counted(
+    database: Warehouse, platform: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    promise(database, 1, 8)
+    (first,) = listed("run")
+    launched(first, "run")
+    database.execute("UPDATE ringg_callbacks SET state = 'kept'")
+    promise(database, 2, 8)
+    assert listed("run") == []
+    assert TaskLog(capsys).line("Left for the next run").endswith("1 promise.")
+    assert states(database)["promise-2"] == "open"
+
+
 class TestWhoIsNotListed:
     """Opt-outs, caps, hours, and people whom somebody else calls."""
 
