@@ -20,6 +20,7 @@ Row = Mapping[str, Any]
 ASKED_AGAIN = "they asked again"
 REACHED_BEFORE = "they were reached before anybody said when, and did not ask again"
 NOT_SETTLED = "nobody said when in time"
+NO_HOURS = "when they may be called is not known"
 NOT_CALLED_BACK = "the platform did not call"
 NOT_CALLED = "it was on a list and not called in time"
 NOT_REACHED = "they were called and not reached"
@@ -119,7 +120,8 @@ def _is_pinned(row: Row) -> bool:
 
 
 def _ask(promise: Told, call: Call, pinned: Row | None, terms: Terms) -> None:
-    asked = terms.asked(call) if pinned is None or pinned["due_at"] is None else _settled(pinned, call.number, terms)
+    said = pinned is not None and (pinned["due_at"] or pinned["earliest_at"]) is not None
+    asked = _settled(pinned, call.number, terms) if pinned is not None and said else terms.asked(call)
     promise.latest, promise.asked, promise.tried = call, asked, 0
     promise.calls.append(call.call_id)
     if asked.due is None:
@@ -135,7 +137,9 @@ def _settled(row: Row, number: str, terms: Terms) -> Asked:
     due, zone = row["due_at"], row["timezone"]
     earliest, latest = row["earliest_at"] or due, row["latest_at"] or due
     if row["claim_key"] is None and row["state"] in LIVE:
-        due = terms.lawful(earliest, latest, number, zone) or due
+        due = terms.lawful(earliest, latest, number, zone)
+        if due is None:
+            return Asked(earliest, latest, None, zone, NO_HOURS, row["settled_by"])
     return Asked(earliest, latest, due, zone, None, row["settled_by"])
 
 

@@ -62,6 +62,8 @@ class CallbacksToListsOperator(SqlToListsOperator):
         calls has one. Default: the task and its run alone.
     :param campaign_name: a label for people. Default ``Callbacks``.
     :param other_countries: ``split`` (default) or ``leave_out``: see the base.
+    :param no_rule: for a country without a rule: ``hold`` (default) calls nobody there, ``refuse`` fails, and ``allow``
+        calls at the time they said.
 
     Of :class:`~ringg_provider.transfers.sql_to_lists.SqlToListsOperator` the other parameters hold as well, but for
     those that make no sense of a promise: ``phone_column``, ``contact_key``, ``timezone_column``, the campaign's start
@@ -102,6 +104,7 @@ class CallbacksToListsOperator(SqlToListsOperator):
         release_after: Span = timedelta(minutes=10),
         ledger_conn_id: BlankText | None = None,
         other_countries: Literal["leave_out", "split"] = "split",
+        no_rule: Literal["refuse", "hold", "allow"] = "hold",
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -112,6 +115,7 @@ class CallbacksToListsOperator(SqlToListsOperator):
             campaign_name=campaign_name,
             ledger_conn_id=ledger_conn_id,
             other_countries=other_countries,
+            no_rule=no_rule,
             **{**self.fixed, **kwargs},
         )
         self.callbacks_table = callbacks_table

@@ -10,12 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringg_provider.callbacks.asked import BY_A_HUMAN, Call
-from ringg_provider.callbacks.keeping import NOT_CALLED, NOT_REACHED, NOT_SETTLED, REACHED_BEFORE
+from ringg_provider.callbacks.keeping import NO_HOURS, NOT_CALLED, NOT_REACHED, NOT_SETTLED, REACHED_BEFORE
+from ringg_provider.callbacks.loading import PromiseTerms
 from ringg_provider.callbacks.planning import MOVED, NOT_LISTED
 from ringg_provider.callbacks.table import LIVE
-from tests.callbacks.people import NOON, Table, asking, hours, ringing, talking
+from ringg_provider.hours.lawful import LawfulHours
+from ringg_provider.hours.rules import load_rules
+from tests.callbacks.people import NOON, TERMS, Table, asking, hours, ringing, talking
 
 FIVE = NOON + hours(5)
+#: India has no rule for this purpose.
+NO_RULE = LawfulHours(load_rules(), purpose="service", no_rule="hold")
 ENDED = {"kept", "late", "missed", "withdrawn"}
 
 
@@ -152,6 +157,21 @@ def test_what_a_person_settled_stays_until_they_ask_again() -> None:
     assert (table.only["state"], table.only["due_at"], table.only["settled_by"]) == ("open", FIVE, "person:Asha")
     table.load([*calls, asking("b", NOON + hours(2), NOON + hours(6))], NOON + hours(3))
     assert (table.only["due_at"], table.only["settled_by"]) == (NOON + hours(6), "platform words")
+
+
+def test_what_a_person_settled_for_no_lawful_hour_is_unclear_until_there_is_one() -> None:
+    table, calls = Table(PromiseTerms(NO_RULE).terms()), [asking("a", NOON, "whenever suits")]
+    table.load(calls, NOON)
+    table.only.update(
+        state="open", earliest_at=FIVE, latest_at=FIVE, due_at=FIVE, settled_by="person:Asha", state_reason=None
+    )
+    for now in (NOON + hours(1), NOON + hours(2)):
+        table.load(calls, now)
+        assert (table.only["state"], table.only["state_reason"]) == ("unclear", NO_HOURS)
+        assert (table.only["due_at"], table.only["earliest_at"]) == (None, FIVE)
+    table.terms = TERMS
+    table.load(calls, NOON + hours(3))
+    assert (table.only["state"], table.only["due_at"], table.only["settled_by"]) == ("open", FIVE, "person:Asha")
 
 
 def test_what_is_claimed_keeps_its_time_and_its_name() -> None:

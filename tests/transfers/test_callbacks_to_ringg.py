@@ -320,6 +320,12 @@ class TestWhoIsNotListed:
         listed("other", asked_of=[other])
         assert states(database)["promise-1"] == "listed"
 
+    def test_a_promise_without_a_rule_is_held_alone(self, database: Warehouse, platform: Sandbox) -> None:
+        promise(database, 1, 8)
+        promise(database, 2, 8, to_number_e164="+4930901820", timezone="Europe/Berlin")
+        assert [item["rows"] for item in listed()] == [1]
+        assert states(database) == {"promise-1": "listed", "promise-2": "open"}
+
     def test_nobody_is_listed_outside_the_hours_of_the_campaign(self, database: Warehouse, platform: Sandbox) -> None:
         promise(database, 1, 8)
         narrow = {"call_time": {"call_start_time": "09:00", "call_end_time": "12:05", "timezone": "Asia/Kolkata"}}
