@@ -165,6 +165,8 @@ class SmartAlexPromises:
             reached = sorted((call for call in mine if call.reached), key=lambda call: (call.at, call.call_id))
             promise.kept = reached[0] if reached else None
             promise.tried = sum(call.was_tried and not call.reached for call in mine)
+            # They were rung at their time: the platform tries again by itself, by a callback that is another promise.
+            promise.is_followed = promise.kept is None and promise.tried > 0
         if promise.kept is None and following is not None:
             promise.withdrawn = REPLACED
 

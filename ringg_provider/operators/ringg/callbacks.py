@@ -30,8 +30,8 @@ class RinggCallbacksOperator(PromisesOperator):
 
     :param ringg_conn_id: the connection by which these people are called. Default ``ringg_default``.
     :param table: of calls, as given to `RinggCallsToSqlOperator`. Default `ringg_calls`.
-    :param contacts_table: as given to `SqlToRinggOperator`, for who people are; it need not be there. Default
-        `ringg_contacts`.
+    :param contacts_table: as given to `SqlToRinggOperator`, for who people are; it need not be there. None: nobody
+        is named, so that no query of `CallbacksToRinggOperator` knows them. Default `ringg_contacts`.
     :return: counts, see `PromiseCounts`; no personal data. They are also the `extra` of the asset events: an `Asset` in
         `outlets` gets them at every run, an `AssetAlias` gets an event only when a promise is new or has changed.
     :raises AirflowFailException: trying again cannot help.
@@ -46,7 +46,7 @@ class RinggCallbacksOperator(PromisesOperator):
         *,
         ringg_conn_id: str = RinggHook.default_conn_name,
         table: str = CALLS,
-        contacts_table: str = "ringg_contacts",
+        contacts_table: str | None = "ringg_contacts",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -66,7 +66,7 @@ class RinggCallbacksOperator(PromisesOperator):
             calls_table(self.table, schema=schema),
             terms,
             promises,
-            contacts=people_table(self.contacts_table, schema),
+            contacts=None if self.contacts_table is None else people_table(self.contacts_table, schema),
             conn_id=self.ringg_conn_id,
             look_back=self.look_back,
         ).run()
