@@ -282,17 +282,20 @@ def rows_of(
     :param connection: in a transaction that others cannot write beside.
     :param table: see `callbacks_table`.
     :param numbers: of the people.
-    :param owners: promise ids and the numbers that they belong to: a row that is erased has none.
+    :param owners: ids of the calls in which they asked, and the numbers that these belong to: a row that is erased has
+        none.
     :param platform: whose.
     """
     columns = table.c
-    theirs = sa.or_(columns.to_number_e164.in_(list(numbers)), columns.promise_id.in_(list(owners)))
+    named = sa.or_(columns.promise_id.in_(list(owners)), columns.asked_call_id.in_(list(owners)))
+    theirs = sa.or_(columns.to_number_e164.in_(list(numbers)), named)
     query = sa.select(table).where(columns.platform == platform, theirs).order_by(columns.promise_id)
     if database_of(connection).locks_rows:
         query = query.with_for_update()
     rows: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in connection.execute(query).mappings():
-        rows[owners.get(row["promise_id"], row["to_number_e164"])].append(dict(row))
+        of_call = owners.get(row["promise_id"]) or owners.get(row["asked_call_id"])
+        rows[of_call or row["to_number_e164"]].append(dict(row))
     return rows
 
 

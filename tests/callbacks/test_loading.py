@@ -83,6 +83,18 @@ def test_a_promise_comes_is_moved_and_is_kept(engine: sa.Engine) -> None:
     assert load(engine, FIVE + hours(40)) == PromiseCounts()
 
 
+def test_an_erased_promise_does_not_come_back_with_the_call_that_moved_it(engine: sa.Engine) -> None:
+    write(engine, call("a", NOON, FIVE.isoformat()))
+    load(engine, NOON)
+    write(engine, call("b", NOON + hours(1), (FIVE + hours(1)).isoformat()))
+    load(engine, NOON + hours(1))
+    change(engine, erased_at=NOON + hours(2), to_number_e164=None, words=None, callee_name=None)
+    with engine.begin() as connection:
+        connection.execute(sa.delete(CALLS).where(CALLS.c.call_id == "a"))
+    assert load(engine, NOON + hours(2)).new == 0
+    assert [row["promise_id"] for row in promises(engine)] == ["a"]
+
+
 def test_who_calls_has_kept_it_and_may_ask_too(engine: sa.Engine) -> None:
     inbound = {"call_type": "inbound", "from_number": NUMBER, "to_number_e164": "+918031000001"}
     write(engine, call("a", NOON, FIVE.isoformat(), **inbound))
