@@ -134,18 +134,19 @@ def asked_in(call: Call, hours: LawfulHours, timezone: str | None = None) -> Ask
     :param timezone: where people are whose number tells several zones, or none. Default None: then only words are read
         that mean the same in all of them.
     """
-    if call.by_human:
-        return Asked(unclear=BY_A_HUMAN)
     zones = zones_of(call, timezone)
+    zone = zones[0] if len(zones) == 1 else None
+    if call.by_human:
+        return Asked(timezone=zone, unclear=BY_A_HUMAN)
     said_at = call.ended_at or call.at
     # Where nothing tells a zone, words are read in two that never show the same time.
     readings = [read(call.words, said_at=said_at, zone=ZoneInfo(zone)) for zone in zones or _APART]
     said = readings[0]
     if isinstance(said, Unclear):
-        return Asked(unclear=said.reason)
+        return Asked(timezone=zone, unclear=said.reason)
     if any(each != said for each in readings):
         return Asked(unclear=NO_ZONE)
-    return asked_for(said, call.number, zones[0] if len(zones) == 1 else None, hours, PLATFORM_WORDS)
+    return asked_for(said, call.number, zone, hours, PLATFORM_WORDS)
 
 
 def asked_for(said: Instant | Span, number: str, timezone: str | None, hours: LawfulHours, settled_by: str) -> Asked:

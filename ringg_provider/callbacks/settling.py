@@ -28,6 +28,8 @@ def settle(
     *,
     by: str,
     timezone: str | None = None,
+    asked_call_id: str | None = None,
+    only_unclear: bool = False,
     now: datetime | None = None,
 ) -> bool:
     """Say of a promise when it is due, or that it is not to be kept; one conditional UPDATE.
@@ -41,6 +43,9 @@ def settle(
     :param when: an `Instant` or a `Span`, as the person meant it; or `WITHDRAWN`: a human has called, or nobody need.
     :param by: who says so; stands in `settled_by` as `person:<by>`.
     :param timezone: the IANA zone in which they are, where it was not known. Default as it stands.
+    :param asked_call_id: the call in which they asked for it: if they have asked again since, nothing is changed.
+        Default: whichever it was.
+    :param only_unclear: change nothing of which it is known by now when it is due. Default False.
     :param now: the present time, aware; for tests.
     :return: whether it was changed; False when it has meanwhile been listed, has ended, or is not there.
     :raises InvalidRequest: the time has passed or lies more than half a year ahead, the zone is none, or nobody is
@@ -69,6 +74,9 @@ def settle(
         if timezone not in zone_names():
             raise InvalidRequest("timezone: must be the name of a time zone, such as Asia/Kolkata.", field="timezone")
         values["timezone"] = timezone
-    unclaimed = table.c.state.in_(sorted(LIVE - {PromiseState.LISTED.value})), table.c.claim_key.is_(None)
+    states = {PromiseState.UNCLEAR.value} if only_unclear else LIVE - {PromiseState.LISTED.value}
+    unclaimed = table.c.state.in_(sorted(states)), table.c.claim_key.is_(None)
     update = sa.update(table).where(table.c.promise_id == promise_id, *unclaimed, table.c.erased_at.is_(None))
+    if asked_call_id is not None:
+        update = update.where(table.c.asked_call_id == asked_call_id)
     return change(engine, update.values(**values)) == 1

@@ -133,6 +133,7 @@ def test_an_unclear_one_waits_for_a_person_and_then_is_missed() -> None:
     assert table.only["state"] == "unclear"
     assert "whenever" not in (table.only["state_reason"] or "")
     assert (table.only["due_at"], table.only["words"]) == (None, "whenever suits")
+    assert table.only["timezone"] == "Asia/Calcutta", "the number tells it"
     table.load(calls, NOON + hours(80))
     assert (table.only["state"], table.only["state_reason"]) == ("missed", NOT_SETTLED)
 

@@ -128,7 +128,16 @@ def do_settle(dag_id: str, promise_id: str, said: Said, user: CurrentUser) -> di
         if said.what == "call":
             when = Instant(_moment(said.at, zone))
         given = None if found.timezone or said.what == "withdraw" else zone
-        if not settle(engine, table, promise_id, when, by=user.get_name(), timezone=given):
+        if not settle(
+            engine,
+            table,
+            promise_id,
+            when,
+            by=user.get_name(),
+            timezone=given,
+            asked_call_id=found.asked_call_id,
+            only_unclear=True,
+        ):
             raise HTTPException(status.HTTP_409_CONFLICT, _NOTHING_LEFT)
     except InvalidRequest as error:
         raise HTTPException(status.HTTP_400_BAD_REQUEST, str(error)) from error
