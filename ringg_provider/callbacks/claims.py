@@ -7,7 +7,7 @@ that was thought dead and the run that gives its promises back, just one gets th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -46,10 +46,12 @@ class Claims:
 
     :param engine: its database.
     :param table: see `callbacks_table`.
+    :param is_draft: whether the platform, too, says of a list that nobody has started it. Default: it is not asked.
     """
 
     engine: sa.Engine
     table: sa.Table
+    is_draft: Callable[[str], bool] = lambda _: True
     _last: datetime = field(default=datetime.min.replace(tzinfo=UTC), init=False)
 
     def require_table(self) -> None:
@@ -99,6 +101,7 @@ class Claims:
                 promise.promise_id,
                 columns.state == PromiseState.OPEN.value,
                 columns.claim_key.is_(None),
+                columns.erased_at.is_(None),
                 columns.due_at == promise.due_at,
                 state=PromiseState.LISTED.value,
                 state_reason=None,
@@ -175,10 +178,10 @@ class Claims:
         :return: how many promises were given back.
         """
         of_key = ledger.withdraw(claim.key)
+        withdrawn = {each.list_id for each in claim.promises if each.list_id in of_key.never}
+        drafts = {list_id for list_id in withdrawn if list_id and self.is_draft(list_id)}
         # A promise without a list may be on any of those that were started.
-        free = [
-            each for each in claim.promises if (each.list_id in of_key.never if each.list_id else not of_key.started)
-        ]
+        free = [each for each in claim.promises if (each.list_id in drafts if each.list_id else not of_key.started)]
         return self.give_back(claim, {each.promise_id: NEVER_STARTED for each in free})
 
     def on_list(self, list_id: str, key: str) -> list[Promise]:

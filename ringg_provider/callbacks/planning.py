@@ -25,6 +25,7 @@ _AHEAD = timedelta(days=15)
 
 NO_HOUR = "no lawful hour is left for it"
 NOT_LISTED = "it was on no list in time"
+TOO_LATE = "too little is left of the time in which it can be kept"
 NOT_DUE = "it is not due yet"
 PLATFORM_CALLS = "the platform calls back by itself"
 NOBODY_SAID = "nobody has said when"

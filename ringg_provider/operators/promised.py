@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 def refuse_if_not_promised(item: LaunchItem) -> None:
     """Start no list of promises of which one is not to be kept any more; the others are given back for the next run.
 
+    Who has opted out is left out when the list is made, and is not asked for again here.
+
     :param item: the list; one of other people than of promises is not looked at.
-    :raises AirflowSkipException: somebody on it was reached or is being called, or asked anew, or opted out; then the
-        list is never started.
+    :raises AirflowSkipException: somebody on it was reached or is being called, or asked anew, or their data were
+        erased; then the list is never started.
     """
     if item.callbacks_table is None or item.state_conn_id is None or item.launch_key is None or item.list_id is None:
         return

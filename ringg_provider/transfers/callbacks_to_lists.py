@@ -53,6 +53,8 @@ class CallbacksToListsOperator(SqlToListsOperator):
     :param horizon: how far ahead promises are listed, as a ``timedelta``: a little more than from one run to the next.
     :param release_after: after how long a promise is given back that another run took and whose list was never
         started; that list never will be. Default ten minutes.
+    :param give_up_after: how long after its time at most a promise is listed; the same as that of the operator which
+        brings the table up to date. Default: until the lawful hours of its day end.
     :param purpose: ``promotional``, ``service``, ``recovery`` or ``survey``: whose lawful hours hold.
     :param sql: a SELECT of more columns for the agent, in ``sql_conn_id``'s database, with a column ``contact_key``
         that names the person as ``contacts_table`` does. Whoever is not in it is not called. Default None: the columns
@@ -76,6 +78,8 @@ class CallbacksToListsOperator(SqlToListsOperator):
         "callbacks_table",
         "asked_of",
     )
+    #: How long before the promise can be kept no longer it must be called, so that no list calls too late.
+    least_left: ClassVar[timedelta] = timedelta(0)
     #: What `platform` of a promise says.
     of_platform: ClassVar[str]
     #: Arguments of every other list that a promise leaves no choice of.
@@ -102,6 +106,7 @@ class CallbacksToListsOperator(SqlToListsOperator):
         callbacks_table: str = CALLBACKS,
         asked_of: Sequence[str] = (),
         release_after: Span = timedelta(minutes=10),
+        give_up_after: Span | None = None,
         ledger_conn_id: BlankText | None = None,
         other_countries: Literal["leave_out", "split"] = "split",
         no_rule: Literal["refuse", "hold", "allow"] = "hold",
@@ -122,10 +127,15 @@ class CallbacksToListsOperator(SqlToListsOperator):
         self.asked_of = asked_of
         self.horizon = horizon
         self.release_after = release_after
+        self.give_up_after = give_up_after
 
     @abstractmethod
     def slot_of(self, moment: datetime, now: datetime) -> datetime | None:
         """For which time somebody is listed who is to be called at a moment; None: as soon as possible."""
+
+    @abstractmethod
+    def is_draft(self, list_id: str) -> bool:
+        """Whether the platform says that nobody has started a list, as one may by hand."""
 
     @abstractmethod
     def is_open(self, moment: datetime) -> bool:
@@ -183,7 +193,7 @@ class CallbacksToListsOperator(SqlToListsOperator):
             self.refuse_if_stale(context, "Nothing was uploaded.")
         calls = self.describe_history(self.history_table or self.default_history_table)
         with self.state.engine() as engine:
-            claims = Claims(engine, callbacks_table(self.callbacks_table))
+            claims = Claims(engine, callbacks_table(self.callbacks_table), self.is_draft)
             claims.require_table()
             elsewhere = Elsewhere(
                 engine,
@@ -198,8 +208,10 @@ class CallbacksToListsOperator(SqlToListsOperator):
                 due = self._due(run)
                 mine = [Claim(run.key_of(slot), datetime.now(UTC), some) for slot, some in due.items()]
             else:
-                mine = self._own(run)
-                freed = claims.free_lost(datetime.now(UTC) - self.release_after, ledger, self.of_platform)
+                lost_since = datetime.now(UTC) - self.release_after
+                with self.hook:
+                    mine = self._own(run)
+                    freed = claims.free_lost(lost_since, ledger, self.of_platform)
                 if freed:
                     self.log.info(
                         "Given back, as their lists were never started: %s.", wording.counted(freed, "promise")
@@ -222,7 +234,7 @@ class CallbacksToListsOperator(SqlToListsOperator):
 
     def _due(self, run: _Run) -> dict[datetime | None, list[Promise]]:
         """The promises to list now, by the time for which they are listed; of one person the earliest."""
-        from ringg_provider.callbacks.planning import plan
+        from ringg_provider.callbacks.planning import TOO_LATE, plan
         from ringg_provider.hours.lawful import LawfulHours
         from ringg_provider.hours.rules import load_rules
 
@@ -249,13 +261,15 @@ class CallbacksToListsOperator(SqlToListsOperator):
             held=lambda promise: held.get(promise.promise_id),
             calls_back=frozenset(self.agents_that_call_back(run.elsewhere)),
             known_until=run.elsewhere.known_until(),
+            give_up_after=self.give_up_after,
         )
         waiting = Counter(why for _, why in [*planned.waiting, *planned.missed])
         found: dict[datetime | None, list[Promise]] = {}
         listed: set[str | None] = set()
         for due in planned.to_list:
             number = due.promise.number
-            why = held.get(due.promise.promise_id)
+            too_late = TOO_LATE if due.until - due.at < self.least_left else None
+            why = held.get(due.promise.promise_id) or too_late
             if why is None and number not in listed:
                 listed.add(number)
                 found.setdefault(self.slot_of(due.at, now), []).append(due.promise)

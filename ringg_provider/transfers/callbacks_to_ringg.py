@@ -77,6 +77,17 @@ class CallbacksToRinggOperator(CallbacksToListsOperator, SqlToRinggOperator):
         slots = -(-moment.timestamp() // _SLOT.total_seconds())
         return datetime.fromtimestamp(slots * _SLOT.total_seconds(), UTC)
 
+    def is_draft(self, list_id: str) -> bool:
+        """Whether it is ready to be started, and has no call."""
+        from ringg_provider.launch.terms import ListState
+        from ringg_provider.ringg.campaigns import RinggLaunchTarget
+
+        lists = RinggLaunchTarget(self.hook.client, "standard")
+        if (state := lists.look(list_id)) is not ListState.AMBIGUOUS:
+            return state in (ListState.READY, ListState.PREPARING)
+        closer = lists.look_closer(list_id)
+        return closer.listed in (None, ListState.READY, ListState.PREPARING) and not closer.has_calls
+
     def is_open(self, moment: datetime) -> bool:
         """Whether the daily window of ``call_config`` is open."""
         from ringg_provider.ringg.timing import as_call_config, window_of

@@ -41,6 +41,8 @@ class CallbacksToSmartAlexOperator(CallbacksToListsOperator, SqlToSmartAlexOpera
         "description",
     )
     of_platform: ClassVar[str] = "smartalex"
+    # A draft has no end: what it does not call in time, it would call on the next day.
+    least_left: ClassVar[timedelta] = timedelta(minutes=30)
 
     def __init__(self, *, horizon: Span = timedelta(minutes=5), **kwargs: Any) -> None:
         super().__init__(horizon=horizon, **kwargs)
@@ -48,6 +50,13 @@ class CallbacksToSmartAlexOperator(CallbacksToListsOperator, SqlToSmartAlexOpera
     def slot_of(self, moment: datetime, now: datetime) -> datetime | None:
         """As soon as possible: a draft knows no time."""
         return None
+
+    def is_draft(self, list_id: str) -> bool:
+        """Whether the platform has it as a draft."""
+        from ringg_provider.launch.terms import ListState
+        from ringg_provider.smartalex.campaigns import SmartAlexLaunchTarget
+
+        return SmartAlexLaunchTarget(self.hook.client).look(list_id) is ListState.READY
 
     def is_open(self, moment: datetime) -> bool:
         """Whether the hours of ``settings`` are open."""

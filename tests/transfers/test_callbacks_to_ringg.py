@@ -320,6 +320,14 @@ class TestWhoIsNotListed:
         listed("other", asked_of=[other])
         assert states(database)["promise-1"] == "listed"
 
+    def test_nobody_is_listed_after_the_time_at_which_it_is_given_up(
+        self, database: Warehouse, platform: Sandbox
+    ) -> None:
+        promise(database, 1, -20)
+        promise(database, 2, -5)
+        assert [item["rows"] for item in listed(give_up_after=timedelta(minutes=15))] == [1]
+        assert states(database) == {"promise-1": "open", "promise-2": "listed"}
+
     def test_a_promise_without_a_rule_is_held_alone(self, database: Warehouse, platform: Sandbox) -> None:
         promise(database, 1, 8)
         promise(database, 2, 8, to_number_e164="+4930901820", timezone="Europe/Berlin")
@@ -435,6 +443,18 @@ class TestCrashesAndRaces:
         launched(item, launch_key=item["launch_key"], ledger_conn_id=item["ledger_conn_id"])
         assert rung(platform) == {number(1): 1}
 
+    def test_a_list_that_somebody_started_by_hand_is_not_given_back(
+        self, database: Warehouse, platform: Sandbox, travel: time_machine.Traveller
+    ) -> None:
+        promise(database, 1, 2)
+        (item,) = listed("first")
+        by_hand = {**item, "callbacks_table": None, "launch_key": None, "ledger_conn_id": None}
+        launched(by_hand, state_conn_id=None)
+        travel.shift(11 * 60)
+        assert listed("next", release_after=timedelta(minutes=5)) == []
+        assert states(database) == {"promise-1": "listed"}
+        assert rung(platform) == {number(1): 1}
+
     def test_a_slow_run_finds_that_its_promises_were_given_back_while_it_uploaded(
         self, database: Warehouse, platform: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -502,6 +522,17 @@ class TestRightBeforeTheStart:
         with pytest.raises(AirflowSkipException, match="moved on"):
             launched(item)
         assert rung(platform) == {}
+
+    def test_whose_data_were_erased_is_not_called(self, database: Warehouse, platform: Sandbox) -> None:
+        promise(database, 1, 8)
+        promise(database, 2, 8)
+        (item,) = listed("first")
+        database.execute("UPDATE ringg_callbacks SET erased_at = claimed_at WHERE promise_id = 'promise-1'")
+        with pytest.raises(AirflowSkipException, match="never started"):
+            launched(item, "first")
+        (again,) = listed("second")
+        launched(again, "second")
+        assert rung(platform) == {number(2): 1}
 
     def test_who_asked_again_is_taken_off_a_list_that_was_not_started(
         self, database: Warehouse, platform: Sandbox

@@ -162,3 +162,15 @@ def test_a_draft_is_not_started_when_the_platform_has_called_meanwhile(
     with pytest.raises(AirflowSkipException, match="never started"):
         started(item, "a")
     assert platform.dials()["numbers"] == {}
+
+
+@pytest.mark.parametrize(("minutes", "found"), [(29, 1), (31, 0)])
+def test_no_draft_is_made_in_the_last_half_hour_of_the_day(
+    platform: Sandbox, sqlite_warehouse: Warehouse, travel: time_machine.Traveller, minutes: int, found: int
+) -> None:
+    """It would call who is left on the next day."""
+    travel.move_to(NOON + timedelta(hours=8, minutes=minutes))
+    pending(sqlite_warehouse, 1, 8 * 60)
+    known_until(sqlite_warehouse, 8 * 60 + minutes)
+    assert len(listed("a")) == found
+    assert states(sqlite_warehouse) == {number(1): "listed" if found else "open"}
