@@ -124,6 +124,7 @@ BY_NAME = {name: right for right, names in RIGHT.items() for name in names.split
 BY_CLASS: dict[tuple[str, str], Callable[[Any], bool]] = {
     ("SmartAlexPauseCampaignOperator", "campaign_id"): lambda value: is_text(value) or is_list(is_text)(value),
     ("SmartAlexResumeCampaignOperator", "campaign_id"): lambda value: is_text(value) or is_list(is_text)(value),
+    ("RinggCallbacksOperator", "contacts_table"): lambda value: value is None or is_text(value),
     ("RinggPublishOperator", "timeout"): lambda value: isinstance(value, timedelta) and value >= timedelta(0),
     ("SmartAlexPublishOperator", "timeout"): lambda value: isinstance(value, timedelta) and value >= timedelta(0),
     ("SmartAlexStartCampaignOperator", "campaign_id"): lambda value: is_text(value) or is_object()(value),
