@@ -232,7 +232,7 @@ class Race:
             lister = CallbacksToRinggOperator(
                 task_id="lists", state_conn_id="warehouse", ringg_conn_id="ringg_sandbox", agent_id=AGENT,
                 purpose="promotional", country_code="+91", variables_map={"callee_name": "callee_name"},
-                call_config=AROUND_THE_CLOCK, invalid_rows_timeout=0.001,
+                call_config=AROUND_THE_CLOCK, invalid_rows_timeout=0.001, platform_calls_back=False,
             )  # fmt: skip
             items = lister.execute(_context(run_id, "lists"))
             self.items += [(run_id, item) for item in items]
