@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
 
 from ringg_provider.callbacks.planning import bounds, due_time
 from ringg_provider.callbacks.reading import Instant, Span, Unclear, read
@@ -28,6 +30,12 @@ NO_ZONE = "it is not known in which time zone they are"
 
 _APART = ("UTC", "Asia/Tokyo")
 _TAKEN = ("completed", "forwarded")
+# What a call is made of.
+_READ = (
+    "call_id", "bulk_list_id", "agent_id", "call_type", "to_number_e164", "from_number", "callee_name", "status",
+    "sub_status", "created_at", "attempted_at", "first_read_at", "duration_seconds", "voicemail_detected", "is_final",
+    "callback_requested", "callback_requested_time", "platform_analysis", "webhook_raw",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,9 @@ class Call:
     :param timezone: in which the platform says that they are.
     :param ended_at: when it was over, as far as is known.
     :param is_final: the platform is not going to try again.
+    :param is_callback: the platform called back by itself.
+    :param parent_call_id: the call that it follows up, where a webhook told.
+    :param contact_id: SmartAlex's own id of the person.
     """
 
     call_id: str
@@ -64,6 +75,9 @@ class Call:
     timezone: str | None = None
     ended_at: datetime | None = None
     is_final: bool = True
+    is_callback: bool = False
+    parent_call_id: str | None = None
+    contact_id: str | None = None
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Call | None:
@@ -76,7 +90,9 @@ class Call:
         status = str(row["status"] or "").lower()
         machine = bool(row["voicemail_detected"]) or str(row["sub_status"] or "").upper().startswith("VOICEMAIL")
         reached = status in _TAKEN and not machine
-        analysis = row["platform_analysis"] if isinstance(row["platform_analysis"], Mapping) else {}
+        analysis, told = (
+            row[name] if isinstance(row[name], Mapping) else {} for name in ("platform_analysis", "webhook_raw")
+        )
         return cls(
             call_id=row["call_id"],
             at=at,
@@ -93,7 +109,35 @@ class Call:
             timezone=analysis.get("timezone"),
             ended_at=at + timedelta(seconds=float(row["duration_seconds"] or 0)),
             is_final=bool(row["is_final"]),
+            is_callback=str(row["call_type"] or "").lower() == "callback",
+            parent_call_id=fitting.text(told.get("parent_call_id")),
         )
+
+    @classmethod
+    def of_smartalex(cls, row: Mapping[str, Any]) -> Call:
+        """Make one of a row of `smartalex_calls`; of newer APIs it has no number."""
+        return cls(
+            row["call_id"],
+            row["created_at"] or row["first_read_at"],
+            row["to_number_e164"] or "",
+            agent_id=row["agent_id"],
+            was_tried=bool(row["is_final"]),
+            reached=str(row["status"] or "").lower() == "completed",
+            is_final=bool(row["is_final"]),
+            contact_id=row["contact_id"],
+        )
+
+
+def calls_with(calls: sa.Table, numbers: Sequence[str]) -> sa.Select[Any]:
+    """The rows of `ringg_calls` with some people: the calls to them, and those that they made.
+
+    :param calls: the table.
+    :param numbers: of the people, E.164.
+    """
+    columns = calls.c
+    spelled = [*numbers, *(number.removeprefix("+") for number in numbers)]
+    theirs = sa.and_(columns.call_type == "inbound", columns.from_number.in_(spelled))
+    return sa.select(*(columns[name] for name in _READ)).where(sa.or_(columns.to_number_e164.in_(numbers), theirs))
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
 from more_itertools import chunked
 
-from ringg_provider.callbacks.planning import Promise
+from ringg_provider.callbacks.asked import Call, calls_with
+from ringg_provider.callbacks.planning import PUNCTUAL, Promise
+from ringg_provider.callbacks.table import SMARTALEX
 from ringg_provider.history.tables import HistoryState, require_table
 from ringg_provider.sql.errors import without_driver_errors
 
@@ -81,42 +84,50 @@ class Elsewhere:
         return until
 
     def _held(self, promises: Sequence[Promise]) -> dict[str, str]:
-        columns = self._calls.c
-        rings = columns.attempted_at if "attempted_at" in columns else columns.created_at
-        # What the older of two tables lacks, the newer one says by other columns.
-        wanted = {
-            "number": columns.to_number_e164,
-            "call_id": columns.call_id,
-            "at": sa.func.coalesce(rings, columns.created_at),
-            "status": columns.status,
-            "is_final": columns.is_final,
-            "open": columns.history_state == HistoryState.OPEN.value if "history_state" in columns else sa.true(),
-            "kind": columns.call_type if "call_type" in columns else sa.null(),
-            "machine": columns.voicemail_detected if "voicemail_detected" in columns else sa.false(),
-        }
-        query = sa.select(*(each.label(name) for name, each in wanted.items())).where(
-            columns.to_number_e164.in_({promise.number for promise in promises if promise.number})
-        )
         with self._engine.connect() as connection:
-            rows = [dict(row._mapping) for row in connection.execute(query)]
+            calls = self._calls_with(connection, promises)
         found = {}
         for promise in promises:
-            for row in rows:
-                if row["number"] == promise.number and (why := _why(promise, row)) is not None:
-                    found[promise.promise_id] = why
-                    break
+            theirs = [call for who in {promise.number, promise.contact_id} - {None} for call in calls[who]]
+            whys = (_why(promise, call, is_open) for call, is_open in theirs)
+            if (why := next(filter(None, whys), None)) is not None:
+                found[promise.promise_id] = why
+        return found
+
+    def _calls_with(
+        self, connection: sa.Connection, promises: Sequence[Promise]
+    ) -> defaultdict[str | None, list[tuple[Call, bool]]]:
+        """The calls with people, by their numbers and by the platform's ids of them, and whether more is to be read."""
+        numbers = sorted({promise.number for promise in promises if promise.number})
+        found: defaultdict[str | None, list[tuple[Call, bool]]] = defaultdict(list)
+        columns = self._calls.c
+        if "contact_id" in columns:  # SmartAlex, whose newer API tells no number of a call
+            ids = sorted({promise.contact_id for promise in promises if promise.contact_id})
+            theirs = sa.or_(columns.to_number_e164.in_(numbers), columns.contact_id.in_(ids))
+            for row in connection.execute(sa.select(self._calls).where(theirs)).mappings():
+                call = Call.of_smartalex(dict(row))
+                for who in {call.number, call.contact_id}:
+                    found[who].append((call, True))
+            return found
+        query = calls_with(self._calls, numbers).add_columns(columns.history_state)
+        for row in connection.execute(query).mappings():
+            of_person = Call.of(dict(row))
+            if of_person is not None:
+                found[of_person.number].append((of_person, row["history_state"] == HistoryState.OPEN.value))
         return found
 
 
-def _why(promise: Promise, call: Mapping[str, object]) -> str | None:
-    """What a call to the person says against calling them for the promise."""
-    if call["call_id"] == promise.asked_call_id:
+def _why(promise: Promise, call: Call, is_open: bool) -> str | None:
+    """What a call with the person says against calling them for the promise."""
+    if call.call_id == promise.asked_call_id:
         return None
-    if not call["is_final"]:
-        return UNDER_WAY if call["open"] else None
-    at = call["at"]
-    if promise.asked_at is None or not isinstance(at, datetime) or at <= promise.asked_at:
-        return None
-    if call["kind"] == "callback":
+    if not call.is_final:
+        return UNDER_WAY if is_open else None
+    # Whatever SmartAlex calls around the time may be its callback, which nothing tells from other calls.
+    if promise.platform == SMARTALEX and promise.due_at is not None and call.at >= promise.due_at - PUNCTUAL:
         return PLATFORM_CALLED
-    return REACHED_SINCE if call["status"] == "completed" and not call["machine"] else None
+    if promise.asked_at is None or call.at <= promise.asked_at:
+        return None
+    if call.is_callback or (call.parent_call_id is not None and call.parent_call_id == promise.asked_call_id):
+        return PLATFORM_CALLED
+    return REACHED_SINCE if call.reached else None

@@ -66,6 +66,7 @@ class Told:
     :param withdrawn: why it is not to be kept; None when it is.
     :param is_followed: there is another one after it.
     :param uncalled: why it was missed where nobody called and it was on no list.
+    :param platform_gave_up_at: when the platform was found not to call by itself any more; None: it may, or need not.
     :param called_by: the lists that have called them, and do not call again.
     """
 
@@ -79,6 +80,7 @@ class Told:
     withdrawn: str | None = None
     is_followed: bool = False
     uncalled: str = NOT_LISTED
+    platform_gave_up_at: datetime | None = None
     called_by: set[str] = field(default_factory=set)
 
     def is_over(self, at: datetime) -> bool:
@@ -286,6 +288,7 @@ def _row(name: str, promise: Told, row: Row | None, terms: Terms, now: datetime)
         "conn_id": None if row is None else row["conn_id"],
         "contact_key": None if row is None else row["contact_key"],
         "to_number_e164": latest.number,
+        "contact_id": latest.contact_id,
         "callee_name": latest.name or promise.first.name,
         "agent_id": latest.agent_id,
         "bulk_list_id": promise.first.list_id,
@@ -296,6 +299,7 @@ def _row(name: str, promise: Told, row: Row | None, terms: Terms, now: datetime)
         "earliest_at": asked.earliest,
         "latest_at": asked.latest,
         "due_at": asked.due,
+        "platform_gave_up_at": promise.platform_gave_up_at,
         "state": state.value,
         "state_reason": reason,
         "settled_by": asked.settled_by,

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from more_itertools import chunked
 
 from ringg_provider import wording
-from ringg_provider.callbacks.asked import Call, asked_in
+from ringg_provider.callbacks.asked import Call, asked_in, calls_with
 from ringg_provider.callbacks.keeping import Changes, Terms, changes, promises_in
 from ringg_provider.callbacks.planning import PUNCTUAL, due_time, last_moment
 from ringg_provider.callbacks.reading import Instant, Span
@@ -33,12 +33,6 @@ from ringg_provider.tracing import span
 _PEOPLE_AT_ONCE = 200
 # A load may take so long from reading the clock to its commit.
 _OVERLAP = dt.timedelta(hours=1)
-
-_READ = (
-    "call_id", "bulk_list_id", "agent_id", "call_type", "to_number_e164", "from_number", "callee_name", "status",
-    "sub_status", "created_at", "attempted_at", "first_read_at", "duration_seconds", "voicemail_detected", "is_final",
-    "callback_requested", "callback_requested_time", "platform_analysis",
-)  # fmt: skip
 
 
 @dataclass
@@ -229,13 +223,8 @@ class PromiseLoad:
 
     def _calls_with(self, connection: sa.Connection, numbers: Sequence[str]) -> dict[str, list[Call]]:
         """All calls with some people, by their numbers."""
-        columns = self.calls.c
-        inbound = columns.call_type == "inbound"
-        spelled = [*numbers, *(number.removeprefix("+") for number in numbers)]
-        theirs = sa.or_(columns.to_number_e164.in_(numbers), sa.and_(inbound, columns.from_number.in_(spelled)))
-        query = sa.select(*(columns[name] for name in _READ)).where(theirs)
         found: defaultdict[str, list[Call]] = defaultdict(list)
-        for row in connection.execute(query).mappings():
+        for row in connection.execute(calls_with(self.calls, numbers)).mappings():
             call = Call.of(dict(row))
             if call is not None:
                 found[call.number].append(call)

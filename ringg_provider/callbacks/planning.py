@@ -44,6 +44,7 @@ class Promise:
     state: str
     number: str | None = field(repr=False)
     name: str | None = field(default=None, repr=False)
+    contact_id: str | None = None
     contact_key: str | None = field(default=None, repr=False)
     conn_id: str | None = None
     agent_id: str | None = None
@@ -54,6 +55,7 @@ class Promise:
     earliest_at: datetime | None = None
     latest_at: datetime | None = None
     due_at: datetime | None = None
+    platform_gave_up_at: datetime | None = None
     claim_key: str | None = None
     list_id: str | None = None
     state_reason: str | None = None
@@ -179,7 +181,7 @@ def plan(
     :param held: why somebody may not be called now (a cap, credits), or None; it waits, and is missed for that reason
         when its time is over.
     :param calls_back: agents that call back by themselves: their promises are left to them, until their calls are known
-        past the time and none came. SmartAlex always does.
+        past the time and none came. SmartAlex always does, until it is known to have given up.
     :param known_until: until when all calls are known. Default None: not at all.
     :param give_up_after: how long after the time it is still kept, inside the day's lawful hours. Default their end.
     """
@@ -196,11 +198,10 @@ def plan(
         if at is None:
             made.missed.append((promise, why or (NOT_LISTED if now >= until else NO_HOUR)))
         elif promise.platform == SMARTALEX or promise.agent_id in calls_back:
-            # Of a span it may call until its end.
-            certainly_not = max(promise.due_at, promise.latest_at or promise.due_at) + PUNCTUAL
+            certainly_not = _certainly_not_called(promise)
             if why is not None:
                 made.waiting.append((promise, why))
-            elif known_until is None or known_until < certainly_not:
+            elif certainly_not is None or known_until is None or known_until < certainly_not:
                 made.waiting.append((promise, PLATFORM_CALLS))
             else:
                 made.to_list.append(Due(promise, at, until))
@@ -212,6 +213,18 @@ def plan(
             made.to_list.append(Due(promise, at, until))
     made.to_list.sort(key=lambda due: (due.at, due.promise.promise_id))
     return made
+
+
+def _certainly_not_called(promise: Promise) -> datetime | None:
+    """When all calls are known until then and none is the platform's, it has not called; None: it may still."""
+    assert promise.due_at is not None
+    # Of a span it may call until its end.
+    end = max(promise.due_at, promise.latest_at or promise.due_at)
+    if promise.platform == SMARTALEX:
+        if promise.platform_gave_up_at is None:
+            return None
+        end = max(end, promise.platform_gave_up_at)
+    return end + PUNCTUAL
 
 
 def last_moment(

@@ -124,11 +124,7 @@ class SmartAlexPromises:
         people |= {row["to_number_e164"] for row in waiting}
         found: defaultdict[str, list[Call]] = defaultdict(list)
         for row in connection.execute(query).mappings():
-            at = row["created_at"] or row["first_read_at"]
-            reached = str(row["status"] or "").lower() == "completed"
-            call = Call(
-                row["call_id"], at, row["to_number_e164"] or "", was_tried=bool(row["is_final"]), reached=reached
-            )
+            call = Call.of_smartalex(dict(row))
             for who in {row["contact_id"], row["to_number_e164"]} & people:
                 found[who].append(call)
         return found
@@ -139,12 +135,20 @@ class SmartAlexPromises:
         for row in callbacks:
             number = row["to_number_e164"]
             name = _name(row["callback_id"])
-            first = Call(name, row["first_read_at"], number, row["agent_id"], row["campaign_id"])
+            first = Call(
+                name,
+                row["first_read_at"],
+                number,
+                row["agent_id"],
+                row["campaign_id"],
+                contact_id=row["contact_id"],
+            )
             asked = self._asked(row["scheduled_at"], number)
             until = first.at + terms.unclear_for
             if asked.due is not None:
                 until = terms.until(asked.due, number, asked.timezone)
-            told.append(Told(first, first, asked, until, [name], uncalled=NOT_CALLED_BACK))
+            gave_up = row["done_at"] if _was_pending_at_its_time(row) else None
+            told.append(Told(first, first, asked, until, [name], uncalled=NOT_CALLED_BACK, platform_gave_up_at=gave_up))
         for row, promise, following in zip(callbacks, told, [*told[1:], None], strict=True):
             theirs = [call for who in (row["contact_id"], row["to_number_e164"]) for call in calls.get(who, [])]
             self._answer(promise, following, {call.call_id: call for call in theirs}, terms)
@@ -169,6 +173,11 @@ class SmartAlexPromises:
             promise.is_followed = promise.kept is None and promise.tried > 0
         if promise.kept is None and following is not None:
             promise.withdrawn = REPLACED
+
+
+def _was_pending_at_its_time(row: Row) -> bool:
+    """Whether a callback was still to come when it was due; one that is gone before may have been called off."""
+    return row["scheduled_at"] is not None and row["read_at"] is not None and row["read_at"] >= row["scheduled_at"]
 
 
 def _name(callback_id: str) -> str:

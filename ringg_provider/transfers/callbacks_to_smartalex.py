@@ -1,4 +1,4 @@
-"""Pending callbacks of SmartAlex that the platform did not make -> drafts with their people, ready to be started."""
+"""Callbacks that SmartAlex certainly did not make -> drafts with their people, ready to be started."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 class CallbacksToSmartAlexOperator(CallbacksToListsOperator, SqlToSmartAlexOperator):
     """Put people on a new draft whose pending callback SmartAlex has not made: each promise is on one draft at most.
 
-    SmartAlex makes its callbacks by itself. What it has not made a quarter of an hour after its time, as far as all
-    calls are known, is listed here, and not before. Nobody is called: give each item of the result to
-    ``SmartAlexStartCampaignOperator``, which asks the promises once more right before the start. A draft calls as soon
-    as it is started. See ``docs/promises.md``. Follows https://docs.getsmartalex.com/essentials/callbacks.
+    SmartAlex makes its callbacks by itself. One is listed here only when it was still pending at its time and is gone
+    since, and when all calls up to a quarter of an hour after that are known, and none of them was to the person, from
+    a quarter of an hour before its time on, answered or not. One that is pending, or was gone before its time, is never
+    listed. Nobody is called: give each item of the result to ``SmartAlexStartCampaignOperator``, which asks the
+    promises once more right before the start. A draft calls as soon as it is started. See ``docs/promises.md``. Follows
+    https://docs.getsmartalex.com/essentials/callbacks.
 
     Returns what ``SqlToSmartAlexOperator`` returns, with ``callbacks_table``, ``state_conn_id`` and ``history_table``
     in each item.

@@ -124,7 +124,8 @@ def test_a_day_without_lawful_hours_left_is_missed() -> None:
 def test_what_the_platform_calls_is_left_to_it_until_it_certainly_has_not(
     known: dt.datetime | None, listed: int
 ) -> None:
-    for row, agents in ((promise(NOON), {"agent"}), (promise(NOON, platform="smartalex"), set[str]())):
+    given_up = promise(NOON, platform="smartalex", platform_gave_up_at=NOON + hours(0.5))
+    for row, agents in ((promise(NOON), {"agent"}), (given_up, set[str]())):
         made = plan([row], now=NOON + hours(1), horizon=hours(1), hours=HOURS, calls_back=agents, known_until=known)
         assert len(made.to_list) == listed
         assert [why for _, why in made.waiting] == [PLATFORM_CALLS] * (1 - listed)

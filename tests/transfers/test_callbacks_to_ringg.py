@@ -34,6 +34,8 @@ LINE = "aaaaaaaa-0000-4000-8000-000000000001"
 WINDOW = {"call_time": {"call_start_time": "09:00", "call_end_time": "21:00", "timezone": "Asia/Kolkata"}}
 #: Noon in India, on a Monday.
 NOON = datetime(2027, 3, 1, 6, 30, tzinfo=UTC)
+#: Of the agent.
+LINE_NUMBER = "+918000000000"
 #: An argument that is left out.
 UNSAID: Any = object()
 
@@ -261,7 +263,10 @@ class TestWhoIsNotListed:
             ({"is_final": False, "status": "registered", "history_state": "open"}, UNDER_WAY),
             ({"call_type": "callback", "status": "failed"}, PLATFORM_CALLED),
             ({"call_type": "callback"}, PLATFORM_CALLED),
+            ({"webhook_raw": {"parent_call_id": "asked-1"}, "status": "failed"}, PLATFORM_CALLED),
             ({}, REACHED_SINCE),
+            ({"status": "forwarded"}, REACHED_SINCE),
+            ({"call_type": "inbound", "from_number": "919876500001", "to_number_e164": LINE_NUMBER}, REACHED_SINCE),
         ],
     )
     def test_nobody_is_listed_whom_somebody_else_calls_or_reached(
@@ -273,7 +278,16 @@ class TestWhoIsNotListed:
         assert states(database) == {"promise-1": "open"}
         assert TaskLog(capsys).line("not listed now").endswith(f"1 {why}.")
 
-    @pytest.mark.parametrize("more", [{"status": "failed"}, {"voicemail_detected": True}])
+    @pytest.mark.parametrize(
+        "more",
+        [
+            {"status": "failed"},
+            {"voicemail_detected": True},
+            {"sub_status": "VOICEMAIL_DETECTED"},
+            {"webhook_raw": {"parent_call_id": "another"}, "status": "failed"},
+            {"call_type": "inbound", "from_number": "919876500002", "to_number_e164": LINE_NUMBER},
+        ],
+    )
     def test_a_call_that_did_not_reach_them_keeps_nobody_from_it(
         self, database: Warehouse, platform: Sandbox, more: dict[str, Any]
     ) -> None:

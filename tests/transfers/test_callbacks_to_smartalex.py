@@ -53,13 +53,13 @@ def insert(database: Warehouse, table: sa.Table, **row: Any) -> None:
         connection.execute(sa.insert(table).values(**row))
 
 
-def pending(database: Warehouse, n: int, minutes: float) -> None:
-    """A callback that the platform has scheduled for so many minutes after noon."""
+def pending(database: Warehouse, n: int, minutes: float, *, gone: bool = False) -> None:
+    """A callback that the platform has scheduled for so many minutes after noon, and does not know any more then."""
     at = NOON + timedelta(minutes=minutes)
     insert(
-        database, pending_table(), callback_id=f"callback-{n}", campaign_id="earlier", state="pending",
-        agent_id="agent_survey", contact_id=f"contact-{n}", to_number_e164=number(n), scheduled_at=at,
-        first_read_at=NOON - timedelta(hours=2), read_at=NOON,
+        database, pending_table(), callback_id=f"callback-{n}", campaign_id="earlier", agent_id="agent_survey",
+        contact_id=f"contact-{n}", to_number_e164=number(n), scheduled_at=at, first_read_at=NOON - timedelta(hours=2),
+        **{"state": "done", "read_at": at, "done_at": at} if gone else {"state": "pending", "read_at": NOON},
     )  # fmt: skip
 
 
@@ -111,23 +111,24 @@ def states(database: Warehouse) -> dict[str, str]:
 def test_a_callback_is_left_to_the_platform_until_it_certainly_did_not_call(
     platform: Sandbox, sqlite_warehouse: Warehouse
 ) -> None:
-    pending(sqlite_warehouse, 1, -20)
+    pending(sqlite_warehouse, 1, -20, gone=True)
     pending(sqlite_warehouse, 2, -2)
     pending(sqlite_warehouse, 3, 60)
+    pending(sqlite_warehouse, 4, -40)
     assert listed("a") == [], "nothing is known of calls"
     known_until(sqlite_warehouse, -6)
     assert listed("b") == [], "what is known ends before it is certain"
     known_until(sqlite_warehouse, -4)
     (item,) = listed("c")
     assert (item["rows"], item["flow"], item["callbacks_table"]) == (1, "smartalex", "ringg_callbacks")
-    assert states(sqlite_warehouse) == {number(1): "listed", number(2): "open", number(3): "open"}
+    assert states(sqlite_warehouse) == {number(1): "listed", number(2): "open", number(3): "open", number(4): "open"}
     assert platform.dials()["numbers"] == {}, "nobody is called by it"
 
 
 def test_each_is_on_one_draft_and_rung_once(
     platform: Sandbox, sqlite_warehouse: Warehouse, travel: time_machine.Traveller
 ) -> None:
-    pending(sqlite_warehouse, 1, -20)
+    pending(sqlite_warehouse, 1, -20, gone=True)
     known_until(sqlite_warehouse, -4)
     (item,) = listed("first")
     assert listed("second") == []
@@ -144,7 +145,7 @@ def test_each_is_on_one_draft_and_rung_once(
 def test_whom_the_platform_rang_at_their_time_is_rung_by_nobody_else(
     platform: Sandbox, sqlite_warehouse: Warehouse, status: str, becomes: str
 ) -> None:
-    pending(sqlite_warehouse, 1, -20)
+    pending(sqlite_warehouse, 1, -20, gone=True)
     call(sqlite_warehouse, 1, -19, status)
     known_until(sqlite_warehouse, -1)
     assert listed("a") == []
@@ -154,7 +155,7 @@ def test_whom_the_platform_rang_at_their_time_is_rung_by_nobody_else(
 def test_a_draft_is_not_started_when_the_platform_has_called_meanwhile(
     platform: Sandbox, sqlite_warehouse: Warehouse
 ) -> None:
-    pending(sqlite_warehouse, 1, -20)
+    pending(sqlite_warehouse, 1, -20, gone=True)
     known_until(sqlite_warehouse, -4)
     (item,) = listed("a")
     call(sqlite_warehouse, 1, -3, "no_answer")
