@@ -171,7 +171,7 @@ def test_no_draft_is_made_in_the_last_half_hour_of_the_day(
 ) -> None:
     """It would call who is left on the next day."""
     travel.move_to(NOON + timedelta(hours=8, minutes=minutes))
-    pending(sqlite_warehouse, 1, 8 * 60)
+    pending(sqlite_warehouse, 1, 8 * 60, gone=True)
     known_until(sqlite_warehouse, 8 * 60 + minutes)
     assert len(listed("a")) == found
     assert states(sqlite_warehouse) == {number(1): "listed" if found else "open"}
