@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date, datetime
-from typing import Literal, get_args
+from typing import get_args
 
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.hours.plan import ContactProfile, Held, HoldCode
-from ringg_provider.hours.purposes import PURPOSES, Purpose
+from ringg_provider.hours.purposes import PURPOSES, NoRule, Purpose
 from ringg_provider.hours.rules import ANY_HOUR, CallingHours, CallingRules, shipped_zones
 from ringg_provider.hours.wall_clock import Span, ceil_minute, clock_in, floor_minute, intersect
 from ringg_provider.hours.zones import zone_names, zones_of_country
 from ringg_provider.numbers.plan import NumberOrigin, number_origin
-
-NoRule = Literal["refuse", "hold", "allow"]
 
 
 class LawfulHours:

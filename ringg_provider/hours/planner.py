@@ -13,7 +13,7 @@ from itertools import groupby
 
 import pendulum
 
-from ringg_provider.hours.lawful import LawfulHours, NoRule, place
+from ringg_provider.hours.lawful import LawfulHours, place
 from ringg_provider.hours.plan import (
     ContactProfile,
     Held,
@@ -24,7 +24,7 @@ from ringg_provider.hours.plan import (
     minute_of_day,
     time_of_day,
 )
-from ringg_provider.hours.purposes import Purpose
+from ringg_provider.hours.purposes import NoRule, Purpose
 from ringg_provider.hours.rules import CallingHours, CallingRules
 from ringg_provider.hours.schedule import DailyWindow, Schedule
 from ringg_provider.hours.wall_clock import Span, clock_in, intersect, length, subtract

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ringg_provider.api.arguments import OptionalText, Span
 from ringg_provider.history.options import CALLBACKS
 from ringg_provider.hooks.sql import StateConnection
-from ringg_provider.hours.lawful import NoRule
-from ringg_provider.hours.purposes import Purpose
+from ringg_provider.hours.purposes import NoRule, Purpose
 from ringg_provider.hours.zones import ZoneName
 from ringg_provider.lineage.operator import LineageOperator
 from ringg_provider.metrics import PROMISES, PROMISES_STANDING

@@ -7,10 +7,9 @@ from datetime import date
 
 import pendulum
 
-from ringg_provider.hours.lawful import NoRule
 from ringg_provider.hours.plan import ContactProfile, Held
 from ringg_provider.hours.planner import WindowPlanner
-from ringg_provider.hours.purposes import Purpose
+from ringg_provider.hours.purposes import NoRule, Purpose
 from ringg_provider.hours.rules import CallingHours, CallingRules
 from ringg_provider.hours.schedule import DailyWindow, Schedule
 from ringg_provider.hours.wall_clock import subtract

@@ -8,8 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from ringg_provider.exceptions import InvalidRequest
-from ringg_provider.hours.lawful import NoRule
-from ringg_provider.hours.purposes import Purpose
+from ringg_provider.hours.purposes import NoRule, Purpose
 from ringg_provider.hours.rules import load_rules
 from ringg_provider.hours.schedule import Time
 from ringg_provider.launch.item import LaunchItem

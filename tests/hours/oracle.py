@@ -23,9 +23,9 @@ import phonenumbers
 import phonenumbers.timezone
 
 from ringg_provider.exceptions import InvalidRequest
-from ringg_provider.hours.lawful import NoRule
 from ringg_provider.hours.plan import Held, HoldCode, WindowPlan
 from ringg_provider.hours.planner import WindowPlanner
+from ringg_provider.hours.purposes import NoRule
 from ringg_provider.hours.rules import load_rules
 from ringg_provider.hours.schedule import DailyWindow, Schedule
 

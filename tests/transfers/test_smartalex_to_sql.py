@@ -40,8 +40,8 @@ def launched(sandbox: Sandbox) -> str:
 
 @pytest.fixture
 def slow(sandbox_factory: Callable[..., Sandbox], warehouse: Warehouse) -> Sandbox:
-    """Time stands still but for what a test skips."""
-    return sandbox_factory(speed=0.001, forced_outcomes=OUTCOMES)
+    """Time stands still but for what a test skips, and nobody asks to be called back."""
+    return sandbox_factory(speed=0.001, forced_outcomes=OUTCOMES, callback_rate=0)
 
 
 def speak(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, generation: str) -> None:
