@@ -47,7 +47,7 @@ class ContactsRunFacet(RunFacet):
 
 @define
 class CountsRunFacet(RunFacet):
-    """What a load of the history or of the inbox, or a publication, did: `LoadCounts`, `ApplyCounts` or so."""
+    """What a load of the history, of the inbox or of promises, or a publication, did: `LoadCounts` or so."""
 
     platform: str
     counts: dict[str, int]
@@ -74,6 +74,7 @@ RUN_FACETS: dict[str, type[RunFacet]] = {
     "ringg_contacts": ContactsRunFacet,
     "ringg_history": CountsRunFacet,
     "ringg_inbox": CountsRunFacet,
+    "ringg_promises": CountsRunFacet,
     "ringg_publication": CountsRunFacet,
     "ringg_campaign": CampaignRunFacet,
 }

@@ -168,13 +168,9 @@ class PromisesOperator(LineageOperator):
 
         conn_id, schema, counts = self.state.conn_id, self.schema or None, self._counts
         written = None if counts is None else counts.changed
-        run = (
-            {}
-            if counts is None
-            else {"ringg_promises": {"platform": self.platform, "counts": dataclasses.asdict(counts)}}
-        )
+        told = {} if counts is None else {"platform": self.platform, "counts": dataclasses.asdict(counts)}
         return Lineage(
             inputs=[InDatabase(conn_id, tables=dict.fromkeys(self.reads()), schema=schema)],
             outputs=[InDatabase(conn_id, tables={self.callbacks_table: written}, schema=schema)],
-            run={} if counts is None else {"ringg_promises": run},
+            run={"ringg_promises": told} if told else {},
         )

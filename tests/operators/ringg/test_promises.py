@@ -48,3 +48,15 @@ def test_a_promise_names_the_person_as_the_table_of_contacts_does(
     )
     assert operator.execute(context())["new"] == 1
     assert [row["contact_key"] for row in sqlite_warehouse.query("SELECT contact_key FROM ringg_callbacks")] == [key]
+
+
+def test_openlineage_is_told_what_was_done(sqlite_warehouse: Warehouse) -> None:
+    calls_table().create(sqlite_warehouse.engine)
+    operator = RinggCallbacksOperator(task_id="update", state_conn_id="warehouse", purpose="service")
+    before = operator.get_openlineage_facets_on_start()
+    assert before is not None
+    assert before.run_facets == {}
+    counts = operator.execute(context())
+    told = operator.get_openlineage_facets_on_complete(None)
+    assert told is not None
+    assert (told.run_facets["ringg_promises"].platform, told.run_facets["ringg_promises"].counts) == ("ringg", counts)
