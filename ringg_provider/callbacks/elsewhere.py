@@ -12,7 +12,10 @@ from more_itertools import chunked
 from ringg_provider.callbacks.asked import Call, calls_with
 from ringg_provider.callbacks.planning import PUNCTUAL, Promise
 from ringg_provider.callbacks.table import SMARTALEX
-from ringg_provider.history.tables import HistoryState, require_table
+from ringg_provider.history.options import CALLS, SMARTALEX_CALLS
+from ringg_provider.history.smartalex import STATE as SMARTALEX_STATE
+from ringg_provider.history.smartalex import smartalex_calls_table
+from ringg_provider.history.tables import HistoryState, calls_table, require_table, state_table
 from ringg_provider.sql.errors import without_driver_errors
 
 UNDER_WAY = "another call to them is under way"
@@ -21,6 +24,19 @@ REACHED_SINCE = "they were reached since they asked"
 
 _NUMBERS_AT_A_TIME = 500
 _FIELD = "history_table"
+
+
+def history_of(platform: str, name: str | None) -> tuple[sa.Table, sa.Table]:
+    """A platform's table of calls, and the table that says how far it was read.
+
+    :param platform: as `platform` of a promise says it.
+    :param name: of the table of calls. Default None: the one that a load makes.
+    """
+    if platform == SMARTALEX:
+        calls = smartalex_calls_table(name or SMARTALEX_CALLS)
+        return calls, state_table(SMARTALEX_STATE, schema=calls.schema)
+    calls = calls_table(name or CALLS)
+    return calls, state_table(schema=calls.schema)
 
 
 class Elsewhere:

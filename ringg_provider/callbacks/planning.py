@@ -197,17 +197,14 @@ def plan(
         at = _lawful(max(now, promise.due_at), until, promise, hours)
         if at is None:
             made.missed.append((promise, why or (NOT_LISTED if now >= until else NO_HOUR)))
-        elif promise.platform == SMARTALEX or promise.agent_id in calls_back:
+            continue
+        if promise.platform == SMARTALEX or promise.agent_id in calls_back:
             certainly_not = _certainly_not_called(promise)
-            if why is not None:
-                made.waiting.append((promise, why))
-            elif certainly_not is None or known_until is None or known_until < certainly_not:
-                made.waiting.append((promise, PLATFORM_CALLS))
-            else:
-                made.to_list.append(Due(promise, at, until))
+            is_known = certainly_not is not None and known_until is not None and known_until >= certainly_not
+            why = why or (None if is_known else PLATFORM_CALLS)
         elif at > now + horizon:
-            made.waiting.append((promise, NOT_DUE))
-        elif why is not None:
+            why = NOT_DUE
+        if why is not None:
             made.waiting.append((promise, why))
         else:
             made.to_list.append(Due(promise, at, until))

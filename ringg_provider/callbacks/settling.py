@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from ringg_provider.callbacks.asked import PERSON
+from ringg_provider.callbacks.planning import bounds
 from ringg_provider.callbacks.reading import FURTHEST, Instant, Span
 from ringg_provider.callbacks.table import LIVE, PromiseState
 from ringg_provider.exceptions import InvalidRequest
@@ -62,9 +63,8 @@ def settle(
             raise InvalidRequest("when: must be an instant, a span, or WITHDRAWN.", field="when")
         values |= {"state": WITHDRAWN.value, "state_reason": "a person said so"}
     else:
-        said = (when.at, when.at) if isinstance(when, Instant) else (when.earliest, when.latest)
         # Pendulum's times add up to ones without a zone.
-        earliest, latest = (datetime.fromtimestamp(each.timestamp(), UTC) for each in said)
+        earliest, latest = (datetime.fromtimestamp(each.timestamp(), UTC) for each in bounds(when))
         if latest <= present or earliest > latest or latest > present + FURTHEST:
             raise InvalidRequest(f"when: must lie ahead, by at most {FURTHEST.days} days.", field="when")
         due = earliest + (latest - earliest) / 2

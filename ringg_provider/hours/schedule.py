@@ -72,9 +72,9 @@ class DailyWindow:
         """The moment at which the window closes on the local date of ``day``."""
         return self._at(day, self.closes)
 
-    def is_open(self, moment: DateTime) -> bool:
-        """Whether dialling is allowed at ``moment``; the closing minute itself is not."""
-        local = moment.in_timezone(self.zone)
+    def is_open(self, moment: datetime) -> bool:
+        """Whether dialling is allowed at ``moment``, which is aware; the closing minute itself is not."""
+        local = pendulum.instance(moment).in_timezone(self.zone)
         return self.opening(local) <= local < self.closing(local)
 
     def next_opening(self, moment: DateTime) -> DateTime:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
-from ringg_provider.history.options import CALLS, SMARTALEX_CALLS
 from ringg_provider.hooks.sql import StateConnection
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.operators.launching import open_ledger
-
-if TYPE_CHECKING:
-    import sqlalchemy as sa
 
 
 def refuse_if_not_promised(item: LaunchItem) -> None:
@@ -28,15 +22,15 @@ def refuse_if_not_promised(item: LaunchItem) -> None:
         return
     # Loaded when a task runs, and not with every DAG file.
     from ringg_provider.callbacks.claims import Claims
-    from ringg_provider.callbacks.elsewhere import Elsewhere
-    from ringg_provider.callbacks.table import callbacks_table
+    from ringg_provider.callbacks.elsewhere import Elsewhere, history_of
+    from ringg_provider.callbacks.table import RINGG, SMARTALEX, callbacks_table
 
     with StateConnection(item.state_conn_id, "state_conn_id").engine() as engine:
         claims = Claims(engine, callbacks_table(item.callbacks_table))
         claims.require_table()
-        calls, state = _history_of(item)
         promises = claims.on_list(item.list_id, item.launch_key)
-        held = Elsewhere(engine, calls, state, may_be_missing=True).held(promises)
+        history = history_of(SMARTALEX if item.flow == SMARTALEX else RINGG, item.history_table)
+        held = Elsewhere(engine, *history, may_be_missing=True).held(promises)
         lost = (item.rows or 0) - len(promises)
         if not held and lost <= 0:
             return
@@ -47,16 +41,3 @@ def refuse_if_not_promised(item: LaunchItem) -> None:
         f"List {item.list_id} is never started, so that nobody is rung twice for one promise: {why}. Given back for the"
         f" next run: {freed} of {item.rows}."
     )
-
-
-def _history_of(item: LaunchItem) -> tuple[sa.Table, sa.Table]:
-    """The platform's table of calls, and the table that says how far it was read."""
-    from ringg_provider.history.tables import calls_table, state_table
-
-    if item.flow != "smartalex":
-        calls = calls_table(item.history_table or CALLS)
-        return calls, state_table(schema=calls.schema)
-    from ringg_provider.history.smartalex import STATE, smartalex_calls_table
-
-    calls = smartalex_calls_table(item.history_table or SMARTALEX_CALLS)
-    return calls, state_table(STATE, schema=calls.schema)

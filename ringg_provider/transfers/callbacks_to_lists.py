@@ -24,7 +24,6 @@ from ringg_provider.operators.launching import launcher_of, open_ledger, task_ke
 from ringg_provider.transfers.sql_to_lists import SqlToListsOperator
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
     from airflow.providers.common.compat.sdk import Asset, Context
 
     from ringg_provider.callbacks.claims import Claim, Claims
@@ -141,10 +140,6 @@ class CallbacksToListsOperator(SqlToListsOperator):
     def is_open(self, moment: datetime) -> bool:
         """Whether the campaign's own hours allow a call at a moment."""
 
-    @abstractmethod
-    def describe_history_state(self, calls: sa.Table) -> sa.Table:
-        """The table that says how far the table of calls was read."""
-
     def agents_that_call_back(self, elsewhere: Elsewhere) -> Iterable[str]:
         """The agents whose promises the platform may keep by itself."""
         return self.asked_of or [self.agent_id]
@@ -180,7 +175,7 @@ class CallbacksToListsOperator(SqlToListsOperator):
     def _run(self, context: Context) -> PipelineResult:
         # Loaded when a task runs, and not with every DAG file.
         from ringg_provider.callbacks.claims import Claim, Claims
-        from ringg_provider.callbacks.elsewhere import Elsewhere
+        from ringg_provider.callbacks.elsewhere import Elsewhere, history_of
         from ringg_provider.callbacks.table import callbacks_table
         from ringg_provider.contacts.people import shortened_key
 
@@ -191,16 +186,11 @@ class CallbacksToListsOperator(SqlToListsOperator):
         ledger = open_ledger(self._kept.conn_id, self._kept.field)
         if not self.is_dry_run:
             self.refuse_if_stale(context, "Nothing was uploaded.")
-        calls = self.describe_history(self.history_table or self.default_history_table)
+        history = history_of(self.of_platform, self.history_table or self.default_history_table)
         with self.state.engine() as engine:
             claims = Claims(engine, callbacks_table(self.callbacks_table), self.is_draft)
             claims.require_table()
-            elsewhere = Elsewhere(
-                engine,
-                calls,
-                self.describe_history_state(calls),
-                may_be_missing=self.history_table_may_be_missing,
-            )
+            elsewhere = Elsewhere(engine, *history, may_be_missing=self.history_table_may_be_missing)
             # A run goes on with all that begins with its key, so that no two runs may have the same.
             key = shortened_key("/".join(each for each in (self.launch_key, task_key(context)) if each))
             run = _Run(context, claims, elsewhere, ledger, key, parameters)
@@ -268,13 +258,11 @@ class CallbacksToListsOperator(SqlToListsOperator):
         listed: set[str | None] = set()
         for due in planned.to_list:
             number = due.promise.number
-            too_late = TOO_LATE if due.until - due.at < self.least_left else None
-            why = held.get(due.promise.promise_id) or too_late
-            if why is None and number not in listed:
+            if due.until - due.at < self.least_left:
+                waiting[TOO_LATE] += 1
+            elif number not in listed:
                 listed.add(number)
                 found.setdefault(self.slot_of(due.at, now), []).append(due.promise)
-            elif why is not None:
-                waiting[why] += 1
         if waiting:
             self.log.info("Promises that are not listed now: %s.", wording.tallied(waiting))
         return found

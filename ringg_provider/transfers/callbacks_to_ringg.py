@@ -11,8 +11,6 @@ from ringg_provider.transfers.callbacks_to_lists import CallbacksToListsOperator
 from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
-
     from ringg_provider.callbacks.elsewhere import Elsewhere
 
 #: Promises that are due within so long are on one list.
@@ -92,14 +90,7 @@ class CallbacksToRinggOperator(CallbacksToListsOperator, SqlToRinggOperator):
         """Whether the daily window of ``call_config`` is open."""
         from ringg_provider.ringg.timing import as_call_config, window_of
 
-        window = window_of(as_call_config(self.call_config))
-        return window.opens <= moment.astimezone(window.zone).time() < window.closes
-
-    def describe_history_state(self, calls: sa.Table) -> sa.Table:
-        """The table that says how far the table of calls was read."""
-        from ringg_provider.history.tables import state_table
-
-        return state_table(schema=calls.schema)
+        return window_of(as_call_config(self.call_config)).is_open(moment)
 
     def agents_that_call_back(self, elsewhere: Elsewhere) -> Iterable[str]:
         """All that are asked, or those of which such a call is known."""

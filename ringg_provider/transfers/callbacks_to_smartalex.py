@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from ringg_provider.api.arguments import Span
 from ringg_provider.transfers.callbacks_to_lists import CallbacksToListsOperator
 from ringg_provider.transfers.sql_to_smartalex import SqlToSmartAlexOperator
-
-if TYPE_CHECKING:
-    import sqlalchemy as sa
 
 
 class CallbacksToSmartAlexOperator(CallbacksToListsOperator, SqlToSmartAlexOperator):
@@ -67,11 +64,4 @@ class CallbacksToSmartAlexOperator(CallbacksToListsOperator, SqlToSmartAlexOpera
 
         settings = as_settings(self.settings)
         window = DailyWindow.from_call_time(settings.calling_hours_start, settings.calling_hours_end, settings.timezone)
-        return window.opens <= moment.astimezone(window.zone).time() < window.closes
-
-    def describe_history_state(self, calls: sa.Table) -> sa.Table:
-        """The table that says how far the table of calls was read."""
-        from ringg_provider.history.smartalex import STATE
-        from ringg_provider.history.tables import state_table
-
-        return state_table(STATE, schema=calls.schema)
+        return window.is_open(moment)
