@@ -39,6 +39,8 @@ NEWER: dict[str, set[str]] = {
 }
 # Repeated names are documented since the newer generation as well.
 REPEATED = {"GET /calling/history": {"status", "agent_id", "bulk_list_id"}}
+# Asked for as best effort: the guides speak of number pools, and no version of the document has a path for them.
+NOT_LISTED = {"list_number_pools"}
 # Every page about webhooks uses an operation that the document's list lacks.
 OPERATIONS_NOT_LISTED = {"edit_event_subscriptions"}
 
@@ -116,7 +118,9 @@ def check_body(name: str, operation: dict[str, Any], asked: Asked) -> None:
 if DOCUMENT.is_file():
     VENDOR: dict[str, Any] = json.loads(DOCUMENT.read_text())
 
-    @pytest.mark.parametrize("example", [e for _, e in (REPEATABLE | ONCE).values()], ids=list(REPEATABLE | ONCE))
+    LISTED = {name: example for name, (_, example) in (REPEATABLE | ONCE).items() if name not in NOT_LISTED}
+
+    @pytest.mark.parametrize("example", LISTED.values(), ids=list(LISTED))
     def test_a_request_is_what_the_vendor_documents(example: Example, tmp_path: Path) -> None:
         csv = tmp_path / "contacts.csv"
         csv.write_text("Mobile Number,Name,Policy ID,Due Date\n+919876543210,Priya,P-1,20/10/2026\n")
@@ -134,3 +138,6 @@ if DOCUMENT.is_file():
 
     def test_the_base_url_is_the_documents() -> None:
         assert [server["url"] for server in VENDOR["servers"]] == [PRODUCTION]
+
+    def test_what_is_left_out_is_not_in_the_vendors_document() -> None:
+        assert not [path for path in VENDOR["paths"] if "number-pool" in path]

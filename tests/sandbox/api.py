@@ -25,13 +25,12 @@ POOL = "bbbbbbbb-0000-4000-8000-000000000001"
 MEMBER = "cccccccc-0000-4000-8000-000000000001"
 UNKNOWN = "99999999-9999-4999-8999-999999999999"
 
-ZONE = ZoneInfo("Asia/Kolkata")
 PATIENCE_SECONDS = 30.0
 
 
-def at(hours: float) -> str:
-    """So many hours from now, as a campaign time in India."""
-    return f"{datetime.now(ZONE) + timedelta(hours=hours):%d/%m/%Y, %H:%M}"
+def at(hours: float, zone: str = "Asia/Kolkata") -> str:
+    """So many hours from now, as a campaign time in the zone of the campaign's `call_time`."""
+    return f"{datetime.now(ZoneInfo(zone)) + timedelta(hours=hours):%d/%m/%Y, %H:%M}"
 
 
 def call_config(**retry: int) -> dict[str, Any]:

@@ -206,9 +206,10 @@ def test_contacts_not_reached_by_the_end_fail(make_api: MakeApi) -> None:
 
 def test_a_window_that_never_opens_calls_nobody(make_api: MakeApi) -> None:
     api = make_api(speed=36_000)
-    window = {"call_start_time": "06:00", "call_end_time": "08:00", "timezone": where_it_is(12)}
+    zone = where_it_is(12)
+    window = {"call_start_time": "06:00", "call_end_time": "08:00", "timezone": zone}
     list_id = api.finished(
-        contacts(3), call_config={"call_time": window}, campaign_start_time=at(2), campaign_end_time=at(4)
+        contacts(3), call_config={"call_time": window}, campaign_start_time=at(2, zone), campaign_end_time=at(4, zone)
     )
     assert {call["sub_status"] for call in api.calls(list_id)} == {"CAMPAIGN_TIME_EXCEEDED"}
     assert {entry["attempts"] for entry in api.sandbox.dials()["numbers"].values()} == {0}
