@@ -86,7 +86,17 @@ def get_provider_info() -> dict[str, Any]:
                     "ringg_provider.operators.ringg.uploads",
                 ],
             },
-            {"integration-name": _SMARTALEX, "python-modules": ["ringg_provider.operators.smartalex"]},
+            {
+                "integration-name": _SMARTALEX,
+                "python-modules": [
+                    "ringg_provider.operators.smartalex.callbacks",
+                    "ringg_provider.operators.smartalex.campaign",
+                    "ringg_provider.operators.smartalex.lists",
+                    "ringg_provider.operators.smartalex.pause",
+                    "ringg_provider.operators.smartalex.rollout",
+                    "ringg_provider.operators.smartalex.start",
+                ],
+            },
         ],
         "sensors": [
             {
