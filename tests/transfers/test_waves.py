@@ -199,8 +199,10 @@ class TestRehearsal:
         assert sandbox.state()["campaigns"] == []
 
     def test_a_phone_outside_its_own_hours_is_refused(self, people: Warehouse) -> None:
+        # A Monday's working hours in India, which are Sunday night in New York.
+        hours = {"campaign_start_time": "2035-03-05T10:00", "campaign_end_time": "2035-03-05T17:00"}
         with pytest.raises(AirflowFailException, match=r"rehearsal\.0: must not be called") as refused:
-            lists("ringg", rehearsal=["+12125550123"], purpose="promotional", no_rule="hold")
+            lists("ringg", rehearsal=["+12125550123"], purpose="promotional", no_rule="hold", **hours)
         assert "212" not in str(refused.value)
 
     def test_a_bad_phone_is_named_by_its_place_before_anything_is_read(self, people: Warehouse, platform: str) -> None:
