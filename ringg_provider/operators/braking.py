@@ -16,7 +16,7 @@ from ringg_provider.api.arguments import Span
 from ringg_provider.exceptions import LaunchInterrupted, RinggProviderError
 from ringg_provider.operators.asking import ask_a_person
 from ringg_provider.operators.budgeted import BudgetedOperator
-from ringg_provider.operators.launching import launcher_of
+from ringg_provider.operators.ledgers import launcher_of
 from ringg_provider.operators.waiting import wait_until
 
 if TYPE_CHECKING:

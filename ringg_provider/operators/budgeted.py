@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ringg_provider.exceptions import BudgetExhausted, InvalidRequest, RinggProviderError
 from ringg_provider.launch.terms import Evidence, LaunchTarget, ListState
-from ringg_provider.operators.launching import LaunchOperator, Start, ledger_connection, open_ledger
+from ringg_provider.operators.launching import LaunchOperator, Start
+from ringg_provider.operators.ledgers import ledger_connection, open_ledger
 
 if TYPE_CHECKING:
     from decimal import Decimal

@@ -27,7 +27,6 @@ from ringg_provider.exceptions import (
     LaunchOutcomeUnknown,
     RinggProviderError,
 )
-from ringg_provider.hooks.sql import StateConnection, unpooled_engine
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.progress import Progress, ProgressReporter, Stage
 from ringg_provider.launch.protocol import launch
@@ -37,6 +36,7 @@ from ringg_provider.metrics import ADOPTED, ENDED, REFUSED, STARTED, UNKNOWN
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.intents import NoIntents, TaskStateIntents
+from ringg_provider.operators.ledgers import launcher_of, ledger_connection, open_ledger
 from ringg_provider.operators.reaching import ReachingPlatform
 from ringg_provider.operators.timely import TimelyOperator
 from ringg_provider.operators.waiting import dag_zone, ended, kill_deadline, sleep_until_told, wait_until
@@ -51,8 +51,6 @@ if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
     from ringg_provider.hooks.platform import PlatformHook
-    from ringg_provider.launch.ledger import LaunchLedger
-    from ringg_provider.launch.table import Launcher
     from ringg_provider.lineage.datasets import Lineage
 
 
@@ -450,47 +448,6 @@ class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
 def waited_too_long(campaign_id: str) -> TimeoutError:
     """What is raised when ``timeout`` is over: the next attempt adopts the campaign and waits on."""
     return TimeoutError(f"Campaign {campaign_id} has not ended within the time that was given; it goes on.")
-
-
-def launcher_of(context: Context, conn_id: str) -> Launcher:
-    """This task, as the launch ledger notes it, and the connection by which it reaches the platform."""
-    # The ledger is loaded when a task runs, here and below, and not with every DAG file.
-    from ringg_provider.launch.table import Launcher
-
-    ti = context["ti"]
-    return Launcher(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index, conn_id)
-
-
-def task_key(context: Context) -> str:
-    """This task of this run, whichever of its attempts; mapped instances and iterations of a loop are told apart."""
-    ti = context["ti"]
-    # From Airflow 3.4 on. Clearing gives a loop's later iterations new regions, so their numbers are what lasts.
-    loop: Any = context.get("loop")
-    iteration = "" if loop is None else f"/{loop.index}"
-    return f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}{iteration}"
-
-
-def ledger_connection(
-    launch_key: str | None, ledger_conn_id: str | None, state_conn_id: str | None
-) -> StateConnection | None:
-    """Where the launch ledger of a task is; None where it has none.
-
-    The state database has one only for a task with a launch key, since ``state_conn_id`` is given to tasks without.
-    """
-    if ledger_conn_id:
-        return StateConnection(ledger_conn_id, "ledger_conn_id")
-    if launch_key and state_conn_id and ledger_conn_id is None:
-        return StateConnection(state_conn_id, "state_conn_id")
-    return None
-
-
-def open_ledger(conn_id: str, field: str = "ledger_conn_id") -> LaunchLedger:
-    """The launch ledger in the database of an Airflow connection, which the parameter ``field`` named."""
-    from ringg_provider.launch.ledger import LaunchLedger
-
-    StateConnection(conn_id, field).require("ledger")
-    # A launch waits for minutes between two entries, in which an open connection could break.
-    return LaunchLedger(unpooled_engine(conn_id, field=field), field=field)
 
 
 def own_state(context: Context) -> str | None:

@@ -6,7 +6,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from ringg_provider.hooks.sql import StateConnection
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.operators.launching import open_ledger
+from ringg_provider.operators.ledgers import open_ledger
 
 
 def refuse_if_not_promised(item: LaunchItem) -> None:

@@ -20,7 +20,7 @@ from ringg_provider.exceptions import InvalidRequest, ReplacedByAnotherRun
 from ringg_provider.history.options import CALLBACKS
 from ringg_provider.hooks.sql import StateConnection, sql_connection
 from ringg_provider.hours.purposes import Purpose
-from ringg_provider.operators.launching import launcher_of, open_ledger, task_key
+from ringg_provider.operators.ledgers import launcher_of, open_ledger, task_key
 from ringg_provider.transfers.sql_to_lists import SqlToListsOperator
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ from ringg_provider.lineage.operator import LineageOperator
 from ringg_provider.metrics import LEFT_OUT, LISTED, LISTS
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.files import object_path
-from ringg_provider.operators.launching import launcher_of, ledger_connection, open_ledger, task_key
+from ringg_provider.operators.ledgers import launcher_of, ledger_connection, open_ledger, task_key
 from ringg_provider.operators.private import Private
 from ringg_provider.operators.timely import TimelyOperator
 

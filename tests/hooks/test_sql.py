@@ -21,7 +21,7 @@ from airflow.providers.postgres.hooks import postgres as airflow_postgres
 from ringg_provider.contacts.people import people_table
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.hooks.sql import engine_of, sql_connection, sql_engine, sql_hook, unpooled_engine
-from ringg_provider.operators.launching import open_ledger
+from ringg_provider.operators.ledgers import open_ledger
 from ringg_provider.sql.creating import create_tables
 from ringg_provider.sql.merge import merge_rows
 from ringg_provider.transfers.ringg_to_sql import RinggCallsToSqlOperator

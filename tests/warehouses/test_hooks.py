@@ -15,7 +15,7 @@ from ringg_provider.contacts.people import PeopleLedger, PeopleSpool
 from ringg_provider.contacts.scratch import Scratch
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.hooks.sql import sql_connection, sql_engine, sql_hook
-from ringg_provider.operators.launching import open_ledger
+from ringg_provider.operators.ledgers import open_ledger
 from ringg_provider.sql.dialects import Kept, database_of, require_state
 from ringg_provider.sql.reading import open_rows
 from ringg_provider.transfers.ringg_to_sql import RinggCallsToSqlOperator

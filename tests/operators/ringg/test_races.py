@@ -18,6 +18,7 @@ from ringg_provider.exceptions import (
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.table import Launcher
 from ringg_provider.operators import launching
+from ringg_provider.operators.ledgers import open_ledger
 from ringg_provider.operators.ringg import (
     RinggLaunchOperator,
 )
@@ -79,7 +80,7 @@ def listed_twice(upload: Any, sqlite_warehouse: Any) -> Callable[[str], tuple[La
             )
             for _ in range(2)
         ]
-        ledger = launching.open_ledger("warehouse")
+        ledger = open_ledger("warehouse")
         for number, item in enumerate(items):
             ledger.replace_set("survey", [item], Launcher("dag", f"run-{number}", "lists"))
         return items[0], items[1]
