@@ -28,7 +28,7 @@ from ringg_provider.smartalex import SmartAlexClient
 from ringg_provider.smartalex.requests import NewCampaign, NewContact
 from ringg_provider.sql.creating import create_tables
 from tests.support.api_server import DAG, OTHERS_DAG
-from tests.support.sandbox import Sandbox
+from tests.support.sandbox import Sandbox, where_it_is
 from tests.support.tasks import Run, TaskInstance
 
 #: A run's id as Airflow makes them: with what an address has another meaning for.
@@ -39,7 +39,9 @@ OTHERS_NAME = "Survey of others"
 PEOPLE = 300
 AGENT = "22222222-2222-4222-8222-222222222222"
 LINE = "aaaaaaaa-0000-4000-8000-000000000001"
-ALL_DAY = {"call_time": {"call_start_time": "00:00", "call_end_time": "23:59", "timezone": "UTC"}}
+#: It is morning there, so that no campaign ends before the tests do.
+ZONE = where_it_is(6)
+ALL_DAY = {"call_time": {"call_start_time": "00:00", "call_end_time": "23:59", "timezone": ZONE}}
 API_KEY = "rg_live_marked-key-of-the-workspace"
 
 #: What no answer may hold, wherever it stands in the tables.
@@ -105,10 +107,10 @@ def launch_ringg(sandbox: Sandbox, folder: Path, dag_id: str, name: str, launch_
 
 def launch_smartalex(sandbox: Sandbox, launch_key: str) -> str:
     """The same with SmartAlex."""
-    settings = {"calling_hours_start": "00:00", "calling_hours_end": "23:59", "timezone": "UTC", "max_retries": 0}
+    settings = {"calling_hours_start": "00:00", "calling_hours_end": "23:59", "timezone": ZONE, "max_retries": 0}
     with SmartAlexClient(sandbox.api_key, sandbox.smartalex_url, requests_per_minute=60_000) as client:
         campaign = client.create_campaign(NewCampaign(name="Alex", agent_id="agent_survey", settings=settings))
-        people = [NewContact(phone=f"+9198200{number:05d}", first_name="Ann") for number in range(20)]
+        people = [NewContact(phone=f"+9198200{number:05d}", first_name="Ann") for number in range(PEOPLE)]
         client.add_contacts(campaign.id, people)
     attempt = {"ti": TaskInstance(dag_id=DAG, run_id=RUN_ID), "dag_run": Run()}
     start = SmartAlexStartCampaignOperator(
