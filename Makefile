@@ -14,6 +14,10 @@ CONSTRAINTS := constraints/$(if $(filter lowest,$(AIRFLOW)),lowest,airflow-$(AIR
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE := 1
+# `.venv` brings uv, which fills the environments beside it in a fraction of pip's time. Where Airflow's own processes are
+# started, all is compiled at once: with the line above each of them would do it again.
+into = $(if $(wildcard .venv/bin/uv),.venv/bin/uv pip install -q $(if $(3),--compile-bytecode) --python $(1)/bin/python $(2) ||) \
+	$(1)/bin/python -m pip install -qq $(if $(3),,--no-compile) $(2)
 
 .PHONY: audit docs release help demo airflow test test-part test-warehouses test-cluster test-matrix faults-full hours lint format constraints build clean install
 
@@ -40,14 +44,20 @@ test-warehouses: .venv-warehouses/.installed .venv-bqemulator/.installed ## publ
 	.venv-warehouses/bin/python -m pytest tests/warehouses $(ARGS)
 	if [ -z "$(ARGS)" ]; then .venv-warehouses/bin/python -m pytest tests/ui -k fab; fi
 
-test-cluster: .venv-cluster/.installed ## campaigns on a cluster whose machines die: make test-cluster SEEDS=20 FIRST=1
-	@exec .venv-cluster/bin/python -m tests.cluster --seeds $(or $(SEEDS),2) --first $(or $(FIRST),1) $(ARGS)
+test-cluster: .venv-cluster/.installed ## campaigns on a cluster whose machines die: make test-cluster SEEDS=20 FIRST=1 CAMPAIGNS=12
+	@exec .venv-cluster/bin/python -m tests.cluster --seeds $(or $(SEEDS),2) --first $(or $(FIRST),1) --campaigns $(or $(CAMPAIGNS),30) $(ARGS)
 
-# What differs from one Airflow to the next, in a few minutes each; the rest of the suite asks Airflow for little.
-PART := tests/example_dags tests/operators tests/triggers tests/sensors tests/transfers \
+# What differs from one Airflow to the next, in some five minutes on two cores; the rest of the suite asks Airflow for little.
+PART := $(addprefix tests/example_dags/test_,example_dags.py new_calls.py in_a_running_airflow.py) \
+	$(addprefix tests/operators/,test_native_rendering.py test_smartalex.py ringg/test_events.py ringg/test_launching.py \
+		ringg/test_waiting_and_stopping.py) \
+	tests/sensors tests/triggers \
+	$(addprefix tests/transfers/test_,mapped_launches.py publish.py query_parameters.py ringg_to_sql.py smartalex_to_sql.py \
+		sql_to_ringg.py sql_to_smartalex.py task_loops.py) \
+	tests/lineage/test_assets.py tests/test_deadlines.py tests/ui/test_access.py tests/ui/test_plugin.py \
 	tests/test_packaging.py tests/test_provider_info.py tests/test_provider_operators.py
 
-test-part: install ## examples, launching, waiting, transfers and packaging: make test-part AIRFLOW=3.1
+test-part: install ## examples, launching, waiting, transfers, control room, packaging: make test-part AIRFLOW=3.1
 	@export EXPECTED_AIRFLOW=$(patsubst lowest,3.1,$(AIRFLOW))
 	exec $(BIN)/python -m pytest -q -n 3 --dist loadfile $(PART) $(ARGS)
 
@@ -105,13 +115,13 @@ $(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; say which: make PYTHON=/path/to/python"; exit 1; }
 	echo "Installing Airflow $(AIRFLOW) and the provider into $(VENV); the first time takes a few minutes."
 	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -qq -e ".[dev]" -c $(CONSTRAINTS)
+	$(call into,$(VENV),-e ".[dev]" -c $(CONSTRAINTS),compiled)
 	touch $@
 
 .venv-warehouses/.installed: pyproject.toml constraints/airflow-3.3.txt
 	@echo "Installing the warehouses' Airflow providers and emulators into .venv-warehouses; the first time takes some minutes."
 	[ -x .venv-warehouses/bin/python ] || $(PYTHON) -m venv .venv-warehouses
-	.venv-warehouses/bin/python -m pip install -qq --no-compile -e ".[warehouses]" -c constraints/airflow-3.3.txt
+	$(call into,.venv-warehouses,-e ".[warehouses]" -c constraints/airflow-3.3.txt)
 	# Airflow's provider of MySQL wants mysqlclient, which has no wheel; its other driver has one.
 	.venv-warehouses/bin/python -m pip install -qq --no-compile --no-deps apache-airflow-providers-mysql mysql-connector-python -c constraints/airflow-3.3.txt
 	.venv-warehouses/bin/python -m pip install -qq --no-compile mysqlclient -c constraints/airflow-3.3.txt 2>/dev/null \
@@ -120,22 +130,22 @@ $(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
 
 .venv-cluster/.installed: pyproject.toml constraints/airflow-3.3.txt
 	@[ -x .venv-cluster/bin/python ] || $(PYTHON) -m venv .venv-cluster
-	.venv-cluster/bin/python -m pip install -qq --no-compile -e ".[cluster]" -c constraints/airflow-3.3.txt
+	$(call into,.venv-cluster,-e ".[cluster]" -c constraints/airflow-3.3.txt,compiled)
 	touch $@
 
 # What the emulator of BigQuery is pinned to, the one of Snowflake is not.
 .venv-bqemulator/.installed: constraints/bqemulator.txt
 	@[ -x .venv-bqemulator/bin/python ] || $(PYTHON) -m venv .venv-bqemulator
-	.venv-bqemulator/bin/python -m pip install -qq --no-compile -r constraints/bqemulator.txt
+	$(call into,.venv-bqemulator,-r constraints/bqemulator.txt)
 	touch $@
 
 # The site is built from the sources, which are read and not imported: nothing of Airflow is needed here.
 .venv-docs/.installed: constraints/docs.txt
 	@[ -x .venv-docs/bin/python ] || $(PYTHON) -m venv .venv-docs
-	.venv-docs/bin/python -m pip install -qq --no-compile -r constraints/docs.txt
+	$(call into,.venv-docs,-r constraints/docs.txt)
 	touch $@
 
 .venv-checks/.installed: constraints/checks.txt
 	@[ -x .venv-checks/bin/python ] || $(PYTHON) -m venv .venv-checks
-	.venv-checks/bin/python -m pip install -qq --no-compile -r constraints/checks.txt
+	$(call into,.venv-checks,-r constraints/checks.txt)
 	touch $@

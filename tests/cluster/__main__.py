@@ -23,7 +23,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
     parser.add_argument("--seeds", type=int, default=2, help="how many trials")
     parser.add_argument("--first", type=int, default=1, help="the first one's seed; the others count on")
-    parser.add_argument("--campaigns", type=int, default=12, help="in each trial")
+    parser.add_argument("--campaigns", type=int, default=30, help="in each trial")
     parser.add_argument("--keep", type=Path, help="a folder for data and logs; default one that goes when all is well")
     options = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):

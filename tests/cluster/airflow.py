@@ -73,8 +73,8 @@ class ClusteredAirflow(Airflow):
             self.start_scheduler(machines, f"scheduler{number}")
             self.start_triggerer(machines, f"triggerer{number}")
             self._start_worker(machines, f"worker{number}")
-        self.wait_until_healthy(machines, 60 * self.pace)
-        deadline = time.monotonic() + 60 * self.pace
+        self.wait_until_healthy(machines, 180 * self.pace)
+        deadline = time.monotonic() + 180 * self.pace
         # Airflow's own word on its health leaves Celery out.
         while any("ready." not in (machines.logs / f"worker{n}.log").read_text(errors="replace") for n in (1, 2)):
             machines.check()

@@ -42,6 +42,10 @@ class Metadata:
         rows = self._rows("SELECT dag_id, run_id, task_id, map_index, try_number, state FROM task_instance")
         return set(map(tuple, rows))
 
+    def heartbeats(self) -> set[tuple[Any, ...]]:
+        """The last heartbeat of each scheduler, which it gives every five seconds when it has the time."""
+        return set(map(tuple, self._rows("SELECT id, latest_heartbeat FROM job WHERE job_type = 'SchedulerJob'")))
+
     def runs(self) -> list[Run]:
         """How each run of a campaign has ended."""
         return [

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import httpx
 import sqlalchemy as sa
@@ -33,25 +34,29 @@ SPEED = 240
 ODDS = Odds(starts={PASSED: 60, DROPPED: 15, LATE: 12, LOST: 13}, others={PASSED: 985, DROPPED: 15})
 
 
+#: Seconds after which a part of Airflow that has not come up, or does not answer, is taken for broken; before `pace`.
+PATIENCE = 180
+
+
 @dataclass(frozen=True)
 class Times:
-    """How long each part of a trial may take, in seconds on two idle cores.
+    """How long parts of a trial take, in seconds on two idle cores; until all has ended, as long as anything moves.
 
     Attributes:
         monkey: striking.
         standstill: without a task that changes its state, until what has not ended is taken to have come to nothing:
             in that time a worker is found to be gone, and an unknown outcome is looked into.
-        settling: until every run has ended at the most, after the monkey and again after clearing.
+        heartbeats: of the schedulers, that come in that time too; a machine that has too much to do gives fewer.
     """
 
     monkey: float
-    settling: float
     standstill: float = 75
+    heartbeats: int = 15
 
     @classmethod
     def for_campaigns(cls, count: int) -> Self:
-        """What so many campaigns take: each has some five tasks, and a task costs two cores two seconds to begin."""
-        return cls(monkey=40 + 6 * count, settling=25 * count)
+        """What so many campaigns take: each has some five tasks."""
+        return cls(monkey=40 + 6 * count)
 
 
 class NotSettled(RuntimeError):
@@ -143,7 +148,7 @@ class _Trial:
         self._api = Operations(airflow.url, USER, airflow.password)
         self._api.make_pool("ringg_history", 4, "Readers of Ringg's call history")
         for dag_id in DAGS:
-            self._api.wait_for_dag(dag_id, 60 * self._pace)
+            self._api.wait_for_dag(dag_id, PATIENCE * self._pace)
         journal.note(f"the cluster is up: {self._runs} runs to come, pace {self._pace:.1f}")
 
     def under_the_monkey(self, seed: int, proxy: LossyProxy) -> list[Run]:
@@ -208,7 +213,7 @@ class _Trial:
 
     def _insist(self, call: Callable[[], None]) -> None:
         """Ask again while the API server comes back."""
-        for _ in self._moments(60 * self._pace):
+        for _ in self._moments(PATIENCE * self._pace):
             with contextlib.suppress(httpx.HTTPError):
                 return call()
         raise NotSettled(f"Airflow's API did not answer; its log is in {self._machines.logs}.")
@@ -222,14 +227,25 @@ class _Trial:
         self._journal.note(f"runs: {counted or 'none'}; {len(self._waiting)} to come")
 
     def _while_moving(self) -> Iterator[None]:
-        """Moments, until Airflow stands still or has taken too long."""
+        """Moments, until Airflow stands still: nothing has changed for long, and its schedulers have looked often.
+
+        Raises:
+            NotSettled: nothing has changed, and they looked no more.
+        """
         last, moved = None, time.monotonic()
-        for _ in self._moments(self._times.settling * self._pace):
+        beats: set[Any] = set()
+        for _ in self._moments(math.inf):
             if (now := self._metadata.tasks()) != last:
                 last, moved = now, time.monotonic()
-            if time.monotonic() - moved > self._times.standstill * self._pace:
-                self._journal.note(f"nothing has changed for {time.monotonic() - moved:.0f} s")
-                return
+                beats.clear()
+            beats |= self._metadata.heartbeats()
+            still = time.monotonic() - moved
+            if still > self._times.standstill * self._pace:
+                if len(beats) > self._times.heartbeats:
+                    self._journal.note(f"nothing has changed for {still:.0f} s")
+                    return
+                if still > 8 * self._times.standstill * self._pace:
+                    raise NotSettled(f"The schedulers stand still; their logs are in {self._machines.logs}.")
             yield
 
     def _moments(self, seconds: float) -> Iterator[None]:

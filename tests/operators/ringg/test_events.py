@@ -228,7 +228,11 @@ def test_two_authorizations_are_one_too_many(sandbox: Sandbox, receiver: Any) ->
 
 def test_what_airflow_stores_of_the_task_names_the_connection_alone(receiver: Any) -> None:
     from airflow.sdk import DAG
-    from airflow.serialization.serialized_objects import DagSerialization
+
+    try:
+        from airflow.serialization.serialized_objects import DagSerialization
+    except ImportError:  # Airflow 3.1
+        from airflow.serialization.serialized_objects import SerializedDAG as DagSerialization
 
     with DAG("hooks", schedule=None) as dag:
         RinggSetEventSubscriptionsOperator(
