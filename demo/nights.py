@@ -252,11 +252,12 @@ def _launch(
         if plan.launch == "started":
             intents.confirm(str(item.list_id))
     # It was then, and not while this is written.
-    then = {"listed_at": opening - timedelta(hours=8), "start_sent_at": opening - timedelta(hours=7)}
+    of_key = sa.update(launches).where(launches.c.launch_key == key)
+    sent = opening - timedelta(hours=7)
     with engine.begin() as connection:
-        connection.execute(sa.update(launches).where(launches.c.launch_key == key).values(**then))
-        started = sa.and_(launches.c.launch_key == key, launches.c.state == STARTED)
-        connection.execute(sa.update(launches).where(started).values(started_at=then["start_sent_at"]))
+        connection.execute(of_key.values(listed_at=opening - timedelta(hours=8)))
+        connection.execute(of_key.where(launches.c.start_sent_at.is_not(None)).values(start_sent_at=sent))
+        connection.execute(of_key.where(launches.c.state == STARTED).values(started_at=sent))
 
 
 def _calls(

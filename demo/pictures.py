@@ -1,7 +1,7 @@
 """`python -m demo.pictures`: pages of the control room over some nights, as the pictures that the README shows.
 
 Takes the machine's Chromium, drives it by playwright, and needs no Airflow around the app. `--all FOLDER` takes every
-page, light and dark, wide and narrow, to be looked at.
+page, light and dark, wide and narrow, to be looked at, those of an empty installation and of a wrong one too.
 """
 
 from __future__ import annotations
@@ -36,6 +36,16 @@ SHOWN = {
     "campaign": ("campaign", "light", 1250),
     "dag": ("dag", "dark", 640),
 }
+#: Installations without a campaign to show, by what ``[ringg] state_conn_id`` names there; and which pages to look at.
+BARE = {"empty": "empty", "unnamed": "", "unknown": "nowhere", "gone": "gone"}
+BARE_PAGES = {
+    "campaigns": "/page/",
+    "none-like-that": "/page/?phase=running",
+    "dag": f"/page/dag/{RENEWALS}",
+    "run": f"/page/run/{RENEWALS}/manual__1",
+    "callbacks": "/page/callbacks",
+    "todo": "/page/todo",
+}
 _CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
@@ -50,12 +60,21 @@ def main() -> int:
         EmbeddedPostgres(Path(folder) / "postgres") as server,
     ):
         engine = sa.create_engine(server.create_database("state"))
-        os.environ["AIRFLOW_CONN_STATE"] = server.airflow_connection("state")
+        server.create_database("empty")
+        for name in ("state", "empty"):
+            os.environ[f"AIRFLOW_CONN_{name.upper()}"] = server.airflow_connection(name)
+        os.environ["AIRFLOW_CONN_GONE"] = "postgres://somebody:secret@127.0.0.1:1/state"
         fill(engine, rollout=True, promises=True)
         with _served() as address, _browser(options.chromium) as browser:
             pages = {name: f"{address}{path}" for name, path in _paths(engine).items()}
             if options.all:
                 _take_all(browser, pages, options.all)
+                for name, conn_id in BARE.items():
+                    os.environ["AIRFLOW__RINGG__STATE_CONN_ID"] = conn_id
+                    shown = BARE_PAGES if name == "empty" else {"campaigns": BARE_PAGES["campaigns"]}
+                    _take_all(
+                        browser, {f"{name}-{key}": f"{address}{path}" for key, path in shown.items()}, options.all
+                    )
             else:
                 for name, (page, scheme, height) in SHOWN.items():
                     _take(browser, pages[page], scheme, 1280, IMAGES / f"control-room-{name}.png", height)
@@ -82,10 +101,12 @@ def _paths(engine: sa.Engine) -> dict[str, str]:
         "unanswered": f"/page/campaign/{unanswered}",
         "dag": f"/page/dag/{RENEWALS}",
         "run": f"/page/run/{RENEWALS}/{quote(run)}",
+        "run-of-nobody": f"/page/run/{RENEWALS}/manual__1",
         "callbacks": "/page/callbacks",
         "settle": f"/page/settle/{RENEWALS}/{quote(unclear_promise)}",
         "todo": "/page/todo",
         "nothing": "/page/campaign/nothing",
+        "malformed": "/page/?day=yesterday",
     }
 
 

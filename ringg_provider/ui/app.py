@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ringg_provider.exceptions import RinggProviderError
+from ringg_provider.sql.errors import database_failure
 from ringg_provider.ui.access import AUTHENTICATED
 from ringg_provider.ui.pages import ROUTERS
 from ringg_provider.ui.pages.templating import chart_library, page
+from ringg_provider.ui.settings import Settings
 
+log = logging.getLogger(__name__)
 STATIC = Path(__file__).parent / "static"
 
 #: Nothing from elsewhere, nothing inline, and in nobody's frame but Airflow's.
@@ -27,6 +31,14 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
 )
+#: What an error's page is called.
+TITLES = {
+    status.HTTP_400_BAD_REQUEST: "This address is not understood",
+    status.HTTP_401_UNAUTHORIZED: "You are not logged in",
+    status.HTTP_403_FORBIDDEN: "You may not see this",
+    status.HTTP_404_NOT_FOUND: "There is nothing here",
+    status.HTTP_503_SERVICE_UNAVAILABLE: "The control room cannot show this now",
+}
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -92,17 +104,20 @@ def _refused(request: Request, error: Exception) -> Response:
 
 def _malformed(request: Request, _: Exception) -> Response:
     # FastAPI's own answer repeats what was sent.
-    return _error(request, status.HTTP_400_BAD_REQUEST, "The address is not one of these pages.")
+    return _error(request, status.HTTP_400_BAD_REQUEST, "Something in it is of a kind that this page does not take.")
 
 
 def _failed(request: Request, error: Exception) -> Response:
     # Our errors name nobody, Airflow's a connection that is not there; a driver's may quote a row.
-    told = isinstance(error, RinggProviderError | AirflowException)
-    text = str(error) if told else f"The database refused ({type(error).__name__})."
-    return _error(request, status.HTTP_503_SERVICE_UNAVAILABLE, text)
+    told = error
+    if isinstance(error, SQLAlchemyError):
+        told = database_failure(f"state_conn_id ({Settings.read().state_conn_id})", error)
+    log.warning("%s was not answered: %s", request.url.path, told)
+    return _error(request, status.HTTP_503_SERVICE_UNAVAILABLE, str(told), getattr(told, "runbook", None))
 
 
-def _error(request: Request, code: int, text: str) -> Response:
+def _error(request: Request, code: int, text: str, runbook: str | None = None) -> Response:
     if "text/html" not in request.headers.get("Accept", ""):
         return JSONResponse({"detail": text}, status_code=code)
-    return page(request, "error.html", {"code": code, "text": text}, status_code=code)
+    context = {"code": code, "title": TITLES.get(code, "This page cannot be shown"), "text": text, "runbook": runbook}
+    return page(request, "error.html", context, status_code=code)

@@ -225,7 +225,7 @@ def outcomes_chart(counts: Sequence[Count]) -> Chart | None:
     """Calls by status and sub-status, as the platform writes them; None without calls."""
     return _ranked(
         "outcomes",
-        "How calls ended",
+        "Calls by status",
         "Outcome",
         counts,
         lambda each: " · ".join(filter(None, (each.status or "no status", each.sub_status))),

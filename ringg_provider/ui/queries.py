@@ -131,7 +131,8 @@ def campaigns(
         found += _of_ledger(connection, tables, dags, filters, wanted)
     if tables.campaigns is not None and dags is None and not (filters.dag_id or filters.run_id or filters.launch_key):
         found += _of_nobody(connection, tables, filters, wanted)
-    found.sort(key=lambda each: (each.listed_at is None, each.listed_at, each.campaign_id), reverse=True)
+    # Those of one time stay as they came.
+    found.sort(key=lambda each: (each.listed_at is None, each.listed_at), reverse=True)
     shown = found[offset : offset + limit]
     return CampaignPage(_with_smartalex(connection, tables, shown), len(found) > offset + limit)
 
@@ -271,7 +272,7 @@ def to_do(connection: sa.Connection, tables: Tables, dags: Collection[str] | Non
     else:
         conditions.append(sa.and_(ledger.c.state == STARTED, ledger.c.listed_at < now - timedelta(days=1)))
     query = _ledger_query(tables).where(sa.or_(*conditions), ledger.c.state != REPLACED, *_allowed(tables, dags))
-    rows = connection.execute(query.order_by(ledger.c.listed_at.desc()).limit(MOST_TO_DO))
+    rows = connection.execute(query.order_by(*_newest(ledger)).limit(MOST_TO_DO))
     return _with_smartalex(connection, tables, [_campaign(row) for row in rows])
 
 
@@ -317,7 +318,7 @@ def _of_ledger(
         if (value := getattr(filters, name)) is not None:
             conditions.append(column == value)
     query = _ledger_query(tables).where(*conditions)
-    rows = connection.execute(query.order_by(ledger.c.listed_at.desc(), ledger.c.list_id.desc()).limit(wanted))
+    rows = connection.execute(query.order_by(*_newest(ledger)).limit(wanted))
     return [_campaign(row) for row in rows]
 
 
@@ -342,6 +343,12 @@ def _of_nobody(connection: sa.Connection, tables: Tables, filters: Filters, want
         query.where(*conditions).order_by(created.desc(), table.c.campaign_id.desc()).limit(wanted)
     )
     return [_campaign(row) for row in rows]
+
+
+def _newest(ledger: sa.Table) -> list[sa.ColumnElement[Any]]:
+    """The newest first; lists of one upload in the order in which they were made. A slot is a number as text."""
+    slot = ledger.c.slot
+    return [ledger.c.listed_at.desc(), ledger.c.launch_key, sa.func.length(slot), slot, ledger.c.list_id]
 
 
 def _times(column: sa.ColumnElement[Any], filters: Filters) -> list[sa.ColumnElement[bool]]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow.providers.common.compat.sdk import conf
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, conf
 
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.get_provider_info import get_provider_info
@@ -74,7 +74,7 @@ class Settings:
     def engine(self) -> Iterator[Engine]:
         """Open the state database for one answer.
 
-        :raises InvalidRequest: no connection is named, or it is not one of a SQL database.
+        :raises InvalidRequest: no connection is named, there is none of that name, or it is not one of a SQL database.
         """
         if self.state_conn_id is None:
             raise InvalidRequest(
@@ -82,4 +82,12 @@ class Settings:
                 "Airflow's configuration (AIRFLOW__RINGG__STATE_CONN_ID).",
                 field="state_conn_id",
             )
-        yield unpooled_engine(self.state_conn_id, field="state_conn_id")
+        try:
+            engine = unpooled_engine(self.state_conn_id, field="state_conn_id")
+        except AirflowNotFoundException as error:
+            raise InvalidRequest(
+                f"state_conn_id: section [ringg] of Airflow's configuration names {self.state_conn_id!r}, and the API"
+                " server finds no such connection in its environment, a secrets backend, or Airflow's database.",
+                field="state_conn_id",
+            ) from error
+        yield engine

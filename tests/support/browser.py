@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+#: Milliseconds for each step of a login, and for everything else.
+LOGIN_WITHIN, WITHIN = 180_000, 60_000
 #: A browser in a container, as root, that talks to nobody but us.
 _ARGUMENTS = [
     "--no-sandbox",
@@ -45,12 +47,13 @@ class Window:
         self.page.on("pageerror", self._uncaught)
 
     def log_in(self, url: str, person: str, password: str) -> None:
-        """Log in by Airflow's own form."""
-        self.page.goto(f"{url}/auth/login")
-        self.page.locator("input[name=username]").fill(person)
+        """Log in by Airflow's own form; a busy machine takes long for the first page, and for hashing a password."""
+        # Not until all is loaded: FAB's form works before its scripts are there.
+        self.page.goto(f"{url}/auth/login", wait_until="commit", timeout=LOGIN_WITHIN)
+        self.page.locator("input[name=username]").fill(person, timeout=LOGIN_WITHIN)
         self.page.locator("input[name=password]").fill(password)
-        self.page.locator("[type=submit]").first.click()
-        self.page.wait_for_url(lambda reached: "/login" not in reached, wait_until="commit")
+        self.page.locator("[type=submit]").first.click(no_wait_after=True)
+        self.page.wait_for_url(lambda reached: "/login" not in reached, wait_until="commit", timeout=LOGIN_WITHIN)
 
     def _uncaught(self, error: Any) -> None:
         # FAB's own login page has one: it wants a library that it no longer ships.
@@ -80,7 +83,7 @@ def open_window(**options: Any) -> Iterator[Window]:
             context = playwright.chromium.launch_persistent_context(
                 folder, executable_path=program, headless=True, args=_ARGUMENTS, **options
             )
-            context.set_default_timeout(30_000)
+            context.set_default_timeout(WITHIN)
             try:
                 yield Window(context.pages[0] if context.pages else context.new_page())
             finally:

@@ -20,7 +20,7 @@ from ringg_provider.launch.table import Launcher
 from ringg_provider.launch.terms import Intent
 from ringg_provider.sql.creating import create_tables
 from ringg_provider.ui import queries, rollouts
-from ringg_provider.ui.campaign import PHASES
+from ringg_provider.ui.campaign import PHASES, Campaign
 from ringg_provider.ui.charts import campaign_charts
 from ringg_provider.ui.pages.campaigns import left_to_do
 from ringg_provider.ui.problems import problems
@@ -103,6 +103,17 @@ def test_each_wave_has_its_funnel_and_its_lists(connection: sa.Connection) -> No
     ]
 
 
+def test_lists_of_one_upload_stand_in_the_order_in_which_they_were_made(connection: sa.Connection) -> None:
+    tables = Tables.found(connection)
+    for shown in (queries.campaigns(connection, tables, None, Filters()).campaigns, one_by_one(connection, tables)):
+        assert [each.campaign_id for each in shown] == list(LISTS)
+
+
+def one_by_one(connection: sa.Connection, tables: Tables) -> Iterator[Campaign]:
+    for offset in range(len(LISTS)):
+        yield from queries.campaigns(connection, tables, None, Filters(), limit=1, offset=offset).campaigns
+
+
 def test_a_wave_is_seen_by_who_may_see_its_dag(connection: sa.Connection) -> None:
     tables = Tables.found(connection)
     assert len(rollouts.waves(connection, tables, frozenset({DAG}), KEY)) == 3
@@ -134,8 +145,9 @@ def test_a_brake_is_told_with_its_numbers_everywhere(rollout: Warehouse) -> None
         now = max(each.listed_at for each in everything if each.listed_at)
         left = queries.to_do(connection, tables, None, now)
         assert {each.campaign_id for each in left} == set(LISTS)
-        # It is one matter, however many lists there are.
-        assert len(left_to_do(left, now)) == 1
+        # It is one matter, however many lists there are, and named by what did not end well.
+        ((shown, _),) = left_to_do(left, now)
+        assert shown.campaign_id == "second"
         assert queries.to_do(connection, tables, frozenset({"another"}), now) == []
         (problem,) = problems(never[0], now)
     assert (problem.level, problem.runbook) == ("error", "Campaign braked")

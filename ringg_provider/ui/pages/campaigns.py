@@ -45,6 +45,7 @@ def campaigns(
     with open_state() as state:
         found = queries.campaigns(state.connection, state.tables, dags, filters, offset=(sheet - 1) * queries.PER_PAGE)
         dag_ids, agent_ids = queries.choices(state.connection, state.tables, dags, now - 12 * SHOWN)
+        bare = state.bare
     asked = {"phase": phase, "dag": dag, "agent": agent, "day": day}
     context = {
         "campaigns": [(each, problems(each, now)) for each in found.campaigns],
@@ -59,6 +60,7 @@ def campaigns(
         "zone": zone.key,
         "days": SHOWN.days,
         "now": now,
+        "bare": bare,
     }
     return page(request, "campaigns.html", context)
 
@@ -71,6 +73,7 @@ def to_do(request: Request, dags: ReadableDags) -> HTMLResponse:
         found = queries.to_do(state.connection, state.tables, dags, now)
         inbox = read_deliveries(state.connection, state.tables, dags, now)
         unclear = promises.unclear(state.connection, state.tables, dags)
+        bare = state.bare
     left = left_to_do(found, now)
     return page(
         request,
@@ -84,6 +87,7 @@ def to_do(request: Request, dags: ReadableDags) -> HTMLResponse:
             "counted": MOST_COUNTED,
             "zone": _zone(),
             "now": now,
+            "bare": bare,
         },
     )
 
@@ -96,7 +100,8 @@ def left_to_do(found: Sequence[Campaign], now: datetime) -> list[tuple[Campaign,
     """
     left: list[tuple[Campaign, list[Problem]]] = []
     told: set[str | None] = set()
-    for each in found:
+    # A braked launch is shown by what was stopped, and not by a wave that had ended before.
+    for each in sorted(found, key=lambda each: each.braked is not None and each.phase == "completed"):
         wrong = problems(each, now)
         # A brake is one matter, however many lists its launch has.
         is_told = each.braked is not None and each.launch_key in told and len(wrong) == 1

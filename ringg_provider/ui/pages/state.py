@@ -25,6 +25,11 @@ class State:
     tables: Tables
     settings: Settings
 
+    @property
+    def bare(self) -> str | None:
+        """The connection whose database has none of our tables: nothing was done yet, or it is another one."""
+        return None if self.tables.columns else self.settings.state_conn_id
+
 
 @contextmanager
 def open_state() -> Iterator[State]:
