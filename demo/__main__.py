@@ -86,8 +86,9 @@ def how_to_look_around(airflow: str, password: str, sandbox: str, warehouse: str
   Sandbox   {sandbox}   its campaigns and calls
   Warehouse {warehouse}
 
-Trigger ringg_nightly_campaign. Unpausing it alone makes last night's run, which calls nobody: it is
-more than two hours late (max_delay). ringg_large_campaign takes this file as its contacts:
+Trigger ringg_nightly_campaign. Unpausing it makes last night's run too: from 02:00 to 04:00 in India that run
+calls people at once; later it is too late (max_delay) and calls nobody. Whoever is called, is called by the
+sandbox alone. ringg_large_campaign takes this file as its contacts, and asks you before it calls:
   {survey_csv}
 
 Calls begin within a minute of a launch, at whatever hour it is: {minutes} minutes pass in the sandbox with every

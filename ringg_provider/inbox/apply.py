@@ -71,7 +71,8 @@ class ApplyCounts:
         """For a person, in one line."""
         deliveries = wording.counted(self.deliveries, "delivery", "deliveries")
         calls = wording.counted(self.told, "call")
-        said = [f"{deliveries} applied to {calls} ({self.inserted:,} new, {self.settled:,} settled)"]
+        applied = f"{deliveries} applied to {calls} ({self.inserted:,} new, {self.settled:,} settled)"
+        said = [applied if self.deliveries else "nothing new has come"]
         notable = (
             (self.attempts, "new attempt", None, ""),
             (self.campaigns, "campaign", None, " counted anew"),

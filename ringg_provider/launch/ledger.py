@@ -162,7 +162,7 @@ class LaunchLedger:
                 transaction.rollback()
                 return False
             if items:
-                place = {"set_id": str(uuid4())}
+                place = {"set_id": str(uuid4()), "listed_at": datetime.now(UTC)}
                 rows = [new_row(launch_key, item, IN_SET, launcher) | _noted(item, notes) for item in items]
                 connection.execute(
                     insert(launches), [row | place | {"slot": str(slot)} for slot, row in enumerate(rows)]

@@ -35,9 +35,15 @@ CONTENT_SECURITY_POLICY = (
 TITLES = {
     status.HTTP_400_BAD_REQUEST: "This address is not understood",
     status.HTTP_401_UNAUTHORIZED: "You are not logged in",
-    status.HTTP_403_FORBIDDEN: "You may not see this",
+    status.HTTP_403_FORBIDDEN: "You may not see or do this",
     status.HTTP_404_NOT_FOUND: "There is nothing here",
     status.HTTP_503_SERVICE_UNAVAILABLE: "The control room cannot show this now",
+}
+#: What Airflow refuses with, said in full.
+SAID_IN_FULL = {
+    "Not authenticated": "These pages are for who is logged in to Airflow.",
+    "Forbidden": "You have no right in Airflow to read the runs of this DAG, or to trigger it where something is to be "
+    "done. Whoever gives rights in your Airflow can change that.",
 }
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -119,5 +125,10 @@ def _failed(request: Request, error: Exception) -> Response:
 def _error(request: Request, code: int, text: str, runbook: str | None = None) -> Response:
     if "text/html" not in request.headers.get("Accept", ""):
         return JSONResponse({"detail": text}, status_code=code)
-    context = {"code": code, "title": TITLES.get(code, "This page cannot be shown"), "text": text, "runbook": runbook}
+    context = {
+        "code": code,
+        "title": TITLES.get(code, "This page cannot be shown"),
+        "text": SAID_IN_FULL.get(text, text),
+        "runbook": runbook,
+    }
     return page(request, "error.html", context, status_code=code)

@@ -176,8 +176,8 @@ def over_time_chart(campaign: Campaign, counts: Sequence[Count], now: datetime) 
         more=[Series("All", [each.dialled for each in sums])],
         shaded=[(place(first), place(last)) for first, last in campaign.lawful],
         marks=marks,
-        note=f"A call counts at its last attempt, by {minutes} minutes. Lawful hours are shaded. All times are those of"
-        f" {campaign.zone.key}.",
+        note=f"A call counts at its last attempt, by {minutes} minutes."
+        f"{' Lawful hours are shaded.' if campaign.lawful else ''} All times are those of {campaign.zone.key}.",
     )
 
 

@@ -163,7 +163,7 @@ def ledger_rows(
             tables.of(table, "map_index").label("map_index"),
         )
         .where(table.c.launch_key == launch_key, *_allowed(tables, dags))
-        .order_by(sa.case((table.c.state == REPLACED, 1), else_=0), table.c.listed_at)
+        .order_by(sa.case((table.c.state == REPLACED, 1), else_=0), table.c.listed_at, *_slots(table))
         .limit(MOST_TOGETHER)
     )
     return [
@@ -285,7 +285,7 @@ def choices(
         return [], []
 
     def different(column: sa.ColumnElement[Any]) -> list[str]:
-        query = sa.select(column).where(column.is_not(None), ledger.c.listed_at >= since, *_allowed(tables, dags))
+        query = sa.select(column).where(column != "", ledger.c.listed_at >= since, *_allowed(tables, dags))
         return sorted(connection.execute(query.distinct().limit(MOST_CHOICES)).scalars())
 
     return different(tables.of(ledger, "dag_id")), different(ledger.c.agent_id)
@@ -346,9 +346,13 @@ def _of_nobody(connection: sa.Connection, tables: Tables, filters: Filters, want
 
 
 def _newest(ledger: sa.Table) -> list[sa.ColumnElement[Any]]:
-    """The newest first; lists of one upload in the order in which they were made. A slot is a number as text."""
-    slot = ledger.c.slot
-    return [ledger.c.listed_at.desc(), ledger.c.launch_key, sa.func.length(slot), slot, ledger.c.list_id]
+    """The newest first; lists of one upload in the order in which they were made."""
+    return [ledger.c.listed_at.desc(), ledger.c.launch_key, *_slots(ledger), ledger.c.list_id]
+
+
+def _slots(ledger: sa.Table) -> list[sa.ColumnElement[Any]]:
+    """The order of the lists of one upload; a slot is a number as text."""
+    return [sa.func.length(ledger.c.slot), ledger.c.slot]
 
 
 def _times(column: sa.ColumnElement[Any], filters: Filters) -> list[sa.ColumnElement[bool]]:

@@ -61,6 +61,8 @@ def at(moment: datetime | None, zone: ZoneInfo) -> str:
 
 def span(begin: datetime | None, end: datetime | None, zone: ZoneInfo) -> str:
     """From when until when, in a zone, which is named."""
+    if begin is None and end is None:
+        return UNKNOWN
     if begin is None or end is None:
         return f"{at(begin, zone)} to {at(end, zone)}"
     return wording.span(begin.astimezone(zone), end)

@@ -85,7 +85,7 @@ function draw(place) {
       .append("g")
       .attr("class", "axis")
       .attr("transform", `translate(${left},0)`)
-      .call(d3.svg.axis().scale(far).orient("left").ticks(4).tickSize(-(width - left - right), 0).tickFormat((value) => words(value, chart.unit)));
+      .call(d3.svg.axis().scale(far).orient("left").ticks(chart.unit ? 4 : Math.min(4, far.domain()[1])).tickSize(-(width - left - right), 0).tickFormat((value) => words(value, chart.unit)));
     const longest = d3.max(chart.labels, long) + 16;
     const every = Math.ceil((longest * chart.labels.length) / (width - left - right));
     chart.labels.forEach((label, n) => {
