@@ -31,6 +31,7 @@ class Watched:
     run_id: str
     done: bool = False
     states: dict[str, str] = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)
     asked_since: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -81,7 +82,10 @@ def _look(api: AirflowApi, run: Watched, say: Say, show: Say) -> None:
     for task in api.tasks(run.dag_id, run.run_id):
         name = task["task_id"] if task["map_index"] < 0 else f"{task['task_id']}[{task['map_index']}]"
         if task["state"] != run.states.get(name) and task["state"] in _WORTH_SAYING:
-            say(f"{run.short:>8} | {name}: {_WORTH_SAYING[task['state']]}")
+            said = "goes on" if task["state"] == "running" and name in run.begun else _WORTH_SAYING[task["state"]]
+            say(f"{run.short:>8} | {name}: {said}")
+        if task["state"] == "running":
+            run.begun.add(name)
         run.states[name] = task["state"]
     pending = api.pending_approvals(run.dag_id, run.run_id)
     # A task that Airflow tries again, because the answer came while it was still at work, asks again.
@@ -104,7 +108,6 @@ def _look(api: AirflowApi, run: Watched, say: Say, show: Say) -> None:
 _WORTH_SAYING = {
     "running": "started",
     "deferred": "waits in the triggerer",
-    "awaiting_input": "waits for a person",
     "up_for_retry": "will be tried again",
     "success": "done",
     "failed": "FAILED",
