@@ -6,6 +6,7 @@ import importlib
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -59,6 +60,38 @@ def test_every_supported_airflow_and_python_is_in_the_matrix() -> None:
     assert set(matrix["airflow"]) == named | {"lowest"}
     declared = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text())
     assert matrix["python"] == declared
+
+
+def test_the_pieces_that_a_cell_of_the_matrix_is_run_in_are_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    pieces = dict(importlib.import_module("matrix").pieces())
+    ran = [Path(word) for words in pieces.values() for word in words if word.startswith("tests/")]
+    files = {file.relative_to(ROOT) for file in (ROOT / "tests").rglob("test_*.py")}
+    missing = {file for file in files if not {file, *file.parents} & set(ran)}
+    assert {file.parts[1] for file in missing} == {"warehouses"}
+    assert len(ran) == len(set(ran))
+    assert "-n" not in pieces["faults"], "they share one Airflow"
+
+
+def test_a_cell_that_was_stopped_is_taken_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    matrix = importlib.import_module("matrix")
+    ran = tmp_path / "ran"
+    suite = tmp_path / "test_one.py"
+    suite.write_text(f"def test_one():\n    with open({str(ran)!r}, 'a') as file:\n        file.write('once')\n")
+    no_plugins = ["-c", "/dev/null", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
+    first, second = ("one", [*no_plugins, str(suite)]), ("two", [*no_plugins, "--no-such-option"])
+    cell = matrix.Cell(matrix.MINORS[-1], matrix.PYTHONS[0])
+    monkeypatch.setattr(matrix, "FOLDER", tmp_path)
+    monkeypatch.setattr(matrix.Cell, "_installed", lambda _: sys.executable)
+    monkeypatch.setattr(matrix, "pieces", lambda: iter([first, second]))
+    with pytest.raises(SystemExit, match="two: pytest ended with 4"):
+        cell.run("this tree")
+    assert cell.result() is None
+    monkeypatch.setattr(matrix, "pieces", lambda: iter([first]))
+    assert (cell.run("this tree").passed, ran.read_text()) == (1, "once")
+    # Another tree is another matter.
+    assert (cell.run("another tree").passed, ran.read_text()) == (1, "onceonce")
 
 
 def test_the_registry_is_told_of_classes_that_are_offered() -> None:

@@ -1,8 +1,9 @@
 """Run the suite on every supported Airflow and Python, and write the table in `docs/compatibility.md`.
 
 Each cell of the matrix has an environment of its own below `.matrix/`, made from its file in `constraints/`, and
-leaves a log and a result there. A cell that was run on this very tree is not run again, so that a matrix of some hours
-can be stopped and taken up. A Python is found on the PATH as `python3.12` and the like, or named by `PYTHONS`.
+leaves a log and a result there. A cell is run folder by folder, and what was run on this very tree is not run again, so
+that a matrix of some hours can be stopped at any time and taken up. A Python is found on the PATH as `python3.12` and
+the like, or named by `PYTHONS`.
 
     make test-matrix
     make test-matrix CELLS="3.4/3.11 3.1/3.13"
@@ -19,10 +20,12 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from constraints import LOWEST, MINORS, ROOT, UV, file_of
@@ -32,8 +35,8 @@ EXCLUDED = {("3.1", "3.14"): "Airflow 3.1 excludes Python 3.14"}
 FOLDER = ROOT / ".matrix"
 TABLE = ROOT / "docs" / "compatibility.md"
 BEGIN, END = "<!-- the table of make test-matrix -->", "<!-- end of the table -->"
-# As `make test` runs it; tests/warehouses has an environment of its own, and runs on one Airflow.
-RUNS = (["-n", "3", "--dist", "loadfile", "--ignore", "tests/faults", "--ignore", "tests/warehouses"], ["tests/faults"])
+APART = "warehouses"  # has an environment of its own, and runs on one Airflow
+ALONE = "faults"  # its tests share one Airflow, and run by themselves
 
 RAN = {0, 1}  # what pytest ends with when tests ran, whether or not all passed
 
@@ -94,26 +97,32 @@ class Cell:
 
     def run(self, tree: str) -> Result:
         """Install what is pinned, run the suite, and keep what it gave."""
-        started = time.monotonic()
         python = self._installed()
         log, xml = self._file(".log"), self._file(".xml")
         environment = os.environ | {
             "EXPECTED_AIRFLOW": MINORS[0] if self.airflow == LOWEST else self.airflow,
             "PYTHONDONTWRITEBYTECODE": "1",
         }
-        counts = {"passed": 0, "failed": 0, "skipped": 0}
-        failures: list[str] = []
-        with log.open("w") as output:
-            for arguments in RUNS:
-                xml.unlink(missing_ok=True)
-                command = [python, "-m", "pytest", "-q", f"--junit-xml={xml}", *arguments]
-                done = subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=output, check=False)
-                if done.returncode not in RAN:
-                    raise SystemExit(f"{self}: pytest ended with {done.returncode}; see {log}")
-                for name, outcome in _outcomes(xml):
-                    counts[outcome] += 1
-                    failures += [name] if outcome == "failed" else []
-        xml.unlink()
+        done = self._pieces(tree)
+        for piece, arguments in pieces():
+            if piece in done:
+                continue
+            started = time.monotonic()
+            xml.unlink(missing_ok=True)
+            command = [python, "-m", "pytest", "-q", f"--junit-xml={xml}", *arguments]
+            with log.open("a" if done else "w") as output:
+                ended = subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=output, check=False)
+            if ended.returncode not in RAN:
+                raise SystemExit(f"{self}, {piece}: pytest ended with {ended.returncode}; see {log}")
+            outcomes = list(_outcomes(xml))
+            counts = Counter(outcome for _, outcome in outcomes)
+            done[piece] = {
+                **{kind: counts[kind] for kind in ("passed", "failed", "skipped")},
+                "failures": [name for name, outcome in outcomes if outcome == "failed"],
+                "seconds": round(time.monotonic() - started),
+            }
+            xml.unlink()
+            self._file(".pieces.json").write_text(json.dumps({"tree": tree, "pieces": done}, indent=1))
         result = Result(
             tree=tree,
             commit=_git("rev-parse", "--short", "HEAD"),
@@ -121,13 +130,20 @@ class Cell:
             python=subprocess.check_output(
                 [python, "-c", "import platform; print(platform.python_version())"], text=True
             ).strip(),
-            failures=failures,
-            seconds=round(time.monotonic() - started),
             date=datetime.now(UTC).strftime("%Y-%m-%d"),
-            **counts,
+            **{
+                kind: sum(piece[kind] for piece in done.values()) for kind in ("passed", "failed", "skipped", "seconds")
+            },
+            failures=[name for piece in done.values() for name in piece["failures"]],
         )
         self._file(".json").write_text(json.dumps(asdict(result), indent=1))
         return result
+
+    def _pieces(self, tree: str) -> dict[str, Any]:
+        """What each piece gave that was run on this tree before the command was stopped."""
+        file = self._file(".pieces.json")
+        kept = json.loads(file.read_text()) if file.exists() else {}
+        return kept["pieces"] if kept.get("tree") == tree else {}
 
     def _installed(self) -> str:
         """The Python of its environment, which is made anew when what is pinned has changed."""
@@ -152,6 +168,15 @@ class Cell:
             subprocess.run(install, check=True)
             stamp.write_text(pinned)
         return python
+
+
+def pieces() -> Iterator[tuple[str, list[str]]]:
+    """The suite in pieces, as `make test` runs it: a name for each, and what pytest is told."""
+    tests = ROOT / "tests"
+    side_by_side = ["-n", "3", "--dist", "loadfile"]
+    for folder in sorted(path for path in tests.iterdir() if any(path.rglob("test_*.py")) and path.name != APART):
+        yield folder.name, [*([] if folder.name == ALONE else side_by_side), f"tests/{folder.name}"]
+    yield "the rest", [*side_by_side, *sorted(f"tests/{path.name}" for path in tests.glob("test_*.py"))]
 
 
 def _outcomes(xml: Path) -> Iterator[tuple[str, str]]:
