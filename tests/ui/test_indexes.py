@@ -102,3 +102,13 @@ def test_every_query_goes_along_an_index(name: str, connection: sa.Connection) -
     for statement, parameters in statements:
         plan = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars().all()
         assert not [line for line in plan if "Seq Scan" in line], "\n".join([statement, *plan])
+
+
+@pytest.mark.parametrize("name", ["unclear promises", "unclear promises of some DAGs", "promises that come"])
+def test_what_waits_is_found_by_its_state_and_not_behind_all_that_is_over(name: str, connection: sa.Connection) -> None:
+    tables = Tables.found(connection)
+    with recorded(connection) as statements:
+        ASKED[name](connection, tables)
+    statement, parameters = statements[0]
+    plan = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars().all()
+    assert [line for line in plan if "ix_ringg_callbacks_state" in line], "\n".join([statement, *plan])
