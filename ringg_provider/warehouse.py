@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from ringg_provider.callbacks.table import callbacks_table as describe_promises
 from ringg_provider.contacts.people import people_table
 from ringg_provider.exceptions import HistoryNotCurrent, InvalidRequest
 from ringg_provider.history.attempts import attempts_table
 from ringg_provider.history.counts import counts_table
 from ringg_provider.history.freshness import closed_campaigns
-from ringg_provider.history.options import CALLS, CAMPAIGNS, SMARTALEX_CALLS
+from ringg_provider.history.options import CALLBACKS, CALLS, CAMPAIGNS, SMARTALEX_CALLS
 from ringg_provider.history.outcomes import create_outcomes_view
 from ringg_provider.history.smartalex import smartalex_calls_table
 from ringg_provider.history.tables import calls_table as describe_calls
@@ -37,9 +38,10 @@ def create_ringg_tables(
     contacts_table: str = "ringg_contacts",
     table: str = CALLS,
     campaigns_table: str = CAMPAIGNS,
+    callbacks_table: str = CALLBACKS,
 ) -> None:
-    """Create the tables ``ringg_contacts``, ``ringg_campaigns``, ``ringg_calls``, ``ringg_attempts`` and
-    ``ringg_history_state``, and the view ``ringg_outcomes``, where they are missing.
+    """Create the tables ``ringg_contacts``, ``ringg_campaigns``, ``ringg_calls``, ``ringg_attempts``,
+    ``ringg_callbacks`` and ``ringg_history_state``, and the view ``ringg_outcomes``, where they are missing.
 
     The operators create the tables that they write; a query that reads them before the first run needs this.
 
@@ -49,6 +51,7 @@ def create_ringg_tables(
     :param contacts_table: as given to the operators. Default ``ringg_contacts``.
     :param table: of calls, as given to ``RinggCallsToSqlOperator``. Default ``ringg_calls``.
     :param campaigns_table: the same of campaigns. Default ``ringg_campaigns``.
+    :param callbacks_table: of promises, as given to ``RinggCallbacksOperator``. Default ``ringg_callbacks``.
     :raises InvalidRequest: the database cannot hold them, or there is a view ``ringg_outcomes`` that reads other
         tables.
     """
@@ -57,7 +60,8 @@ def create_ringg_tables(
     with _opened(engine, state_conn_id) as state:
         counts = counts_table(schema=campaigns.schema)
         attempts = attempts_table(schema=calls.schema)
-        create_tables(state, people, calls, attempts, campaigns, state_table(schema=calls.schema), counts)
+        promises = describe_promises(callbacks_table, schema=schema)
+        create_tables(state, people, calls, attempts, campaigns, state_table(schema=calls.schema), counts, promises)
         create_outcomes_view(state, people, calls, schema=schema)
 
 
@@ -68,8 +72,9 @@ def create_smartalex_tables(
     schema: str | None = None,
     contacts_table: str = "smartalex_contacts",
     table: str = SMARTALEX_CALLS,
+    callbacks_table: str = CALLBACKS,
 ) -> None:
-    """Create the tables ``smartalex_contacts`` and ``smartalex_calls``, where they are missing.
+    """Create the tables ``smartalex_contacts``, ``smartalex_calls`` and ``ringg_callbacks``, where they are missing.
 
     The operators create the tables that they write; a query that reads them before the first run needs this.
 
@@ -78,10 +83,12 @@ def create_smartalex_tables(
     :param schema: where they live; the connection's default when left out.
     :param contacts_table: as given to the operators. Default ``smartalex_contacts``.
     :param table: of calls, as given to ``SmartAlexCallsToSqlOperator``. Default ``smartalex_calls``.
+    :param callbacks_table: of promises, as given to ``SmartAlexCallbacksOperator``. Default ``ringg_callbacks``.
     :raises InvalidRequest: the database cannot hold them.
     """
     with _opened(engine, state_conn_id) as state:
-        create_tables(state, people_table(contacts_table, schema), smartalex_calls_table(table, schema=schema))
+        people, promises = people_table(contacts_table, schema), describe_promises(callbacks_table, schema=schema)
+        create_tables(state, people, smartalex_calls_table(table, schema=schema), promises)
 
 
 def require_history_within(

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from ringg_provider.callbacks.planning import bounds, due_time
+from ringg_provider.callbacks.planning import NO_HOURS, bounds, due_time
 from ringg_provider.callbacks.reading import Instant, Span, Unclear, read
 from ringg_provider.hours.lawful import LawfulHours
 from ringg_provider.hours.plan import Held
@@ -204,7 +204,7 @@ def asked_for(said: Instant | Span, number: str, timezone: str | None, hours: La
     """
     due = due_time(said, number, timezone, hours)
     if isinstance(due, Held):
-        return Asked(timezone=timezone, unclear=f"when they may be called is not known: {due.detail}")
+        return Asked(timezone=timezone, unclear=f"{NO_HOURS}: {due.detail}")
     earliest, latest = bounds(said)
     return Asked(earliest, latest, due.astimezone(UTC), timezone, None, settled_by)
 

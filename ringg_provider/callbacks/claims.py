@@ -7,12 +7,14 @@ that was thought dead and the run that gives its promises back, just one gets th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from more_itertools import chunked
 
 from ringg_provider.callbacks.planning import Promise
 from ringg_provider.callbacks.table import PromiseState
@@ -24,6 +26,10 @@ from ringg_provider.sql.errors import begin_again, without_driver_errors
 
 #: Why a promise is open again.
 NEVER_STARTED = "its list was never started"
+#: Why nobody calls for one any more.
+OPTED_OUT = "opted out"
+
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,26 @@ class Claims:
             sa.or_(columns.conn_id.is_(None), columns.conn_id == conn_id),
             columns.due_at <= until,
         )
+
+    def explain(self, reasons: Mapping[str, str]) -> None:
+        """Note why promises that nobody has taken are not listed now; what is noted already is not written again.
+
+        :param reasons: promise id -> why; nothing personal.
+        """
+        columns = self.table.c
+        alike: defaultdict[str, list[str]] = defaultdict(list)
+        for promise_id, why in reasons.items():
+            alike[why].append(promise_id)
+        for why, promise_ids in alike.items():
+            for some in chunked(promise_ids, _AT_ONCE):
+                self._update(
+                    columns.promise_id.in_(some),
+                    columns.state == PromiseState.OPEN.value,
+                    columns.claim_key.is_(None),
+                    columns.erased_at.is_(None),
+                    sa.or_(columns.state_reason.is_(None), columns.state_reason != why),
+                    state_reason=why,
+                )
 
     def take(self, key: str, promises: Sequence[Promise]) -> Claim:
         """Take promises under a launch key: each in one atomic step, which one run alone gets.
@@ -168,13 +194,14 @@ class Claims:
         lost = self._taken_over(columns.claimed_at < before, columns.platform == platform)
         return sum(self.free(claim, ledger) for claim in lost)
 
-    def free(self, claim: Claim, ledger: LaunchLedger) -> int:
+    def free(self, claim: Claim, ledger: LaunchLedger, opted_out: Collection[str] = ()) -> int:
         """Give back a claim, so far as its lists certainly were never started; from now on they never will be.
 
         What a ledger does not know of may stand in another one, so that a promise on such a list is not given back.
 
         :param claim: taken by this run, or taken over by it.
         :param ledger: where its lists stand.
+        :param opted_out: promises that are withdrawn instead.
         :return: how many promises were given back.
         """
         of_key = ledger.withdraw(claim.key)
@@ -182,7 +209,9 @@ class Claims:
         drafts = {list_id for list_id in withdrawn if list_id and self.is_draft(list_id)}
         # A promise without a list may be on any of those that were started.
         free = [each for each in claim.promises if (each.list_id in drafts if each.list_id else not of_key.started)]
-        return self.give_back(claim, {each.promise_id: NEVER_STARTED for each in free})
+        ids = {each.promise_id for each in free}
+        self.give_back(claim, dict.fromkeys(ids.intersection(opted_out), OPTED_OUT), PromiseState.WITHDRAWN)
+        return self.give_back(claim, dict.fromkeys(ids.difference(opted_out), NEVER_STARTED))
 
     def on_list(self, list_id: str, key: str) -> list[Promise]:
         """The promises that a list is still to keep; not those of which they have asked for another time since.
@@ -227,14 +256,18 @@ class Claims:
 
     def _change(self, promise_id: str, *conditions: sa.ColumnElement[bool], **values: Any) -> bool:
         """One atomic step; whether it was done."""
-        changed = sa.update(self.table).where(self.table.c.promise_id == promise_id, *conditions)
+        return self._update(self.table.c.promise_id == promise_id, *conditions, **values) == 1
 
-        def change() -> bool:
+    def _update(self, *conditions: sa.ColumnElement[bool], **values: Any) -> int:
+        """One atomic step; how many promises it has changed."""
+        update = sa.update(self.table).where(*conditions)
+
+        def change() -> int:
             with self.engine.begin() as connection:
-                return connection.execute(changed.values(**values, changed_at=datetime.now(UTC))).rowcount == 1
+                return connection.execute(update.values(**values, changed_at=datetime.now(UTC))).rowcount
 
-        done: bool = without_driver_errors("callbacks_table", begin_again, change)
-        return done
+        changed: int = without_driver_errors("callbacks_table", begin_again, change)
+        return changed
 
     def _now(self) -> datetime:
         """The present; never the same twice."""

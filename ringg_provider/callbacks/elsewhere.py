@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from more_itertools import chunked
 
 from ringg_provider.callbacks.asked import Call, calls_with
-from ringg_provider.callbacks.planning import PUNCTUAL, Promise
+from ringg_provider.callbacks.planning import PUNCTUAL, REACHED_SINCE, Promise
 from ringg_provider.callbacks.table import SMARTALEX
 from ringg_provider.history.options import CALLS, SMARTALEX_CALLS
 from ringg_provider.history.smartalex import STATE as SMARTALEX_STATE
@@ -20,7 +20,6 @@ from ringg_provider.sql.errors import without_driver_errors
 
 UNDER_WAY = "another call to them is under way"
 PLATFORM_CALLED = "the platform called back by itself"
-REACHED_SINCE = "they were reached since they asked"
 
 _NUMBERS_AT_A_TIME = 500
 _FIELD = "history_table"

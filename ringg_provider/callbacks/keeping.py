@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ringg_provider.callbacks.asked import PERSON, Asked, Call
-from ringg_provider.callbacks.planning import MOVED, NOT_LISTED, PUNCTUAL
+from ringg_provider.callbacks.planning import MOVED, NO_HOURS, NOT_LISTED, PLATFORM_CALLS, PUNCTUAL, REACHED_SINCE
 from ringg_provider.callbacks.table import LIVE, REACHED, RINGG, PromiseState
 
 Row = Mapping[str, Any]
@@ -20,13 +20,15 @@ Row = Mapping[str, Any]
 ASKED_AGAIN = "they asked again"
 REACHED_BEFORE = "they were reached before anybody said when, and did not ask again"
 NOT_SETTLED = "nobody said when in time"
-NO_HOURS = "when they may be called is not known"
 NOT_CALLED_BACK = "the platform did not call"
 NOT_CALLED = "it was on a list and not called in time"
 NOT_REACHED = "they were called and not reached"
 REPLACED = "a later promise replaced it"
-#: Why a promise was missed, as far as calls tell; whoever lists them may know better.
-_AS_TOLD = (NOT_SETTLED, NOT_LISTED, NOT_CALLED, NOT_CALLED_BACK, NOT_REACHED)
+#: Why a promise is as it is, as far as calls tell; whoever lists promises may know better.
+_AS_TOLD = (ASKED_AGAIN, NOT_SETTLED, NOT_LISTED, NOT_CALLED, NOT_REACHED)
+
+#: Why it is withdrawn, where the calls tell it.
+_BY_CALLS = (REACHED_BEFORE, REACHED_SINCE, REPLACED)
 
 #: A call is known some time after it was made; before that, nothing is missed.
 KNOWN_AFTER = timedelta(hours=1)
@@ -63,6 +65,7 @@ class Told:
     :param calls: ids of all calls in which they asked.
     :param kept: the call that kept it.
     :param tried: how often they were called for it and not reached.
+    :param was_reached_before: somebody reached them before its time, and they did not ask again.
     :param withdrawn: why it is not to be kept; None when it is.
     :param is_followed: there is another one after it.
     :param uncalled: why it was missed where nobody called and it was on no list.
@@ -77,6 +80,7 @@ class Told:
     calls: list[str]
     kept: Call | None = None
     tried: int = 0
+    was_reached_before: bool = False
     withdrawn: str | None = None
     is_followed: bool = False
     uncalled: str = NOT_LISTED
@@ -117,14 +121,14 @@ def promises_in(calls: Iterable[Call], rows: Sequence[Row], terms: Terms) -> lis
 def _is_pinned(row: Row) -> bool:
     """Whether there is more in a row than the calls tell: somebody has settled it, or calls it, or withdrew it."""
     said = str(row["settled_by"] or "").startswith(PERSON)
-    withdrawn = row["state"] == PromiseState.WITHDRAWN and row["state_reason"] not in (REACHED_BEFORE, REPLACED)
+    withdrawn = row["state"] == PromiseState.WITHDRAWN and row["state_reason"] not in _BY_CALLS
     return said or withdrawn or row["claim_key"] is not None
 
 
 def _ask(promise: Told, call: Call, pinned: Row | None, terms: Terms) -> None:
     said = pinned is not None and (pinned["due_at"] or pinned["earliest_at"]) is not None
     asked = _settled(pinned, call.number, terms) if pinned is not None and said else terms.asked(call)
-    promise.latest, promise.asked, promise.tried = call, asked, 0
+    promise.latest, promise.asked, promise.tried, promise.was_reached_before = call, asked, 0, False
     promise.calls.append(call.call_id)
     if asked.due is None:
         promise.until = call.at + terms.unclear_for
@@ -155,6 +159,8 @@ def _answer(promise: Told, call: Call, terms: Terms) -> None:
             promise.kept = call
         elif call.was_tried:
             promise.tried += 1
+    elif call.reached:
+        promise.was_reached_before = True
 
 
 @dataclass(frozen=True)
@@ -266,7 +272,7 @@ def _left_alone(row: Row, terms: Terms, now: datetime, *, is_replaced: bool) -> 
     if now <= until + KNOWN_AFTER:
         return []
     uncalled = NOT_LISTED if row["platform"] == RINGG else NOT_CALLED_BACK
-    reason = _missed(row["claim_key"] is not None, row["due_at"] is not None, 0, uncalled)
+    reason = _missed(row["claim_key"] is not None, row["due_at"] is not None, 0, _noted(row) or uncalled)
     return [{**row, "state": PromiseState.MISSED.value, "state_reason": reason, "changed_at": now}]
 
 
@@ -299,6 +305,7 @@ def _row(name: str, promise: Told, row: Row | None, terms: Terms, now: datetime)
         "earliest_at": asked.earliest,
         "latest_at": asked.latest,
         "due_at": asked.due,
+        "give_up_at": None if asked.due is None else promise.until,
         "platform_gave_up_at": promise.platform_gave_up_at,
         "state": state.value,
         "state_reason": reason,
@@ -329,7 +336,9 @@ def _has_ended_so(row: Row, promise: Told, state: PromiseState) -> bool:
     if row["state"] in REACHED:
         return promise.kept is None or promise.kept.at >= row["kept_at"]
     if state == PromiseState.MISSED:
-        return row["state_reason"] not in _AS_TOLD
+        return bool(row["state"] == PromiseState.WITHDRAWN)
+    if row["state_reason"] == REACHED_SINCE and state in REACHED:
+        return False
     return row["state"] == PromiseState.WITHDRAWN or state in LIVE
 
 
@@ -343,12 +352,24 @@ def _state(
     if promise.kept is not None and asked.until is not None:
         in_time = promise.kept.at <= asked.until + terms.punctual
         return (PromiseState.KEPT if in_time else PromiseState.LATE), None
+    if promise.was_reached_before and not claimed:
+        return PromiseState.WITHDRAWN, REACHED_SINCE
+    noted = None if row is None else _noted(row)
     if promise.is_followed or now > promise.until + KNOWN_AFTER:
-        return PromiseState.MISSED, _missed(claimed, asked.due is not None, promise.tried, promise.uncalled)
+        return PromiseState.MISSED, _missed(claimed, asked.due is not None, promise.tried, noted or promise.uncalled)
     if asked.due is None and not moved:
         return PromiseState.UNCLEAR, asked.unclear
     again = ASKED_AGAIN if len(promise.calls) > 1 else None
-    return (PromiseState.LISTED if claimed else PromiseState.OPEN), MOVED if moved else again
+    if claimed:
+        return PromiseState.LISTED, MOVED if moved else again
+    return PromiseState.OPEN, noted or again
+
+
+def _noted(row: Row) -> str | None:
+    """Why nobody calls for a promise, or did, as whoever lists them has noted it; None where nothing is noted."""
+    reason: str | None = row["state_reason"]
+    is_noted = row["state"] in (PromiseState.OPEN, PromiseState.MISSED) and row["claim_key"] is None
+    return reason if is_noted and reason not in _AS_TOLD else None
 
 
 def _missed(claimed: bool, is_clear: bool, tried: int, uncalled: str) -> str:
@@ -356,4 +377,6 @@ def _missed(claimed: bool, is_clear: bool, tried: int, uncalled: str) -> str:
         return NOT_SETTLED
     if tried:
         return NOT_REACHED
-    return NOT_CALLED if claimed else uncalled
+    if claimed:
+        return NOT_CALLED
+    return NOT_CALLED_BACK if uncalled == PLATFORM_CALLS else uncalled

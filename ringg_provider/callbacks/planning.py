@@ -9,13 +9,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from ringg_provider.callbacks.reading import Instant, Span
-from ringg_provider.callbacks.table import SMARTALEX, PromiseState
+from ringg_provider.callbacks.table import RINGG, SMARTALEX, PromiseState
 from ringg_provider.hours.lawful import LawfulHours
 from ringg_provider.hours.plan import Held
 from ringg_provider.numbers.plan import number_origin
 
 #: How long after the time that was promised a call still counts as kept, and how long before as being the one.
 PUNCTUAL = timedelta(minutes=15)
+#: What must be left of the time in which a promise can be kept when its list begins to call. A draft of SmartAlex has
+#: no end: what it does not call in time, it would call on the next day.
+LEAST_LEFT = {RINGG: timedelta(minutes=5), SMARTALEX: timedelta(minutes=30)}
 #: A promise is never kept later than this.
 LONGEST_LATE = timedelta(hours=24)
 # A call that begins in the last minutes of the lawful hours would still ring after them.
@@ -27,9 +30,11 @@ NO_HOUR = "no lawful hour is left for it"
 NOT_LISTED = "it was on no list in time"
 TOO_LATE = "too little is left of the time in which it can be kept"
 NOT_DUE = "it is not due yet"
-PLATFORM_CALLS = "the platform calls back by itself"
+PLATFORM_CALLS = "it is left to the platform, which calls back by itself"
 NOBODY_SAID = "nobody has said when"
 MOVED = "they asked again, and the list for the time before may still call them"
+REACHED_SINCE = "they were reached since they asked"
+NO_HOURS = "when they may be called is not known"
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class Promise:
     earliest_at: datetime | None = None
     latest_at: datetime | None = None
     due_at: datetime | None = None
+    give_up_at: datetime | None = None
     platform_gave_up_at: datetime | None = None
     claim_key: str | None = None
     list_id: str | None = None
@@ -170,7 +176,6 @@ def plan(
     held: Callable[[Promise], str | None] = lambda _: None,
     calls_back: Collection[str | None] = (),
     known_until: datetime | None = None,
-    give_up_after: timedelta | None = None,
 ) -> Plan:
     """Decide which promises are called before the horizon, which are missed, and which wait.
 
@@ -183,7 +188,6 @@ def plan(
     :param calls_back: agents that call back by themselves: their promises are left to them, until their calls are known
         past the time and none came. SmartAlex always does, until it is known to have given up.
     :param known_until: until when all calls are known. Default None: not at all.
-    :param give_up_after: how long after the time it is still kept, inside the day's lawful hours. Default their end.
     """
     made = Plan()
     for promise in promises:
@@ -192,9 +196,12 @@ def plan(
         if promise.due_at is None or promise.number is None:
             made.waiting.append((promise, NOBODY_SAID))
             continue
-        until = last_moment(promise.due_at, promise.number, promise.timezone, hours, give_up_after)
+        until = promise.give_up_at or give_up_at(promise.due_at, promise.number, promise.timezone, hours)
         why = held(promise)
         at = _lawful(max(now, promise.due_at), until, promise, hours)
+        if isinstance(at, Held):
+            made.waiting.append((promise, why or f"{NO_HOURS}: {at.detail}"))
+            continue
         if at is None:
             made.missed.append((promise, why or (NOT_LISTED if now >= until else NO_HOUR)))
             continue
@@ -210,6 +217,15 @@ def plan(
             made.to_list.append(Due(promise, at, until))
     made.to_list.sort(key=lambda due: (due.at, due.promise.promise_id))
     return made
+
+
+def is_too_late(promise: Promise, begins: datetime) -> bool:
+    """Whether a list that was made in time for a promise comes too late for it by now.
+
+    :param promise: on the list.
+    :param begins: when the list would begin to call, aware.
+    """
+    return promise.give_up_at is not None and promise.give_up_at - begins < LEAST_LEFT[promise.platform] / 2
 
 
 def _certainly_not_called(promise: Promise) -> datetime | None:
@@ -235,12 +251,12 @@ def last_moment(
     return until if give_up_after is None else min(until, due_at + give_up_after)
 
 
-def _lawful(at: datetime, until: datetime, promise: Promise, hours: LawfulHours) -> datetime | None:
-    """The first lawful moment from `at` on and before `until`; None where there is none."""
+def _lawful(at: datetime, until: datetime, promise: Promise, hours: LawfulHours) -> datetime | Held | None:
+    """The first lawful moment from `at` on and before `until`; None where there is none, or why none is known."""
     if at >= until or promise.number is None:
         return None
     spans = hours.spans(promise.number, at - timedelta(minutes=1), until, timezone=promise.timezone)
     if isinstance(spans, Held):
-        return None
+        return spans
     moments = [max(at, opens) for opens, closes in spans if closes > at]
     return moments[0].astimezone(UTC) if moments else None

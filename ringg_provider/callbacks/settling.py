@@ -29,7 +29,7 @@ def settle(
     *,
     by: str,
     timezone: str | None = None,
-    asked_call_id: str | None = None,
+    asked_at: datetime | None = None,
     only_unclear: bool = False,
     now: datetime | None = None,
 ) -> bool:
@@ -44,8 +44,8 @@ def settle(
     :param when: an `Instant` or a `Span`, as the person meant it; or `WITHDRAWN`: a human has called, or nobody need.
     :param by: who says so; stands in `settled_by` as `person:<by>`.
     :param timezone: the IANA zone in which they are, where it was not known. Default as it stands.
-    :param asked_call_id: the call in which they asked for it: if they have asked again since, nothing is changed.
-        Default: whichever it was.
+    :param asked_at: when they asked for it, aware: if they have asked again since, nothing is changed. Default:
+        whenever it was.
     :param only_unclear: change nothing of which it is known by now when it is due. Default False.
     :param now: the present time, aware; for tests.
     :return: whether it was changed; False when it has meanwhile been listed, has ended, or is not there.
@@ -57,7 +57,7 @@ def settle(
     name = " ".join(by.split())[:_LONGEST_NAME]
     if not name:
         raise InvalidRequest("by: must name who says so.", field="by")
-    values: dict[str, object] = {"settled_by": f"{PERSON}{name}", "changed_at": present}
+    values: dict[str, object] = {"settled_by": f"{PERSON}{name}", "changed_at": present, "give_up_at": None}
     if isinstance(when, PromiseState):
         if when is not WITHDRAWN:
             raise InvalidRequest("when: must be an instant, a span, or WITHDRAWN.", field="when")
@@ -77,6 +77,6 @@ def settle(
     states = {PromiseState.UNCLEAR.value} if only_unclear else LIVE - {PromiseState.LISTED.value}
     unclaimed = table.c.state.in_(sorted(states)), table.c.claim_key.is_(None)
     update = sa.update(table).where(table.c.promise_id == promise_id, *unclaimed, table.c.erased_at.is_(None))
-    if asked_call_id is not None:
-        update = update.where(table.c.asked_call_id == asked_call_id)
+    if asked_at is not None:
+        update = update.where(table.c.asked_at == asked_at)
     return change(engine, update.values(**values)) == 1

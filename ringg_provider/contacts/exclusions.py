@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from ringg_provider import wording
 from ringg_provider.contacts.cells import TEXTLESS, column_texts, comparable_keys
 from ringg_provider.contacts.optouts import as_written, read_opt_outs
 from ringg_provider.contacts.phones import ROUNDED, PhoneCleaner
 from ringg_provider.contacts.reasons import Disposition, Rejection
+from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.numbers.sets import NumberSet
-from ringg_provider.sql.reading import Rows
+from ringg_provider.sql.reading import Rows, open_rows
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -105,6 +111,42 @@ class Exclusions:
                 if key in self.suppressed_keys
             )
         return found
+
+
+def read_suppression(connection: Any, sql: str, cleaner: PhoneCleaner, *, with_keys: bool, field: str) -> Exclusions:
+    """Read whom a suppression query names.
+
+    :param connection: DB-API, to the database that it is asked of.
+    :param sql: the query.
+    :param cleaner: reads numbers.
+    :param with_keys: whether contacts have a key besides their number.
+    :param field: the parameter that the query came from, for errors and warnings.
+    :raises InvalidRequest: it names nobody, although it has rows: that is no protection.
+    :raises QueryFailed, DatabaseUnavailable: the database refused.
+    """
+    found = Exclusions()
+    with open_rows(connection, sql, field=field) as rows:
+        count = found.suppress(rows, cleaner, with_keys=with_keys, field=field)
+    numbers, keys = len(found.suppressed), len(found.suppressed_keys)
+    if found.unreadable:
+        log.warning(
+            "%s: whoever is meant may be called, as these are no valid telephone numbers: %s.",
+            field,
+            wording.counted(found.unreadable, "value"),
+        )
+    if not count:
+        log.warning(
+            "%s returned no row and leaves nobody out. If there are opt-outs, it reads another table or schema than"
+            " theirs.",
+            field,
+        )
+    elif not numbers and not keys:
+        what = "telephone number or a contact key" if with_keys else "telephone number"
+        raise InvalidRequest(
+            f"{field}: none of its {count} rows holds a {what}, so it would leave nobody out.", field=field
+        )
+    log.info("%s names %s and %s.", field, wording.counted(numbers, "number"), wording.counted(keys, "contact key"))
+    return found
 
 
 @dataclass

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal, Protocol
 import sqlalchemy as sa
 
 from ringg_provider import wording
-from ringg_provider.contacts.exclusions import Exclusions
+from ringg_provider.contacts.exclusions import Exclusions, read_suppression
 from ringg_provider.contacts.lists import ContactList, Form, ListWriter
 from ringg_provider.contacts.people import PeopleLedger, PeopleSpool, Person, WritableFile, shortened_key, write_rejects
 from ringg_provider.contacts.phones import PhoneCleaner
@@ -311,15 +311,21 @@ class ContactPipeline:
 
     def _read(self, sifter: Sifter) -> None:
         """Run the queries, and let the sifter put every row somewhere."""
+
+        def suppress(connection: Any, field: str, sql: str) -> None:
+            with_keys = self.options.contact_key is not None
+            found = read_suppression(connection, sql, sifter.cleaner, with_keys=with_keys, field=field)
+            sifter.exclusions.add_suppressed(found)
+
         if self.cap is not None:
             with self.state() as engine:
                 self.cap(engine, sifter.exclusions, sifter.cleaner)
         if self.options.state_suppression_sql:
             with self.connect_state() as connection:
-                self._suppress(connection, "state_suppression_sql", self.options.state_suppression_sql, sifter)
+                suppress(connection, "state_suppression_sql", self.options.state_suppression_sql)
         with self.connect() as connection:
             if self.options.suppression_sql:
-                self._suppress(connection, "suppression_sql", self.options.suppression_sql, sifter)
+                suppress(connection, "suppression_sql", self.options.suppression_sql)
             opened = open_rows(connection, self.options.sql, self.parameters) if self.rows is None else self.rows()
             with opened as rows:
                 sifter.run(rows, between=self.scratch.check)
@@ -331,37 +337,6 @@ class ContactPipeline:
                 " can: %s.",
                 wording.counted(sifter.without_key, "person", "people"),
             )
-
-    def _suppress(self, connection: Any, field: str, sql: str, sifter: Sifter) -> None:
-        """Take in whom a suppression query names; one that names nobody is no protection."""
-        with_keys, found = self.options.contact_key is not None, Exclusions()
-        with open_rows(connection, sql, field=field) as rows:
-            count = found.suppress(rows, sifter.cleaner, with_keys=with_keys, field=field)
-        numbers, keys = len(found.suppressed), len(found.suppressed_keys)
-        if found.unreadable:
-            log.warning(
-                "%s: whoever is meant may be called, as these are no valid telephone numbers: %s.",
-                field,
-                wording.counted(found.unreadable, "value"),
-            )
-        if not count:
-            log.warning(
-                "%s returned no row and leaves nobody out. If there are opt-outs, it reads another table or schema than"
-                " theirs.",
-                field,
-            )
-        elif not numbers and not keys:
-            what = "telephone number or a contact key" if with_keys else "telephone number"
-            raise InvalidRequest(
-                f"{field}: none of its {count} rows holds a {what}, so it would leave nobody out.", field=field
-            )
-        log.info(
-            "%s names %s and %s.",
-            field,
-            wording.counted(numbers, "number"),
-            wording.counted(keys, "contact key"),
-        )
-        sifter.exclusions.add_suppressed(found)
 
     def _require_contacts(self, sifter: Sifter) -> None:
         """Refuse a result that is too bad to be used, and say aloud when nobody is to be called."""

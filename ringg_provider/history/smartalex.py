@@ -49,7 +49,7 @@ def smartalex_calls_table(name: str = SMARTALEX_CALLS, *, schema: str | None = N
         column("call_id", Key, "`id`", "the call", primary_key=True),
         column("campaign_id", Key, "details `campaign_id`, else the filter it was read with", "its campaign, which is the list of the launch ledger", index=True),
         column("agent_id", Key, "`agent_id`", "the agent that called"),
-        column("contact_id", Key, "`contact.id` or `contact_id`", "the platform's own id of the person"),
+        column("contact_id", Key, "`contact.id` or `contact_id`", "the platform's own id of the person", index=True),
         column("direction", Key, "`direction`", "inbound, outbound, web"),
         column("to_number", Key, "`phone_number`", "who was called; only the older API gives it; personal"),
         column("to_number_e164", Key, "`phone_number`", "the same as `+` and digits, which joins contacts; personal", index=True),

@@ -140,7 +140,7 @@ def calls_table(name: str = CALLS, *, schema: str | None = None, metadata: sa.Me
         column("bulk_list_id", Key, "the filter it was read with", "the list, which is the campaign; NULL for single calls and callbacks", index=True),
         column("agent_id", Key, "history `agent.id`, details `agent_id`", "the agent that called"),
         column("agent_name", Text, "history `agent.agent_name`", "its name then"),
-        column("call_type", Key, "history `call_type`, details `call_direction`", "outbound, inbound, webcall, callback, voicemail"),
+        column("call_type", Key, "history `call_type`, details `call_direction`", "outbound, inbound, webcall, callback, voicemail", index=True),
         column("to_number", Key, "history and details `to_number`", "who was called, as the platform writes it; personal"),
         column("to_number_e164", Key, "`to_number`", "the same as `+` and digits, which joins contacts; personal", index=True),
         column("from_number", Key, "history `from_numbers[0]`, details `from_number`", "the caller number", index=True),

@@ -15,7 +15,7 @@ from ringg_provider.exceptions import InvalidRequest
 ItemFlow = Literal["standard", "large", "smartalex"]
 
 #: What most items do not have, and then do not say.
-_SELDOM = ("call_slots", "wave", "callbacks_table", "state_conn_id", "history_table")
+_SELDOM = ("call_slots", "wave", "callbacks_table", "state_conn_id", "history_table", "suppression")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,9 @@ class LaunchItem:
         start. None where it keeps none.
     :param state_conn_id: connection of the database with that table; None without one.
     :param history_table: the table of calls beside it; None without one.
+    :param suppression: who must not be called, which is asked once more right before the start, as plain JSON: ``sql``
+        for ``conn_id`` and its ``hook_params``, ``state_sql`` for ``state_conn_id``, ``country_code`` of numbers that
+        have none, and ``skip_dnc`` on SmartAlex. None where nobody opts out.
     :param wave: in which the list is launched: 0 the rehearsal, then 1 and so on; None where all are launched at once.
     """
 
@@ -60,6 +63,7 @@ class LaunchItem:
     callbacks_table: str | None = None
     state_conn_id: str | None = None
     history_table: str | None = None
+    suppression: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, xcom: object, field: str = "launch") -> LaunchItem:

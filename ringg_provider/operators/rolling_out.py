@@ -24,6 +24,7 @@ from ringg_provider.api.arguments import Count, Seconds
 from ringg_provider.exceptions import (
     CampaignBraked,
     CampaignTerminated,
+    InvalidRequest,
     LaunchInterrupted,
     TransientError,
     UnexpectedResponse,
@@ -206,6 +207,12 @@ class RolloutOperator(BrakingOperator):
         if not items:
             self.log.warning("There is no list, so nobody is called.")
             raise AirflowSkipException("There is no list, so nobody is called.")
+        if any(item.callbacks_table is not None for item in items):
+            raise InvalidRequest(
+                "launches: has lists of promises, each of which is asked once more right before its start. Give them to"
+                " the operator that starts one list: RinggLaunchOperator or SmartAlexStartCampaignOperator.",
+                field="launches",
+            )
         for item in items:
             self.take_ledger_of(item)
         return waves_of(items)

@@ -32,6 +32,31 @@ log = logging.getLogger(__name__)
 _PHONE = "phone"
 
 
+def suppress_do_not_call(client: SmartAlexClient, exclusions: Exclusions, cleaner: PhoneCleaner) -> None:
+    """Add whom the platform knows as do-not-call.
+
+    :param client: reaches the workspace.
+    :param exclusions: gets their numbers.
+    :param cleaner: reads numbers.
+    :raises RinggProviderError: they cannot be read; the message says so.
+    """
+    with explained(
+        "skip_dnc: the contacts that the platform holds as do-not-call cannot be read, so nothing is uploaded or"
+        " started; only where the workspace has none, set skip_dnc=False"
+    ):
+        people = [person for person in client.iter_contacts(status="dnc") if person.is_dnc]
+    lost = 0
+    for person in people:
+        opt_outs = read_opt_outs((person.phone,), cleaner)
+        exclusions.suppressed.add(sorted(opt_outs.numbers))
+        lost += bool(opt_outs.lost)
+    if lost:
+        log.warning(
+            "skip_dnc: %s of the platform without a valid telephone number may be called.",
+            wording.counted(lost, "do-not-call contact"),
+        )
+
+
 @dataclass(kw_only=True)
 class SmartAlexDestination:
     """This run's campaigns: name, hours, zone."""
@@ -64,23 +89,8 @@ class SmartAlexDestination:
 
     def exclude(self, exclusions: Exclusions, cleaner: PhoneCleaner) -> None:
         """Leave out as suppressed whom the platform knows as do-not-call."""
-        if not self.skip_dnc:
-            return
-        with explained(
-            "skip_dnc: the contacts that the platform holds as do-not-call cannot be read, so nothing is uploaded; "
-            "only where the workspace has none, set skip_dnc=False"
-        ):
-            people = [person for person in self.client.iter_contacts(status="dnc") if person.is_dnc]
-        lost = 0
-        for person in people:
-            opt_outs = read_opt_outs((person.phone,), cleaner)
-            exclusions.suppressed.add(sorted(opt_outs.numbers))
-            lost += bool(opt_outs.lost)
-        if lost:
-            log.warning(
-                "skip_dnc: %s of the platform without a valid telephone number may be called.",
-                wording.counted(lost, "do-not-call contact"),
-            )
+        if self.skip_dnc:
+            suppress_do_not_call(self.client, exclusions, cleaner)
 
     def choose_flow(self, rows: int) -> str:
         """There is one flow."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ringg_provider.callbacks.planning import Promise
     from ringg_provider.contacts.people import Person
     from ringg_provider.contacts.pipeline import ListOptions, Refusals
+    from ringg_provider.contacts.reasons import Disposition
     from ringg_provider.contacts.results import PipelineResult
     from ringg_provider.launch.ledger import LaunchLedger
     from ringg_provider.lineage.datasets import Lineage
@@ -52,8 +53,6 @@ class CallbacksToListsOperator(SqlToListsOperator):
     :param horizon: how far ahead promises are listed, as a ``timedelta``: a little more than from one run to the next.
     :param release_after: after how long a promise is given back that another run took and whose list was never
         started; that list never will be. Default ten minutes.
-    :param give_up_after: how long after its time at most a promise is listed; the same as that of the operator which
-        brings the table up to date. Default: until the lawful hours of its day end.
     :param purpose: ``promotional``, ``service``, ``recovery`` or ``survey``: whose lawful hours hold.
     :param sql: a SELECT of more columns for the agent, in ``sql_conn_id``'s database, with a column ``contact_key``
         that names the person as ``contacts_table`` does. Whoever is not in it is not called. Default None: the columns
@@ -77,8 +76,6 @@ class CallbacksToListsOperator(SqlToListsOperator):
         "callbacks_table",
         "asked_of",
     )
-    #: How long before the promise can be kept no longer it must be called, so that no list calls too late.
-    least_left: ClassVar[timedelta] = timedelta(0)
     #: What `platform` of a promise says.
     of_platform: ClassVar[str]
     #: Arguments of every other list that a promise leaves no choice of.
@@ -105,7 +102,6 @@ class CallbacksToListsOperator(SqlToListsOperator):
         callbacks_table: str = CALLBACKS,
         asked_of: Sequence[str] = (),
         release_after: Span = timedelta(minutes=10),
-        give_up_after: Span | None = None,
         ledger_conn_id: BlankText | None = None,
         other_countries: Literal["leave_out", "split"] = "split",
         no_rule: Literal["refuse", "hold", "allow"] = "hold",
@@ -126,7 +122,6 @@ class CallbacksToListsOperator(SqlToListsOperator):
         self.asked_of = asked_of
         self.horizon = horizon
         self.release_after = release_after
-        self.give_up_after = give_up_after
 
     @abstractmethod
     def slot_of(self, moment: datetime, now: datetime) -> datetime | None:
@@ -140,9 +135,25 @@ class CallbacksToListsOperator(SqlToListsOperator):
     def is_open(self, moment: datetime) -> bool:
         """Whether the campaign's own hours allow a call at a moment."""
 
+    def end_of(self, promises: Iterable[Promise]) -> datetime | None:
+        """When a list of promises calls nobody any more; None: at the end of the day's window, or never."""
+        return None
+
     def agents_that_call_back(self, elsewhere: Elsewhere) -> Iterable[str]:
         """The agents whose promises the platform may keep by itself."""
         return self.asked_of or [self.agent_id]
+
+    def suppression(self) -> dict[str, Any] | None:
+        """Who must not be called, for whoever starts the lists; None where nothing is asked."""
+        if not self.suppression_sql and not self.state_suppression_sql:
+            return None
+        return {
+            "sql": self.suppression_sql,
+            "conn_id": self.chosen_from,
+            "hook_params": self.hook_params,
+            "state_sql": self.state_suppression_sql,
+            "country_code": self.country_code,
+        }
 
     @property
     def chosen_from(self) -> str:
@@ -224,7 +235,7 @@ class CallbacksToListsOperator(SqlToListsOperator):
 
     def _due(self, run: _Run) -> dict[datetime | None, list[Promise]]:
         """The promises to list now, by the time for which they are listed; of one person the earliest."""
-        from ringg_provider.callbacks.planning import TOO_LATE, plan
+        from ringg_provider.callbacks.planning import LEAST_LEFT, NOT_LISTED, TOO_LATE, plan
         from ringg_provider.hours.lawful import LawfulHours
         from ringg_provider.hours.rules import load_rules
 
@@ -251,20 +262,23 @@ class CallbacksToListsOperator(SqlToListsOperator):
             held=lambda promise: held.get(promise.promise_id),
             calls_back=frozenset(self.agents_that_call_back(run.elsewhere)),
             known_until=run.elsewhere.known_until(),
-            give_up_after=self.give_up_after,
         )
-        waiting = Counter(why for _, why in [*planned.waiting, *planned.missed])
+        waiting = [*planned.waiting, *planned.missed]
         found: dict[datetime | None, list[Promise]] = {}
         listed: set[str | None] = set()
         for due in planned.to_list:
             number = due.promise.number
-            if due.until - due.at < self.least_left:
-                waiting[TOO_LATE] += 1
+            slot = self.slot_of(due.at, now)
+            if due.until - (slot or due.at) < LEAST_LEFT[self.of_platform]:
+                waiting.append((due.promise, TOO_LATE))
             elif number not in listed:
                 listed.add(number)
-                found.setdefault(self.slot_of(due.at, now), []).append(due.promise)
+                found.setdefault(slot, []).append(due.promise)
         if waiting:
-            self.log.info("Promises that are not listed now: %s.", wording.tallied(waiting))
+            self.log.info("Promises that are not listed now: %s.", wording.tallied(Counter(why for _, why in waiting)))
+        if not self.is_dry_run:
+            # What has no reason of its own keeps the one that an earlier run has found.
+            run.claims.explain({promise.promise_id: why for promise, why in waiting if why != NOT_LISTED})
         return found
 
     def _own(self, run: _Run) -> list[Claim]:
@@ -298,6 +312,7 @@ class CallbacksToListsOperator(SqlToListsOperator):
     def _list(self, run: _Run, claim: Claim) -> PipelineResult:
         """Upload what was taken under one key, and note who is on which list."""
         from ringg_provider.callbacks.claims import slot_of_key
+        from ringg_provider.callbacks.planning import TOO_LATE, is_too_late
         from ringg_provider.contacts.pipeline import ContactPipeline
         from ringg_provider.contacts.results import PipelineResult, already_launched
         from ringg_provider.contacts.scratch import Scratch
@@ -309,12 +324,16 @@ class CallbacksToListsOperator(SqlToListsOperator):
         if (launched := run.ledger.started_set(claim.key)) is not None:
             return self._promising(already_launched(options, run.ledger, launched, launcher))
         out = run.elsewhere.held(claim.promises)
-        if not self.is_open(slot or now + _LEAD):
+        begins = slot or now + _LEAD
+        out |= {each.promise_id: TOO_LATE for each in claim.promises if is_too_late(each, begins)}
+        if not self.is_open(begins):
             out |= {promise.promise_id: "left out: outside the hours of the campaign" for promise in claim.promises}
         rows = self._rows(run, claim, out)
         self._give_back(run, claim, out)
         if not rows:
             return PipelineResult([], _NOTHING)
+        left = [promise for promise in claim.promises if promise.promise_id not in out]
+        options = replace(options, campaign_end_time=self.end_of(left))
         columns = tuple(dict.fromkeys(name for row in rows for name in row))
         numbers = {row[_PHONE]: row["promise_id"] for row in rows}
 
@@ -357,6 +376,7 @@ class CallbacksToListsOperator(SqlToListsOperator):
             "callbacks_table": self.callbacks_table,
             "state_conn_id": self.state.conn_id,
             "history_table": self.history_table or self.default_history_table,
+            "suppression": self.suppression(),
         }
         return replace(result, items=[replace(item, **where) for item in result.items])
 
@@ -401,6 +421,7 @@ class CallbacksToListsOperator(SqlToListsOperator):
         refusals: Refusals,
     ) -> None:
         """Note which promise is on which list, and give back the others."""
+        from ringg_provider.callbacks.claims import OPTED_OUT
         from ringg_provider.callbacks.table import PromiseState
         from ringg_provider.contacts.reasons import Disposition
 
@@ -414,11 +435,11 @@ class CallbacksToListsOperator(SqlToListsOperator):
             del out[promise_id]
             list_id = None if person.list_number is None else list_ids[person.list_number]
             if person.disposition is Disposition.SUPPRESSED:
-                withdrawn[promise_id] = "opted out"
+                withdrawn[promise_id] = OPTED_OUT
             elif list_id is None:
-                out[promise_id] = f"left out: {person.disposition}"
+                out[promise_id] = _left_out(person.disposition)
             elif person.phone in refusals.get(list_id, {}):
-                out[promise_id] = f"left out: {Disposition.REJECTED_BY_PLATFORM}"
+                out[promise_id] = _left_out(Disposition.REJECTED_BY_PLATFORM)
             else:
                 listed[promise_id] = list_id
         if not run.claims.note(claim, listed):
@@ -433,6 +454,10 @@ class CallbacksToListsOperator(SqlToListsOperator):
     def _give_back(self, run: _Run, claim: Claim, out: Mapping[str, str]) -> None:
         if out and not self.is_dry_run:
             run.claims.give_back(claim, out)
+
+
+def _left_out(disposition: Disposition) -> str:
+    return f"left out: {disposition.replace('_', ' ')}"
 
 
 def _no_choice(name: str) -> InvalidRequest:

@@ -12,6 +12,7 @@ from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
 
 if TYPE_CHECKING:
     from ringg_provider.callbacks.elsewhere import Elsewhere
+    from ringg_provider.callbacks.planning import Promise
 
 #: Promises that are due within so long are on one list.
 _SLOT = timedelta(minutes=5)
@@ -74,6 +75,17 @@ class CallbacksToRinggOperator(CallbacksToListsOperator, SqlToRinggOperator):
             return None
         slots = -(-moment.timestamp() // _SLOT.total_seconds())
         return datetime.fromtimestamp(slots * _SLOT.total_seconds(), UTC)
+
+    def end_of(self, promises: Iterable[Promise]) -> datetime | None:
+        """The first moment at which one of them can be kept no longer, inside the window of ``call_config``."""
+        from ringg_provider.ringg.timing import as_call_config, window_of
+
+        ends = [promise.give_up_at for promise in promises if promise.give_up_at is not None]
+        if not ends:
+            return None
+        # The platform knows whole minutes.
+        end = min(ends).replace(second=0, microsecond=0)
+        return end if window_of(as_call_config(self.call_config)).is_open(end) else None
 
     def is_draft(self, list_id: str) -> bool:
         """Whether it is ready to be started, and has no call."""

@@ -40,11 +40,14 @@ class CallbacksToSmartAlexOperator(CallbacksToListsOperator, SqlToSmartAlexOpera
         "description",
     )
     of_platform: ClassVar[str] = "smartalex"
-    # A draft has no end: what it does not call in time, it would call on the next day.
-    least_left: ClassVar[timedelta] = timedelta(minutes=30)
 
     def __init__(self, *, horizon: Span = timedelta(minutes=5), **kwargs: Any) -> None:
         super().__init__(horizon=horizon, **kwargs)
+
+    def suppression(self) -> dict[str, Any] | None:
+        """The same, and whether the platform's own do-not-call counts."""
+        asked = super().suppression()
+        return {**(asked or {"country_code": self.country_code}), "skip_dnc": True} if self.skip_dnc else asked
 
     def slot_of(self, moment: datetime, now: datetime) -> datetime | None:
         """As soon as possible: a draft knows no time."""

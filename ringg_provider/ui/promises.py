@@ -98,6 +98,11 @@ class Promised:
         return wording.zone_named(self.timezone)
 
     @property
+    def seen(self) -> str:
+        """When they asked, as a form carries it, by which it is known that they have not asked again since."""
+        return "" if self.asked_at is None else self.asked_at.isoformat()
+
+    @property
     def can_be_settled(self) -> bool:
         """Whether a page can ask when it is due: under a DAG, which says who may answer."""
         return self.state == PromiseState.UNCLEAR and self.dag_id is not None and self.promise_id is not None

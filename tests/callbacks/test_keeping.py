@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringg_provider.callbacks.asked import BY_A_HUMAN, Call
-from ringg_provider.callbacks.keeping import NO_HOURS, NOT_CALLED, NOT_REACHED, NOT_SETTLED, REACHED_BEFORE
+from ringg_provider.callbacks.keeping import ASKED_AGAIN, NOT_CALLED, NOT_REACHED, NOT_SETTLED, REACHED_BEFORE
 from ringg_provider.callbacks.loading import PromiseTerms
-from ringg_provider.callbacks.planning import MOVED, NOT_LISTED
+from ringg_provider.callbacks.planning import MOVED, NO_HOURS, NOT_LISTED, REACHED_SINCE
 from ringg_provider.callbacks.table import LIVE
 from ringg_provider.hours.lawful import LawfulHours
 from ringg_provider.hours.rules import load_rules
@@ -37,13 +37,51 @@ def test_a_promise_is_open_until_it_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "state"), [(-60, "missed"), (-16, "missed"), (-15, "kept"), (15, "kept"), (16, "late"), (60, "late")]
+    ("minutes", "state"),
+    [(-60, "withdrawn"), (-16, "withdrawn"), (-15, "kept"), (15, "kept"), (16, "late"), (60, "late")],
 )
 def test_a_call_keeps_it_around_its_time_and_is_late_afterwards(minutes: int, state: str) -> None:
     table = Table()
     calls = [asking("a", NOON, FIVE), talking("b", FIVE + dt.timedelta(minutes=minutes))]
     table.load(calls, FIVE + hours(48))
     assert table.only["state"] == state
+    assert table.only["state_reason"] == (REACHED_SINCE if state == "withdrawn" else None)
+
+
+def test_who_was_reached_before_the_time_is_not_called_unless_a_list_has_taken_them_or_they_ask_again() -> None:
+    table, calls = Table(), [asking("a", NOON, FIVE), talking("b", NOON + hours(2))]
+    table.load(calls[:1], NOON)
+    table.only.update(state="listed", claim_key="key", claimed_at=FIVE, list_id="l")
+    table.load(calls, NOON + hours(2))
+    assert table.only["state"] == "listed", "it may still call"
+    table.only.update(state="open", claim_key=None, claimed_at=None, list_id=None)
+    table.load(calls, NOON + hours(3))
+    assert (table.only["state"], table.only["state_reason"]) == ("withdrawn", REACHED_SINCE)
+    table.load([*calls, talking("c", FIVE)], FIVE)
+    assert table.only["state"] == "kept", "somebody called all the same"
+    table = Table()
+    table.load(calls, NOON + hours(3))
+    table.load([*calls, asking("d", NOON + hours(3), NOON + hours(6))], NOON + hours(3))
+    assert (table.only["state"], table.only["due_at"]) == ("open", NOON + hours(6))
+
+
+@pytest.mark.parametrize("noted", ["left out: too many attempts", "another call to them is under way"])
+def test_what_a_run_has_noted_of_an_open_promise_stays_and_is_why_it_was_missed(noted: str) -> None:
+    table, calls = Table(), [asking("a", NOON, FIVE)]
+    table.load(calls, NOON)
+    table.only.update(state_reason=noted)
+    table.load(calls, NOON + hours(1))
+    assert (table.only["state"], table.only["state_reason"]) == ("open", noted)
+    for now in (FIVE + hours(30), FIVE + hours(31)):
+        table.load(calls, now)
+        assert (table.only["state"], table.only["state_reason"]) == ("missed", noted)
+    table.load([*calls, ringing("b", FIVE)], FIVE + hours(32))
+    assert table.only["state_reason"] == NOT_REACHED
+    table = Table()
+    table.load(calls, NOON)
+    table.only.update(state_reason=noted)
+    table.load([*calls, asking("c", NOON + hours(1), NOON + hours(6))], NOON + hours(1))
+    assert table.only["state_reason"] == ASKED_AGAIN, "it is about the time before"
 
 
 def test_a_later_asking_moves_it_and_another_after_it_was_kept_is_another() -> None:
@@ -250,7 +288,7 @@ def test_no_promise_goes_backwards_and_none_is_lost(calls: list[Call]) -> None:
             now = table.rows[promise_id]
             assert now["asked_at"] >= row["asked_at"]
             if now["asked_at"] == row["asked_at"] and row["state"] in ENDED:
-                assert now["state"] == row["state"] or row["state"] == "missed"
+                assert now["state"] == row["state"] or row["state"] == "missed" or row["state_reason"] == REACHED_SINCE
                 assert now["state"] in ENDED
             if call.asks:
                 continue

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ringg_provider.callbacks.planning import (
     NO_HOUR,
+    NO_HOURS,
     NOBODY_SAID,
     NOT_DUE,
     NOT_LISTED,
@@ -118,6 +119,15 @@ def test_a_day_without_lawful_hours_left_is_missed() -> None:
     holiday = LawfulHours(load_rules(), purpose="promotional", blackout_dates=["2026-03-02"])
     made = plan([promise(NOON)], now=NOON, horizon=hours(1), hours=holiday)
     assert [why for _, why in made.missed] == [NO_HOUR]
+
+
+def test_what_no_rule_tells_waits_until_its_time_is_over() -> None:
+    no_rule = LawfulHours(load_rules(), purpose="service", no_rule="hold")
+    made = plan([promise(NOON)], now=NOON, horizon=hours(1), hours=no_rule)
+    ((_, why),) = made.waiting
+    assert why.startswith(f"{NO_HOURS}: There is no calling-hours rule for IN")
+    made = plan([promise(NOON)], now=NOON + hours(24), horizon=hours(1), hours=no_rule)
+    assert [why for _, why in made.missed] == [NOT_LISTED]
 
 
 @pytest.mark.parametrize(("known", "listed"), [(None, 0), (NOON, 0), (NOON + hours(1), 1)])

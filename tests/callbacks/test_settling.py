@@ -125,15 +125,15 @@ def test_what_a_list_has_taken_has_ended_or_was_erased_stays_as_it_is(
     assert row_of(database) == before
 
 
-@pytest.mark.parametrize("said", [{"only_unclear": True}, {"asked_call_id": "earlier"}])
+@pytest.mark.parametrize("said", [{"only_unclear": True}, {"asked_at": NOW - timedelta(hours=3)}])
 def test_what_has_moved_since_a_person_saw_it_is_not_settled(
     said: dict[str, Any], database: Warehouse, promise: Callable[..., None]
 ) -> None:
-    promise(state="open", due_at=AT.at, asked_call_id="later")
+    promise(state="open", due_at=AT.at, asked_at=NOW - timedelta(hours=2))
     before = row_of(database)
     assert not say(database, WITHDRAWN, **said)
     assert row_of(database) == before
-    assert say(database, WITHDRAWN, asked_call_id="later")
+    assert say(database, WITHDRAWN, asked_at=NOW - timedelta(hours=2))
 
 
 def test_one_that_is_not_there_is_not_settled(database: Warehouse, promise: Callable[..., None]) -> None:

@@ -113,8 +113,10 @@ def test_a_view_of_another_table_is_not_taken_for_ours(warehouse_of: Warehouse) 
 
 def test_the_tables_can_have_other_names(sqlite: sa.Engine) -> None:
     for _ in range(2):
-        create_ringg_tables(sqlite, contacts_table="people", table="calls", campaigns_table="campaigns")
-    made = {"people", "calls", "campaigns", "ringg_attempts", "ringg_history_state", "ringg_call_counts"}
+        create_ringg_tables(
+            sqlite, contacts_table="people", table="calls", campaigns_table="campaigns", callbacks_table="promises"
+        )
+    made = {"people", "calls", "campaigns", "ringg_attempts", "ringg_history_state", "ringg_call_counts", "promises"}
     assert set(sa.inspect(sqlite).get_table_names()) == made
     with pytest.raises(InvalidRequest, match="another one is given"):
         people_table("mk.people", "mk")

@@ -115,6 +115,21 @@ def states(sandbox: Sandbox) -> dict[str, str]:
     return {one["id"]: one["state"] for one in sandbox.state()["campaigns"]}
 
 
+def test_lists_of_promises_are_refused_before_anything_is_started(sandbox_factory: Callable[..., Sandbox]) -> None:
+    """Each of them is asked once more right before its start, which a rollout does not do."""
+    sandbox = sandbox_factory()
+    for platform, (_, rollout, _, lines) in PLATFORMS.items():
+        item = {
+            "list_id": "list", "flow": "smartalex" if platform == "smartalex" else "standard", "agent_id": "agent",
+            "country_code": "+91", "call_config": {"call_time": HOURS}, "settings": {}, "launch_key": "key",
+            "ledger_conn_id": "warehouse", "callbacks_table": "ringg_callbacks", "state_conn_id": "warehouse",
+        }  # fmt: skip
+        given: dict[str, Any] = {f"{platform}_conn_id": f"{platform}_sandbox", "state_conn_id": "warehouse", **lines}
+        with refused(InvalidRequest, "launches: has lists of promises"):
+            rollout(task_id="rollout", launches=[item], **given).execute(context())
+    assert launched(sandbox) == set()
+
+
 def waves(warehouse: Warehouse) -> dict[str, int]:
     rows = warehouse.query("SELECT DISTINCT list_id, wave FROM contacts WHERE list_id IS NOT NULL")
     return {row["list_id"]: row["wave"] for row in rows}

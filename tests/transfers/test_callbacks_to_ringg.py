@@ -15,9 +15,11 @@ import sqlalchemy as sa
 import time_machine
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
-from ringg_provider.callbacks.claims import NEVER_STARTED, Claims
-from ringg_provider.callbacks.elsewhere import PLATFORM_CALLED, REACHED_SINCE, UNDER_WAY
+from ringg_provider.callbacks.claims import NEVER_STARTED, OPTED_OUT, Claims
+from ringg_provider.callbacks.elsewhere import PLATFORM_CALLED, UNDER_WAY
+from ringg_provider.callbacks.keeping import NOT_CALLED_BACK
 from ringg_provider.callbacks.loading import PromiseLoad, PromiseTerms
+from ringg_provider.callbacks.planning import NO_HOURS, PLATFORM_CALLS, REACHED_SINCE, TOO_LATE
 from ringg_provider.callbacks.table import callbacks_table
 from ringg_provider.history.tables import calls_table, state_table
 from ringg_provider.hours.lawful import LawfulHours
@@ -93,13 +95,27 @@ def call(database: Warehouse, n: int, minutes: float, **more: Any) -> None:
         connection.execute(sa.insert(calls_table()).values(**row | more))
 
 
+def asking(n: int, minutes: float) -> dict[str, Any]:
+    """What the call tells in which somebody asked for such a promise."""
+    at = (NOON + timedelta(minutes=minutes)).isoformat()
+    return {
+        "call_id": f"asked-{n}", "callback_requested": True, "callback_requested_time": at, "changed_at": NOON,
+        "bulk_list_id": "earlier", "callee_name": f"Person {n}",
+    }  # fmt: skip
+
+
+def update(database: Warehouse) -> None:
+    """Bring the promises up to the calls."""
+    hours = LawfulHours(load_rules(), purpose="promotional", no_rule="hold")
+    PromiseLoad(database.engine, calls_table(), PromiseTerms(hours)).run()
+
+
 def asked_again(database: Warehouse, n: int, minutes: float) -> None:
     """They ask for another time, and `RinggCallbacksOperator` reads it."""
     call(database, n, -120, call_id=f"asked-{n}", callback_requested=True, changed_at=NOON, to_number_e164=number(n))
     at = (NOON + timedelta(minutes=minutes)).isoformat()
     call(database, n, 1, callback_requested=True, callback_requested_time=at, changed_at=NOON)
-    hours = LawfulHours(load_rules(), purpose="promotional")
-    PromiseLoad(database.engine, calls_table(), PromiseTerms(hours)).run()
+    update(database)
     assert rows(database)[f"promise-{n}"]["asked_call_id"] == f"call-{n}-1"
 
 
@@ -245,7 +261,7 @@ class TestWhoIsNotListed:
             call(database, 1, minutes, status="failed")
         assert listed(attempts_within=(3, timedelta(hours=24))) == []
         row = rows(database)["promise-1"]
-        assert (row["state"], row["state_reason"]) == ("open", "left out: too_many_attempts")
+        assert (row["state"], row["state_reason"]) == ("open", "left out: too many attempts")
         assert (row["claim_key"], row["claimed_at"], row["list_id"]) == (None, None, None)
 
     def test_somebody_who_was_called_today_may_be_called_as_they_asked(
@@ -275,8 +291,11 @@ class TestWhoIsNotListed:
         promise(database, 1, 8)
         call(database, 1, -60, **more)
         assert listed() == []
-        assert states(database) == {"promise-1": "open"}
+        row = rows(database)["promise-1"]
+        assert (row["state"], row["state_reason"]) == ("open", why)
         assert TaskLog(capsys).line("not listed now").endswith(f"1 {why}.")
+        assert listed("next") == []
+        assert rows(database)["promise-1"] == row, "what is known is not written again"
 
     @pytest.mark.parametrize(
         "more",
@@ -339,8 +358,23 @@ class TestWhoIsNotListed:
     ) -> None:
         promise(database, 1, -20)
         promise(database, 2, -5)
-        assert [item["rows"] for item in listed(give_up_after=timedelta(minutes=15))] == [1]
+        for n, minutes in ((1, -5), (2, 10)):
+            database.execute(
+                "UPDATE ringg_callbacks SET give_up_at = :at WHERE promise_id = :who",
+                [{"at": NOON + timedelta(minutes=minutes), "who": f"promise-{n}"}],
+            )
+        (item,) = listed()
+        assert (item["rows"], str(item["campaign_end_time"])[-5:]) == (1, "12:10")
         assert states(database) == {"promise-1": "open", "promise-2": "listed"}
+
+    def test_a_list_calls_nobody_after_the_first_of_its_promises_is_given_up(
+        self, database: Warehouse, platform: Sandbox
+    ) -> None:
+        for n, minutes in ((1, 40), (2, 60), (3, 16)):
+            promise(database, n, 12, give_up_at=NOON + timedelta(minutes=minutes))
+        (item,) = listed()
+        assert (item["rows"], local(item), str(item["campaign_end_time"])[-5:]) == (3 - 1, "12:15", "12:40")
+        assert rows(database)["promise-3"]["state_reason"] == TOO_LATE
 
     def test_a_promise_without_a_rule_is_held_alone(self, database: Warehouse, platform: Sandbox) -> None:
         promise(database, 1, 8)
@@ -353,6 +387,56 @@ class TestWhoIsNotListed:
         narrow = {"call_time": {"call_start_time": "09:00", "call_end_time": "12:05", "timezone": "Asia/Kolkata"}}
         assert listed(call_config=narrow) == []
         assert rows(database)["promise-1"]["state_reason"] == "left out: outside the hours of the campaign"
+
+    def test_why_nobody_was_called_stands_in_the_row_until_its_end(
+        self, database: Warehouse, platform: Sandbox, travel: time_machine.Traveller
+    ) -> None:
+        for n, minutes in ((1, 8), (2, -20)):
+            promise(database, n, minutes, promise_id=f"asked-{n}")
+            call(database, n, -120, **asking(n, minutes))
+        call(database, 1, -60, status="registered", is_final=False, history_state="open")
+        update(database)
+        assert listed(platform_calls_back=True, asked_of=[AGENT]) == []
+        why = {"asked-1": UNDER_WAY, "asked-2": PLATFORM_CALLS}
+        assert {promise_id: row["state_reason"] for promise_id, row in rows(database).items()} == why
+        update(database)
+        assert {promise_id: row["state_reason"] for promise_id, row in rows(database).items()} == why
+        travel.shift(24 * 60 * 60)
+        for _ in range(2):
+            update(database)
+            assert {promise_id: (row["state"], row["state_reason"]) for promise_id, row in rows(database).items()} == {
+                "asked-1": ("missed", UNDER_WAY), "asked-2": ("missed", NOT_CALLED_BACK),
+            }  # fmt: skip
+
+    def test_what_a_list_could_not_take_and_who_was_reached_before_end_with_that_reason(
+        self, database: Warehouse, platform: Sandbox, travel: time_machine.Traveller
+    ) -> None:
+        for n in (1, 2):
+            promise(database, n, 30, promise_id=f"asked-{n}")
+            call(database, n, -120, **asking(n, 30))
+        for minutes in (-300, -200, -130):
+            call(database, 1, minutes, status="failed")
+        call(database, 2, -60, changed_at=NOON)
+        assert listed(attempts_within=(3, timedelta(hours=24)), horizon=timedelta(minutes=40)) == []
+        update(database)
+        capped = rows(database)["asked-1"]
+        assert (capped["state"], capped["state_reason"]) == ("open", "left out: too many attempts")
+        reached = rows(database)["asked-2"]
+        assert (reached["state"], reached["state_reason"]) == ("withdrawn", REACHED_SINCE)
+        travel.shift(24 * 60 * 60)
+        update(database)
+        assert rows(database)["asked-1"]["state_reason"] == "left out: too many attempts"
+        assert states(database) == {"asked-1": "missed", "asked-2": "withdrawn"}
+
+    def test_without_a_rule_a_promise_waits_and_the_log_says_for_which(
+        self, database: Warehouse, platform: Sandbox, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        promise(database, 1, 8, to_number_e164="+4930901820", timezone="Europe/Berlin")
+        assert listed() == []
+        row = rows(database)["promise-1"]
+        assert row["state"] == "open"
+        assert row["state_reason"].startswith(f"{NO_HOURS}: There is no calling-hours rule for DE")
+        assert TaskLog(capsys).line("not listed now").endswith(f"1 {row['state_reason']}.")
 
 
 def test_variables_come_from_the_promise_or_from_a_query(database: Warehouse, platform: Sandbox) -> None:
@@ -547,6 +631,58 @@ class TestRightBeforeTheStart:
         (again,) = listed("second")
         launched(again, "second")
         assert rung(platform) == {number(2): 1}
+
+    @pytest.mark.parametrize(
+        ("query", "opted_out"),
+        [
+            ({"suppression_sql": "SELECT phone FROM do_not_call"}, "98765 00001"),
+            ({"suppression_sql": "SELECT phone FROM do_not_call"}, "person-1"),
+            ({"state_suppression_sql": "SELECT phone FROM do_not_call"}, "+919876500001"),
+        ],
+    )
+    def test_who_opted_out_since_the_upload_is_withdrawn_and_the_others_are_listed_next(
+        self, database: Warehouse, platform: Sandbox, query: dict[str, str], opted_out: str
+    ) -> None:
+        promise(database, 1, 8)
+        promise(database, 2, 8)
+        database.execute("CREATE TABLE do_not_call (phone TEXT)")
+        database.execute("INSERT INTO do_not_call VALUES (:phone)", [{"phone": "+919876599999"}])
+        (item,) = listed("first", **query)
+        assert item["rows"] == 2
+        database.execute("INSERT INTO do_not_call VALUES (:phone)", [{"phone": opted_out}])
+        with pytest.raises(AirflowSkipException, match=rf"never started, .*: {OPTED_OUT}\. .*: 1 of 2"):
+            launched(item, "first")
+        found = rows(database)
+        assert states(database) == {"promise-1": "withdrawn", "promise-2": "open"}
+        assert (found["promise-1"]["state_reason"], found["promise-1"]["claim_key"]) == (OPTED_OUT, None)
+        (again,) = listed("second", **query)
+        launched(again, "second")
+        assert rung(platform) == {number(2): 1}
+
+    def test_nobody_is_called_while_it_cannot_be_asked_who_opted_out(
+        self, database: Warehouse, platform: Sandbox
+    ) -> None:
+        promise(database, 1, 8)
+        database.execute("CREATE TABLE do_not_call (phone TEXT)")
+        (item,) = listed(suppression_sql="SELECT phone FROM do_not_call")
+        database.execute("ALTER TABLE do_not_call RENAME TO gone")
+        with pytest.raises(AirflowFailException, match="suppression_sql"):
+            launched(item)
+        assert rung(platform) == {}
+        database.execute("ALTER TABLE gone RENAME TO do_not_call")
+        launched(item)
+        assert rung(platform) == {number(1): 1}
+
+    def test_a_promise_that_is_given_up_by_now_stops_its_list(
+        self, database: Warehouse, platform: Sandbox, travel: time_machine.Traveller
+    ) -> None:
+        promise(database, 1, -5, give_up_at=NOON + timedelta(minutes=10))
+        promise(database, 2, -5)
+        (item,) = listed("first")
+        database.execute("UPDATE ringg_callbacks SET give_up_at = claimed_at WHERE promise_id = 'promise-1'")
+        with pytest.raises(AirflowSkipException, match=TOO_LATE):
+            launched(item, "first")
+        assert states(database) == {"promise-1": "open", "promise-2": "open"}
 
     def test_who_asked_again_is_taken_off_a_list_that_was_not_started(
         self, database: Warehouse, platform: Sandbox

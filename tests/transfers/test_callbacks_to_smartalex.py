@@ -11,11 +11,14 @@ import sqlalchemy as sa
 import time_machine
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
+from ringg_provider.callbacks.claims import OPTED_OUT
 from ringg_provider.callbacks.table import callbacks_table
 from ringg_provider.history.smartalex import STATE, smartalex_calls_table
 from ringg_provider.history.smartalex import callbacks_table as pending_table
 from ringg_provider.history.tables import state_table
 from ringg_provider.operators.smartalex import SmartAlexCallbacksOperator, SmartAlexStartCampaignOperator
+from ringg_provider.smartalex import SmartAlexClient
+from ringg_provider.smartalex.responses import Contact
 from ringg_provider.transfers.callbacks_to_smartalex import CallbacksToSmartAlexOperator
 from tests.support.databases import Warehouse
 from tests.support.sandbox import Sandbox
@@ -162,6 +165,22 @@ def test_a_draft_is_not_started_when_the_platform_has_called_meanwhile(
     assert listed("b") == []
     with pytest.raises(AirflowSkipException, match="never started"):
         started(item, "a")
+    assert platform.dials()["numbers"] == {}
+
+
+def test_a_draft_is_not_started_when_somebody_on_it_is_do_not_call_by_now(
+    platform: Sandbox, sqlite_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pending(sqlite_warehouse, 1, -20, gone=True)
+    pending(sqlite_warehouse, 2, -20, gone=True)
+    known_until(sqlite_warehouse, -4)
+    (item,) = listed("a")
+    assert (item["rows"], item["suppression"]) == (2, {"country_code": "+91", "skip_dnc": True})
+    by_now = Contact(id="contact-1", phone=number(1), status="dnc")
+    monkeypatch.setattr(SmartAlexClient, "iter_contacts", lambda *_, **__: iter([by_now]))
+    with pytest.raises(AirflowSkipException, match=OPTED_OUT):
+        started(item, "a")
+    assert states(sqlite_warehouse) == {number(1): "withdrawn", number(2): "open"}
     assert platform.dials()["numbers"] == {}
 
 

@@ -25,7 +25,9 @@ pytestmark = pytest.mark.timeout(900)
 
 PROMISES = callbacks_table()
 TOMORROW = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(days=1)
-CALL = {"what": "call", "at": f"{TOMORROW:%Y-%m-%dT%H:%M}"}
+ASKED = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+SEEN = {"asked_at": ASKED.isoformat()}
+CALL = {"what": "call", "at": f"{TOMORROW:%Y-%m-%dT%H:%M}", **SEEN}
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def promise(tables: sa.Engine, night: Night, request: pytest.FixtureRequest) -> 
         promise_id = f"promise-{abs(hash(request.node.nodeid))}"
         row = {
             "promise_id": promise_id, "platform": "ringg", "bulk_list_id": night.campaign_id, "state": "unclear",
-            "asked_call_id": promise_id, "asked_at": datetime.now(UTC), "timezone": "Asia/Tokyo",
+            "asked_call_id": promise_id, "asked_at": ASKED, "timezone": "Asia/Tokyo",
             "words": "marked words",
         }  # fmt: skip
         with tables.begin() as connection:
@@ -79,7 +81,7 @@ def test_a_time_is_read_in_the_zone_of_the_person_and_noted(user, server, tables
     owner, dag_id, extra = entries(server)[-1]
     assert (owner, dag_id) == ("user", DAG)
     assert json.loads(extra) == {"promise_id": promise_id, "method": "POST", **CALL}
-    again = user.post(f"ringg/settle/{DAG}/{promise_id}", headers=own(server), json={"what": "withdraw"})
+    again = user.post(f"ringg/settle/{DAG}/{promise_id}", headers=own(server), json={"what": "withdraw", **SEEN})
     assert (again.status_code, again.json()) == (
         409,
         {"detail": "It is unclear no more: reload the page to see what holds."},
@@ -89,7 +91,7 @@ def test_a_time_is_read_in_the_zone_of_the_person_and_noted(user, server, tables
 
 def test_nobody_need_call(user, server, tables, promise) -> None:
     promise_id = promise(timezone=None)
-    said = {"what": "withdraw", "at": "", "timezone": ""}
+    said = {"what": "withdraw", "at": "", "timezone": "", **SEEN}
     assert user.post(f"ringg/settle/{DAG}/{promise_id}", headers=own(server), json=said).status_code == 200
     assert (row_of(tables, promise_id).state, row_of(tables, promise_id).due_at) == ("withdrawn", None)
 
@@ -97,13 +99,14 @@ def test_nobody_need_call(user, server, tables, promise) -> None:
 @pytest.mark.parametrize(
     ("timezone", "said", "field"),
     [
-        ("Asia/Tokyo", {"what": "call", "at": ""}, "at"),
-        ("Asia/Tokyo", {"what": "call", "at": "soon"}, "at"),
-        ("Asia/Tokyo", {"what": "call", "at": "2020-01-01T10:00"}, "when"),
-        ("Asia/Tokyo", {"what": "call", "at": "2120-01-01T10:00"}, "when"),
+        ("Asia/Tokyo", {**CALL, "at": ""}, "at"),
+        ("Asia/Tokyo", {**CALL, "at": "soon"}, "at"),
+        ("Asia/Tokyo", {**CALL, "at": "2020-01-01T10:00"}, "when"),
+        ("Asia/Tokyo", {**CALL, "at": "2120-01-01T10:00"}, "when"),
         (None, CALL, "timezone"),
         (None, {**CALL, "timezone": "Mars/Olympus"}, "timezone"),
-        ("Asia/Tokyo", {"what": "forget"}, None),
+        ("Asia/Tokyo", {**CALL, "what": "forget"}, None),
+        ("Asia/Tokyo", {"what": "withdraw"}, None),
         ("Asia/Tokyo", {}, None),
     ],
 )
@@ -113,6 +116,23 @@ def test_what_is_no_time_is_refused_in_words(timezone, said, field, user, server
     assert answer.status_code == 400
     assert field is None or answer.json()["detail"].startswith(field)
     assert row_of(tables, promise_id).state == "unclear"
+
+
+@pytest.mark.parametrize("what", [{}, {"what": "withdraw", "at": ""}])
+def test_what_they_have_asked_for_since_the_page_was_opened_is_not_settled_by_it(
+    what, user, server, tables, promise
+) -> None:
+    promise_id = promise()
+    page = user.get(f"ringg/page/settle/{DAG}/{promise_id}").text
+    assert f'name="asked_at" value="{ASKED.isoformat()}"' in page
+    with tables.begin() as connection:
+        mine = PROMISES.c.promise_id == promise_id
+        connection.execute(sa.update(PROMISES).where(mine).values(asked_at=ASKED + timedelta(minutes=5)))
+    before = row_of(tables, promise_id)
+    answer = user.post(f"ringg/settle/{DAG}/{promise_id}", headers=own(server), json={**CALL, **what})
+    assert answer.status_code == 409
+    assert answer.json()["detail"].startswith("They have asked again since this page was opened")
+    assert row_of(tables, promise_id) == before
 
 
 @pytest.mark.parametrize("person", ["viewer", "stranger"])

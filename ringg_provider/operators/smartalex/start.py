@@ -66,7 +66,10 @@ class SmartAlexStartCampaignOperator(BaseSmartAlexCampaignOperator):
         self.refuse_if_stale(context, f"List {start.list_id} was not started.", start.planned)
         given: object = self.campaign_id
         if isinstance(given, Mapping):
-            refuse_if_not_promised(LaunchItem.of(given, "campaign_id"))
+            from ringg_provider.smartalex.destination import suppress_do_not_call
+
+            do_not_call = partial(suppress_do_not_call, self.hook.client)
+            refuse_if_not_promised(LaunchItem.of(given, "campaign_id"), do_not_call)
 
     def listed(self) -> tuple[str | None, str | None, str, int | None]:
         """The list that the arguments name; of a bare id, the agent is not known."""

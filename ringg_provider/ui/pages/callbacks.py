@@ -38,17 +38,20 @@ log = logging.getLogger(__name__)
 router = APIRouter()
 
 _NOTHING_LEFT = "It is unclear no more: reload the page to see what holds."
+_MOVED = "They have asked again since this page was opened: reload it, and hear what they said last."
 
 
 class Said(BaseModel):
     """What a person says of an unclear promise.
 
     :param what: to call, or not to.
+    :param asked_at: when they asked, as the page said it that the person saw; empty where it said nothing.
     :param at: when, as a browser writes it: `2027-03-01T17:00`, in the zone; empty where nobody is to call.
     :param timezone: the IANA zone; empty for the promise's own.
     """
 
     what: Literal["call", "withdraw"]
+    asked_at: Annotated[str, Field(max_length=40)]
     at: Annotated[str, Field(max_length=40)] = ""
     timezone: Annotated[str, Field(max_length=80)] = ""
 
@@ -114,7 +117,8 @@ def ask(request: Request, dag_id: str, promise_id: str) -> HTMLResponse:
 def do_settle(dag_id: str, promise_id: str, said: Said, user: CurrentUser) -> dict[str, bool]:
     """Settle it.
 
-    :raises HTTPException: that DAG has no such promise, it is not unclear any more, or what was said is no time.
+    :raises HTTPException: that DAG has no such promise, it is not unclear any more, they have asked again since the
+        page was opened, or what was said is no time.
     """
     with open_state() as state:
         found = _found(state, dag_id, promise_id)
@@ -122,6 +126,8 @@ def do_settle(dag_id: str, promise_id: str, said: Said, user: CurrentUser) -> di
     assert table is not None
     if found.state != PromiseState.UNCLEAR:
         raise HTTPException(status.HTTP_409_CONFLICT, _NOTHING_LEFT)
+    if said.asked_at != found.seen:
+        raise HTTPException(status.HTTP_409_CONFLICT, _MOVED)
     try:
         zone = found.timezone or said.timezone
         when: Instant | PromiseState = WITHDRAWN
@@ -135,7 +141,7 @@ def do_settle(dag_id: str, promise_id: str, said: Said, user: CurrentUser) -> di
             when,
             by=user.get_name(),
             timezone=given,
-            asked_call_id=found.asked_call_id,
+            asked_at=found.asked_at,
             only_unclear=True,
         ):
             raise HTTPException(status.HTTP_409_CONFLICT, _NOTHING_LEFT)
