@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=60)
     parser.add_argument("--days", type=float, default=2)
     parser.add_argument("--crashes", type=float, default=0.0, help="share of steps that go wrong")
+    parser.add_argument("--retries", type=int, default=2, help="of a start whose worker died; the example has two")
     parser.add_argument("--horizon", type=float, default=20.0, help="minutes that a run lists ahead")
     parser.add_argument("--seed", type=int, default=7)
     given = parser.parse_args()
@@ -59,7 +60,7 @@ def live(given: argparse.Namespace, folder: Path) -> list[str]:
     ):
         os.environ["AIRFLOW_CONN_RINGG_SANDBOX"] = connection(sandbox)
         arguments = {"horizon": timedelta(minutes=given.horizon)}
-        life = Life(sandbox, travel, INDIA, random.Random(given.seed), given.crashes, arguments)
+        life = Life(sandbox, travel, INDIA, random.Random(given.seed), given.crashes, arguments, given.retries)
         life.call_everybody(given.people, folder)
         life.live(begin + timedelta(days=given.days), only_eventful=True)
         life.load()

@@ -16,6 +16,7 @@ from ringg_provider.hours.lawful import LawfulHours
 from ringg_provider.hours.plan import Held
 from ringg_provider.hours.zones import zone_names
 from ringg_provider.numbers.plan import number_origin
+from ringg_provider.ringg.responses import CallStatus
 from ringg_provider.sql import fitting
 
 #: What `settled_by` says where nobody had to.
@@ -29,7 +30,6 @@ BY_A_HUMAN = "they asked for a human agent"
 NO_ZONE = "it is not known in which time zone they are"
 
 _APART = ("UTC", "Asia/Tokyo")
-_TAKEN = ("completed", "forwarded")
 # What a call is made of.
 _READ = (
     "call_id", "bulk_list_id", "agent_id", "call_type", "to_number_e164", "from_number", "callee_name", "status",
@@ -88,8 +88,7 @@ class Call:
         if number is None or at is None or not str(number).startswith("+"):
             return None
         status = str(row["status"] or "").lower()
-        machine = bool(row["voicemail_detected"]) or str(row["sub_status"] or "").upper().startswith("VOICEMAIL")
-        reached = status in _TAKEN and not machine
+        reached = status in CallStatus.TAKEN and not CallStatus.is_machine(row["voicemail_detected"], row["sub_status"])
         analysis, told = (
             row[name] if isinstance(row[name], Mapping) else {} for name in ("platform_analysis", "webhook_raw")
         )
@@ -100,7 +99,7 @@ class Call:
             agent_id=row["agent_id"],
             list_id=row["bulk_list_id"],
             name=row["callee_name"],
-            was_tried=row["attempted_at"] is not None or status in _TAKEN,
+            was_tried=row["attempted_at"] is not None or status in CallStatus.TAKEN,
             reached=reached,
             # What a machine says ("call again later") is no promise to anybody.
             asks=reached and row["callback_requested"] is True,

@@ -36,7 +36,6 @@ _NOT_CARRIED = _DERIVED | {"call_id", "read_at"}
 _NEWS = ("status", "sub_status", "attempted_at", "duration_seconds", "cost", "bulk_list_id", "recording_path")
 _NEWS_BY_PRESENCE = ("platform_analysis", "client_analysis", "transcript")  # documents are not compared
 
-_ANALYSED = ("completed", "forwarded")
 #: How far on a call is that has ended; see `progress`.
 ENDED_CALL = 2
 _CALLS_AT_ONCE = 500
@@ -278,7 +277,7 @@ def completeness(wanted: Wanted) -> Callable[[Columns, Columns, Columns], Column
         )
         cost_missing = sa.or_(
             cost_final == sa.false(),
-            sa.and_(cost_final.is_(None), merged["cost"].is_(None), status.in_(_ANALYSED)),
+            sa.and_(cost_final.is_(None), merged["cost"].is_(None), status.in_(sorted(CallStatus.TAKEN))),
         )
         # What webhooks tell is complete once the last of them has told it; what the platform lists, as soon as it does.
         unsettled = merged["settled_at"].is_(None)
@@ -398,7 +397,7 @@ def _brings_news(stored: Columns, merged: Columns) -> sa.ColumnElement[bool]:
 
 def _connected(status: sa.ColumnElement[Any], duration: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
     # An analysis exists for calls that connected: of a call that nobody took there is nothing to say.
-    return sa.and_(sa.func.lower(status).in_(_ANALYSED), sa.func.coalesce(duration, 1) > 0)
+    return sa.and_(sa.func.lower(status).in_(sorted(CallStatus.TAKEN)), sa.func.coalesce(duration, 1) > 0)
 
 
 def _progress(status: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.tables import HistoryState
+from ringg_provider.ringg.responses import CallStatus
 from ringg_provider.sql.creating import create_view, described
 
 OUTCOMES = "ringg_outcomes"
@@ -18,8 +19,6 @@ LISTED = "listed"
 
 #: Statuses of calls that may never have been dialled.
 UNDIALLED = ("", "registered", "cancelled", "error")
-#: Statuses of calls that were taken.
-_TAKEN = ("completed", "forwarded")
 
 
 def calls_of_contacts(contacts: sa.Table, calls: sa.Table) -> sa.FromClause:
@@ -41,14 +40,14 @@ def dialled(calls: sa.Table) -> sa.ColumnElement[bool]:
 
 def connected(calls: sa.Table) -> sa.ColumnElement[bool]:
     """Whether the call was taken, by a person or by a machine."""
-    return sa.func.lower(sa.func.coalesce(calls.c.status, "")).in_(_TAKEN)
+    return sa.func.lower(sa.func.coalesce(calls.c.status, "")).in_(sorted(CallStatus.TAKEN))
 
 
 def reached(calls: sa.Table) -> sa.ColumnElement[bool]:
     """Whether a person took the call: it was completed, and no answering machine did."""
     machine = sa.or_(
         sa.func.coalesce(calls.c.voicemail_detected, sa.false()) == sa.true(),
-        sa.func.substr(sa.func.coalesce(calls.c.sub_status, ""), 1, 9) == "VOICEMAIL",
+        sa.func.substr(sa.func.coalesce(calls.c.sub_status, ""), 1, len(CallStatus.MACHINE)) == CallStatus.MACHINE,
     )
     return sa.and_(sa.func.lower(calls.c.status) == "completed", sa.not_(machine))
 

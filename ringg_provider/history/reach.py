@@ -13,7 +13,7 @@ from ringg_provider.exceptions import TooFewCalled
 from ringg_provider.history.outcomes import UNDIALLED
 from ringg_provider.history.paging import PAGE_SIZE, ListsCalls, PageReader, calls_of
 from ringg_provider.history.telling import nobody, outcomes_in_words
-from ringg_provider.ringg.responses import Call
+from ringg_provider.ringg.responses import Call, CallStatus
 from ringg_provider.smartalex import SmartAlexClient
 from ringg_provider.smartalex.requests import CallFilter, Generation
 from ringg_provider.smartalex.responses import Call as SmartAlexCall
@@ -88,7 +88,7 @@ def reach_of(
 
 def _add(found: Reach, call: Call) -> None:
     status = call.status.value.lower() if hasattr(call.status, "value") else str(call.status).lower()
-    machine = bool(call.voicemail_detected) or (call.sub_status or "").startswith("VOICEMAIL")
+    machine = CallStatus.is_machine(call.voicemail_detected, call.sub_status)
     found.calls += 1
     found.dialled += call.call_attempt_time is not None or status not in UNDIALLED
     found.reached += status == "completed" and not machine

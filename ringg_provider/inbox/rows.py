@@ -86,14 +86,14 @@ def _has_ended(event: Webhook) -> bool:
 
 
 def _was_taken(event: Webhook) -> bool:
-    return (event.status or "").lower() in ("completed", "forwarded")
+    return (event.status or "").lower() in CallStatus.TAKEN
 
 
 def _voicemail(event: Webhook) -> bool | None:
     """Whether a machine took the call; the history says so by a field of its own, a webhook by its sub-status."""
     if not _was_taken(event):
         return False
-    return None if event.sub_status is None else event.sub_status.upper().startswith("VOICEMAIL")
+    return None if event.sub_status is None else CallStatus.is_machine(None, event.sub_status)
 
 
 def _analysis(block: dict[str, Any] | None) -> Row:

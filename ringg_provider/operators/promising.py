@@ -6,7 +6,7 @@ import dataclasses
 import datetime as dt
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ringg_provider.api.arguments import OptionalText, Span
 from ringg_provider.history.options import CALLBACKS
@@ -22,10 +22,34 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Asset, Context
 
     from ringg_provider.callbacks.loading import PromiseCounts, PromiseTerms
+    from ringg_provider.hours.lawful import LawfulHours
     from ringg_provider.lineage.datasets import Lineage
 
 _BECAME = ("new", "moved", "kept", "late", "missed", "withdrawn")
 _STANDING = ("open", "unclear", "listed")
+
+
+class WithHours(Protocol):
+    """An operator that is told when people may be called."""
+
+    calling_hours: str | Mapping[str, Any] | None
+    no_rule: NoRule
+    blackout_dates: Sequence[dt.date | str]
+
+
+def lawful_hours(task: WithHours, purpose: Purpose) -> LawfulHours:
+    """When people may be called, as an operator of promises is told.
+
+    :param task: the operator.
+    :param purpose: what the calls are for.
+    """
+    # Loaded when a task runs, and not with every DAG file.
+    from ringg_provider.hours.lawful import LawfulHours
+    from ringg_provider.hours.rules import load_rules
+
+    return LawfulHours(
+        load_rules(task.calling_hours), purpose=purpose, no_rule=task.no_rule, blackout_dates=task.blackout_dates
+    )
 
 
 class PromisesOperator(LineageOperator):
@@ -134,15 +158,8 @@ class PromisesOperator(LineageOperator):
 
     def _terms(self) -> PromiseTerms:
         from ringg_provider.callbacks.loading import PromiseTerms
-        from ringg_provider.hours.lawful import LawfulHours
-        from ringg_provider.hours.rules import load_rules
 
-        hours = LawfulHours(
-            load_rules(self.calling_hours),
-            purpose=self.purpose,
-            no_rule=self.no_rule,
-            blackout_dates=self.blackout_dates,
-        )
+        hours = lawful_hours(self, self.purpose)
         return PromiseTerms(hours, self.timezone, self.punctual, self.give_up_after, self.unclear_for)
 
     def _tell(self, context: Context, counts: PromiseCounts) -> dict[str, int]:

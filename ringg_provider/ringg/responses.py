@@ -95,11 +95,20 @@ class CallStatus(str):
     __slots__ = ()
 
     FINAL: ClassVar[frozenset[str]] = frozenset({"completed", "failed", "error", "cancelled", "forwarded"})
+    #: Somebody took the call, a person or a machine.
+    TAKEN: ClassVar[frozenset[str]] = frozenset({"completed", "forwarded"})
+    #: With what a sub-status begins that tells of an answering machine.
+    MACHINE: ClassVar[str] = "VOICEMAIL"
 
     @property
     def is_final(self) -> bool:
         """Whether the platform will not change it any more; False for a word that is not known."""
         return self.lower() in self.FINAL
+
+    @classmethod
+    def is_machine(cls, voicemail_detected: bool | None, sub_status: str | None) -> bool:
+        """Whether an answering machine took a call, as the history says it, or a webhook."""
+        return bool(voicemail_detected) or (sub_status or "").upper().startswith(cls.MACHINE)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -21,6 +21,7 @@ from ringg_provider.history.options import CALLBACKS
 from ringg_provider.hooks.sql import StateConnection, sql_connection
 from ringg_provider.hours.purposes import Purpose
 from ringg_provider.operators.ledgers import launcher_of, open_ledger, task_key
+from ringg_provider.operators.promising import lawful_hours
 from ringg_provider.transfers.sql_to_lists import SqlToListsOperator
 
 if TYPE_CHECKING:
@@ -236,8 +237,6 @@ class CallbacksToListsOperator(SqlToListsOperator):
     def _due(self, run: _Run) -> dict[datetime | None, list[Promise]]:
         """The promises to list now, by the time for which they are listed; of one person the earliest."""
         from ringg_provider.callbacks.planning import LEAST_LEFT, NOT_LISTED, TOO_LATE, plan
-        from ringg_provider.hours.lawful import LawfulHours
-        from ringg_provider.hours.rules import load_rules
 
         assert self.purpose is not None
         now = datetime.now(UTC)
@@ -248,17 +247,11 @@ class CallbacksToListsOperator(SqlToListsOperator):
             until=now + self.horizon,
         )
         held = run.elsewhere.held(promises)
-        hours = LawfulHours(
-            load_rules(self.calling_hours),
-            purpose=self.purpose,
-            no_rule=self.no_rule,
-            blackout_dates=self.blackout_dates,
-        )
         planned = plan(
             promises,
             now=now,
             horizon=self.horizon,
-            hours=hours,
+            hours=lawful_hours(self, self.purpose),
             held=lambda promise: held.get(promise.promise_id),
             calls_back=frozenset(self.agents_that_call_back(run.elsewhere)),
             known_until=run.elsewhere.known_until(),

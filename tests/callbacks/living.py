@@ -31,6 +31,8 @@ from tests.support.tasks import Run, TaskInstance
 AGENT = "22222222-2222-4222-8222-222222222222"
 INTERVAL = timedelta(minutes=15)
 PUNCTUAL = timedelta(minutes=15)
+#: Airflow notes after five minutes that a worker is dead, and the example's tasks wait one before they try again.
+NOTED_DEAD = timedelta(minutes=6)
 #: An analysis is there a quarter of an hour after the call, is seen by the next run, and its list starts minutes later.
 NOTICE = timedelta(minutes=15) + INTERVAL + timedelta(minutes=10)
 
@@ -77,6 +79,7 @@ class Life:
     :param dice: decides who crashes, and where.
     :param crashes: how often a run crashes somewhere.
     :param arguments: more for the operator that lists.
+    :param retries: how often a start is tried again whose worker died before it; else it died for good.
     """
 
     sandbox: Sandbox
@@ -85,6 +88,7 @@ class Life:
     dice: random.Random
     crashes: float = 0.0
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    retries: int = 0
     crashed: list[str] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
     could: list[dict[str, Any]] = field(default_factory=list)
@@ -168,14 +172,21 @@ class Life:
                 break
             if self.dice.random() < 0.3:
                 return
-        for item in items:
-            if self.crashes and self.dice.random() < self.crashes:
-                self.crashed.append("before the start")
-                continue
-            for _attempt in range(2):
-                with suppress(Exception), self._crashing("start"):
-                    self._launcher(item).execute(_context(run_id, "launch"))
-                    break
+        for attempt in range(1 + self.retries):
+            if attempt and items:
+                self.travel.shift(NOTED_DEAD)
+            items = [item for item in items if not self._launch(run_id, item)]
+
+    def _launch(self, run_id: str, item: dict[str, Any]) -> bool:
+        """Start a list; False where the worker died before it."""
+        if self.crashes and self.dice.random() < self.crashes:
+            self.crashed.append("before the start")
+            return False
+        for _attempt in range(2):
+            with suppress(Exception), self._crashing("start"):
+                self._launcher(item).execute(_context(run_id, "launch"))
+                break
+        return True
 
     def _lister(self) -> CallbacksToRinggOperator:
         return CallbacksToRinggOperator(

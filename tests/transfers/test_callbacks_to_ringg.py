@@ -613,10 +613,11 @@ class TestRightBeforeTheStart:
             launched(item, "first")
         assert rung(platform) == {number(2): 1}
 
-    def test_a_promise_that_moved_on_stops_its_list(self, database: Warehouse, platform: Sandbox) -> None:
+    @pytest.mark.parametrize("state", ["open", "withdrawn", "kept"])
+    def test_a_promise_that_moved_on_stops_its_list(self, database: Warehouse, platform: Sandbox, state: str) -> None:
         promise(database, 1, 8)
         (item,) = listed()
-        database.execute("UPDATE ringg_callbacks SET state = 'open', claim_key = NULL, list_id = NULL")
+        database.execute(f"UPDATE ringg_callbacks SET state = '{state}', claim_key = NULL, list_id = NULL")
         with pytest.raises(AirflowSkipException, match="moved on"):
             launched(item)
         assert rung(platform) == {}

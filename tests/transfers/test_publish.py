@@ -72,9 +72,9 @@ def test_names_of_their_own_and_a_schema(copy: sa.Engine, warehouse: Warehouse) 
     warehouse.execute("CREATE SCHEMA calling")
     create_ringg_tables(warehouse.engine, schema="calling", table="my_calls", contacts_table="my_contacts")
     names = {"state_schema": "calling", "table": "my_calls", "contacts_table": "my_contacts"}
-    assert publish(**names)["whole"] == 4
+    assert publish(**names)["whole"] == 5
     assert {"my_calls", "my_contacts", "ringg_campaigns"} <= set(sa.inspect(copy).get_table_names())
-    assert warehouse.query("SELECT count(*) AS n FROM calling.ringg_publications") == [{"n": 5}]
+    assert warehouse.query("SELECT count(*) AS n FROM calling.ringg_publications") == [{"n": 6}]
     assert sa.inspect(copy).get_view_names() == ["ringg_outcomes"]
     counted = {"schema": "calling", "calls_table": "my_calls", "contacts_table": "my_contacts"}
     assert require_history_within(warehouse.engine, NIGHT, published=True, **counted) == 0
