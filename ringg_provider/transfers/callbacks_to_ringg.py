@@ -26,8 +26,9 @@ class CallbacksToRinggOperator(CallbacksToListsOperator, SqlToRinggOperator):
     """Upload small lists of the people who asked to be called back about now: each promise is on one list at most.
 
     Nobody is called: give each item of the result to ``RinggLaunchOperator``, which asks the promises and the opt-outs
-    once more right before the start. Run it every few minutes, behind ``RinggCallbacksOperator``; see ``docs/promises.md`` and the
-    example ``ringg_promises``. Follows https://docs.ringg.ai/documentation/deploy/campaigns/calling-list.
+    once more right before the start. Run it every few minutes, behind ``RinggCallbacksOperator``; see
+    ``docs/promises.md`` and the example ``ringg_promises``. Follows
+    https://docs.ringg.ai/documentation/deploy/campaigns/calling-list.
 
     A promise is taken in one atomic step, under a launch key of the run. A retry goes on with what the run took; a run
     that dies gives it back after ``release_after``, where its list was certainly never started. People who opted out,
