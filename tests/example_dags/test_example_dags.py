@@ -17,6 +17,7 @@ from ringg_provider.ringg import RinggClient
 from tests.support.dags import AIRFLOW, EXAMPLES, DagRunner
 from tests.support.databases import Warehouse
 from tests.support.provided import offered_operators
+from tests.support.sandbox import where_it_is
 
 FILES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 CONTACTS_CSV = str(EXAMPLES / "contacts.csv")
@@ -391,18 +392,20 @@ STOPS: dict[str, Callable[[str], dict[str, str]]] = {
 }
 
 
+def launch_of_the_evening() -> str:
+    """A DAG that starts a campaign where it is evening: nobody has been called when a stop comes, whatever the hour."""
+    launch = changed("ringg_csv_campaign", "wait_for_completion=True", "wait_for_completion=False")
+    hours = '"call_end_time": "19:00", "timezone": "{}"'
+    assert hours.format("Asia/Kolkata") in launch
+    return launch.replace(hours.format("Asia/Kolkata"), hours.format(where_it_is(20)))
+
+
 @pytest.mark.parametrize("what", STOPS)
 def test_the_emergency_stop_stops_what_it_is_told(
     what: str, run_dag: DagRunner, sandbox_factory: Any, warehouse: Warehouse
 ) -> None:
-    # Slow enough that nobody has been called when the stop comes.
     sandbox = sandbox_factory("g3", speed=1)
-    launch = (
-        (EXAMPLES / "ringg_csv_campaign.py")
-        .read_text()
-        .replace("wait_for_completion=True", "wait_for_completion=False")
-    )
-    started = run_dag(launch, conf={"contacts": CONTACTS_CSV})
+    started = run_dag(launch_of_the_evening(), conf={"contacts": CONTACTS_CSV})
     assert started.state == "success", started
     stopped = run_dag("ringg_emergency_stop", conf=STOPS[what](started.xcom("save_campaign")))
     assert stopped.state == "success", stopped
@@ -422,9 +425,7 @@ def test_who_opts_out_while_a_campaign_runs_is_not_called(
 ) -> None:
     load(warehouse.engine, 50)
     sandbox = sandbox_factory("g3", speed=1)
-    launch = (EXAMPLES / "ringg_csv_campaign.py").read_text()
-    launch = launch.replace("wait_for_completion=True", "wait_for_completion=False")
-    started = run_dag(launch, conf={"contacts": CONTACTS_CSV})
+    started = run_dag(launch_of_the_evening(), conf={"contacts": CONTACTS_CSV})
     assert started.state == "success", started
 
     def opt_out(*spelled: str) -> None:
