@@ -253,9 +253,11 @@ def _launch(
             intents.confirm(str(item.list_id))
     # It was then, and not while this is written.
     of_key = sa.update(launches).where(launches.c.launch_key == key)
+    # A rollout comes after what a page should begin with.
+    listed = opening - timedelta(hours=8 if plans[0].wave is None else 9)
     sent = opening - timedelta(hours=7)
     with engine.begin() as connection:
-        connection.execute(of_key.values(listed_at=opening - timedelta(hours=8)))
+        connection.execute(of_key.values(listed_at=listed))
         connection.execute(of_key.where(launches.c.start_sent_at.is_not(None)).values(start_sent_at=sent))
         connection.execute(of_key.where(launches.c.state == STARTED).values(started_at=sent))
 

@@ -137,6 +137,16 @@ def test_the_page_takes_the_colours_that_are_asked_for_and_fits_a_narrow_window(
         assert window.page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
+def test_the_page_in_the_frame_turns_dark_with_airflow(window: Window, server: ApiServer) -> None:
+    window.page.goto(f"{server.url}/api/v2/version")  # of the same site, and with no page of its own
+    window.page.set_content(f'<iframe sandbox="allow-scripts allow-same-origin" src="{server.url}/ringg/page/todo">')
+    frame = window.page.frame_locator("iframe")
+    frame.get_by_role("heading", name="What is left to do").wait_for()
+    for theme in ("dark", "light"):
+        window.page.evaluate(f"document.documentElement.className = {theme!r}")
+        frame.locator(f"html[data-theme={theme}]").wait_for(state="attached")
+
+
 def test_who_is_no_longer_logged_in_logs_in_within_the_frame_and_comes_back(window: Window, server: ApiServer) -> None:
     window.page.goto(f"{server.url}/api/v2/version")  # of the same site, and with no page of its own
     window.page.context.clear_cookies()
