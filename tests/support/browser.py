@@ -50,9 +50,7 @@ class Window:
         """Log in by Airflow's own form; a busy machine takes long for the first page, and for hashing a password."""
         # Not until all is loaded: FAB's form works before its scripts are there.
         self.page.goto(f"{url}/auth/login", wait_until="commit", timeout=LOGIN_WITHIN)
-        self.page.locator("input[name=username]").fill(person, timeout=LOGIN_WITHIN)
-        self.page.locator("input[name=password]").fill(password)
-        self.page.locator("[type=submit]").first.click(no_wait_after=True)
+        fill_in_login(self.page, person, password)
         self.page.wait_for_url(lambda reached: "/login" not in reached, wait_until="commit", timeout=LOGIN_WITHIN)
 
     def _uncaught(self, error: Any) -> None:
@@ -63,6 +61,16 @@ class Window:
     def _console(self, message: Any) -> None:
         if message.type == "error" and "/ringg/" in f"{message.location.get('url', '')} {message.text}":
             self.errors.append(message.text)
+
+
+def fill_in_login(place: Any, person: str, password: str) -> None:
+    """Fill Airflow's own form in and send it, without waiting for what comes then.
+
+    :param place: the page, or the frame in it, that shows the form.
+    """
+    place.locator("input[name=username]").fill(person, timeout=LOGIN_WITHIN)
+    place.locator("input[name=password]").fill(password)
+    place.locator("[type=submit]").first.click(no_wait_after=True)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.support.api_server import DAG, PASSWORD, ApiServer
-from tests.support.browser import Window
+from tests.support.browser import LOGIN_WITHIN, Window, fill_in_login
 from tests.support.sandbox import Sandbox
 from tests.ui.night import NAME, RUN_ID, Night, launch_ringg
 from tests.ui.test_stop import state_of
@@ -157,10 +157,8 @@ def test_who_is_no_longer_logged_in_logs_in_within_the_frame_and_comes_back(wind
     )
     frame = window.page.frame_locator("iframe")
     frame.get_by_role("link", name="Log in to Airflow").click()
-    frame.locator("input[name=username]").fill("user")
-    frame.locator("input[name=password]").fill(PASSWORD)
-    frame.locator("[type=submit]").first.click()
-    frame.get_by_role("heading", name="What is left to do").wait_for()
+    fill_in_login(frame, "user", PASSWORD)
+    frame.get_by_role("heading", name="What is left to do").wait_for(timeout=LOGIN_WITHIN)
     # The console tells of every answer that is an error.
     window.errors[:] = [error for error in window.errors if "401" not in error]
 
