@@ -170,7 +170,7 @@ class CallbacksToListsOperator(SqlToListsOperator):
                 raise _no_choice(name)
 
     def reads_and_writes(self) -> Lineage:
-        """The same with the promises, in and out."""
+        """The same with the promises, in and out; calls and the ledger are read whatever else is asked for."""
         from ringg_provider.lineage.datasets import InDatabase
 
         known = super().reads_and_writes()
@@ -178,6 +178,14 @@ class CallbacksToListsOperator(SqlToListsOperator):
             self.state.conn_id, tables={self.callbacks_table: None}, hook_params=self.state.hook_params
         )
         return replace(known, inputs=[*known.inputs, promises], outputs=[*known.outputs, promises])
+
+    @property
+    def _ledger(self) -> StateConnection:
+        return self._kept
+
+    @property
+    def _reads_history(self) -> bool:
+        return True
 
     def _assets(self) -> list[Asset]:
         from ringg_provider.lineage.assets import table_asset

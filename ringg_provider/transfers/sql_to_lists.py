@@ -304,14 +304,14 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
 
         state, summary = self.state, self._summary
         rows = None if summary is None else summary.get("rows")
-        kept = ledger_connection(self.launch_key, self.ledger_conn_id, self.state_conn_id)
+        kept = self._ledger
         in_state = partial(InDatabase, state.conn_id, hook_params=state.hook_params)
         return Lineage(
             inputs=[
                 InDatabase(self.chosen_from, _given(self.sql, self.suppression_sql), hook_params=self.hook_params),
                 in_state(
                     queries=_given(self.state_suppression_sql),
-                    tables={self.history_table or self.default_history_table: None} if self._has_cap else {},
+                    tables={self.history_table or self.default_history_table: None} if self._reads_history else {},
                 ),
             ],
             outputs=[
@@ -339,6 +339,14 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
         return self.sql_conn_id
 
     @property
+    def _ledger(self) -> StateConnection | None:
+        return ledger_connection(self.launch_key, self.ledger_conn_id, self.state_conn_id)
+
+    @property
+    def _reads_history(self) -> bool:
+        return self._has_cap
+
+    @property
     def _has_cap(self) -> bool:
         return any(each is not None for each in (self.not_called_within_days, self.max_attempts, self.attempts_within))
 
@@ -362,7 +370,7 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
         from ringg_provider.contacts.results import already_launched
         from ringg_provider.contacts.scratch import Scratch
 
-        kept = ledger_connection(self.launch_key, self.ledger_conn_id, self.state_conn_id)
+        kept = self._ledger
         given = {one.name: getattr(self, one.name) for one in fields(ListOptions)}
         given |= {"dry_run": self.is_dry_run, "ledger_conn_id": kept.conn_id if kept else self.ledger_conn_id}
         options = ListOptions(**given)
