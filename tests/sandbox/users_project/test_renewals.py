@@ -6,6 +6,7 @@ import json
 import sqlite3
 from pathlib import Path
 
+import pendulum
 import pytest
 from dags import renewals
 from people import ASHA, BENJAMIN, make_tables
@@ -46,8 +47,9 @@ def test_who_is_due_is_called_once_and_nobody_else(
 
 @pytest.mark.usefixtures("warehouse")
 def test_a_second_run_of_the_same_day_calls_nobody_again(ringg_sandbox: RunningSandbox) -> None:
-    assert renewals.dag.test().state == "success"
-    assert renewals.dag.test().state == "success"
+    noon = pendulum.today("Asia/Kolkata").add(hours=12)
+    for due in (noon, noon.add(hours=1)):
+        assert renewals.dag.test(run_after=due, logical_date=due).state == "success"
     assert ringg_sandbox.dials()["max_calls_per_number"] == 1
 
 
