@@ -26,7 +26,7 @@ from ringg_provider.history.rows import Row
 from ringg_provider.history.tables import column, state_table
 from ringg_provider.smartalex import SmartAlexClient
 from ringg_provider.smartalex.requests import CallFilter, Generation
-from ringg_provider.smartalex.responses import Call, Callback, CampaignState
+from ringg_provider.smartalex.responses import Call, Callback, Campaign, CampaignState
 from ringg_provider.sql import fitting
 from ringg_provider.sql.creating import create_tables, described
 from ringg_provider.sql.merge import Columns, merge_rows
@@ -36,6 +36,7 @@ STATE = "smartalex_history_state"
 PENDING, DONE = "pending", "done"
 
 _DETAILS_PER_MERGE = 50
+_LOOKED_AT_FOR = dt.timedelta(days=2)
 
 
 def smartalex_calls_table(name: str = SMARTALEX_CALLS, *, schema: str | None = None) -> sa.Table:
@@ -318,7 +319,8 @@ class CallbackLoad:
 
         What cannot be read hinders no other campaign, and is named at the end.
 
-        :param campaign_ids: default all that are active or paused, and those with a pending callback in the table.
+        :param campaign_ids: default all that are active or paused, those that began within the last two days, since
+            a campaign may be over before it is looked at, and those with a pending callback in the table.
         """
         create_tables(self.engine, self.table)
         counts, failures = CallbackCounts(), Failures()
@@ -346,12 +348,18 @@ class CallbackLoad:
         with self.engine.connect() as connection:
             waiting = connection.execute(sa.select(table.c.campaign_id).where(table.c.state == PENDING).distinct())
             known = [str(campaign_id) for campaign_id in waiting.scalars()]
-        live = {CampaignState.ACTIVE, CampaignState.PAUSED}
         campaigns = UntilFailure(self.client.iter_campaigns())
-        listed = [campaign.id for campaign in campaigns if campaign.state in live]
+        listed = [campaign.id for campaign in campaigns if self._may_have_callbacks(campaign)]
         if campaigns.failure is not None:
             failures.note("the list of campaigns", campaigns.failure)
         return sorted({*known, *listed})
+
+    def _may_have_callbacks(self, campaign: Campaign) -> bool:
+        if campaign.state in (CampaignState.ACTIVE, CampaignState.PAUSED):
+            return True
+        began = campaign.started_at or campaign.created_at
+        is_draft = campaign.state is CampaignState.DRAFT
+        return not is_draft and began is not None and began > self.now() - _LOOKED_AT_FOR
 
     def _mark_done(self, campaign_id: str, read_at: dt.datetime) -> int:
         table = self.table

@@ -188,7 +188,7 @@ class SmartAlexCallbacksToSqlOperator(_SmartAlexToSqlOperator):
     :param table: of callbacks. Default `smartalex_callbacks`.
     :param schema: of the table. Default the connection's own.
     :param campaign_ids: an id, several, or the result of `SqlToSmartAlexOperator`. Default: all campaigns that are
-        active or paused, and those with a callback that is pending in the table.
+        active or paused, or began within the last two days, and those with a callback that is pending in the table.
     :return: counts, see `CallbackCounts`; no personal data.
     """
 

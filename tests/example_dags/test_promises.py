@@ -1,4 +1,4 @@
-"""The example of promises where somebody waits to be called back: they ask in words, and the runs call them then."""
+"""The examples of promises where somebody waits to be called back: they ask in words, and the runs call them then."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import time_machine
 
 from demo.contacts import contacts, do_not_call, metadata
 from ringg_provider.operators.ringg import RinggLaunchOperator
+from ringg_provider.operators.smartalex import SmartAlexStartCampaignOperator
 from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
+from ringg_provider.transfers.sql_to_smartalex import SqlToSmartAlexOperator
 from tests.callbacks.living import connection
 from tests.support.dags import DagRunner, FinishedRun
 from tests.support.databases import Warehouse
@@ -152,3 +154,41 @@ def test_who_asked_for_a_call_in_words_is_called_then_and_once(
     done(run_dag("ringg_promises"))
     assert became(people) == {ASHA: "kept", LATA: "kept", OMAR: "withdrawn", RAVI: "open"}
     assert rung(sandbox) == {**dict.fromkeys(WISHES, 1), ASHA: 2, LATA: 2}
+
+
+def test_what_smartalex_forgets_is_called_once_and_what_it_still_has_is_left_to_it(
+    travel: time_machine.Traveller, people: Warehouse, sandbox_factory: Callable[..., Sandbox], run_dag: DagRunner
+) -> None:
+    # Who waits for the platform, and is then called by us, has to be patient.
+    sandbox = sandbox_factory(**SURE, callback_patience_seconds=2 * HOUR)
+    settings = {
+        "calling_hours_start": "09:00", "calling_hours_end": "21:00", "timezone": "Asia/Kolkata", "max_retries": 0,
+    }  # fmt: skip
+    (draft,) = SqlToSmartAlexOperator(
+        task_id="draft", smartalex_conn_id="smartalex_sandbox", agent_id="agent_survey", campaign_name="Noon",
+        contact_columns={"first_name": "full_name"}, settings=settings, contacts_table="smartalex_contacts",
+        launch_key="noon", **PEOPLE,
+    ).execute(context("draft"))  # fmt: skip
+    SmartAlexStartCampaignOperator(
+        task_id="start", campaign_id=draft, smartalex_conn_id="smartalex_sandbox", state_conn_id="warehouse"
+    ).execute(context("start"))
+
+    def run(minutes: float) -> FinishedRun:
+        travel.move_to(NOON + timedelta(minutes=minutes))
+        return done(run_dag("smartalex_promises"))
+
+    # The campaign is over before anybody looks at it.
+    assert run(15).xcom("list_promises") == []
+    # Only what has a time is a callback of the platform.
+    assert became(people) == {ASHA: "open", OMAR: "open", RAVI: "open"}
+    opt_out(people, OMAR)
+    assert run(68).xcom("list_promises") == [], "they are due, and the platform still means to call"
+    # Somebody deletes the campaign's callbacks with it.
+    sandbox.fault(method="GET", path="/v1/campaigns/{id}/callbacks", kind="status", status=404, times=1000)
+    assert run(73).xcom("list_promises") == [], "it may have called since"
+    (listed,) = run(93).xcom("list_promises")
+    assert listed["rows"] == 1
+    assert became(people) == {ASHA: "listed", OMAR: "withdrawn", RAVI: "open"}
+    run(103)
+    assert became(people) == {ASHA: "late", OMAR: "withdrawn", RAVI: "open"}
+    assert rung(sandbox) == {**dict.fromkeys(WISHES, 1), ASHA: 2}
