@@ -197,7 +197,7 @@ def _promise(engine: sa.Engine, campaigns: sa.Table, now: datetime, zone: ZoneIn
 def _promised(
     call_id: str, campaign_id: str, asked_at: datetime, now: datetime, zone: ZoneInfo, chance: random.Random
 ) -> dict[str, Any]:
-    """One of them: most are called on the minute, a few late, and of some nobody could tell when."""
+    """One of them: most are called on the minute, a few late, some opted out, and of some nobody could tell when."""
     row: dict[str, Any] = {
         "promise_id": call_id, "platform": "ringg", "conn_id": "ringg_default", "bulk_list_id": campaign_id,
         "asked_call_id": call_id, "asked_at": asked_at, "words": "tomorrow", "to_number_e164": "+919000000000",
@@ -206,16 +206,27 @@ def _promised(
     }  # fmt: skip
     if (chance.random() < 0.05 or call_id.endswith("-7")) and now - asked_at < timedelta(days=2):
         return row | {"state_reason": chance.choice(("it may be one of two days", "no time was said"))}
-    due = asked_at + timedelta(minutes=30 * chance.randint(2, 44))
+    due = _while_open(asked_at + timedelta(minutes=30 * chance.randint(2, 44)), zone)
     late = max(0.0, chance.gauss(90, 120)) if chance.random() < 0.93 else chance.expovariate(1 / 5400)
     row |= {"due_at": due, "settled_by": "platform words", "state": "open"}
     if due > now - timedelta(hours=1):
-        return row
+        return row | {"state": "listed" if due < now + timedelta(minutes=20) else "open"}
+    if chance.random() < 0.02:
+        return row | {"state": "withdrawn", "state_reason": "opted out"}
     if chance.random() < 0.07:
         reasons = ("they were called and not reached", "no lawful hour is left for it", "it was on no list in time")
         return row | {"state": "missed", "state_reason": chance.choices(reasons, (6, 2, 1))[0]}
     kept_at = due + timedelta(seconds=late)
     return row | {"state": "kept" if late <= 900 else "late", "kept_at": kept_at, "seconds_late": late}
+
+
+def _while_open(moment: datetime, zone: ZoneInfo) -> datetime:
+    """A time of night is put off to the next morning, as what was promised is."""
+    local = moment.astimezone(zone)
+    if OPENS <= local.hour < CLOSES:
+        return moment
+    morning = local if local.hour < OPENS else local + timedelta(days=1)
+    return morning.replace(hour=OPENS).astimezone(UTC)
 
 
 def _launch(

@@ -8,6 +8,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from ringg_provider import wording
 from ringg_provider.api.arguments import OptionalText, Span
 from ringg_provider.history.options import CALLBACKS
 from ringg_provider.hooks.sql import StateConnection
@@ -151,8 +152,8 @@ class PromisesOperator(LineageOperator):
         self.log.info("Promises: %s.", counts)
         if counts.unclear:
             self.log.warning(
-                "%d promises are unclear and wait for a person to say when: see the runbook, 'Unclear promises'.",
-                counts.unclear,
+                "Unclear, until a person says when: %s. See the runbook, 'Unclear promises'.",
+                wording.counted(counts.unclear, "promise"),
             )
         return self._tell(context, counts)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 
+from ringg_provider import wording
 from ringg_provider.contacts.cells import column_texts, is_sendable
 from ringg_provider.contacts.phones import PhoneCleaner
 from ringg_provider.contacts.reasons import Rejection
@@ -43,7 +44,7 @@ def read_people(rows: Rows, country_code: str) -> list[NewContact]:
                 filled = {name: text.strip() or None for name, text in zip(columns, about, strict=True)}
                 people.append(NewContact(phone=f"+{number}", **filled))
     for why, rows_like_it in left_out.items():
-        log.warning("%d rows %s and are left out.", rows_like_it, why)
+        log.warning("Left out, as they %s: %s.", why, wording.counted(rows_like_it, "row"))
     if not people:
         log.warning("The query has nobody to add.")
     return people

@@ -125,9 +125,9 @@ def test_one_number_in_three_spellings_is_added_once_and_the_log_says_so(
     assert add(create()).execute(context()) == 1
     said = caplog.text
     assert next(row["contacts"] for row in sandbox.state()["campaigns"]) == 1
-    assert "2 rows have the number of a row above" in said
-    assert "1 rows have a control character" in said
-    assert "1 rows have no usable telephone number" in said
+    assert "they have the number of a row above, perhaps in another spelling: 2 rows." in said
+    assert "they have a control character in a text: 1 row." in said
+    assert "they have no usable telephone number: 1 row." in said
     assert "98100" not in said
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ringg_provider import wording
 from ringg_provider.api.arguments import Count, DialPrefix, Parameters
 from ringg_provider.exceptions import WrongState
 from ringg_provider.hooks.sql import sql_connection
@@ -153,7 +154,7 @@ class SmartAlexAddContactsOperator(BaseSmartAlexOperator, TimelyOperator):
                     " people are only added to an empty draft, so that nobody is on it twice. Create a new one."
                 )
             added = client.add_contacts(self.campaign_id, people, per_request=self.contacts_per_request, distinct=True)
-            self.log.info("Campaign %s: %d contacts were added.", self.campaign_id, added)
+            self.log.info("Added to campaign %s: %s.", self.campaign_id, wording.counted(added, "contact"))
             return added
 
     def _people(self, parameters: Any) -> list[NewContact]:

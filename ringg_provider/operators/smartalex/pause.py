@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ringg_provider import wording
 from ringg_provider.exceptions import PermanentError
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.smartalex.campaign import BaseSmartAlexOperator
@@ -43,7 +44,7 @@ class _SmartAlexChangeOperator(BaseSmartAlexOperator):
                     failure = failure or error
             if failure is not None:
                 raise failure
-        self.log.info("%d of %d campaigns were changed.", changed, len(ids))
+        self.log.info("Changed: %d of %s.", changed, wording.counted(len(ids), "campaign"))
         return changed
 
 
