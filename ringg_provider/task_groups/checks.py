@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
+from importlib.util import find_spec
 from inspect import Parameter, signature
 from typing import Any
 
@@ -63,6 +64,12 @@ def _faults(given: Mapping[str, Any], steps: Mapping[str, Any]) -> Iterator[tupl
     is_plain = isinstance(steps["launch"], bool | Mapping)
     if "from_numbers" in given and is_plain and (given["from_numbers"] is None) == (given["number_pool_id"] is None):
         yield "from_numbers", "give either it or number_pool_id: from which numbers people are called."
+    reads_words = "from_numbers" in given and not (steps["promises"] is False or callable(steps["promises"]))
+    if reads_words and find_spec("dateparser") is None:
+        yield (
+            "promises",
+            "needs dateparser, which is not installed: pip install 'ringg-provider[callbacks]'.",
+        )
 
 
 def _of_rollout(given: Mapping[str, Any], steps: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -386,6 +387,15 @@ class TestWhatCannotBe:
     )
     def test_of_one_of_them(self, campaign: Any, changed: dict[str, Any], field: str, rule: str) -> None:
         self.refused(campaign, changed, field, rule)
+
+    @pytest.mark.parametrize("promises", [True, {"give_up_after": timedelta(hours=2)}])
+    def test_promises_where_nothing_reads_words(self, monkeypatch: pytest.MonkeyPatch, promises: Any) -> None:
+        changed = {"purpose": "promotional", "promises": promises}
+        monkeypatch.setitem(sys.modules, "dateparser", None)
+        self.refused(RinggCampaign, changed, "promises", "pip install 'ringg-provider[callbacks]'")
+        with DAG("possible", schedule=None):
+            RinggCampaign("plain", **GIVEN[RinggCampaign])
+            SmartAlexCampaign("smartalex", **GIVEN[SmartAlexCampaign] | changed)
 
     @pytest.mark.parametrize(
         ("shared", "mapped", "field"),
