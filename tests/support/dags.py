@@ -101,6 +101,8 @@ class DagRunner:
         from airflow import settings
 
         loaded = self.load(dag, dag_id)
+        if version("apache-airflow-core") == "3.1.0":
+            _store(self.folder)
         try:
             run = loaded.test(run_conf=conf, **kwargs)
             tasks = dict(_states(run.get_task_instances()))
@@ -120,6 +122,15 @@ def _dag_bag(file: Path) -> Any:
     except ImportError:  # Airflow 3.1
         from airflow.models.dagbag import DagBag
     return DagBag(dag_folder=file)
+
+
+def _store(folder: Path) -> None:
+    """What `dag.test()` does by itself from 3.1.1 on."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.models.dagbag import sync_bag_to_db
+
+    DagBundlesManager().sync_bundles_to_db()
+    sync_bag_to_db(_dag_bag(folder), "dags-folder", None)
 
 
 def _states(instances: list[Any]) -> Iterator[tuple[str | tuple[str, int], str | None]]:
