@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from ringg_provider import wording
 from ringg_provider.contacts.reasons import Disposition
@@ -31,6 +32,34 @@ class PipelineResult:
 
     items: Sequence[LaunchItem]
     summary: Mapping[str, Any]
+
+    @classmethod
+    def of_nobody(cls) -> Self:
+        """The result where nobody is to be listed."""
+        return cls([], {"lists": [], "rows": 0, "reasons": {}, "already_launched": False, "dry_run": False})
+
+    @classmethod
+    def of_all(cls, results: Sequence[PipelineResult], *, is_dry_run: bool) -> Self:
+        """All lists of several uploads, and their counts; lists that were launched before do not count again.
+
+        :param results: one for each launch key.
+        :param is_dry_run: nothing was uploaded.
+        """
+        new = [result.summary for result in results if not result.summary["already_launched"]]
+        reasons: Counter[str] = Counter()
+        for summary in new:
+            reasons.update(summary["reasons"])
+        return cls(
+            [item for result in results for item in result.items],
+            {
+                "rows": sum(summary["rows"] for summary in new),
+                "reasons": dict(reasons.most_common()),
+                "flow": next((summary["flow"] for summary in new if "flow" in summary), None),
+                "lists": [each for summary in new for each in summary["lists"]],
+                "dry_run": is_dry_run,
+                "already_launched": bool(results) and not new,
+            },
+        )
 
 
 def already_launched(

@@ -198,6 +198,7 @@ class CallbacksToListsOperator(SqlToListsOperator):
         from ringg_provider.callbacks.elsewhere import Elsewhere, history_of
         from ringg_provider.callbacks.table import callbacks_table
         from ringg_provider.contacts.people import shortened_key
+        from ringg_provider.contacts.results import PipelineResult
 
         self.check()
         if self._rehearsal.rendered(self, context):
@@ -229,7 +230,7 @@ class CallbacksToListsOperator(SqlToListsOperator):
                 mine = mine or self._take(run)
             if not mine:
                 self.log.info("No promise is due that is not taken already.")
-            return _together([self._list(run, claim) for claim in mine], is_dry_run=self.is_dry_run)
+            return PipelineResult.of_all([self._list(run, claim) for claim in mine], is_dry_run=self.is_dry_run)
 
     @property
     def _kept(self) -> StateConnection:
@@ -332,7 +333,7 @@ class CallbacksToListsOperator(SqlToListsOperator):
         rows = self._rows(run, claim, out)
         self._give_back(run, claim, out)
         if not rows:
-            return PipelineResult([], _NOTHING)
+            return PipelineResult.of_nobody()
         left = [promise for promise in claim.promises if promise.promise_id not in out]
         options = replace(options, campaign_end_time=self.end_of(left))
         columns = tuple(dict.fromkeys(name for row in rows for name in row))
@@ -484,28 +485,3 @@ class _Run:
         from ringg_provider.callbacks.claims import key_of_slot
 
         return key_of_slot(self.key, slot)
-
-
-#: The summary of a run that had nothing to list.
-_NOTHING: Mapping[str, Any] = {"lists": [], "rows": 0, "reasons": {}, "already_launched": False, "dry_run": False}
-
-
-def _together(results: Sequence[PipelineResult], *, is_dry_run: bool) -> PipelineResult:
-    """All lists of a run, and its counts; lists that were launched before do not count again."""
-    from ringg_provider.contacts.results import PipelineResult
-
-    new = [result.summary for result in results if not result.summary["already_launched"]]
-    reasons: Counter[str] = Counter()
-    for summary in new:
-        reasons.update(summary["reasons"])
-    return PipelineResult(
-        [item for result in results for item in result.items],
-        {
-            "rows": sum(summary["rows"] for summary in new),
-            "reasons": dict(reasons.most_common()),
-            "flow": next((summary["flow"] for summary in new if "flow" in summary), None),
-            "lists": [each for summary in new for each in summary["lists"]],
-            "dry_run": is_dry_run,
-            "already_launched": bool(results) and not new,
-        },
-    )
