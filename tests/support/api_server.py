@@ -121,6 +121,8 @@ def running_api_server(
         "AIRFLOW__CORE__AUTH_MANAGER": auth_manager,
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in PEOPLE.items()),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+        # By default nobody logs in more than five times in forty seconds, which tests do.
+        "AIRFLOW__FAB__AUTH_RATE_LIMITED": "False",
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
         **variables,
     }
