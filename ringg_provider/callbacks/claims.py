@@ -7,22 +7,22 @@ that was thought dead and the run that gives its promises back, just one gets th
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from more_itertools import chunked
+from more_itertools import chunked, map_reduce
 
 from ringg_provider.callbacks.planning import Promise
 from ringg_provider.callbacks.table import PromiseState
 from ringg_provider.exceptions import InvalidRequest
+from ringg_provider.history.merging import change
 from ringg_provider.history.tables import not_found
 from ringg_provider.launch.ledger import LaunchLedger
 from ringg_provider.sql.creating import is_there
-from ringg_provider.sql.errors import begin_again, without_driver_errors
+from ringg_provider.sql.errors import without_driver_errors
 
 #: Why a promise is open again.
 NEVER_STARTED = "its list was never started"
@@ -98,10 +98,7 @@ class Claims:
         :param reasons: promise id -> why; nothing personal.
         """
         columns = self.table.c
-        alike: defaultdict[str, list[str]] = defaultdict(list)
-        for promise_id, why in reasons.items():
-            alike[why].append(promise_id)
-        for why, promise_ids in alike.items():
+        for why, promise_ids in map_reduce(reasons, reasons.__getitem__).items():
             for some in chunked(promise_ids, _AT_ONCE):
                 self._update(
                     columns.promise_id.in_(some),
@@ -260,14 +257,8 @@ class Claims:
 
     def _update(self, *conditions: sa.ColumnElement[bool], **values: Any) -> int:
         """One atomic step; how many promises it has changed."""
-        update = sa.update(self.table).where(*conditions)
-
-        def change() -> int:
-            with self.engine.begin() as connection:
-                return connection.execute(update.values(**values, changed_at=datetime.now(UTC))).rowcount
-
-        changed: int = without_driver_errors("callbacks_table", begin_again, change)
-        return changed
+        update = sa.update(self.table).where(*conditions).values(**values, changed_at=datetime.now(UTC))
+        return change(self.engine, update, "callbacks_table")
 
     def _now(self) -> datetime:
         """The present; never the same twice."""

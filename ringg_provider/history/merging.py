@@ -41,9 +41,10 @@ ENDED_CALL = 2
 _CALLS_AT_ONCE = 500
 
 
-def change(engine: sa.Engine, update: sa.Update) -> int:
+def change(engine: sa.Engine, update: sa.Update, field: str | None = None) -> int:
     """Change rows in a transaction of their own, once more when another one got in between.
 
+    :param field: the parameter that errors name. Default None: they name the table.
     :return: how many.
     :raises QueryFailed, DatabaseUnavailable: the database refused.
     """
@@ -52,7 +53,7 @@ def change(engine: sa.Engine, update: sa.Update) -> int:
         with engine.begin() as connection:
             return connection.execute(update).rowcount
 
-    rows: int = without_driver_errors(update.table.description, begin_again, transaction)
+    rows: int = without_driver_errors(field or update.table.description, begin_again, transaction)
     return rows
 
 

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 
 import sqlalchemy as sa
-from more_itertools import chunked
+from more_itertools import chunked, map_reduce
 
 from ringg_provider.history.options import INBOX
 from ringg_provider.history.tables import column
@@ -202,10 +202,7 @@ def mark_unreadable(connection: sa.Connection, table: sa.Table, reasons: Mapping
     :param reasons: digest -> why; no value of the payload may be in it.
     :param at: when.
     """
-    of_reason: dict[str, list[str]] = defaultdict(list)
-    for digest, reason in reasons.items():
-        of_reason[reason].append(digest)
-    for reason, digests in of_reason.items():
+    for reason, digests in map_reduce(reasons, reasons.__getitem__).items():
         for some in chunked(digests, _LOOKED_FOR):
             connection.execute(
                 sa.update(table).where(table.c.digest.in_(some)).values(applied_at=at, unreadable=reason)
