@@ -121,7 +121,7 @@ $(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
 .venv-warehouses/.installed: pyproject.toml constraints/airflow-3.3.txt
 	@echo "Installing the warehouses' Airflow providers and emulators into .venv-warehouses; the first time takes some minutes."
 	[ -x .venv-warehouses/bin/python ] || $(PYTHON) -m venv .venv-warehouses
-	$(call into,.venv-warehouses,-e ".[warehouses]" -c constraints/airflow-3.3.txt)
+	$(call into,.venv-warehouses,-e ".[warehouses]" -c constraints/airflow-3.3.txt,compiled)
 	# Airflow's provider of MySQL wants mysqlclient, which has no wheel; its other driver has one.
 	.venv-warehouses/bin/python -m pip install -qq --no-compile --no-deps apache-airflow-providers-mysql mysql-connector-python -c constraints/airflow-3.3.txt
 	.venv-warehouses/bin/python -m pip install -qq --no-compile mysqlclient -c constraints/airflow-3.3.txt 2>/dev/null \

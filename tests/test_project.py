@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
@@ -62,36 +63,70 @@ def test_every_supported_airflow_and_python_is_in_the_matrix() -> None:
     assert matrix["python"] == declared
 
 
-def test_the_pieces_that_a_cell_of_the_matrix_is_run_in_are_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def matrix(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(ROOT / "tools")
-    pieces = dict(importlib.import_module("matrix").pieces())
-    ran = [Path(word) for words in pieces.values() for word in words if word.startswith("tests/")]
+    return importlib.import_module("matrix")
+
+
+def test_the_pieces_that_a_cell_of_the_matrix_is_run_in_are_the_suite(matrix: Any) -> None:
+    told = {tuple(batch): matrix.arguments(batch) for batch in matrix.batches(matrix.pieces())}
+    ran = [Path(word) for words in told.values() for word in words if word.startswith("tests/")]
     files = {file.relative_to(ROOT) for file in (ROOT / "tests").rglob("test_*.py")}
     missing = {file for file in files if not {file, *file.parents} & set(ran)}
     assert {file.parts[1] for file in missing} == {"warehouses"}
     assert len(ran) == len(set(ran))
-    assert "-n" not in pieces["faults"], "they share one Airflow"
+    assert "-n" not in told["faults",], "they share one Airflow"
 
 
-def test_a_cell_that_was_stopped_is_taken_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.syspath_prepend(ROOT / "tools")
-    matrix = importlib.import_module("matrix")
-    ran = tmp_path / "ran"
-    suite = tmp_path / "test_one.py"
-    suite.write_text(f"def test_one():\n    with open({str(ran)!r}, 'a') as file:\n        file.write('once')\n")
-    no_plugins = ["-c", "/dev/null", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
-    first, second = ("one", [*no_plugins, str(suite)]), ("two", [*no_plugins, "--no-such-option"])
-    cell = matrix.Cell(matrix.MINORS[-1], matrix.PYTHONS[0])
-    monkeypatch.setattr(matrix, "FOLDER", tmp_path)
+def test_a_cell_runs_again_what_changed_or_was_stopped(
+    matrix: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tests = tmp_path / "tests"
+    for name in ("one", "two"):
+        (tests / name).mkdir(parents=True)
+        for package in (tests, tests / name):
+            (package / "__init__.py").touch()
+    files = {name: tests / name / f"test_{name}.py" for name in ("one", "two")}
+
+    def write(name: str, *lines: str) -> None:
+        files[name].write_text("\n".join(lines))
+
+    def ran() -> str:
+        return (tmp_path / "ran").read_text()
+
+    notes = f"open({str(tmp_path / 'ran')!r}, 'a').write"
+    write("one", "def test_it():", f"    {notes}('1')")
+    write("two", "def test_it()")
+    (tests / "two" / "support.py").touch()
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    for key, value in {"user.name": "nobody", "user.email": "nobody@example.com"}.items():
+        subprocess.run(["git", "-C", tmp_path, "config", key, value], check=True)
+    subprocess.run(["git", "-C", tmp_path, "add", "tests"], check=True)
+    subprocess.run(["git", "-C", tmp_path, "commit", "-q", "-m", "as it was"], check=True)
+    (tmp_path / ".matrix").mkdir()
+    monkeypatch.setattr(matrix, "ROOT", tmp_path)
+    monkeypatch.setattr(matrix, "FOLDER", tmp_path / ".matrix")
+    monkeypatch.setattr(matrix, "pieces", lambda: ["one", "two"])
+    monkeypatch.setattr(matrix, "AT_ONCE", 1)
+    monkeypatch.setattr(
+        matrix, "arguments", lambda batch: ["-p", "no:cacheprovider", *(f"tests/{each}" for each in batch)]
+    )
     monkeypatch.setattr(matrix.Cell, "_installed", lambda _: sys.executable)
-    monkeypatch.setattr(matrix, "pieces", lambda: iter([first, second]))
-    with pytest.raises(SystemExit, match="two: pytest ended with 4"):
-        cell.run("this tree")
+    cell = matrix.Cell(matrix.MINORS[-1], matrix.PYTHONS[0])
+    with pytest.raises(SystemExit, match="two: pytest ended with 2"):
+        cell.run()
     assert cell.result() is None
-    monkeypatch.setattr(matrix, "pieces", lambda: iter([first]))
-    assert (cell.run("this tree").passed, ran.read_text()) == (1, "once")
-    # Another tree is another matter.
-    assert (cell.run("another tree").passed, ran.read_text()) == (1, "onceonce")
+    write("two", "def test_it():", f"    {notes}('2')", "    assert not 'whole'")
+    result = cell.run()
+    assert (result.passed, result.failed, result.failures) == (1, 1, ["tests.two.test_two::test_it"])
+    assert ran() == "12", "what had ended is not run again"
+    cell.run()
+    assert ran() == "12", "nothing has changed"
+    write("two", "def test_it():", f"    {notes}('3')")
+    assert (cell.run().passed, ran()) == (2, "123"), "one folder's tests have changed"
+    (tests / "two" / "support.py").write_text("# what another folder's tests may use\n")
+    assert (cell.run().passed, ran()) == (2, "12313")
 
 
 def test_the_registry_is_told_of_classes_that_are_offered() -> None:

@@ -1,9 +1,9 @@
 """Run the suite on every supported Airflow and Python, and write the table in `docs/compatibility.md`.
 
 Each cell of the matrix has an environment of its own below `.matrix/`, made from its file in `constraints/`, and
-leaves a log and a result there. A cell is run folder by folder, and what was run on this very tree is not run again, so
-that a matrix of some hours can be stopped at any time and taken up. A Python is found on the PATH as `python3.12` and
-the like, or named by `PYTHONS`.
+leaves a log and a result there. A cell is run a few folders at a time, and a folder that was run on these very files is
+not run again, so that a matrix of some hours can be stopped at any time and taken up; a change in one folder's tests
+runs that folder again. A Python is found on the PATH as `python3.12` and the like, or named by `PYTHONS`.
 
     make test-matrix
     make test-matrix CELLS="3.4/3.11 3.1/3.13"
@@ -28,6 +28,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from more_itertools import chunked
+
 from constraints import LOWEST, MINORS, ROOT, UV, file_of
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
@@ -37,6 +39,8 @@ TABLE = ROOT / "docs" / "compatibility.md"
 BEGIN, END = "<!-- the table of make test-matrix -->", "<!-- end of the table -->"
 APART = "warehouses"  # has an environment of its own, and runs on one Airflow
 ALONE = "faults"  # its tests share one Airflow, and run by themselves
+AT_ONCE = 6  # folders that one pytest runs
+REST = "the rest"  # the tests beside the folders: some of them look at every file
 
 RAN = {0, 1}  # what pytest ends with when tests ran, whether or not all passed
 
@@ -45,8 +49,7 @@ RAN = {0, 1}  # what pytest ends with when tests ran, whether or not all passed
 class Result:
     """What one cell gave.
 
-    :param tree: a digest of everything that git tracks, as it was.
-    :param commit: the commit that the tree was, or was changed from.
+    :param commit: the one that its last folder ran on, or on changes of it.
     :param airflow: Airflow's version.
     :param python: Python's version.
     :param failures: which tests failed.
@@ -54,7 +57,6 @@ class Result:
     :param date: when it ended.
     """
 
-    tree: str
     commit: str
     airflow: str
     python: str
@@ -95,36 +97,46 @@ class Cell:
         file = self._file(".json")
         return Result(**json.loads(file.read_text())) if file.exists() else None
 
-    def run(self, tree: str) -> Result:
-        """Install what is pinned, run the suite, and keep what it gave."""
-        python = self._installed()
+    def run(self) -> Result:
+        """Install what is pinned, run what was not run on the files as they are, and keep what it gave."""
         log, xml = self._file(".log"), self._file(".xml")
         environment = os.environ | {
             "EXPECTED_AIRFLOW": MINORS[0] if self.airflow == LOWEST else self.airflow,
             "PYTHONDONTWRITEBYTECODE": "1",
         }
-        done = self._pieces(tree)
-        for piece, arguments in pieces():
-            if piece in done:
-                continue
+        kept = self._kept()
+        done = {piece: kept.get(piece, {}) for piece in pieces()}
+        digests = {piece: digest_for(piece) for piece in done}
+        missing = [piece for piece in done if done[piece].get("files") != digests[piece]]
+        before = self.result()
+        if before is not None and not missing:
+            return before
+        python = self._installed()
+        if len(missing) == len(done):
+            log.unlink(missing_ok=True)
+        for batch in batches(missing):
             started = time.monotonic()
             xml.unlink(missing_ok=True)
-            command = [python, "-m", "pytest", "-q", f"--junit-xml={xml}", *arguments]
-            with log.open("a" if done else "w") as output:
+            command = [python, "-m", "pytest", "-q", f"--junit-xml={xml}", *arguments(batch)]
+            with log.open("a") as output:
                 ended = subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=output, check=False)
             if ended.returncode not in RAN:
-                raise SystemExit(f"{self}, {piece}: pytest ended with {ended.returncode}; see {log}")
-            outcomes = list(_outcomes(xml))
-            counts = Counter(outcome for _, outcome in outcomes)
-            done[piece] = {
-                **{kind: counts[kind] for kind in ("passed", "failed", "skipped")},
-                "failures": [name for name, outcome in outcomes if outcome == "failed"],
-                "seconds": round(time.monotonic() - started),
-            }
+                raise SystemExit(f"{self}, {', '.join(batch)}: pytest ended with {ended.returncode}; see {log}")
+            took = time.monotonic() - started
+            ran = list(_ran(xml))
+            for piece in batch:
+                own = [test for test in ran if test.piece == piece]
+                counts = Counter(test.outcome for test in own)
+                share = sum(test.seconds for test in own) / (sum(test.seconds for test in ran) or 1)
+                done[piece] = {
+                    "files": digests[piece],
+                    **{kind: counts[kind] for kind in ("passed", "failed", "skipped")},
+                    "failures": [test.name for test in own if test.outcome == "failed"],
+                    "seconds": round(took * share),
+                }
             xml.unlink()
-            self._file(".pieces.json").write_text(json.dumps({"tree": tree, "pieces": done}, indent=1))
+            self._file(".pieces.json").write_text(json.dumps(done, indent=1))
         result = Result(
-            tree=tree,
             commit=_git("rev-parse", "--short", "HEAD"),
             airflow=_says(python, "from importlib.metadata import version; print(version('apache-airflow'))"),
             python=subprocess.check_output(
@@ -139,11 +151,10 @@ class Cell:
         self._file(".json").write_text(json.dumps(asdict(result), indent=1))
         return result
 
-    def _pieces(self, tree: str) -> dict[str, Any]:
-        """What each piece gave that was run on this tree before the command was stopped."""
+    def _kept(self) -> dict[str, Any]:
+        """What each piece gave when it was last run, and on which files."""
         file = self._file(".pieces.json")
-        kept = json.loads(file.read_text()) if file.exists() else {}
-        return kept["pieces"] if kept.get("tree") == tree else {}
+        return json.loads(file.read_text()) if file.exists() else {}
 
     def _installed(self) -> str:
         """The Python of its environment, which is made anew when what is pinned has changed."""
@@ -158,6 +169,7 @@ class Cell:
                 "pip",
                 "install",
                 "-q",
+                "--compile-bytecode",  # or each process of an Airflow does it again
                 "--python",
                 python,
                 "-c",
@@ -170,21 +182,52 @@ class Cell:
         return python
 
 
-def pieces() -> Iterator[tuple[str, list[str]]]:
-    """The suite in pieces, as `make test` runs it: a name for each, and what pytest is told."""
+def pieces() -> list[str]:
+    """The suite in pieces: its folders, and what lies beside them."""
     tests = ROOT / "tests"
-    side_by_side = ["-n", "3", "--dist", "loadfile"]
-    for folder in sorted(path for path in tests.iterdir() if any(path.rglob("test_*.py")) and path.name != APART):
-        yield folder.name, [*([] if folder.name == ALONE else side_by_side), f"tests/{folder.name}"]
-    yield "the rest", [*side_by_side, *sorted(f"tests/{path.name}" for path in tests.glob("test_*.py"))]
+    return [
+        *sorted(path.name for path in tests.iterdir() if any(path.rglob("test_*.py")) and path.name != APART),
+        REST,
+    ]
 
 
-def _outcomes(xml: Path) -> Iterator[tuple[str, str]]:
-    """Every test of a JUnit file, and whether it passed, failed or was skipped."""
+def batches(pieces: list[str]) -> Iterator[list[str]]:
+    """Pieces that one pytest runs: a start of it takes as long as a small folder."""
+    yield from chunked([piece for piece in pieces if piece != ALONE], AT_ONCE)
+    if ALONE in pieces:
+        yield [ALONE]
+
+
+def arguments(batch: list[str]) -> list[str]:
+    """What pytest is told, so that it runs them as `make test` does."""
+    beside = sorted(f"tests/{path.name}" for path in (ROOT / "tests").glob("test_*.py"))
+    paths = [path for piece in batch for path in (beside if piece == REST else [f"tests/{piece}"])]
+    return paths if ALONE in batch else ["-n", "3", "--dist", "loadfile", *paths]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One test, as a JUnit file tells of it.
+
+    :param name: its module, class and name.
+    :param piece: which piece of the suite it belongs to.
+    :param outcome: "passed", "failed" or "skipped".
+    """
+
+    name: str
+    piece: str
+    outcome: str
+    seconds: float
+
+
+def _ran(xml: Path) -> Iterator[Ran]:
     for case in ET.parse(xml).iter("testcase"):
         kinds = {child.tag for child in case}
         outcome = "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "passed"
-        yield f"{case.get('classname')}::{case.get('name')}", outcome
+        place = case.get("classname", "")
+        _, folder, *_ = place.split(".")
+        piece = REST if folder.startswith("test_") else folder
+        yield Ran(f"{place}::{case.get('name')}", piece, outcome, float(case.get("time", 0)))
 
 
 def _says(python: str, code: str) -> str:
@@ -196,12 +239,13 @@ def _git(*arguments: str) -> str:
     return subprocess.check_output(["git", *arguments], cwd=ROOT, text=True).strip()
 
 
-def tree() -> str:
-    """A digest of every file that git tracks, as it lies here; but not of the table, which each run changes."""
+def digest_for(piece: str) -> str:
+    """A digest of what git tracks, as it lies here, without what has no say in a piece: the table and others' tests."""
     digest = hashlib.sha256()
     for name in _git("ls-files").splitlines():
         path = ROOT / name
-        if path != TABLE and path.is_file():
+        others = piece != REST and name.startswith("tests/") and name.split("/")[1] != piece
+        if path != TABLE and path.is_file() and not (others and path.name.startswith("test_")):
             digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
@@ -242,15 +286,13 @@ def main() -> None:
     if unknown := [name for name in wanted if name not in known]:
         parser.error(f"{', '.join(unknown)}: choose from {', '.join(known)}")
     FOLDER.mkdir(exist_ok=True)
-    now = tree()
     failed = False
     for name in wanted or known:
         cell = known[name]
-        before = cell.result()
         if (cell.airflow, cell.python) in EXCLUDED or cell.interpreter is None:
             print(row(cell), flush=True)
             continue
-        result = before if before is not None and before.tree == now else cell.run(now)
+        result = cell.run()
         failed |= bool(result.failed)
         print(row(cell), *(f"\n    {failure}" for failure in result.failures), flush=True)
         text = TABLE.read_text()

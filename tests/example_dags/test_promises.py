@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 
-from demo.contacts import contacts, do_not_call, metadata
+from demo.contacts import contacts, do_not_call, load, metadata
 from ringg_provider.operators.ringg import RinggLaunchOperator
 from ringg_provider.operators.smartalex import SmartAlexStartCampaignOperator
 from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
@@ -192,3 +192,14 @@ def test_what_smartalex_forgets_is_called_once_and_what_it_still_has_is_left_to_
     run(103)
     assert became(people) == {ASHA: "late", OMAR: "withdrawn", RAVI: "open"}
     assert rung(sandbox) == {**dict.fromkeys(WISHES, 1), ASHA: 2}
+
+
+@pytest.mark.parametrize("dag_id", ["ringg_promises", "smartalex_promises"])
+def test_a_run_without_a_promise_that_is_due_is_a_success_that_uploads_nothing(
+    run_dag: DagRunner, sandbox: Any, warehouse: Warehouse, dag_id: str
+) -> None:
+    load(warehouse.engine, 100)
+    run = run_dag(dag_id)
+    assert run.state == "success", run
+    assert run.xcom("list_promises") == []
+    assert not [request for request in sandbox.requests() if request["method"] == "POST"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import shutil
 from collections.abc import Iterator
@@ -62,6 +63,7 @@ class DagRunner:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        _keep_the_api_server()
 
     def load(self, dag: str | Path, dag_id: str | None = None) -> Any:
         """Import a DAG from a file, from source text, or by the name of an example, and return it.
@@ -114,6 +116,15 @@ class DagRunner:
         """Empty the DAGs folder."""
         for file in self.folder.glob("*"):
             shutil.rmtree(file) if file.is_dir() else file.unlink()
+
+
+@functools.cache
+def _keep_the_api_server() -> None:
+    """What Airflow does by itself from 3.3 on: the tasks of a process ask one API server, which takes long to build."""
+    from airflow.sdk.execution_time import supervisor
+
+    if AIRFLOW < (3, 3):
+        supervisor.in_process_api_server = functools.cache(supervisor.in_process_api_server)
 
 
 def _dag_bag(file: Path) -> Any:
