@@ -48,7 +48,8 @@ test-cluster: .venv-cluster/.installed ## campaigns on a cluster whose machines 
 	@exec .venv-cluster/bin/python -m tests.cluster --seeds $(or $(SEEDS),2) --first $(or $(FIRST),1) --campaigns $(or $(CAMPAIGNS),30) $(ARGS)
 
 # What differs from one Airflow to the next, in some five minutes on two cores; the rest of the suite asks Airflow for little.
-PART := $(addprefix tests/example_dags/test_,example_dags.py new_calls.py in_a_running_airflow.py) \
+PART := $(addprefix tests/example_dags/test_,campaigns.py careful.py in_a_running_airflow.py new_calls.py nights.py rules.py \
+		smartalex.py stops.py webhook.py) \
 	$(addprefix tests/operators/,test_native_rendering.py test_smartalex.py ringg/test_events.py ringg/test_launching.py \
 		ringg/test_waiting_and_stopping.py) \
 	tests/sensors tests/triggers \

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
@@ -40,6 +41,18 @@ def pytest_report_header() -> str:
     mariadb = server_program() or "not on this machine, so its tests are skipped; Debian has it as mariadb-server"
     chromium = chromium_program() or "not on this machine, so its tests are skipped; Debian has it as chromium"
     return f"airflow: {installed}\nmariadb: {mariadb}\nchromium: {chromium}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let several workers begin the files in the order in which they come, not with the one of the most tests."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that hold slow tests, or many: in the end nobody waits for the last of them."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path not in slow, -tests[item.path]))
 
 
 def pytest_unconfigure() -> None:

@@ -30,6 +30,7 @@ README = PAGES[0].read_text()
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("database", ["postgresql", "sqlite"])
 def test_the_dag_to_paste_is_short_and_calls_everybody_once_as_it_stands(
     database: str,

@@ -72,6 +72,7 @@ def received(server: socket.socket) -> list[str]:
         return lines
 
 
+@pytest.mark.slow
 def test_a_night_is_counted(
     sandbox_factory: Any, sqlite_warehouse: Warehouse, statsd: socket.socket, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -78,6 +78,7 @@ def overtaken(race: Racing, steps: int, wait: timedelta) -> Race:
     return race(-1 - steps, lambda raced: raced.overtake(steps, wait))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wait", [AT_ONCE, ONCE_IT_SEEMS_DEAD], ids=["at once", "once it seems dead"])
 def test_a_run_may_overtake_another_wherever_that_one_stops(race: Racing, wait: timedelta) -> None:
     rung = 0

@@ -62,6 +62,7 @@ def soon(country: Country, seed: int) -> dict[str, Any]:
     return {"forced_wishes": wishes}
 
 
+@pytest.mark.slow
 def test_what_is_asked_for_in_words_is_kept_and_nobody_is_rung_twice_or_at_an_unlawful_hour(
     lived: Callable[..., Life],
 ) -> None:
@@ -72,6 +73,7 @@ def test_what_is_asked_for_in_words_is_kept_and_nobody_is_rung_twice_or_at_an_un
     assert life.rung_unlawfully == []
 
 
+@pytest.mark.slow
 def test_people_elsewhere_are_called_by_their_own_clock(lived: Callable[..., Life]) -> None:
     # The Monday after clocks were put forward in the United States.
     morning = datetime(2027, 3, 15, 10, 32, tzinfo=ZoneInfo("America/New_York"))
@@ -82,6 +84,7 @@ def test_people_elsewhere_are_called_by_their_own_clock(lived: Callable[..., Lif
     assert life.rung_unlawfully == []
 
 
+@pytest.mark.slow
 def test_whatever_crashes_or_races_nobody_is_rung_twice_or_at_an_unlawful_hour(lived: Callable[..., Life]) -> None:
     noon = datetime(2027, 3, 4, 12, 2, tzinfo=ZoneInfo("Asia/Kolkata"))
     life = lived("g3", INDIA, noon, 5, 3, 0.35, **soon(INDIA, 3))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pendulum
+import pytest
 import sqlalchemy as sa
 
 from demo.contacts import load
@@ -68,6 +69,7 @@ def test_a_csv_campaign_that_comes_too_late_for_its_hours_is_not_started(
     assert sandbox.dials()["numbers"] == {}
 
 
+@pytest.mark.slow
 @GENERATIONS
 def test_a_campaign_per_segment_launches_each_list_once(run_dag: DagRunner, sandbox: Any, warehouse: Warehouse) -> None:
     load(warehouse.engine, 120)
@@ -78,6 +80,7 @@ def test_a_campaign_per_segment_launches_each_list_once(run_dag: DagRunner, sand
     assert {entry["launches"] for entry in sandbox.dials()["lists"].values()} == {1}
 
 
+@pytest.mark.slow
 def test_a_person_in_two_segments_is_called_for_the_first_of_them(
     run_dag: DagRunner, sandbox: Any, warehouse: Warehouse
 ) -> None:
@@ -94,6 +97,7 @@ def test_a_person_in_two_segments_is_called_for_the_first_of_them(
     assert count(warehouse, keys) == 0
 
 
+@pytest.mark.slow
 def test_a_segment_that_cannot_be_uploaded_does_not_hold_up_the_others(
     run_dag: DagRunner, sandbox: Any, warehouse: Warehouse
 ) -> None:

@@ -13,6 +13,7 @@ from tests.support.dags import DagRunner
 from tests.support.databases import Warehouse
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dag_id", ["ringg_careful_campaign", "smartalex_careful_campaign"])
 def test_a_careful_campaign_calls_one_wave_after_the_other_within_its_budget(
     dag_id: str, run_dag: DagRunner, sandbox_factory: Callable[..., Any], warehouse: Warehouse
@@ -31,6 +32,7 @@ def test_a_careful_campaign_calls_one_wave_after_the_other_within_its_budget(
     assert 0 < budget["committed"] <= budget["credits"]
 
 
+@pytest.mark.slow
 def test_a_careful_campaign_that_only_fails_is_stopped_and_fails_the_run_which_still_loads_the_calls(
     run_dag: DagRunner, sandbox_factory: Callable[..., Any], warehouse: Warehouse
 ) -> None:

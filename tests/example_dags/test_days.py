@@ -24,6 +24,7 @@ BY_DAY = [
 
 
 # 18:30 in UTC is midnight in India: what runs a minute before it has the day that UTC has, too.
+@pytest.mark.slow
 @pytest.mark.parametrize(("minutes_before", "days"), [(0, 1), (121, 0)])
 @pytest.mark.parametrize("dag_id", BY_DAY)
 def test_the_key_and_the_name_say_the_day_where_the_audience_lives(

@@ -14,6 +14,7 @@ from tests.support.dags import DagRunner
 from tests.support.databases import Warehouse
 
 
+@pytest.mark.slow
 @GENERATIONS
 def test_the_nightly_campaign_calls_everybody_once_and_brings_every_call_back(
     run_dag: DagRunner, sandbox: Any, warehouse: Warehouse
@@ -32,6 +33,7 @@ def test_the_nightly_campaign_calls_everybody_once_and_brings_every_call_back(
     assert most_dials(sandbox) == 1
 
 
+@pytest.mark.slow
 def test_the_next_night_leaves_out_who_was_just_called_and_whose_policy_is_not_due(
     run_dag: DagRunner, sandbox: Any, warehouse: Warehouse
 ) -> None:
@@ -52,6 +54,7 @@ def test_the_next_night_leaves_out_who_was_just_called_and_whose_policy_is_not_d
     assert most_dials(sandbox) == 1
 
 
+@pytest.mark.slow
 def test_a_night_with_the_state_apart_calls_nobody_twice_and_publishes_every_outcome(
     run_dag: DagRunner, sandbox: Any, warehouse: Warehouse, apart: Warehouse
 ) -> None:
@@ -104,6 +107,7 @@ def test_the_history_is_loaded_again_without_a_change(run_dag: DagRunner, sandbo
         assert count(warehouse, "SELECT count(*) FROM ringg_calls") == 5
 
 
+@pytest.mark.slow
 def test_in_the_united_states_people_are_called_in_the_hours_of_their_state(
     run_dag: DagRunner, sandbox_factory: Callable[..., Any], warehouse: Warehouse
 ) -> None:

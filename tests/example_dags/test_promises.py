@@ -93,6 +93,7 @@ def rung(sandbox: Sandbox) -> dict[str, int]:
     return {number: each["attempts"] for number, each in sandbox.dials()["numbers"].items()}
 
 
+@pytest.mark.slow
 def test_who_asked_for_a_call_in_words_is_called_then_and_once(
     travel: time_machine.Traveller,
     people: Warehouse,
@@ -156,6 +157,7 @@ def test_who_asked_for_a_call_in_words_is_called_then_and_once(
     assert rung(sandbox) == {**dict.fromkeys(WISHES, 1), ASHA: 2, LATA: 2}
 
 
+@pytest.mark.slow
 def test_what_smartalex_forgets_is_called_once_and_what_it_still_has_is_left_to_it(
     travel: time_machine.Traveller, people: Warehouse, sandbox_factory: Callable[..., Sandbox], run_dag: DagRunner
 ) -> None:

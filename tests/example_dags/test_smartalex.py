@@ -51,6 +51,7 @@ def test_a_smartalex_campaign_is_paused_resumed_and_brought_back(
     assert count(warehouse, "SELECT count(*) FROM smartalex_callbacks WHERE state <> 'done'") == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("generation", ["old", "new"])
 def test_smartalex_from_the_warehouse_calls_everybody_once_however_often_it_runs(
     run_dag: DagRunner, sandbox_factory: Callable[..., Any], warehouse: Warehouse, generation: str

@@ -35,6 +35,7 @@ TWICE_THEN_EMPTY = Behaviour(
 )
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32), behaviour=behaviours)
 @example(seed=99, behaviour=TWICE_THEN_EMPTY)
 @settings(

@@ -127,6 +127,7 @@ def test_an_attempt_is_one_row_whoever_tells_of_it(engine: sa.Engine) -> None:
     assert {row["called_on"].microsecond for row in all_of(engine, ATTEMPTS)} == {250_000, 310_707}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 3, 10])
 def test_the_order_does_not_matter(sqlite: sa.Engine, batch: int) -> None:
     seen = set()

@@ -249,6 +249,7 @@ def test_what_was_let_in_is_stored_and_answered_when_it_is_told_to_end(warehouse
     assert answered + 1 <= rows(warehouse.engine)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_deliveries(sqlite: sa.Engine) -> None:
     with serving(sqlite) as receiver:
 

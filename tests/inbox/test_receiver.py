@@ -295,6 +295,7 @@ def test_many_deliveries_share_a_commit(warehouse: Warehouse) -> None:
 # What is told.
 
 
+@pytest.mark.slow
 def test_nothing_of_a_request_is_in_any_log(database: Warehouse, caplog: Any, capfd: Any) -> None:
     caplog.set_level(logging.DEBUG)
     with serving(database.engine, access_log=True, log_level="info") as receiver:

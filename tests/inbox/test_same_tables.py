@@ -62,6 +62,7 @@ mails = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32), behaviour=behaviours, mail=mails)
 @settings(
     max_examples=8,

@@ -20,6 +20,7 @@ def pulls(brakes: Brakes, calls: int, failures: int) -> bool:
     return judge(brakes, Observed(calls=calls, failures=failures)).pulled is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("limit", "times"), [(0.2, 3), (0.1, 3), (0.3, 2), (0.25, 3)])
 def test_the_number_is_that_of_a_slow_count(limit: float, times: int) -> None:
     brakes = Brakes(failures=limit, min_calls=1)

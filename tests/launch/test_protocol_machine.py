@@ -372,6 +372,7 @@ def test_one_task_instance_starts_its_list_at_most_once_whatever_happens_to_its_
     run_state_machine_as_test(Tier1Machine, settings=thorough(400))
 
 
+@pytest.mark.slow
 def test_no_number_under_a_launch_key_is_dialled_twice_whatever_runs_at_once_with_whatever_contacts() -> None:
     run_state_machine_as_test(Tier2Machine, settings=thorough(250))
 

@@ -361,6 +361,7 @@ class TestRollout(RolloutMachine.TestCase):  # type: ignore[name-defined,misc]
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", [ReservesAfterTheStart, GoesByTheBareShare, DealsByPosition, ForgetsThatItWasBraked])
 def test_the_machine_notices(mutant: type[RolloutMachine]) -> None:
     enough = settings(

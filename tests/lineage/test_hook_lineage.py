@@ -64,6 +64,7 @@ with DAG("marked", schedule=None, start_date=datetime(2026, 1, 1)):
 """
 
 
+@pytest.mark.slow
 def test_hook_lineage_has_the_assets_and_no_query(
     sandbox_factory: Any, warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

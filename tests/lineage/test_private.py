@@ -68,6 +68,7 @@ with DAG("marked", schedule=None, start_date=datetime(2026, 1, 1), default_args=
 TASKS = {"ringg_lists", "refused", "mapped_ringg_lists", "smartalex_lists", "add", "stop", "stop_selected", "events"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("full", ["False", "True"], ids=["usual facets", "full task info"])
 def test_no_lineage_event_holds_what_is_private(
     sqlite_warehouse: Warehouse, sandbox: Any, tmp_path: Path, full: str

@@ -100,6 +100,7 @@ def promise(number: str, zone: str, promise_id: str, due: datetime, **more: Any)
     return row | more
 
 
+@pytest.mark.slow
 def test_promises_tell_where_they_come_from_and_what_is_made_of_them_and_nothing_of_a_person(
     warehouse: Warehouse,
     postgres: Any,

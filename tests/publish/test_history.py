@@ -74,6 +74,7 @@ def test_the_copy_equals_the_truth_after_any_schedule(
     _day("sqlite-sqlite", seed, behaviour, tmp_path, request)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pair", ["postgresql-duckdb", "postgresql-postgresql", "mariadb-mariadb"])
 def test_on_the_real_ones_too(pair: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     behaviour = Behaviour(page_cap=100, repeat=0.1, empty=0.1, fail=0.2, sorted_by_creation=False)

@@ -38,6 +38,7 @@ STRIDES = {"sqlite-sqlite": 19, "postgresql-duckdb": 67, "postgresql-postgresql"
 pairs = pytest.mark.parametrize("pair", STRIDES)
 
 
+@pytest.mark.slow
 @pairs
 @pytest.mark.parametrize("first", [True, False], ids=["the first publication", "a later one"])
 def test_killed_anywhere_and_begun_again(
@@ -84,6 +85,7 @@ def forget(copy: Copy) -> None:
             write(engine, sa.text(f"DROP TABLE {name}"))
 
 
+@pytest.mark.slow
 @pairs
 def test_overtaken_anywhere_by_another(pair: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     with copies(pair, tmp_path, request.getfixturevalue) as (copy, other, steps):
@@ -171,6 +173,7 @@ hostile = settings(
 )
 
 
+@pytest.mark.slow
 @settings(hostile, max_examples=25)
 @given(day=actions)
 def test_whatever_happens_the_copy_equals_the_state(
@@ -180,6 +183,7 @@ def test_whatever_happens_the_copy_equals_the_state(
         _live(copy, other, steps, day)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pair", ["postgresql-duckdb", "postgresql-postgresql", "mariadb-mariadb"])
 @settings(hostile, max_examples=4)
 @given(day=actions)

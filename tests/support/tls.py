@@ -90,10 +90,13 @@ class ConnectProxy:
         self.asked: list[str] = []
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)  # or the thread accepts for whoever gets the number of the descriptor
+        self._thread.join(5)
         self._listener.close()
 
     def _serve(self) -> None:

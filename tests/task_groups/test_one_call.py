@@ -175,6 +175,7 @@ with DAG("one_call", schedule=None, start_date=FIRST, default_args={{"{conn_id}"
         assert arguments(short[task_id]) == expected, task_id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sandbox", ["g2", "g3"], indirect=True)
 def test_a_night_calls_everybody_once_and_brings_every_call_back(
     run_dag: DagRunner, sandbox: Any, warehouse: Warehouse
@@ -235,6 +236,7 @@ def calls():
     assert run.xcom("calls") == count(warehouse, "SELECT count(*) FROM ringg_calls") > 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["partial", "task_group"])
 def test_segments_each_get_a_campaign_of_their_own(
     way: str, run_dag: DagRunner, sandbox: Any, warehouse: Warehouse

@@ -60,6 +60,7 @@ def running_task(scratch: Path, **options: Any) -> Iterator[subprocess.Popen[str
             task.kill()
 
 
+@pytest.mark.slow
 def test_sigterm_removes_the_files_at_once_and_uploads_nothing(
     warehouse: Warehouse, sandbox: Any, tmp_path: Path
 ) -> None:
@@ -77,6 +78,7 @@ def test_sigterm_removes_the_files_at_once_and_uploads_nothing(
     assert _people(warehouse) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["between two uploads", "in the people ledger"])
 @pytest.mark.parametrize("kind", ["warehouse", "sqlite_warehouse"])
 def test_the_tables_after_a_kill_and_a_retry_equal_those_of_a_run_without(

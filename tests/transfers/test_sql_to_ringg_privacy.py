@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ringg_provider.contacts.people import people_table
 from ringg_provider.sql.creating import create_tables
 from tests.support.airflow_home import home_of
@@ -56,6 +58,7 @@ with DAG("marked", schedule=None, start_date=datetime(2026, 1, 1)):
 """
 
 
+@pytest.mark.slow
 def test_nothing_personal_is_in_anything_that_airflow_writes(
     warehouse: Warehouse, sandbox: Any, tmp_path: Path
 ) -> None:
