@@ -31,18 +31,19 @@ demo: install ## run two campaigns end to end in a real Airflow, about two minut
 airflow: install ## the same wiring under the Airflow UI, until Ctrl-C
 	@exec $(BIN)/python -m demo serve --generation $(or $(GENERATION),g3)
 
-# Most tests wait for servers, so three at a time suit two cores. The fault schedules share one Airflow and run by themselves.
+# Most tests wait for servers, so four at a time suit two cores. The fault schedules share one Airflow and run by themselves.
 test: install ## the whole suite: PostgreSQL, sandbox and Airflow included
 	@export EXPECTED_AIRFLOW=$(patsubst lowest,3.1,$(AIRFLOW))
 	if [ -n "$(ARGS)" ]; then exec $(BIN)/python -m pytest $(ARGS); fi
-	$(BIN)/python -m pytest -n 3 --dist loadfile --ignore tests/faults --ignore tests/warehouses
+	$(BIN)/python -m pytest -n 4 --dist loadfile --ignore tests/faults --ignore tests/warehouses
 	$(BIN)/python -m pytest tests/faults
 	if [ "$(AIRFLOW)" = 3.3 ]; then $(MAKE) test-warehouses; fi
 
 test-warehouses: .venv-warehouses/.installed .venv-bqemulator/.installed ## publishing, against emulators of Snowflake, BigQuery and S3; the control room with FAB's users
 	@export EXPECTED_AIRFLOW=3.3
-	.venv-warehouses/bin/python -m pytest tests/warehouses $(ARGS)
-	if [ -z "$(ARGS)" ]; then .venv-warehouses/bin/python -m pytest tests/ui -k fab; fi
+	if [ -n "$(ARGS)" ]; then exec .venv-warehouses/bin/python -m pytest tests/warehouses $(ARGS); fi
+	.venv-warehouses/bin/python -m pytest -n 3 --dist loadfile tests/warehouses
+	.venv-warehouses/bin/python -m pytest -n 3 --dist loadfile tests/ui -k fab
 
 test-cluster: .venv-cluster/.installed ## campaigns on a cluster whose machines die: make test-cluster SEEDS=20 FIRST=1 CAMPAIGNS=12
 	@exec .venv-cluster/bin/python -m tests.cluster --seeds $(or $(SEEDS),2) --first $(or $(FIRST),1) --campaigns $(or $(CAMPAIGNS),30) $(ARGS)
@@ -60,7 +61,7 @@ PART := $(addprefix tests/example_dags/test_,campaigns.py careful.py in_a_runnin
 
 test-part: install ## examples, launching, waiting, transfers, control room, packaging: make test-part AIRFLOW=3.1
 	@export EXPECTED_AIRFLOW=$(patsubst lowest,3.1,$(AIRFLOW))
-	exec $(BIN)/python -m pytest -q -n 3 --dist loadfile $(PART) $(ARGS)
+	exec $(BIN)/python -m pytest -q -n 4 --dist loadfile $(PART) $(ARGS)
 
 test-matrix: install ## the suite on every Airflow and Python, into docs/compatibility.md: CELLS="3.4/3.11 3.1/3.13"
 	@$(BIN)/python tools/matrix.py $(CELLS)

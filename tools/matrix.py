@@ -202,7 +202,7 @@ def arguments(batch: list[str]) -> list[str]:
     """What pytest is told, so that it runs them as `make test` does."""
     beside = sorted(f"tests/{path.name}" for path in (ROOT / "tests").glob("test_*.py"))
     paths = [path for piece in batch for path in (beside if piece == REST else [f"tests/{piece}"])]
-    return paths if ALONE in batch else ["-n", "3", "--dist", "loadfile", *paths]
+    return paths if ALONE in batch else ["-n", "4", "--dist", "loadfile", *paths]
 
 
 @dataclass(frozen=True)
