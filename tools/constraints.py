@@ -30,9 +30,9 @@ KNOWN_BAD: dict[str, list[str]] = {
     # Its execution API cannot be built with a newer FastAPI, which 3.3 therefore excludes; and `dag.test` lets go of
     # that API's lifespan at once, whereupon a newer svcs takes the registry away that every request needs.
     "3.2": ["fastapi<0.137", "svcs<26.2"],
-    # Airflow 3.1.0 draws its log lines with a class that structlog renamed, and signs its logins with a claim that a
-    # newer PyJWT refuses: nobody could log in.
-    LOWEST: ["structlog<25.5", "pyjwt<2.11"],
+    # Airflow 3.1.0 draws its log lines with a class that structlog renamed, signs its logins with a claim that a newer
+    # PyJWT refuses, so that nobody could log in, and opens no file:// with a newer universal-pathlib.
+    LOWEST: ["structlog<25.5", "pyjwt<2.11", "universal-pathlib<0.3"],
 }
 
 UV = str(Path(sys.executable).with_name("uv"))

@@ -20,6 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.hooks.bigquery import CONNECTION_TYPES, BigQueryConnection, bigquery_hook
+from ringg_provider.hooks.connections import connection_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -165,7 +166,7 @@ def sql_hook(conn_id: str, *, field: str = "sql_conn_id", hook_params: Mapping[s
         has no such argument.
     """
     given = dict(hook_params or {})
-    connection = BaseHook.get_connection(conn_id)
+    connection = connection_of(conn_id)
     kind = connection.conn_type
     try:
         if kind in CONNECTION_TYPES:

@@ -15,9 +15,10 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, BaseHook
+from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
 
 from ringg_provider.exceptions import DatabaseUnavailable, InvalidRequest, RinggProviderError
+from ringg_provider.hooks.connections import connection_of
 from ringg_provider.hooks.options import ConnectionOptions
 from ringg_provider.hooks.sql import engine_of, sql_hook
 from ringg_provider.inbox.receiver import PATH, Receiver, build_app
@@ -63,7 +64,7 @@ def look_up(conn_id: str) -> Sender | None:
     :raises Exception: Airflow cannot tell at present.
     """
     try:
-        connection = BaseHook.get_connection(conn_id)
+        connection = connection_of(conn_id)
     except AirflowNotFoundException:
         _ask_the_metadata_database()
         return None

@@ -11,6 +11,12 @@ _LINE = re.compile(r"^\S+Z \[(?P<level>\w+) *\] (?P<text>.*?)(?= \[[\w.]+\] loc=
 _BEGINS = re.compile(r"^(?=\S+Z \[\w+ *\] )", re.MULTILINE)
 
 
+def logged(capture: pytest.CaptureFixture[str]) -> str:
+    """What was logged: on the standard output; by Python's own loggers in Airflow 3.1.0 on the other one."""
+    captured = capture.readouterr()
+    return captured.out + captured.err
+
+
 @dataclass
 class TaskLog:
     """The log of what runs in a test, as it stands in Airflow's log.
@@ -23,7 +29,7 @@ class TaskLog:
 
     def lines(self, level: str | None = None) -> list[str]:
         """The messages so far, without time and place; of one level, or all."""
-        self.text += self.capture.readouterr().out
+        self.text += logged(self.capture)
         found = [match for part in _BEGINS.split(self.text) if (match := _LINE.match(part.rstrip("\n")))]
         return [
             match["text"]

@@ -23,6 +23,7 @@ from ringg_provider.sql.creating import create_tables
 from ringg_provider.sql.errors import begin_again
 from ringg_provider.triggers.inbox import RinggInboxTrigger
 from tests.support.databases import Warehouse, each_of
+from tests.support.log import logged
 
 CONN = "ringg_default"
 TABLE = inbox_table()
@@ -118,7 +119,7 @@ def test_what_came_wakes_once_with_ids_and_counts_alone(
     assert "personal" not in json.dumps(told)
     assert events(make(database)) == [], "another triggerer has nothing more to tell"
     assert [each["deliveries"] for each in events(make(database, conn_id="another_workspace"), 1)] == [1]
-    said = capsys.readouterr().out
+    said = logged(capsys)
     assert "Waiting for webhooks of connection ringg_default in table ringg_inbox." in said
     assert "Woken by 6 deliveries about 6 calls of 2 campaigns of connection ringg_default." in said
     assert "personal" not in said
@@ -231,7 +232,7 @@ def test_a_database_that_is_away_is_waited_for_and_told_without_its_words(
         return found
 
     assert [each["deliveries"] for each in asyncio.run(scenario())] == [2]
-    said = capsys.readouterr().out
+    said = logged(capsys)
     assert "The inbox cannot be read (" in said
     assert "Looking again in" in said
     assert "personal" not in said
@@ -240,7 +241,7 @@ def test_a_database_that_is_away_is_waited_for_and_told_without_its_words(
 def test_a_connection_that_is_not_there_is_named_and_kills_no_triggerer(capsys: pytest.CaptureFixture[str]) -> None:
     trigger = RinggInboxTrigger(conn_id=CONN, state_conn_id="not_there", poll_interval=0.05)
     assert events(trigger) == []
-    said = capsys.readouterr().out
+    said = logged(capsys)
     assert "not_there" in said
     assert "Traceback" not in said
 

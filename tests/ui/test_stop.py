@@ -141,7 +141,7 @@ def test_a_request_that_no_page_of_ours_sent_stops_nothing(headers, server, plat
 def test_nobody_stops_where_the_configuration_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__RINGG__ALLOW_STOP", "False")
     with pytest.raises(HTTPException, match="allow_stop") as refused:
-        require_stop(DAG, None, None)  # type: ignore[arg-type]
+        require_stop(DAG, None)  # type: ignore[arg-type]
     assert refused.value.status_code == 403
 
 

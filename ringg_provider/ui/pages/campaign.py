@@ -59,7 +59,7 @@ def campaign(request: Request, dags: ReadableDags, user: CurrentUser, campaign_i
         asked = promises.of_campaign(state.connection, state.tables, dags, campaign_id)
         key = found.launch_key
         ledger = [] if key is None else queries.ledger_rows(state.connection, state.tables, dags, key)
-    can_stop = found.phase in ALIVE and found.dag_id is not None and may_stop(found.dag_id, request, user)
+    can_stop = found.phase in ALIVE and found.dag_id is not None and may_stop(found.dag_id, user)
     context = {
         "campaign": found,
         "charts": charts,
