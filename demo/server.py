@@ -109,5 +109,7 @@ class EmbeddedServer(ABC):
             if self.answers():
                 return
             time.sleep(0.05)
+        ended = process.poll()
+        why = f"did not answer within {timeout:.0f} s" if ended is None else f"ended with {ended}"
         log = self.log.read_text(errors="replace")
-        raise RuntimeError(f"{self.product} did not start in {self.folder}:\n{log[-4000:]}")
+        raise RuntimeError(f"{self.product} did not start in {self.folder}: it {why}.\n{log[-4000:]}")
