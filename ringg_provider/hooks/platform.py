@@ -14,6 +14,7 @@ from ringg_provider.api.client import ApiClient, AsyncApiClient
 from ringg_provider.api.messages import Timeouts
 from ringg_provider.exceptions import AuthenticationError, InvalidRequest, RinggProviderError
 from ringg_provider.get_provider_info import get_provider_info
+from ringg_provider.hooks.connections import connection_of
 from ringg_provider.hooks.options import LONGEST, ConnectionOptions
 
 if TYPE_CHECKING:
@@ -45,6 +46,14 @@ class PlatformHook(BaseHook, ABC, Generic[C, A]):
         self.conn_id = conn_id
         self._client: C | None = None
         self._campaign_page: str | None = None
+
+    @classmethod
+    def get_connection(cls, conn_id: str) -> Connection:
+        """Find a connection, also where no task runs.
+
+        :raises AirflowNotFoundException: there is none of that name.
+        """
+        return connection_of(conn_id)
 
     @classmethod
     def _form(cls) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowNotFoundException
 
 from ringg_provider.api.messages import Timeouts
 from ringg_provider.exceptions import InvalidRequest
@@ -232,3 +232,11 @@ def test_the_form_names_the_certificate_at_once_and_takes_the_ca_that_is_named(
         assert time.monotonic() - began < 5
         worked, said = connect(host=server.origin, extra={"verify": str(certificates.ca)}).test_connection()
         assert worked, said
+
+
+@pytest.mark.parametrize("hook", [RinggHook, SmartAlexHook])
+def test_a_connection_that_is_not_there_is_told_as_such_also_where_no_task_runs(
+    hook: type[Hook], airflow_home: Path
+) -> None:
+    with pytest.raises(AirflowNotFoundException, match="nowhere"):
+        _ = hook("nowhere").base_url
