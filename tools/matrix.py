@@ -21,14 +21,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from more_itertools import chunked
+from more_itertools import chunked, map_reduce
 
 from constraints import LOWEST, MINORS, ROOT, UV, file_of
 
@@ -106,7 +106,7 @@ class Cell:
         }
         kept = self._kept()
         done = {piece: kept.get(piece, {}) for piece in pieces()}
-        digests = {piece: digest_for(piece) for piece in done}
+        digests = digests_of(list(done))
         missing = [piece for piece in done if done[piece].get("files") != digests[piece]]
         before = self.result()
         if before is not None and not missing:
@@ -123,17 +123,9 @@ class Cell:
             if ended.returncode not in RAN:
                 raise SystemExit(f"{self}, {', '.join(batch)}: pytest ended with {ended.returncode}; see {log}")
             took = time.monotonic() - started
-            ran = list(_ran(xml))
-            for piece in batch:
-                own = [test for test in ran if test.piece == piece]
-                counts = Counter(test.outcome for test in own)
-                share = sum(test.seconds for test in own) / (sum(test.seconds for test in ran) or 1)
-                done[piece] = {
-                    "files": digests[piece],
-                    **{kind: counts[kind] for kind in ("passed", "failed", "skipped")},
-                    "failures": [test.name for test in own if test.outcome == "failed"],
-                    "seconds": round(took * share),
-                }
+            done |= {
+                piece: {"files": digests[piece], **told} for piece, told in account(batch, _ran(xml), took).items()
+            }
             xml.unlink()
             self._file(".pieces.json").write_text(json.dumps(done, indent=1))
         result = Result(
@@ -191,10 +183,10 @@ def pieces() -> list[str]:
     ]
 
 
-def batches(pieces: list[str]) -> Iterator[list[str]]:
+def batches(missing: list[str]) -> Iterator[list[str]]:
     """Pieces that one pytest runs: a start of it takes as long as a small folder."""
-    yield from chunked([piece for piece in pieces if piece != ALONE], AT_ONCE)
-    if ALONE in pieces:
+    yield from chunked([piece for piece in missing if piece != ALONE], AT_ONCE)
+    if ALONE in missing:
         yield [ALONE]
 
 
@@ -230,6 +222,22 @@ def _ran(xml: Path) -> Iterator[Ran]:
         yield Ran(f"{place}::{case.get('name')}", piece, outcome, float(case.get("time", 0)))
 
 
+def account(batch: list[str], tests: Iterable[Ran], took: float) -> dict[str, dict[str, Any]]:
+    """What each piece of a batch gave; the time that the batch took is shared out by that of their tests."""
+    by_piece = map_reduce(tests, lambda test: test.piece)
+    seconds = {piece: sum(test.seconds for test in by_piece.get(piece, ())) for piece in batch}
+    told = {}
+    for piece in batch:
+        own = by_piece.get(piece, [])
+        counts = Counter(test.outcome for test in own)
+        told[piece] = {
+            **{kind: counts[kind] for kind in ("passed", "failed", "skipped")},
+            "failures": [test.name for test in own if test.outcome == "failed"],
+            "seconds": round(took * seconds[piece] / (sum(seconds.values()) or 1)),
+        }
+    return told
+
+
 def _says(python: str, code: str) -> str:
     """What a line of code prints there."""
     return subprocess.check_output([python, "-c", code], text=True).strip()
@@ -239,15 +247,20 @@ def _git(*arguments: str) -> str:
     return subprocess.check_output(["git", *arguments], cwd=ROOT, text=True).strip()
 
 
-def digest_for(piece: str) -> str:
-    """A digest of what git tracks, as it lies here, without what has no say in a piece: the table and others' tests."""
-    digest = hashlib.sha256()
-    for name in _git("ls-files").splitlines():
-        path = ROOT / name
-        others = piece != REST and name.startswith("tests/") and name.split("/")[1] != piece
-        if path != TABLE and path.is_file() and not (others and path.name.startswith("test_")):
-            digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
+def digests_of(pieces: list[str]) -> dict[str, str]:
+    """For each piece a digest of what git tracks, as it lies here, without the table and the tests of other pieces."""
+    tracked = [name for name in _git("ls-files").splitlines() if ROOT / name != TABLE and (ROOT / name).is_file()]
+    files = {name: hashlib.sha256((ROOT / name).read_bytes()).hexdigest() for name in tracked}
+
+    def has_a_say(name: str, piece: str) -> bool:
+        anothers = name.startswith("tests/") and not name.startswith(f"tests/{piece}/")
+        return piece == REST or not (anothers and Path(name).name.startswith("test_"))
+
+    def digest(piece: str) -> str:
+        own = "".join(f"{name} {content}\n" for name, content in files.items() if has_a_say(name, piece))
+        return hashlib.sha256(own.encode()).hexdigest()[:16]
+
+    return {piece: digest(piece) for piece in pieces}
 
 
 def cells() -> list[Cell]:

@@ -6,7 +6,6 @@ he may also say when people are to be called back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -61,6 +60,28 @@ ReadableDags = Annotated[frozenset[str] | None, Depends(readable_dags)]
 require_dag = requires_access_dag(method="GET", access_entity=DagAccessEntity.RUN)
 
 
+def may_trigger(dag_id: str, user: BaseUser) -> bool:
+    """Whether a person may trigger a DAG, and a page should offer to settle its promises."""
+    # Airflow's own dependency can be told of a DAG that is not the path's only from 3.1.8 on.
+    details = DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id))
+    manager = get_auth_manager()
+    return manager.is_authorized_dag(method="POST", access_entity=DagAccessEntity.RUN, details=details, user=user)
+
+
+def may_stop(dag_id: str, user: BaseUser) -> bool:
+    """Whether a page should offer to stop a campaign of a DAG."""
+    return Settings.read().allow_stop and may_trigger(dag_id, user)
+
+
+def require_trigger(dag_id: str, user: CurrentUser) -> None:
+    """For a route with ``{dag_id}`` in its path: 403 for who may not trigger that DAG.
+
+    :raises HTTPException: this person may not.
+    """
+    if not may_trigger(dag_id, user):
+        raise HTTPException(status.HTTP_403_FORBIDDEN, "Forbidden")
+
+
 def require_stop(dag_id: str, user: CurrentUser) -> None:
     """For a route with ``{dag_id}`` in its path: 403 for who may not stop its campaigns.
 
@@ -69,40 +90,6 @@ def require_stop(dag_id: str, user: CurrentUser) -> None:
     if not Settings.read().allow_stop:
         raise HTTPException(status.HTTP_403_FORBIDDEN, "Stopping is switched off ([ringg] allow_stop).")
     require_trigger(dag_id, user)
-
-
-def require_trigger(dag_id: str, user: CurrentUser) -> None:
-    """For a route with ``{dag_id}`` in its path: 403 for who may not trigger that DAG.
-
-    :raises HTTPException: this person may not.
-    """
-    # Airflow's own dependency can be told of a DAG that is not the path's only from 3.1.8 on.
-    details = DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id))
-    manager = get_auth_manager()
-    if not manager.is_authorized_dag(method="POST", access_entity=DagAccessEntity.RUN, details=details, user=user):
-        raise HTTPException(status.HTTP_403_FORBIDDEN, "Forbidden")
-
-
-def may_trigger(user: CurrentUser) -> Callable[[str], bool]:
-    """Of which DAGs a page should offer to settle promises: asked with the id of one."""
-    return lambda dag_id: _allows(require_trigger, dag_id, user)
-
-
-#: Whether the person may trigger a DAG.
-MayTrigger = Annotated[Callable[[str], bool], Depends(may_trigger)]
-
-
-def may_stop(dag_id: str, user: BaseUser) -> bool:
-    """Whether a page should offer to stop a campaign of a DAG."""
-    return _allows(require_stop, dag_id, user)
-
-
-def _allows(requires: Callable[[str, BaseUser], None], dag_id: str, user: BaseUser) -> bool:
-    try:
-        requires(dag_id, user)
-    except HTTPException:
-        return False
-    return True
 
 
 def require_own_page(request: Request) -> None:

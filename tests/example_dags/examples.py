@@ -5,19 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from tests.support.dags import EXAMPLES
-from tests.support.databases import Warehouse
 
 FILES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 CONTACTS_CSV = str(EXAMPLES / "contacts.csv")
 GENERATIONS = pytest.mark.parametrize("sandbox", ["g2", "g3"], indirect=True)
-
-
-def count(warehouse: Warehouse, query: str) -> int:
-    with warehouse.engine.connect() as connection:
-        return int(connection.execute(sa.text(query)).scalar_one())
 
 
 def changed(dag_id: str, old: str, new: str) -> str:

@@ -6,10 +6,9 @@ from typing import Any
 
 import pendulum
 import pytest
-import sqlalchemy as sa
 
 from demo.contacts import load
-from tests.example_dags.examples import CONTACTS_CSV, GENERATIONS, changed, count, most_dials
+from tests.example_dags.examples import CONTACTS_CSV, GENERATIONS, changed, most_dials
 from tests.support.dags import DagRunner
 from tests.support.databases import Warehouse
 
@@ -23,7 +22,7 @@ def test_the_large_campaign_waits_for_a_person_and_then_calls(
     assert run.xcom("preflight")["level"] == "ok"
     assert run.xcom("preflight", "report").startswith("**Preflight: all is well** for 5 contacts on 1 list")
     assert most_dials(sandbox) == 1
-    assert count(warehouse, "SELECT count(*) FROM ringg_calls WHERE is_final") == 5
+    assert warehouse.count("SELECT count(*) FROM ringg_calls WHERE is_final") == 5
 
 
 def test_a_large_campaign_that_is_given_up_fails_the_run_and_its_calls_are_loaded(
@@ -36,7 +35,7 @@ def test_a_large_campaign_that_is_given_up_fails_the_run_and_its_calls_are_loade
     assert run.tasks["wait_for_campaign"] == "failed", run
     assert run.tasks["load_calls"] == "success"
     assert run.state == "failed"
-    assert count(warehouse, "SELECT count(*) FROM ringg_campaigns") == 1
+    assert warehouse.count("SELECT count(*) FROM ringg_campaigns") == 1
 
 
 @GENERATIONS
@@ -76,7 +75,7 @@ def test_a_campaign_per_segment_launches_each_list_once(run_dag: DagRunner, sand
     run = run_dag("ringg_campaigns_by_segment")
     assert run.state == "success", run
     assert run.tasks["launch", 0] == run.tasks["launch", 1] == "success"
-    assert count(warehouse, "SELECT count(*) FROM ringg_launches WHERE state = 'started'") == 2
+    assert warehouse.count("SELECT count(*) FROM ringg_launches WHERE state = 'started'") == 2
     assert {entry["launches"] for entry in sandbox.dials()["lists"].values()} == {1}
 
 
@@ -94,7 +93,7 @@ def test_a_person_in_two_segments_is_called_for_the_first_of_them(
     assert run.state == "success", run
     assert most_dials(sandbox) == 1
     keys = "SELECT count(*) FROM ringg_contacts WHERE disposition = 'listed' AND contact_key LIKE 'X%'"
-    assert count(warehouse, keys) == 0
+    assert warehouse.count(keys) == 0
 
 
 @pytest.mark.slow
@@ -116,8 +115,7 @@ def test_segments_with_nobody_are_a_success_that_still_loads_the_history(
     run_dag: DagRunner, sandbox: Any, warehouse: Warehouse
 ) -> None:
     load(warehouse.engine, 60)
-    with warehouse.engine.begin() as connection:
-        connection.execute(sa.text("UPDATE contacts SET segment = 'nobody'"))
+    warehouse.execute("UPDATE contacts SET segment = 'nobody'")
     run = run_dag("ringg_campaigns_by_segment")
     assert run.state == "success", run
     assert run.tasks["load_calls"] == "success"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from demo.contacts import load
-from tests.example_dags.examples import changed, count, most_dials
+from tests.example_dags.examples import changed, most_dials
 from tests.support.dags import DagRunner
 from tests.support.databases import Warehouse
 
@@ -42,7 +42,7 @@ def test_a_careful_campaign_that_only_fails_is_stopped_and_fails_the_run_which_s
     # Above 80 % a wave of 70 calls proves nothing, by chance's own bound; above 30 % it does.
     run = run_dag(source.replace('"failures": 0.8', '"failures": 0.3'))
     assert (run.state, run.tasks["roll_out"], run.tasks["load_calls"]) == ("failed", "failed", "success")
-    called = count(warehouse, "SELECT count(DISTINCT list_id) FROM ringg_launches WHERE state = 'started'")
+    called = warehouse.count("SELECT count(DISTINCT list_id) FROM ringg_launches WHERE state = 'started'")
     assert called == 2, "the rehearsal and the first wave"
-    assert count(warehouse, "SELECT count(*) FROM ringg_launches WHERE state = 'braked'") == 2
+    assert warehouse.count("SELECT count(*) FROM ringg_launches WHERE state = 'braked'") == 2
     assert most_dials(sandbox) == 1

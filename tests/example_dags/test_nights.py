@@ -9,7 +9,7 @@ import pendulum
 import pytest
 
 from demo.contacts import load
-from tests.example_dags.examples import CONTACTS_CSV, GENERATIONS, changed, count, most_dials
+from tests.example_dags.examples import CONTACTS_CSV, GENERATIONS, changed, most_dials
 from tests.support.dags import DagRunner
 from tests.support.databases import Warehouse
 
@@ -22,14 +22,14 @@ def test_the_nightly_campaign_calls_everybody_once_and_brings_every_call_back(
     load(warehouse.engine, 300)
     first = run_dag("ringg_nightly_campaign")
     assert first.state == "success", first
-    listed = count(warehouse, "SELECT count(*) FROM ringg_contacts WHERE disposition = 'listed'")
+    listed = warehouse.count("SELECT count(*) FROM ringg_contacts WHERE disposition = 'listed'")
     assert listed > 50
-    assert count(warehouse, "SELECT count(*) FROM ringg_contacts WHERE disposition <> 'listed'") > 0
+    assert warehouse.count("SELECT count(*) FROM ringg_contacts WHERE disposition <> 'listed'") > 0
     finished = "SELECT count(*) FROM ringg_calls WHERE is_final AND to_number_e164 IS NOT NULL"
-    assert count(warehouse, finished) == listed
+    assert warehouse.count(finished) == listed
     again = run_dag("ringg_nightly_campaign")
     assert again.state == "success", again
-    assert count(warehouse, finished) == listed
+    assert warehouse.count(finished) == listed
     assert most_dials(sandbox) == 1
 
 
@@ -43,14 +43,14 @@ def test_the_next_night_leaves_out_who_was_just_called_and_whose_policy_is_not_d
     warehouse.execute("UPDATE contacts SET due_date = due_date + 60 WHERE contact_id = :who", who=late)
     warehouse.execute("UPDATE contacts SET due_date = due_date - 60 WHERE contact_id = :who", who=overdue)
     assert run_dag("ringg_nightly_campaign").state == "success"
-    assert count(warehouse, f"SELECT count(*) FROM ringg_contacts WHERE contact_key IN ('{late}', '{overdue}')") == 0
-    calls = count(warehouse, "SELECT count(*) FROM ringg_calls")
-    assert count(warehouse, "SELECT count(*) FROM ringg_outcomes WHERE NOT reached") > 0
+    assert warehouse.count(f"SELECT count(*) FROM ringg_contacts WHERE contact_key IN ('{late}', '{overdue}')") == 0
+    calls = warehouse.count("SELECT count(*) FROM ringg_calls")
+    assert warehouse.count("SELECT count(*) FROM ringg_outcomes WHERE NOT reached") > 0
     tomorrow = pendulum.now("UTC").add(days=1)
     run = run_dag("ringg_nightly_campaign", run_after=tomorrow, logical_date=tomorrow)
     assert run.state == "success", run
-    assert count(warehouse, "SELECT count(*) FROM ringg_calls") == calls
-    assert count(warehouse, "SELECT count(*) FROM ringg_contacts WHERE disposition = 'called_recently'") > 0
+    assert warehouse.count("SELECT count(*) FROM ringg_calls") == calls
+    assert warehouse.count("SELECT count(*) FROM ringg_contacts WHERE disposition = 'called_recently'") > 0
     assert most_dials(sandbox) == 1
 
 
@@ -62,15 +62,15 @@ def test_a_night_with_the_state_apart_calls_nobody_twice_and_publishes_every_out
     source = changed("ringg_nightly_snowflake", 'WAREHOUSE = "snowflake_default"', 'WAREHOUSE = "analytics"')
     first = run_dag(source)
     assert first.state == "success", first
-    calls = count(warehouse, "SELECT count(*) FROM ringg_calls")
+    calls = warehouse.count("SELECT count(*) FROM ringg_calls")
     assert calls > 30
-    assert count(apart, "SELECT count(*) FROM ringg_calls") == calls
-    assert count(apart, "SELECT count(*) FROM ringg_outcomes WHERE reached") > 0
+    assert apart.count("SELECT count(*) FROM ringg_calls") == calls
+    assert apart.count("SELECT count(*) FROM ringg_outcomes WHERE reached") > 0
     assert {"ringg_launches", "ringg_calls_published"} & apart.tables() == {"ringg_launches"}
     tomorrow = pendulum.now("UTC").add(days=1)
     second = run_dag(source, run_after=tomorrow, logical_date=tomorrow)
     assert second.state == "success", second
-    assert count(warehouse, "SELECT count(*) FROM ringg_calls") == calls
+    assert warehouse.count("SELECT count(*) FROM ringg_calls") == calls
     assert most_dials(sandbox) == 1
 
 
@@ -104,7 +104,7 @@ def test_the_history_is_loaded_again_without_a_change(run_dag: DagRunner, sandbo
     assert run_dag("ringg_csv_campaign", conf={"contacts": CONTACTS_CSV}).state == "success"
     for _ in range(2):
         assert run_dag("ringg_call_history").state == "success"
-        assert count(warehouse, "SELECT count(*) FROM ringg_calls") == 5
+        assert warehouse.count("SELECT count(*) FROM ringg_calls") == 5
 
 
 @pytest.mark.slow
@@ -128,5 +128,5 @@ def test_in_the_united_states_people_are_called_in_the_hours_of_their_state(
     lists = run.xcom("campaign.upload_contacts")
     # Florida and Illinois, or two zones, share no list with each other.
     assert len(lists) > 1
-    assert count(warehouse, "SELECT count(DISTINCT to_number_e164) FROM ringg_calls WHERE is_final") == 3
+    assert warehouse.count("SELECT count(DISTINCT to_number_e164) FROM ringg_calls WHERE is_final") == 3
     assert most_dials(sandbox) == 1

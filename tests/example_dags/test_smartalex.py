@@ -10,7 +10,7 @@ import pendulum
 import pytest
 
 from demo.contacts import load
-from tests.example_dags.examples import changed, count, most_dials
+from tests.example_dags.examples import changed, most_dials
 from tests.support.dags import EXAMPLES, DagRunner
 from tests.support.databases import Warehouse
 
@@ -47,8 +47,8 @@ def test_a_smartalex_campaign_is_paused_resumed_and_brought_back(
     assert [entry["state"] for entry in campaign["states"]].count("paused") <= 1
     assert most_dials(sandbox) == 1
     attempts = sum(list_["attempts"] for list_ in sandbox.dials()["lists"].values())
-    assert count(warehouse, "SELECT count(*) FROM smartalex_calls WHERE is_final") == attempts
-    assert count(warehouse, "SELECT count(*) FROM smartalex_callbacks WHERE state <> 'done'") == 0
+    assert warehouse.count("SELECT count(*) FROM smartalex_calls WHERE is_final") == attempts
+    assert warehouse.count("SELECT count(*) FROM smartalex_callbacks WHERE state <> 'done'") == 0
 
 
 @pytest.mark.slow
@@ -65,8 +65,8 @@ def test_smartalex_from_the_warehouse_calls_everybody_once_however_often_it_runs
         assert run.state == "success", run
     assert most_dials(sandbox) == 1
     called = len(sandbox.dials()["numbers"])
-    assert called == count(warehouse, "SELECT count(*) FROM smartalex_contacts WHERE disposition = 'listed'") > 0
-    assert called <= count(warehouse, "SELECT count(*) FROM smartalex_calls WHERE is_final")
+    assert called == warehouse.count("SELECT count(*) FROM smartalex_contacts WHERE disposition = 'listed'") > 0
+    assert called <= warehouse.count("SELECT count(*) FROM smartalex_calls WHERE is_final")
     again = run.xcom("create_drafts", "summary")
     assert again["already_launched"] is False
     assert again["reasons"]["suppressed"] >= called

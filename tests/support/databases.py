@@ -1,4 +1,4 @@
-"""Databases for one test: an empty one, its connection id, and two ways to look into it; or one of each kind."""
+"""Databases for one test: an empty one, its connection id, and ways to look into it; or one of each kind."""
 
 from __future__ import annotations
 
@@ -38,6 +38,11 @@ class Warehouse:
         """Run one statement, once or for every row, in a transaction of its own."""
         with self.engine.begin() as connection:
             connection.execute(sa.text(statement), rows if rows is not None else parameters)
+
+    def count(self, statement: str) -> int:
+        """The one number that a statement gives."""
+        with self.engine.connect() as connection:
+            return int(connection.execute(sa.text(statement)).scalar_one())
 
     def pretend_to_be(self, told: str) -> None:
         """Let a PostgreSQL say in `version()` that it is something else, to whoever connects from now on."""

@@ -10,7 +10,6 @@ from zlib import crc32
 
 import pendulum
 import pytest
-import sqlalchemy as sa
 from airflow import sdk
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
@@ -57,11 +56,6 @@ def hour_of_today(hour: int) -> dict[str, Any]:
     """When a run is due: today where the audience lives, whatever midnight passes between two runs."""
     instant = pendulum.today("Asia/Kolkata").add(hours=hour)
     return {"run_after": instant, "logical_date": instant}
-
-
-def count(warehouse: Warehouse, query: str) -> int:
-    with warehouse.engine.connect() as connection:
-        return int(connection.execute(sa.text(query)).scalar_one())
 
 
 GIVEN: dict[Any, dict[str, Any]] = {
@@ -185,13 +179,13 @@ def test_a_night_calls_everybody_once_and_brings_every_call_back(
     morning, noon = hour_of_today(9), hour_of_today(12)
     first = run_dag(dag, **morning)
     assert first.state == "success", first
-    listed = count(warehouse, "SELECT count(*) FROM ringg_contacts WHERE disposition = 'listed'")
+    listed = warehouse.count("SELECT count(*) FROM ringg_contacts WHERE disposition = 'listed'")
     assert listed > 30
-    assert count(warehouse, "SELECT count(*) FROM ringg_calls WHERE is_final") == listed
+    assert warehouse.count("SELECT count(*) FROM ringg_calls WHERE is_final") == listed
     assert first.xcom("campaign.preflight")["level"] in ("ok", "warning")
     # The same day again: the launch key; the next night, the cap.
     assert run_dag(dag, **noon).state == "success"
-    assert count(warehouse, "SELECT count(*) FROM ringg_calls") == listed
+    assert warehouse.count("SELECT count(*) FROM ringg_calls") == listed
     assert int(sandbox.dials()["max_calls_per_number"]) == 1
     assert {row["task_id"] for row in warehouse.query("SELECT task_id FROM ringg_launches")} == {"campaign.launch"}
 
@@ -233,7 +227,7 @@ def calls():
 """
     run = run_dag(one_call(report, head))
     assert run.state == "success", run
-    assert run.xcom("calls") == count(warehouse, "SELECT count(*) FROM ringg_calls") > 10
+    assert run.xcom("calls") == warehouse.count("SELECT count(*) FROM ringg_calls") > 10
 
 
 @pytest.mark.slow
@@ -264,7 +258,7 @@ def campaigns(sql, suppression_sql):
         assert run.tasks["campaigns.campaign.load_calls", 1] == "success"
     keys = {row["launch_key"] for row in warehouse.query("SELECT launch_key FROM ringg_launches")}
     assert len(keys) == 2, keys
-    assert count(warehouse, "SELECT count(*) FROM ringg_calls WHERE is_final") > 60
+    assert warehouse.count("SELECT count(*) FROM ringg_calls WHERE is_final") > 60
     assert int(sandbox.dials()["max_calls_per_number"]) == 1
 
 
@@ -338,9 +332,7 @@ def test_smartalex_calls_everybody_once_however_often_it_runs(
         run = run_dag(one_call("SmartAlexCampaign(**SMARTALEX)"), **due)
         assert run.state == "success", run
     assert int(sandbox.dials()["max_calls_per_number"]) == 1
-    assert (
-        count(warehouse, "SELECT count(*) FROM smartalex_calls WHERE is_final") >= len(sandbox.dials()["numbers"]) > 0
-    )
+    assert warehouse.count("SELECT count(*) FROM smartalex_calls WHERE is_final") >= len(sandbox.dials()["numbers"]) > 0
 
 
 class TestWhatCannotBe:

@@ -23,8 +23,8 @@ from ringg_provider.ui import promises
 from ringg_provider.ui.access import (
     SETTLE_DEPENDENCIES,
     CurrentUser,
-    MayTrigger,
     ReadableDags,
+    may_trigger,
     require_dag,
     require_trigger,
 )
@@ -69,7 +69,7 @@ class Shown:
 
 
 @router.get("/page/callbacks")
-def callbacks(request: Request, dags: ReadableDags, may_trigger: MayTrigger) -> HTMLResponse:
+def callbacks(request: Request, dags: ReadableDags, user: CurrentUser) -> HTMLResponse:
     """All promises that a person may see: what became of them, what is unclear, what comes next, what was missed."""
     now = datetime.now(UTC)
     since = now - promises.SHOWN
@@ -78,7 +78,7 @@ def callbacks(request: Request, dags: ReadableDags, may_trigger: MayTrigger) -> 
         unclear = promises.unclear(state.connection, state.tables, dags)
         coming = promises.coming(state.connection, state.tables, dags)
         missed = promises.missed(state.connection, state.tables, dags, since=since)
-    triggerable = {dag_id: may_trigger(dag_id) for dag_id in {each.dag_id for each in unclear} if dag_id}
+    triggerable = {dag_id: may_trigger(dag_id, user) for dag_id in {each.dag_id for each in unclear} if dag_id}
     context = {
         "charts": _charts(counted),
         "total": sum(each.number for each in counted),
