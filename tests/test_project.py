@@ -122,11 +122,29 @@ def test_a_cell_runs_again_what_changed_or_was_stopped(
     assert (result.passed, result.failed, result.failures) == (1, 1, ["tests.two.test_two::test_it"])
     assert ran() == "12", "what had ended is not run again"
     cell.run()
-    assert ran() == "12", "nothing has changed"
+    assert ran() == "122", "what failed is"
     write("two", "def test_it():", f"    {notes}('3')")
-    assert (cell.run().passed, ran()) == (2, "123"), "one folder's tests have changed"
+    assert (cell.run().passed, ran()) == (2, "1223"), "one folder's tests have changed"
+    cell.run()
+    assert ran() == "1223", "nothing has changed"
     (tests / "two" / "support.py").write_text("# what another folder's tests may use\n")
-    assert (cell.run().passed, ran()) == (2, "12313")
+    assert (cell.run().passed, ran()) == (2, "122313")
+
+
+def test_what_another_machine_ran_stays_in_the_table(
+    matrix: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ran = {
+        "3.4/3.12": "| 3.4.0 | 3.12.1 | 9000 | 0 | 36 | 40:05 | 1234567, 2026-11-27 |",
+        "lowest/3.11": "| lowest (3.1.0) | 3.11.7 | 8000 | 1 | 40 | 39:10 | 1234567, 2026-11-26 |",
+    }
+    others = ["| 3.3.2 | the suite | ce3606d | 8,891 | 0 | 36 | 31:34 |", "| 3.1 | 3.12 | not run | | | | |"]
+    monkeypatch.setattr(matrix, "FOLDER", tmp_path)
+    monkeypatch.setattr(matrix, "TABLE", tmp_path / "table.md")
+    matrix.TABLE.write_text("\n".join([*others, *ran.values()]))
+    rows = {str(cell): matrix.row(cell) for cell in matrix.cells()}
+    assert {name: line for name, line in rows.items() if line in ran.values()} == ran
+    assert all("not run" in line or "excludes" in line for name, line in rows.items() if name not in ran)
 
 
 def test_the_registry_is_told_of_classes_that_are_offered() -> None:

@@ -1,9 +1,10 @@
 """Run the suite on every supported Airflow and Python, and write the table in `docs/compatibility.md`.
 
 Each cell of the matrix has an environment of its own below `.matrix/`, made from its file in `constraints/`, and
-leaves a log and a result there. A cell is run a few folders at a time, and a folder that was run on these very files is
+leaves a log and a result there. A cell is run a few folders at a time, and a folder that passed on these very files is
 not run again, so that a matrix of some hours can be stopped at any time and taken up; a change in one folder's tests
-runs that folder again. A Python is found on the PATH as `python3.12` and the like, or named by `PYTHONS`.
+runs that folder again. What the table says of a cell stands until it is run again, so that machines can share the work.
+A Python is found on the PATH as `python3.12` and the like, or named by `PYTHONS`.
 
     make test-matrix
     make test-matrix CELLS="3.4/3.11 3.1/3.13"
@@ -98,7 +99,7 @@ class Cell:
         return Result(**json.loads(file.read_text())) if file.exists() else None
 
     def run(self) -> Result:
-        """Install what is pinned, run what was not run on the files as they are, and keep what it gave."""
+        """Install what is pinned, run what did not pass on the files as they are, and keep what it gave."""
         log, xml = self._file(".log"), self._file(".xml")
         environment = os.environ | {
             "EXPECTED_AIRFLOW": MINORS[0] if self.airflow == LOWEST else self.airflow,
@@ -107,7 +108,7 @@ class Cell:
         kept = self._kept()
         done = {piece: kept.get(piece, {}) for piece in pieces()}
         digests = digests_of(list(done))
-        missing = [piece for piece in done if done[piece].get("files") != digests[piece]]
+        missing = [piece for piece, last in done.items() if last.get("files") != digests[piece] or last["failed"]]
         before = self.result()
         if before is not None and not missing:
             return before
@@ -274,6 +275,8 @@ def row(cell: Cell) -> str:
         return f"| {cell.airflow} | {cell.python} | {reason} | | | | |"
     result = cell.result()
     if result is None:
+        if told := told_before(cell):
+            return told
         missing = "not run" if cell.interpreter else f"not run: there is no python{cell.python} on this machine"
         return f"| {cell.airflow} | {cell.python} | {missing} | | | | |"
     name = f"lowest ({result.airflow})" if cell.airflow == LOWEST else result.airflow
@@ -284,8 +287,17 @@ def row(cell: Cell) -> str:
     )
 
 
+def told_before(cell: Cell) -> str | None:
+    """What the table says that a cell gave; None when it was never run."""
+    for line in TABLE.read_text().splitlines():
+        airflow, python, passed = ([part.strip() for part in line.split("|")] + [""] * 4)[1:4]
+        if airflow.startswith(cell.airflow) and python.startswith(cell.python) and passed.isdecimal():
+            return line
+    return None
+
+
 def table() -> str:
-    """The whole table, from what the cells left behind."""
+    """The whole table, from what the cells left behind, here or elsewhere."""
     head = ["| Airflow | Python | passed | failed | skipped | min:s | commit, date |", "|---|---|---|---|---|---|---|"]
     return "\n".join([*head, *map(row, cells())])
 

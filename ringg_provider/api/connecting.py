@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,9 @@ def client_options(url: str, verify: str | None = None) -> dict[str, Any]:
     """
     proxy = proxy_for(url)
     plain = url.startswith("http:") and proxy is None
-    certificates = None if plain else trusted_certificates(verify)
+    certificates = public_certificates() if plain else trusted_certificates(verify)
     return {
-        "verify": True if certificates is None else certificates,
+        "verify": certificates,
         "proxy": None if proxy is None else proxy.for_httpx(certificates),
         "trust_env": False,  # what the environment wants is in the two above
     }
@@ -55,6 +56,12 @@ def origin_of(url: str) -> str:
 # --- certificates -------------------------------------------------------------------------------------------
 
 
+@cache
+def public_certificates() -> ssl.SSLContext:
+    """The certificates that browsers believe; read once, which takes as long as several requests."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 def trusted_certificates(verify: str | None = None) -> ssl.SSLContext:
     """Whose certificates are believed.
 
@@ -65,7 +72,7 @@ def trusted_certificates(verify: str | None = None) -> ssl.SSLContext:
     named = [("verify", verify), *((name, os.environ.get(name)) for name in CA_VARIABLES)]
     name, path = next(((name, path) for name, path in named if path), (None, None))
     if name is None or path is None:
-        return httpx.create_ssl_context(trust_env=False)
+        return public_certificates()
     try:
         folder = Path(path).is_dir()
         return ssl.create_default_context(capath=path if folder else None, cafile=None if folder else path)
@@ -102,7 +109,7 @@ class Proxy:
         except ValueError:
             return f"the proxy of {self.variable}"
 
-    def for_httpx(self, certificates: ssl.SSLContext | None) -> httpx.Proxy:
+    def for_httpx(self, certificates: ssl.SSLContext) -> httpx.Proxy:
         """Raises `InvalidRequest` when it cannot be used."""
         if self.url.startswith("socks") and find_spec("socksio") is None:
             raise InvalidRequest(

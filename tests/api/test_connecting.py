@@ -9,7 +9,7 @@ from shutil import which
 import pytest
 
 from demo.server import free_port
-from ringg_provider.api.connecting import CA_VARIABLES, origin_of
+from ringg_provider.api.connecting import CA_VARIABLES, client_options, origin_of
 from ringg_provider.api.download import download
 from ringg_provider.exceptions import InvalidRequest, NetworkError, ProxyRefused, TransientError, UntrustedCertificate
 from tests.api.sending import ACT, READ, Send, Waits
@@ -98,6 +98,24 @@ def test_what_the_connection_names_counts_more_than_the_environment(
         with pytest.raises(UntrustedCertificate):
             send(server.base_url, READ)
         assert send(server.base_url, READ, verify=str(certificates.ca)).body() == {"ok": 1}
+
+
+def test_the_public_certificates_are_read_once_and_named_ones_each_time(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trusted(url: str = "https://platform.invalid") -> object:
+        return client_options(url)["verify"]
+
+    for name in CA_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    public = trusted()
+    assert trusted("http://127.0.0.1:8000") is public
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.ca))
+    named = trusted()
+    assert named is not public
+    assert trusted() is not named, "the file may be another one by now"
+    monkeypatch.delenv("SSL_CERT_FILE")
+    assert trusted() is public
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])

@@ -287,7 +287,7 @@ def _as_the_library_reads(cell: str, region: str) -> int | None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_short_cuts_agree_with_the_library_on_half_a_million_random_numbers() -> None:
+def test_short_cuts_agree_with_the_library_on_a_hundred_thousand_random_numbers() -> None:
     chance = random.Random(20261120)
     codes = [code for code, regions in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items() if regions != ("001",)]
     cleaners = {code: PhoneCleaner(f"+{code}") for code in codes}
@@ -300,7 +300,7 @@ def test_short_cuts_agree_with_the_library_on_half_a_million_random_numbers() ->
         examples[code] = phonenumbers.national_significant_number(found)
     weights = [20 if code in (91, 1, 44) else 1 for code in codes]
     accepted = 0
-    for turn, code in enumerate(chance.choices(codes, weights, k=500_000)):
+    for turn, code in enumerate(chance.choices(codes, weights, k=100_000)):
         example = examples[code]
         # Half of them near a real number, where the borders are; half anywhere.
         kept = chance.randrange(len(example) + 1) if chance.random() < 0.5 else 0
@@ -317,4 +317,4 @@ def test_short_cuts_agree_with_the_library_on_half_a_million_random_numbers() ->
             assert _as_the_library_reads(f"+{code} {cell}", regions[code]), f"+{code}: {cell}"
         elif turn % 20 == 0:  # nothing else is refused but by the library itself, which is slow
             assert _as_the_library_reads(cell, regions[code]) is None, f"+{code}: {cell}"
-    assert accepted > 100_000
+    assert accepted > 20_000
