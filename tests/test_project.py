@@ -128,7 +128,11 @@ def test_a_cell_runs_again_what_changed_or_was_stopped(
     cell.run()
     assert ran() == "1223", "nothing has changed"
     (tests / "two" / "support.py").write_text("# what another folder's tests may use\n")
-    assert (cell.run().passed, ran()) == (2, "122313")
+    assert (cell.run().passed, ran()) == (2, "12233"), "and do not"
+    write("one", "from tests.two import support", "def test_it():", f"    {notes}('1' if support else '')")
+    assert (cell.run().passed, ran()) == (2, "122331")
+    (tests / "two" / "support.py").write_text("# what another folder's tests do use\n")
+    assert (cell.run().passed, ran()) == (2, "12233113")
 
 
 def test_what_another_machine_ran_stays_in_the_table(

@@ -2,9 +2,10 @@
 
 Each cell of the matrix has an environment of its own below `.matrix/`, made from its file in `constraints/`, and
 leaves a log and a result there. A cell is run a few folders at a time, and a folder that passed on these very files is
-not run again, so that a matrix of some hours can be stopped at any time and taken up; a change in one folder's tests
-runs that folder again. What the table says of a cell stands until it is run again, so that machines can share the work.
-A Python is found on the PATH as `python3.12` and the like, or named by `PYTHONS`.
+not run again, so that a matrix of some hours can be stopped at any time and taken up; a change in a folder's tests, or
+in a helper or a page that they name, runs that folder again. What the table says of a cell stands until it is run
+again, so that machines can share the work. A Python is found on the PATH as `python3.12` and the like, or named by
+`PYTHONS`.
 
     make test-matrix
     make test-matrix CELLS="3.4/3.11 3.1/3.13"
@@ -17,6 +18,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -249,19 +251,54 @@ def _git(*arguments: str) -> str:
 
 
 def digests_of(pieces: list[str]) -> dict[str, str]:
-    """For each piece a digest of what git tracks, as it lies here, without the table and the tests of other pieces."""
-    tracked = [name for name in _git("ls-files").splitlines() if ROOT / name != TABLE and (ROOT / name).is_file()]
-    files = {name: hashlib.sha256((ROOT / name).read_bytes()).hexdigest() for name in tracked}
-
-    def has_a_say(name: str, piece: str) -> bool:
-        anothers = name.startswith("tests/") and not name.startswith(f"tests/{piece}/")
-        return piece == REST or not (anothers and Path(name).name.startswith("test_"))
+    """For each piece a digest of what it depends on, as it lies here."""
+    tracked = [Path(name) for name in _git("ls-files").splitlines() if (ROOT / name).is_file() and ROOT / name != TABLE]
+    contents = {path: (ROOT / path).read_bytes() for path in tracked}
+    files = {path: hashlib.sha256(content).hexdigest() for path, content in contents.items()}
+    words = {path: words_of(content) if path.suffix == ".py" else set() for path, content in contents.items()}
 
     def digest(piece: str) -> str:
-        own = "".join(f"{name} {content}\n" for name, content in files.items() if has_a_say(name, piece))
+        depends_on = files if piece == REST else dependencies(piece, words)
+        own = "".join(f"{path} {content}\n" for path, content in files.items() if path in depends_on)
         return hashlib.sha256(own.encode()).hexdigest()[:16]
 
     return {piece: digest(piece) for piece in pieces}
+
+
+def words_of(content: bytes) -> set[bytes]:
+    """The names of modules and files in a text, among all its other words."""
+    from_packages = re.findall(rb"from (tests[\w.]*) import (.+)", content)
+    modules = {package + b"." + module for package, names in from_packages for module in re.findall(rb"\w+", names)}
+    return modules | {word.strip(b".") for word in re.findall(rb"[\w.-]+", content)}
+
+
+def dependencies(piece: str, words: dict[Path, set[bytes]]) -> set[Path]:
+    """Which files a folder's tests depend on: their own, the product, and what they name of the rest.
+
+    :param words: of each file, for those of Python.
+    """
+    own = {path for path in words if path.parts[:2] == ("tests", piece)}
+    names = {path: name_of(path) for path in words if path not in own}
+    found = own | {path for path, name in names.items() if name is None}
+    reading = {path for path in found if path.parts[0] == "tests"}
+    while reading:
+        said = set[bytes]().union(*(words[path] for path in reading))
+        reading = {path for path, name in names.items() if name in said} - found
+        found |= reading
+    return found
+
+
+def name_of(path: Path) -> bytes | None:
+    """By which word a test names a file that it depends on; None for what all depend on."""
+    match path.parts:
+        case ("tests", "conftest.py" | "__init__.py"):
+            return None
+        case ("tests", *_) if path.suffix == ".py":
+            return ".".join(path.with_suffix("").parts).removesuffix(".__init__").encode()
+        case ("tools" | "benchmarks" as folder, *_):
+            return folder.encode()
+    aside = path.parts[0] in {"tests", "docs", ".ci", ".github"} or path.suffix == ".md"
+    return path.name.encode() if aside else None
 
 
 def cells() -> list[Cell]:

@@ -17,6 +17,19 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+#: What a CA's key is for. Python asks for this, and for the names of keys, from 3.13 on.
+_SIGNS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 class Certificates:
     """A CA and what it signs.
@@ -28,7 +41,8 @@ class Certificates:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Our own CA")])
-        ca = self._signed(self._name, self._key, x509.BasicConstraints(ca=True, path_length=None))
+        self._issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        ca = self._signed(self._name, self._key, x509.BasicConstraints(ca=True, path_length=None), _SIGNS)
         self.ca = folder / "ca.pem"
         self.ca.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
 
@@ -58,10 +72,10 @@ class Certificates:
         return context
 
     def _signed(
-        self, name: x509.Name, key: ec.EllipticCurvePrivateKey, extension: x509.ExtensionType, *, days: int = 1
+        self, name: x509.Name, key: ec.EllipticCurvePrivateKey, *critical: x509.ExtensionType, days: int = 1
     ) -> x509.Certificate:
         now = dt.datetime.now(dt.UTC)
-        return (
+        draft = (
             x509.CertificateBuilder()
             .subject_name(name)
             .issuer_name(self._name)
@@ -69,9 +83,12 @@ class Certificates:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - dt.timedelta(days=10))
             .not_valid_after(now + dt.timedelta(days=days))
-            .add_extension(extension, critical=True)
-            .sign(self._key, hashes.SHA256())
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(self._issuer, critical=False)
         )
+        for extension in critical:
+            draft = draft.add_extension(extension, critical=True)
+        return draft.sign(self._key, hashes.SHA256())
 
 
 class ConnectProxy:
