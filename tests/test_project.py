@@ -99,6 +99,7 @@ def test_a_cell_runs_again_what_changed_or_was_stopped(
     write("one", "def test_it():", f"    {notes}('1')")
     write("two", "def test_it()")
     (tests / "two" / "support.py").touch()
+    (tests / "one" / "test_skipped.py").write_text("import pytest\npytest.skip('elsewhere', allow_module_level=True)")
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     for key, value in {"user.name": "nobody", "user.email": "nobody@example.com"}.items():
         subprocess.run(["git", "-C", tmp_path, "config", key, value], check=True)
@@ -119,7 +120,8 @@ def test_a_cell_runs_again_what_changed_or_was_stopped(
     assert cell.result() is None
     write("two", "def test_it():", f"    {notes}('2')", "    assert not 'whole'")
     result = cell.run()
-    assert (result.passed, result.failed, result.failures) == (1, 1, ["tests.two.test_two::test_it"])
+    assert (result.passed, result.failed, result.skipped) == (1, 1, 1)
+    assert result.failures == ["tests.two.test_two::test_it"]
     assert ran() == "12", "what had ended is not run again"
     cell.run()
     assert ran() == "122", "what failed is"

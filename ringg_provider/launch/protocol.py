@@ -19,6 +19,8 @@ what happens                            tier 1 (always)                 tier 2 (
 ======================================  ==============================  ======================================
 retry of the task                       adopted or settled              adopted or settled
 clear of the task                       adopted or settled              adopted or settled
+clear that discards the task's state    adopted, else outcome unknown   as above
+(Airflow 3.4, unless it is kept)
 clear of the run                        the same list: adopted; a new   the stored set is returned and adopted
                                         upload is a new launch
 second run with the same key            a new launch                    adopted
@@ -132,7 +134,10 @@ def launch(
     if standing is not None and not standing.confirmed:
         log.warning(
             "A start of list %s was sent by an earlier attempt, or was about to be, so it may be calling. Looking what "
-            "became of it; no other start is sent.",
+            "became of it; no other start is sent."
+            if standing.fingerprint is not None
+            else "This task was cleared, and with it was discarded what it had noted of list %s, which may be calling. "
+            "Looking what became of it; no start is sent.",
             named,
         )
     try:
@@ -169,7 +174,7 @@ def launch(
 
 def _follow(standing: Intent, list_id: str, ours: str, settling: Settling) -> Launched:
     """Somebody's start was, or may have been, sent: find out how it went, and never send another."""
-    if standing.list_id == list_id and standing.fingerprint != ours:
+    if standing.list_id == list_id and standing.fingerprint not in (None, ours):
         raise LaunchOutcomeUnknown(
             f"A start of list {standing.list_id} may have been sent with another request (other numbers, times or "
             "settings) than the present one, and the platform does not show it as started. Check in the dashboard "
@@ -178,7 +183,7 @@ def _follow(standing: Intent, list_id: str, ours: str, settling: Settling) -> La
     state = settling.until_known(standing.list_id)
     if is_started(state, standing.list_id):
         return settling.adopt(standing.list_id, state, standing)
-    raise outcome_unknown(standing.list_id, state)
+    raise outcome_unknown(standing.list_id, state, forgotten=standing.fingerprint is None)
 
 
 def _start_once(

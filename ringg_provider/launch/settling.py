@@ -186,8 +186,15 @@ def is_started(state: ListState, list_id: str) -> bool:
     return state.was_started
 
 
-def outcome_unknown(list_id: str, state: ListState) -> LaunchOutcomeUnknown:
+def outcome_unknown(list_id: str, state: ListState, *, forgotten: bool = False) -> LaunchOutcomeUnknown:
     """The error for a start that may have been sent, and of which the platform shows nothing."""
+    if forgotten:
+        return LaunchOutcomeUnknown(
+            "This task was cleared without 'Keep task state and resume', so it cannot be told whether an earlier "
+            f"attempt sent a start of list {list_id}, which the platform shows as {state}. It is not started now. "
+            "Check in the dashboard whether it dials; see the runbook, 'Launch outcome unknown'. With launch_key and "
+            "ledger_conn_id nothing is forgotten."
+        )
     return LaunchOutcomeUnknown(
         f"A start of list {list_id} was sent or was about to be, its answer is lost, and the platform shows the list "
         f"as {state}. It is not started again. Check in the dashboard whether it dials; see the runbook, 'Launch "

@@ -75,7 +75,8 @@ class Intent:
     """A start that was about to be sent, as it is stored.
 
     :param list_id: the list to be started.
-    :param fingerprint: digest of what was asked for, before times were resolved; see :func:`fingerprint`.
+    :param fingerprint: digest of what was asked for, before times were resolved; see :func:`fingerprint`. None where
+        the store forgot it, and with it whether there was such an intent at all.
     :param request: the request as plain JSON, times resolved; it holds no personal data.
     :param confirmed: whether it was noted that the platform has the list as started; not every store notes it.
     :param sent_at: when it was sent, aware; None where the store does not note it.
@@ -84,7 +85,7 @@ class Intent:
     """
 
     list_id: str
-    fingerprint: str
+    fingerprint: str | None
     request: Mapping[str, Any]
     confirmed: bool = False
     sent_at: datetime | None = field(default=None, compare=False)

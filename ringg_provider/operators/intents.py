@@ -3,28 +3,61 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cache
+from importlib.metadata import version
 from typing import Any
+
+from packaging.version import Version
 
 from ringg_provider.launch.terms import Intent
 
 #: Long enough for a retry that comes late, or for a task that is cleared after a long weekend.
 INTENT_RETENTION = timedelta(days=30)
 
+_ATTEMPTED = "attempted"
+
+
+@cache
+def clearing_forgets() -> bool:
+    """Whether clearing a task discards its state (Airflow 3.4+), unless "Keep task state and resume" is chosen."""
+    return Version(version("apache-airflow-task-sdk")).release >= (1, 4)
+
 
 class TaskStateIntents:
-    """Tier 1: intents in Airflow's task state store (3.3+), which survives retries, deferral and clearing."""
+    """Tier 1: intents in Airflow's task state store (3.3+), which survives retries and deferral, and clearing in 3.3.
+
+    :param store: that of the task.
+    :param cleared: whether the task was cleared after an attempt, with which the store may have been emptied.
+    """
 
     remembers = True
 
-    def __init__(self, store: Any) -> None:
+    def __init__(self, store: Any, *, cleared: bool = False) -> None:
         self._store = store
+        self._may_be_emptied = cleared and clearing_forgets()
+
+    def begin(self) -> None:
+        """Note that there was an attempt, by which an emptied store is told from one in which nothing was to be noted.
+
+        An attempt after a clear does not: what was forgotten stays forgotten.
+        """
+        if not self._may_be_emptied:
+            self._store.set(_ATTEMPTED, True, retention=INTENT_RETENTION)
+
+    @property
+    def forgot(self) -> bool:
+        """Whether earlier attempts may have noted what is not there any more."""
+        return self._may_be_emptied and self._store.get(_ATTEMPTED) is None
 
     def find(self, list_id: str) -> Intent | None:
-        """The intent of this task for the list; keyed by list because map indexes are positional."""
+        """The intent of this task for the list; keyed by list because map indexes are positional.
+
+        Where the store forgot, there may have been one, and nothing may be sent.
+        """
         stored = self._store.get(self._key(list_id))
-        if stored is None:
-            return None
-        return Intent(list_id, stored["fingerprint"], stored["request"])
+        if stored is not None:
+            return Intent(list_id, stored["fingerprint"], stored["request"])
+        return Intent(list_id, None, {}) if self.forgot else None
 
     def claim(self, intent: Intent) -> Intent | None:
         """Store the intent. One task instance runs once at a time, so nobody claims beside it."""

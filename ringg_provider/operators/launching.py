@@ -184,6 +184,12 @@ class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
 
     # Launching.
 
+    def pre_execute(self, context: Context) -> None:
+        """Note that there is an attempt, before anything can fail that is cleared afterwards."""
+        super().pre_execute(context)
+        if not self.launch_key and (intents := self._task_state_intents(context)) is not None:
+            intents.begin()
+
     def launch_and_wait(
         self,
         context: Context,
@@ -288,11 +294,18 @@ class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
             ledger = open_ledger(kept.conn_id, kept.field)
             item = replace(start.item(), launch_key=self.launch_key, ledger_conn_id=kept.conn_id)
             return ledger.for_key(self.launch_key, item=item, launcher=launcher_of(context, self.hook.conn_id))
-        store = context.get("task_state_store") if self.durable else None
-        if store is None:
+        intents = self._task_state_intents(context)
+        if intents is None:
             self.log.info("No launch ledger and no task state store: a worker that dies while it sends is not covered.")
             return NoIntents()
-        return TaskStateIntents(store)
+        return intents
+
+    def _task_state_intents(self, context: Context) -> TaskStateIntents | None:
+        store = context.get("task_state_store") if self.durable else None
+        if store is None:
+            return None
+        # Clearing counts on from the attempts there were.
+        return TaskStateIntents(store, cleared=context["ti"].max_tries > (self.retries or 0))
 
     def _show(self, context: Context, launched: Launched, start: Start) -> None:
         self.campaign_page = self.campaign_url(launched.list_id)

@@ -218,6 +218,15 @@ FAULTS: dict[str, Fault] = {
     "clear_when_in_doubt": Fault(
         _dies_between_intent_and_post, sabotage=("launch", "before_post", "SIGKILL"), afterwards="clear_task"
     ),
+    # From 3.4 on Airflow discards with it what the task had noted.
+    "clear_after_unseen_start": Fault(
+        lambda _: STARTED_IN_DOUBT,
+        sabotage=("launch", "during_post", "SIGKILL"),
+        lies=_SLOW_START,
+        unseen=True,
+        afterwards="clear_task",
+        needs_memory=True,
+    ),
     "same_key_again": Fault(_once_per_run, afterwards="run_again"),
     "changed_contacts": Fault(
         lambda schedule: SUCCESS if schedule.ledger else Expected(starts=3), afterwards="run_again_with_more"
@@ -256,6 +265,7 @@ CORE = (
     "clear_task",
     "clear_while_waiting",
     "clear_when_in_doubt",
+    "clear_after_unseen_start",
     "same_key_again",
     "two_runs_racing",
     "hidden_until_started",

@@ -225,6 +225,21 @@ def test_a_refusal_of_a_list_that_is_shown_nowhere_afterwards_is_not_believed_ot
     assert store.calls == ["claim"]
 
 
+@pytest.mark.parametrize("state", [READY, ListState.MISSING, ListState.INSUFFICIENT_BALANCE])
+def test_what_was_forgotten_with_a_clear_is_looked_for_and_nothing_is_sent(state: ListState) -> None:
+    platform, clock = ScriptedPlatform(state), Clock()
+    with pytest.raises(LaunchOutcomeUnknown, match=r"Keep task state and resume.*list-1.*launch_key"):
+        start(platform, Journal(Intent("list-1", None, {})), clock=clock)
+    assert platform.sent == []
+    assert clock.now == pytest.approx(120, abs=5), "a listing that lags has the time to catch up"
+
+
+def test_what_was_forgotten_with_a_clear_and_is_shown_as_started_is_adopted() -> None:
+    platform = ScriptedPlatform(READY, STARTED)
+    assert start(platform, Journal(Intent("list-1", None, {}))).adopted
+    assert platform.sent == []
+
+
 def test_a_hidden_list_is_not_started_where_no_intent_would_have_been_kept() -> None:
     platform = ScriptedPlatform(ListState.MISSING)
     with pytest.raises(NotFound, match="launch_key and ledger_conn_id"):

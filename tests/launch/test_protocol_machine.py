@@ -36,6 +36,7 @@ from ringg_provider.launch.ledger import LaunchLedger
 from ringg_provider.launch.settling import Settling
 from ringg_provider.launch.table import launches
 from ringg_provider.launch.terms import Intent, IntentStore, Launched, ListState, fingerprint
+from ringg_provider.operators import intents
 from ringg_provider.operators.intents import TaskStateIntents
 from tests.launch.hostile import (
     FATES,
@@ -252,21 +253,49 @@ class HostileMachine(RuleBasedStateMachine):
             self._finish(self._begin(task))
 
 
+class ClearedState(TaskStateModel):
+    """A task's state store that Airflow 3.4 empties when the task is cleared."""
+
+    cleared = False
+
+    def clear(self) -> None:
+        """Also counts on from the attempts there were, by which the task knows."""
+        self._values.clear()
+        self.cleared = True
+
+
 class Tier1Machine(HostileMachine):
     """Task instances, each with a list of its own and the task state store, whose attempts follow one another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.states: dict[str, ClearedState] = {}
 
     @precondition(lambda self: len(self.tasks) < 2)
     @rule()
     def new_task(self) -> None:
         """A task instance comes to be, with a list that was uploaded for it."""
         name = f"task {len(self.tasks)}"
-        state = TaskStateModel()
+        state = self.states[name] = ClearedState()
         list_id = self.platform.upload(name, frozenset({"p1"}))
-        self.tasks.append(Task(name, list_id, lambda: self.intents(state)))
+        self.tasks.append(Task(name, list_id, lambda: self.begin(state)))
 
-    def intents(self, state: TaskStateModel) -> IntentStore:
+    def begin(self, state: ClearedState) -> IntentStore:
+        """The store of one attempt, which has begun."""
+        store = self.intents(state)
+        store.begin()
+        return store
+
+    def intents(self, state: ClearedState) -> TaskStateIntents:
         """The store of one attempt."""
-        return TaskStateIntents(state)
+        return TaskStateIntents(state, cleared=state.cleared)
+
+    @precondition(lambda self: any(task.attempts and self.may_begin(task) for task in self.tasks))
+    @rule(which=st.integers(0, 7))
+    def clear(self, which: int) -> None:
+        """A person clears a task that has been attempted, and Airflow discards its state."""
+        attempted = [task for task in self.tasks if task.attempts and self.may_begin(task)]
+        self.states[attempted[which % len(attempted)].name].clear()
 
     def may_begin(self, task: Task) -> bool:
         """Airflow runs one attempt of a task instance at a time."""
@@ -352,6 +381,12 @@ class Tier2Machine(HostileMachine):
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
     """Hundreds of thousands of launches need not tell of themselves."""
     caplog.set_level("WARNING", logger="ringg_provider")
+
+
+@pytest.fixture(autouse=True)
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On every Airflow a clear may empty the store, as it does from 3.4 on."""
+    monkeypatch.setattr(intents, "clearing_forgets", lambda: True)
 
 
 def thorough(examples: int, steps: int = 40) -> settings:
@@ -476,8 +511,8 @@ class ForgetsOtherRequests(TaskStateIntents):
 class ForgetsIntentsOfHiddenLists(TaskStateIntents):
     """Takes a list that is shown nowhere for a draft, also where a start of it may have been sent."""
 
-    def __init__(self, state: TaskStateModel, platform: HostilePlatform) -> None:
-        super().__init__(state)
+    def __init__(self, state: ClearedState, platform: HostilePlatform) -> None:
+        super().__init__(state, cleared=state.cleared)
         self._platform = platform
 
     def find(self, list_id: str) -> Intent | None:
@@ -486,13 +521,18 @@ class ForgetsIntentsOfHiddenLists(TaskStateIntents):
 
 
 class StartsHiddenListsAgain(Tier1Machine):
-    def intents(self, state: TaskStateModel) -> IntentStore:
+    def intents(self, state: ClearedState) -> TaskStateIntents:
         return ForgetsIntentsOfHiddenLists(state, self.platform)
 
 
 class IgnoresOtherFingerprints(Tier1Machine):
-    def intents(self, state: TaskStateModel) -> IntentStore:
-        return ForgetsOtherRequests(state)
+    def intents(self, state: ClearedState) -> TaskStateIntents:
+        return ForgetsOtherRequests(state, cleared=state.cleared)
+
+
+class BelievesAnEmptiedStore(Tier1Machine):
+    def intents(self, state: ClearedState) -> TaskStateIntents:
+        return TaskStateIntents(state)
 
 
 class ReplacesWithoutLooking(LaunchLedger):
@@ -519,6 +559,7 @@ class SetReplacedAfterItsStart(Tier2Machine):
         (ForgetsLostAnswers, SettlingByOneLook, "dialled more than once|ended in"),
         (IgnoresOtherFingerprints, Settling, "dialled more than once"),
         (StartsHiddenListsAgain, Settling, "dialled more than once"),
+        (BelievesAnEmptiedStore, Settling, "dialled more than once"),
         (SetReplacedAfterItsStart, Settling, "dialled more than once"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) and issubclass(value, HostileMachine) else "",

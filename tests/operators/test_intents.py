@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from ringg_provider.launch.terms import Intent
-from ringg_provider.operators.intents import INTENT_RETENTION, NoIntents, TaskStateIntents
+from ringg_provider.operators import intents
+from ringg_provider.operators.intents import INTENT_RETENTION, NoIntents, TaskStateIntents, clearing_forgets
 from tests.launch.hostile import TaskStateModel
 
 INTENT = Intent("list-1", "digest", {"list_id": "list-1", "from_numbers": ["number-1"]})
@@ -54,6 +57,58 @@ def test_an_intent_outlives_a_long_weekend_and_the_stores_own_default() -> None:
     TaskStateIntents(state).claim(INTENT)
     assert state.kept_for == [INTENT_RETENTION]
     assert timedelta(days=7) < INTENT_RETENTION
+
+
+@pytest.fixture
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An Airflow that discards a task's state when the task is cleared, unless it is to be kept."""
+    monkeypatch.setattr(intents, "clearing_forgets", lambda: True)
+
+
+def cleared(state: TaskStateModel) -> TaskStateIntents:
+    """The store of the attempt after a clear."""
+    after = TaskStateIntents(state, cleared=True)
+    after.begin()
+    return after
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_after_a_clear_that_emptied_the_store_every_list_may_have_been_started() -> None:
+    TaskStateIntents(TaskStateModel()).begin()
+    store = cleared(emptied := TaskStateModel())
+    assert store.find("list-1") == Intent("list-1", None, {})
+    assert cleared(emptied).forgot, "what was forgotten stays forgotten, also where the next clear keeps the state"
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_after_a_clear_that_kept_the_store_what_is_not_there_was_not_sent() -> None:
+    TaskStateIntents(state := TaskStateModel()).begin()
+    assert cleared(state).find("list-1") is None
+    TaskStateIntents(state).claim(INTENT)
+    assert cleared(state).find("list-1") == INTENT
+    assert cleared(state).find("list-2") is None
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_an_attempt_that_no_clear_came_before_knows_that_nothing_was_sent() -> None:
+    assert TaskStateIntents(TaskStateModel()).find("list-1") is None
+
+
+def test_an_airflow_that_keeps_the_state_is_believed_whatever_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intents, "clearing_forgets", lambda: False)
+    assert cleared(TaskStateModel()).find("list-1") is None
+
+
+def test_that_an_attempt_began_is_kept_as_long_as_what_it_may_send() -> None:
+    state = Noting()
+    TaskStateIntents(state).begin()
+    assert state.kept_for == [INTENT_RETENTION]
+
+
+def test_clearing_forgets_from_the_airflow_on_that_asks_whether_to_keep() -> None:
+    # No API to ask for it: what is cleared is decided on the server.
+    fields = pytest.importorskip("airflow.api_fastapi.core_api.datamodels.task_instances").ClearTaskInstancesBody
+    assert clearing_forgets() == ("keep_task_state" in fields.model_fields)
 
 
 def test_without_a_store_nothing_is_kept_and_nothing_stands_in_the_way() -> None:

@@ -98,7 +98,8 @@ def test_an_upload_that_is_past_the_check_is_ready_too(
     sandbox: Sandbox, upload: Any, deferrable: bool, status: str
 ) -> None:
     list_id = upload("9876543210")
-    sandbox.settings(verify_seconds=0, forced_statuses={list_id: status})
+    waited(upload_sensor(list_id))  # or the sandbox may not know its contacts yet
+    sandbox.settings(forced_statuses={list_id: status})
     assert waited(upload_sensor(list_id, deferrable=deferrable))["status"] == status
 
 
