@@ -15,7 +15,7 @@ from ringg_provider.exceptions import InvalidRequest
 ItemFlow = Literal["standard", "large", "smartalex"]
 
 #: What most items do not have, and then do not say.
-_SELDOM = ("call_slots", "wave", "callbacks_table", "state_conn_id", "history_table", "suppression")
+_SELDOM = ("call_slots", "wave", "callbacks_table", "state_conn_id", "history_table", "suppression", "clear_number")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +44,8 @@ class LaunchItem:
         for ``conn_id`` and its ``hook_params``, ``state_sql`` for ``state_conn_id``, ``country_code`` of numbers that
         have none, and ``skip_dnc`` on SmartAlex. None where nobody opts out.
     :param wave: in which the list is launched: 0 the rehearsal, then 1 and so on; None where all are launched at once.
+    :param clear_number: how often the run had been cleared when the list was uploaded, so that no earlier attempt to
+        launch can have known it. None where it had not been.
     """
 
     list_id: str | None
@@ -64,6 +66,7 @@ class LaunchItem:
     state_conn_id: str | None = None
     history_table: str | None = None
     suppression: Mapping[str, Any] | None = None
+    clear_number: Annotated[StrictInt, Field(ge=1)] | None = None
 
     @classmethod
     def of(cls, xcom: object, field: str = "launch") -> LaunchItem:

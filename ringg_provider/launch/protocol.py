@@ -136,8 +136,8 @@ def launch(
             "A start of list %s was sent by an earlier attempt, or was about to be, so it may be calling. Looking what "
             "became of it; no other start is sent."
             if standing.fingerprint is not None
-            else "This task was cleared, and with it was discarded what it had noted of list %s, which may be calling. "
-            "Looking what became of it; no start is sent.",
+            else "Nothing is left of what earlier attempts of this task noted, so list %s may be calling. Looking what "
+            "became of it; no start is sent.",
             named,
         )
     try:

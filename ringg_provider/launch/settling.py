@@ -190,10 +190,10 @@ def outcome_unknown(list_id: str, state: ListState, *, forgotten: bool = False) 
     """The error for a start that may have been sent, and of which the platform shows nothing."""
     if forgotten:
         return LaunchOutcomeUnknown(
-            "This task was cleared without 'Keep task state and resume', so it cannot be told whether an earlier "
-            f"attempt sent a start of list {list_id}, which the platform shows as {state}. It is not started now. "
-            "Check in the dashboard whether it dials; see the runbook, 'Launch outcome unknown'. With launch_key and "
-            "ledger_conn_id nothing is forgotten."
+            "Nothing is left of what earlier attempts of this task noted, as after a clear without 'Keep task state "
+            f"and resume': it cannot be told whether one sent a start of list {list_id}, which the platform shows as "
+            f"{state}. It is not started now. Check in the dashboard whether it dials; see the runbook, 'Launch "
+            "outcome unknown'. With launch_key and ledger_conn_id nothing is forgotten."
         )
     return LaunchOutcomeUnknown(
         f"A start of list {list_id} was sent or was about to be, its answer is lost, and the platform shows the list "

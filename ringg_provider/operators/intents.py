@@ -23,11 +23,19 @@ def clearing_forgets() -> bool:
     return Version(version("apache-airflow-task-sdk")).release >= (1, 4)
 
 
+def note_first_attempt(store: Any) -> None:
+    """Note in a task's store that it was attempted, by which an emptied store is told from one with nothing to note.
+
+    Later attempts do not: what was forgotten stays forgotten.
+    """
+    store.set(_ATTEMPTED, True, retention=INTENT_RETENTION)
+
+
 class TaskStateIntents:
     """Tier 1: intents in Airflow's task state store (3.3+), which survives retries and deferral, and clearing in 3.3.
 
     :param store: that of the task.
-    :param cleared: whether the task was cleared after an attempt, with which the store may have been emptied.
+    :param cleared: whether the task may have been cleared since its first attempt, and the store emptied with it.
     """
 
     remembers = True
@@ -35,14 +43,6 @@ class TaskStateIntents:
     def __init__(self, store: Any, *, cleared: bool = False) -> None:
         self._store = store
         self._may_be_emptied = cleared and clearing_forgets()
-
-    def begin(self) -> None:
-        """Note that there was an attempt, by which an emptied store is told from one in which nothing was to be noted.
-
-        An attempt after a clear does not: what was forgotten stays forgotten.
-        """
-        if not self._may_be_emptied:
-            self._store.set(_ATTEMPTED, True, retention=INTENT_RETENTION)
 
     @property
     def forgot(self) -> bool:

@@ -35,7 +35,7 @@ from ringg_provider.lineage.operator import LineageOperator
 from ringg_provider.metrics import ADOPTED, ENDED, REFUSED, STARTED, UNKNOWN
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.errors import failing_without_retry
-from ringg_provider.operators.intents import NoIntents, TaskStateIntents
+from ringg_provider.operators.intents import NoIntents, TaskStateIntents, note_first_attempt
 from ringg_provider.operators.ledgers import launcher_of, ledger_connection, open_ledger
 from ringg_provider.operators.reaching import ReachingPlatform
 from ringg_provider.operators.timely import TimelyOperator
@@ -184,11 +184,15 @@ class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
 
     # Launching.
 
+    #: The run's number of clears when the list was uploaded: no attempt before the last of them knew it.
+    _uploaded_after_clear: int | None = None
+
     def pre_execute(self, context: Context) -> None:
-        """Note that there is an attempt, before anything can fail that is cleared afterwards."""
+        """Note the first attempt, before anything can fail that is cleared afterwards."""
         super().pre_execute(context)
-        if not self.launch_key and (intents := self._task_state_intents(context)) is not None:
-            intents.begin()
+        store = None if self.launch_key else self._task_state(context)
+        if store is not None and context["ti"].try_number == 1:
+            note_first_attempt(store)
 
     def launch_and_wait(
         self,
@@ -278,6 +282,7 @@ class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
                     raise InvalidRequest(
                         f"{name}: is the list's own where it keeps promises; leave it out.", field=name
                     )
+        self._uploaded_after_clear = item.clear_number
         self.ledger_conn_id = self.ledger_conn_id or item.ledger_conn_id
         if (self.ledger_conn_id or self.state_conn_id) and not self.launch_key:
             self.launch_key = item.launch_key
@@ -294,18 +299,23 @@ class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
             ledger = open_ledger(kept.conn_id, kept.field)
             item = replace(start.item(), launch_key=self.launch_key, ledger_conn_id=kept.conn_id)
             return ledger.for_key(self.launch_key, item=item, launcher=launcher_of(context, self.hook.conn_id))
-        intents = self._task_state_intents(context)
-        if intents is None:
+        store = self._task_state(context)
+        if store is None:
             self.log.info("No launch ledger and no task state store: a worker that dies while it sends is not covered.")
             return NoIntents()
-        return intents
+        return TaskStateIntents(store, cleared=self._may_be_cleared(context))
 
-    def _task_state_intents(self, context: Context) -> TaskStateIntents | None:
-        store = context.get("task_state_store") if self.durable else None
-        if store is None:
-            return None
-        # Clearing counts on from the attempts there were.
-        return TaskStateIntents(store, cleared=context["ti"].max_tries > (self.retries or 0))
+    def _task_state(self, context: Context) -> Any:
+        return context.get("task_state_store") if self.durable else None
+
+    def _may_be_cleared(self, context: Context) -> bool:
+        """Whether this task may have been cleared after an attempt that knew this list."""
+        ti, run = context["ti"], context.get("dag_run")
+        clears = (run.clear_number or 0) if run else 0
+        if ti.try_number == 1 or (clears and clears == self._uploaded_after_clear):
+            return False
+        # Clearing counts the tries on from those that were, and the clears of a run; not all ways of clearing do both.
+        return ti.max_tries > (self.retries or 0) or clears > 0 or own_state(context) == "restarting"
 
     def _show(self, context: Context, launched: Launched, start: Start) -> None:
         self.campaign_page = self.campaign_url(launched.list_id)

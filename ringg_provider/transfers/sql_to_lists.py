@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -259,7 +259,10 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
         result = self._run(context)
         context["ti"].xcom_push(key="summary", value=result.summary)
         self._tell(context, result.summary)
-        return [item.as_xcom() for item in result.items]
+        # Under a key the ledger tells what was launched, and its lists may be older than the run's last clear.
+        run = None if self.launch_key else context.get("dag_run")
+        cleared = run.clear_number if run else 0
+        return [replace(item, clear_number=cleared or None).as_xcom() for item in result.items]
 
     #: What came of the run; None until it has ended well.
     _summary: Mapping[str, Any] | None = None

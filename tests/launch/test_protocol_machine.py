@@ -37,7 +37,7 @@ from ringg_provider.launch.settling import Settling
 from ringg_provider.launch.table import launches
 from ringg_provider.launch.terms import Intent, IntentStore, Launched, ListState, fingerprint
 from ringg_provider.operators import intents
-from ringg_provider.operators.intents import TaskStateIntents
+from ringg_provider.operators.intents import TaskStateIntents, note_first_attempt
 from tests.launch.hostile import (
     FATES,
     Attempt,
@@ -282,9 +282,9 @@ class Tier1Machine(HostileMachine):
 
     def begin(self, state: ClearedState) -> IntentStore:
         """The store of one attempt, which has begun."""
-        store = self.intents(state)
-        store.begin()
-        return store
+        if not state.cleared:
+            note_first_attempt(state)
+        return self.intents(state)
 
     def intents(self, state: ClearedState) -> TaskStateIntents:
         """The store of one attempt."""

@@ -9,7 +9,13 @@ import pytest
 
 from ringg_provider.launch.terms import Intent
 from ringg_provider.operators import intents
-from ringg_provider.operators.intents import INTENT_RETENTION, NoIntents, TaskStateIntents, clearing_forgets
+from ringg_provider.operators.intents import (
+    INTENT_RETENTION,
+    NoIntents,
+    TaskStateIntents,
+    clearing_forgets,
+    note_first_attempt,
+)
 from tests.launch.hostile import TaskStateModel
 
 INTENT = Intent("list-1", "digest", {"list_id": "list-1", "from_numbers": ["number-1"]})
@@ -65,28 +71,26 @@ def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intents, "clearing_forgets", lambda: True)
 
 
-def cleared(state: TaskStateModel) -> TaskStateIntents:
-    """The store of the attempt after a clear."""
-    after = TaskStateIntents(state, cleared=True)
-    after.begin()
-    return after
+def attempted() -> TaskStateModel:
+    """The store of a task whose first attempt has begun."""
+    note_first_attempt(state := TaskStateModel())
+    return state
 
 
 @pytest.mark.usefixtures("forgetful")
 def test_after_a_clear_that_emptied_the_store_every_list_may_have_been_started() -> None:
-    TaskStateIntents(TaskStateModel()).begin()
-    store = cleared(emptied := TaskStateModel())
+    store = TaskStateIntents(TaskStateModel(), cleared=True)
+    assert store.forgot
     assert store.find("list-1") == Intent("list-1", None, {})
-    assert cleared(emptied).forgot, "what was forgotten stays forgotten, also where the next clear keeps the state"
 
 
 @pytest.mark.usefixtures("forgetful")
 def test_after_a_clear_that_kept_the_store_what_is_not_there_was_not_sent() -> None:
-    TaskStateIntents(state := TaskStateModel()).begin()
-    assert cleared(state).find("list-1") is None
+    state = attempted()
+    assert TaskStateIntents(state, cleared=True).find("list-1") is None
     TaskStateIntents(state).claim(INTENT)
-    assert cleared(state).find("list-1") == INTENT
-    assert cleared(state).find("list-2") is None
+    assert TaskStateIntents(state, cleared=True).find("list-1") == INTENT
+    assert TaskStateIntents(state, cleared=True).find("list-2") is None
 
 
 @pytest.mark.usefixtures("forgetful")
@@ -96,12 +100,11 @@ def test_an_attempt_that_no_clear_came_before_knows_that_nothing_was_sent() -> N
 
 def test_an_airflow_that_keeps_the_state_is_believed_whatever_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intents, "clearing_forgets", lambda: False)
-    assert cleared(TaskStateModel()).find("list-1") is None
+    assert TaskStateIntents(TaskStateModel(), cleared=True).find("list-1") is None
 
 
-def test_that_an_attempt_began_is_kept_as_long_as_what_it_may_send() -> None:
-    state = Noting()
-    TaskStateIntents(state).begin()
+def test_that_there_was_an_attempt_is_kept_as_long_as_what_it_may_send() -> None:
+    note_first_attempt(state := Noting())
     assert state.kept_for == [INTENT_RETENTION]
 
 

@@ -28,6 +28,7 @@ class TaskInstance:
     run_id: str = "run"
     task_id: str = "task"
     map_index: int = -1
+    try_number: int = 1
     max_tries: int = 0
     start_date: datetime = field(default_factory=lambda: datetime.now(UTC))
     xcom: dict[str, Any] = field(default_factory=dict)

@@ -18,14 +18,14 @@ from ringg_provider.operators.ringg import RinggLaunchOperator
 from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
 from tests.contacts.dirty_rows import ROWS
 from tests.support.databases import Warehouse
-from tests.support.tasks import TaskInstance
+from tests.support.tasks import Run, TaskInstance
 
 AGENT = "22222222-2222-4222-8222-222222222222"
 WINDOW = {"call_time": {"call_start_time": "00:00", "call_end_time": "23:59", "timezone": "Asia/Kolkata"}}
 
 
-def transfer(**overrides: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Run the operator once; its result and its summary."""
+def transfer(*, clears: int = 0, **overrides: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Run the operator once, in a run that was cleared so often; its result and its summary."""
     arguments: dict[str, Any] = {
         "task_id": "lists",
         "sql_conn_id": "warehouse",
@@ -40,7 +40,8 @@ def transfer(**overrides: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         **overrides,
     }
     ti = TaskInstance(task_id="lists")
-    result = SqlToRinggOperator(**arguments).execute({"ti": ti})  # type: ignore[typeddict-item]
+    run = {"dag_run": Run(clear_number=clears)} if clears else {}
+    result = SqlToRinggOperator(**arguments).execute({"ti": ti, **run})  # type: ignore[typeddict-item]
     return result, ti.xcom["summary"]
 
 
@@ -74,6 +75,14 @@ def test_a_query_becomes_one_saved_list_that_can_be_started(database: Warehouse,
         ("+919876543211", 1, "listed", lists[0]["list_id"]),
         ("12", 1, "phone_not_dialable", None),
     ]
+
+
+def test_lists_say_after_which_clear_of_their_run_they_were_uploaded(database: Warehouse, sandbox: Any) -> None:
+    fill(database, [("+919876543210", "Asha")])
+    assert [item["clear_number"] for item in transfer(clears=2)[0]] == [2]
+    assert "clear_number" not in transfer()[0][0]
+    under_key = {"contacts_table": "ringg_contacts", "launch_key": "key"}
+    assert "clear_number" not in transfer(clears=2, **under_key)[0][0], "the ledger tells what was launched"
 
 
 @pytest.mark.parametrize("generation", ["g2", "g3"])
