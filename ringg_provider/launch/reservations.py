@@ -186,7 +186,8 @@ class Reservations:
         :param part: which wave or list of it.
         :param cost: what all its calls have cost so far.
         :param at: now, aware.
-        :param final: whether no more is to come. While there is, no less than the estimate stays charged.
+        :param final: whether no more is to come. While there is, no less than the estimate stays charged, and no less
+            than was known before: of two attempts, the one that has read less may come last.
         :return: what stands now; `overrun` says by how much the estimate was wrong.
         :raises WrongState: nothing was reserved for it.
         """
@@ -196,8 +197,9 @@ class Reservations:
             if stored is None:
                 raise _nothing_reserved(launch_key, part)
             settled = final or stored.state == SETTLED
-            charged = spent if settled else max(spent, stored.amount)
-            fresh = replace(stored, state=SETTLED if settled else RESERVED, cost=spent, charged=charged)
+            known = spent if final else max(spent, stored.cost or Decimal(0))
+            charged = known if settled else max(known, stored.amount)
+            fresh = replace(stored, state=SETTLED if settled else RESERVED, cost=known, charged=charged)
             self._charge(connection, stored.name, stored.period, charged - stored.charged, at)
             self._write(connection, stored, fresh, at)
             return fresh

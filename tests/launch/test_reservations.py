@@ -119,6 +119,16 @@ def test_an_overrun_is_charged_and_the_next_one_finds_less(store: Reservations) 
     assert raised.value.next_period == "2026-11-27T00:00:00+00:00"
 
 
+def test_who_has_read_less_and_comes_last_takes_nothing_back(store: Reservations) -> None:
+    store.reserve(DAY, "key", "w", 30, NOW)
+    assert store.settle("key", "w", 50, NOW, final=False).charged == 50
+    assert store.settle("key", "w", 40, NOW, final=False).charged == 50
+    assert store.settle("key", "w", 60, NOW).charged == 60
+    late = store.settle("key", "w", 30, NOW, final=False)
+    assert (late.cost, late.charged, left(store)) == (60, 60, 40)
+    assert store.settle("key", "w", 55, NOW).charged == 55, "what was read whole is believed, also where it is less"
+
+
 def test_what_was_not_started_is_given_back_once(store: Reservations) -> None:
     store.reserve(DAY, "key", "w", 60, NOW)
     all_at_once(4, lambda _: store.release("key", "w", NOW))
