@@ -283,10 +283,10 @@ class RolloutMachine(RuleBasedStateMachine):
     def no_day_costs_more_than_its_budget_but_for_wrong_estimates(self) -> None:
         for day in {moment.date() for moment in self.days.values()}:
             lists = [list_id for list_id, moment in self.days.items() if moment.date() == day]
+            assert all(self.estimates[one] for one in lists), "started, and not reserved"
+            # A price may change between a reservation and the start that it is for.
             error = sum((max(self.costs[one] - self.estimates[one], Decimal(0)) for one in lists), Decimal(0))
-            # Estimates are right when a list is started: then its reservation is held to the price of that moment.
-            assert error == 0
-            assert sum((self.costs[one] for one in lists), Decimal(0)) <= BUDGET.credits
+            assert sum((self.costs[one] for one in lists), Decimal(0)) <= BUDGET.credits + error
 
     @invariant()
     def a_pulled_brake_is_final(self) -> None:

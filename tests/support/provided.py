@@ -22,6 +22,13 @@ KINDS: dict[str, type] = {
     "links": BaseOperatorLink,
 }
 
+#: What an older Airflow cannot load: its deadlines have no references but its own before 3.2.
+NOT_HERE = (
+    frozenset[str]()
+    if hasattr(importlib.import_module("airflow.sdk.definitions.deadline"), "BaseDeadlineReference")
+    else frozenset({"ringg_provider.deadlines"})
+)
+
 
 def public_classes(kind: str) -> Iterator[type]:
     """Every public class of a kind, base classes among them, where it is defined."""
