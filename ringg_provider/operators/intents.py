@@ -7,8 +7,6 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from packaging.version import Version
-
 from ringg_provider.launch.terms import Intent
 
 #: Long enough for a retry that comes late, or for a task that is cleared after a long weekend.
@@ -20,7 +18,8 @@ _ATTEMPTED = "attempted"
 @cache
 def clearing_forgets() -> bool:
     """Whether clearing a task discards its state (Airflow 3.4+), unless "Keep task state and resume" is chosen."""
-    return Version(version("apache-airflow-task-sdk")).release >= (1, 4)
+    major, minor, *_ = version("apache-airflow-task-sdk").split(".")
+    return (int(major), int(minor)) >= (1, 4)
 
 
 def note_first_attempt(store: Any) -> None:
