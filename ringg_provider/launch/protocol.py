@@ -135,7 +135,7 @@ def launch(
         log.warning(
             "A start of list %s was sent by an earlier attempt, or was about to be, so it may be calling. Looking what "
             "became of it; no other start is sent."
-            if standing.fingerprint is not None
+            if not standing.is_forgotten
             else "Nothing is left of what earlier attempts of this task noted, so list %s may be calling. Looking what "
             "became of it; no start is sent.",
             named,
@@ -174,7 +174,7 @@ def launch(
 
 def _follow(standing: Intent, list_id: str, ours: str, settling: Settling) -> Launched:
     """Somebody's start was, or may have been, sent: find out how it went, and never send another."""
-    if standing.list_id == list_id and standing.fingerprint not in (None, ours):
+    if standing.list_id == list_id and standing.fingerprint != ours and not standing.is_forgotten:
         raise LaunchOutcomeUnknown(
             f"A start of list {standing.list_id} may have been sent with another request (other numbers, times or "
             "settings) than the present one, and the platform does not show it as started. Check in the dashboard "
@@ -183,7 +183,7 @@ def _follow(standing: Intent, list_id: str, ours: str, settling: Settling) -> La
     state = settling.until_known(standing.list_id)
     if is_started(state, standing.list_id):
         return settling.adopt(standing.list_id, state, standing)
-    raise outcome_unknown(standing.list_id, state, forgotten=standing.fingerprint is None)
+    raise outcome_unknown(standing, state)
 
 
 def _start_once(

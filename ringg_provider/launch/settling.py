@@ -75,7 +75,7 @@ class Settling:
         if is_started(state, intent.list_id):
             self.store.confirm(intent.list_id)
             return Launched(intent.list_id, state, adopted=False)
-        raise outcome_unknown(intent.list_id, state) from lost
+        raise outcome_unknown(intent, state) from lost
 
     def after_refusal(self, intent: Intent, refusal: PermanentError) -> Launched:
         """The platform said no: believe it when the list is still a draft, adopt when it was "already started"."""
@@ -186,17 +186,17 @@ def is_started(state: ListState, list_id: str) -> bool:
     return state.was_started
 
 
-def outcome_unknown(list_id: str, state: ListState, *, forgotten: bool = False) -> LaunchOutcomeUnknown:
+def outcome_unknown(intent: Intent, state: ListState) -> LaunchOutcomeUnknown:
     """The error for a start that may have been sent, and of which the platform shows nothing."""
-    if forgotten:
+    if intent.is_forgotten:
         return LaunchOutcomeUnknown(
             "Nothing is left of what earlier attempts of this task noted, as after a clear without 'Keep task state "
-            f"and resume': it cannot be told whether one sent a start of list {list_id}, which the platform shows as "
-            f"{state}. It is not started now. Check in the dashboard whether it dials; see the runbook, 'Launch "
-            "outcome unknown'. With launch_key and ledger_conn_id nothing is forgotten."
+            f"and resume': it cannot be told whether one sent a start of list {intent.list_id}, which the platform "
+            f"shows as {state}. It is not started now. Check in the dashboard whether it dials; see the runbook, "
+            "'Launch outcome unknown'. With launch_key and ledger_conn_id nothing is forgotten."
         )
     return LaunchOutcomeUnknown(
-        f"A start of list {list_id} was sent or was about to be, its answer is lost, and the platform shows the list "
-        f"as {state}. It is not started again. Check in the dashboard whether it dials; see the runbook, 'Launch "
+        f"A start of list {intent.list_id} was sent or was about to be, its answer is lost, and the platform shows the "
+        f"list as {state}. It is not started again. Check in the dashboard whether it dials; see the runbook, 'Launch "
         "outcome unknown'."
     )

@@ -92,6 +92,11 @@ class Intent:
     dag_id: str | None = field(default=None, compare=False)
     run_id: str | None = field(default=None, compare=False)
 
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether the store lost it, or there never was one: nobody can tell."""
+        return self.fingerprint is None
+
     def is_of(self, dag_id: str, run_id: str) -> bool:
         """Whether it is known to be of this run."""
         return (self.dag_id, self.run_id) == (dag_id, run_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
 from importlib.metadata import version
@@ -34,19 +35,20 @@ class TaskStateIntents:
     """Tier 1: intents in Airflow's task state store (3.3+), which survives retries and deferral, and clearing in 3.3.
 
     :param store: that of the task.
-    :param cleared: whether the task may have been cleared since its first attempt, and the store emptied with it.
+    :param cleared: whether the task may have been cleared since its first attempt; asked only where the store would
+        have been emptied with it, because it may take a request.
     """
 
     remembers = True
 
-    def __init__(self, store: Any, *, cleared: bool = False) -> None:
+    def __init__(self, store: Any, *, cleared: Callable[[], bool] = lambda: False) -> None:
         self._store = store
-        self._may_be_emptied = cleared and clearing_forgets()
+        self._cleared = cleared
 
     @property
     def forgot(self) -> bool:
         """Whether earlier attempts may have noted what is not there any more."""
-        return self._may_be_emptied and self._store.get(_ATTEMPTED) is None
+        return clearing_forgets() and self._cleared() and self._store.get(_ATTEMPTED) is None
 
     def find(self, list_id: str) -> Intent | None:
         """The intent of this task for the list; keyed by list because map indexes are positional.

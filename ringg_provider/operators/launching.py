@@ -38,7 +38,7 @@ from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.intents import NoIntents, TaskStateIntents, note_first_attempt
 from ringg_provider.operators.ledgers import launcher_of, ledger_connection, open_ledger
 from ringg_provider.operators.reaching import ReachingPlatform
-from ringg_provider.operators.timely import TimelyOperator
+from ringg_provider.operators.timely import TimelyOperator, clears_of
 from ringg_provider.operators.waiting import dag_zone, ended, kill_deadline, sleep_until_told, wait_until
 from ringg_provider.tracing import span
 from ringg_provider.triggers.events import CAMPAIGN_ENDS, EventStatus, read_event
@@ -303,15 +303,14 @@ class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
         if store is None:
             self.log.info("No launch ledger and no task state store: a worker that dies while it sends is not covered.")
             return NoIntents()
-        return TaskStateIntents(store, cleared=self._may_be_cleared(context))
+        return TaskStateIntents(store, cleared=lambda: self._may_be_cleared(context))
 
     def _task_state(self, context: Context) -> Any:
         return context.get("task_state_store") if self.durable else None
 
     def _may_be_cleared(self, context: Context) -> bool:
         """Whether this task may have been cleared after an attempt that knew this list."""
-        ti, run = context["ti"], context.get("dag_run")
-        clears = (run.clear_number or 0) if run else 0
+        ti, clears = context["ti"], clears_of(context)
         if ti.try_number == 1 or (clears and clears == self._uploaded_after_clear):
             return False
         # Clearing counts the tries on from those that were, and the clears of a run; not all ways of clearing do both.

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
+def clears_of(context: Context) -> int:
+    """How often this run has been cleared."""
+    run = context.get("dag_run")
+    return 0 if run is None else run.clear_number or 0
+
+
 class TimelyOperator(BaseOperator):
     """Base of the operators that upload people's data, start a campaign, or check whether it may be started.
 

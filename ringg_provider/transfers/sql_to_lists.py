@@ -37,7 +37,7 @@ from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.files import object_path
 from ringg_provider.operators.ledgers import launcher_of, ledger_connection, open_ledger, task_key
 from ringg_provider.operators.private import Private
-from ringg_provider.operators.timely import TimelyOperator
+from ringg_provider.operators.timely import TimelyOperator, clears_of
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -260,9 +260,8 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
         context["ti"].xcom_push(key="summary", value=result.summary)
         self._tell(context, result.summary)
         # Under a key the ledger tells what was launched, and its lists may be older than the run's last clear.
-        run = None if self.launch_key else context.get("dag_run")
-        cleared = run.clear_number if run else 0
-        return [replace(item, clear_number=cleared or None).as_xcom() for item in result.items]
+        clears = 0 if self.launch_key else clears_of(context)
+        return [replace(item, clear_number=clears or None).as_xcom() for item in result.items]
 
     #: What came of the run; None until it has ended well.
     _summary: Mapping[str, Any] | None = None

@@ -288,7 +288,7 @@ class Tier1Machine(HostileMachine):
 
     def intents(self, state: ClearedState) -> TaskStateIntents:
         """The store of one attempt."""
-        return TaskStateIntents(state, cleared=state.cleared)
+        return TaskStateIntents(state, cleared=lambda: state.cleared)
 
     @precondition(lambda self: any(task.attempts and self.may_begin(task) for task in self.tasks))
     @rule(which=st.integers(0, 7))
@@ -512,7 +512,7 @@ class ForgetsIntentsOfHiddenLists(TaskStateIntents):
     """Takes a list that is shown nowhere for a draft, also where a start of it may have been sent."""
 
     def __init__(self, state: ClearedState, platform: HostilePlatform) -> None:
-        super().__init__(state, cleared=state.cleared)
+        super().__init__(state, cleared=lambda: state.cleared)
         self._platform = platform
 
     def find(self, list_id: str) -> Intent | None:
@@ -527,7 +527,7 @@ class StartsHiddenListsAgain(Tier1Machine):
 
 class IgnoresOtherFingerprints(Tier1Machine):
     def intents(self, state: ClearedState) -> TaskStateIntents:
-        return ForgetsOtherRequests(state, cleared=state.cleared)
+        return ForgetsOtherRequests(state, cleared=lambda: state.cleared)
 
 
 class BelievesAnEmptiedStore(Tier1Machine):

@@ -79,7 +79,7 @@ def attempted() -> TaskStateModel:
 
 @pytest.mark.usefixtures("forgetful")
 def test_after_a_clear_that_emptied_the_store_every_list_may_have_been_started() -> None:
-    store = TaskStateIntents(TaskStateModel(), cleared=True)
+    store = TaskStateIntents(TaskStateModel(), cleared=lambda: True)
     assert store.forgot
     assert store.find("list-1") == Intent("list-1", None, {})
 
@@ -87,10 +87,10 @@ def test_after_a_clear_that_emptied_the_store_every_list_may_have_been_started()
 @pytest.mark.usefixtures("forgetful")
 def test_after_a_clear_that_kept_the_store_what_is_not_there_was_not_sent() -> None:
     state = attempted()
-    assert TaskStateIntents(state, cleared=True).find("list-1") is None
+    assert TaskStateIntents(state, cleared=lambda: True).find("list-1") is None
     TaskStateIntents(state).claim(INTENT)
-    assert TaskStateIntents(state, cleared=True).find("list-1") == INTENT
-    assert TaskStateIntents(state, cleared=True).find("list-2") is None
+    assert TaskStateIntents(state, cleared=lambda: True).find("list-1") == INTENT
+    assert TaskStateIntents(state, cleared=lambda: True).find("list-2") is None
 
 
 @pytest.mark.usefixtures("forgetful")
@@ -100,7 +100,7 @@ def test_an_attempt_that_no_clear_came_before_knows_that_nothing_was_sent() -> N
 
 def test_an_airflow_that_keeps_the_state_is_believed_whatever_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intents, "clearing_forgets", lambda: False)
-    assert TaskStateIntents(TaskStateModel(), cleared=True).find("list-1") is None
+    assert TaskStateIntents(TaskStateModel(), cleared=lambda: True).find("list-1") is None
 
 
 def test_that_there_was_an_attempt_is_kept_as_long_as_what_it_may_send() -> None:
