@@ -148,6 +148,12 @@ engine = engines("psycopg", "sqlite", "duckdb", "mariadb")
 
 
 @pytest.fixture
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever Airflow this is, it discards a task's state when the task is cleared, as it does from 3.4 on."""
+    monkeypatch.setattr("ringg_provider.operators.intents.clearing_forgets", lambda: True)
+
+
+@pytest.fixture
 def sqlite(tmp_path: Path) -> Iterator[sa.Engine]:
     """An empty SQLite database, for what does not depend on the database."""
     made = sa.create_engine(f"sqlite:///{tmp_path / 'warehouse.db'}")

@@ -36,7 +36,6 @@ from ringg_provider.launch.ledger import LaunchLedger
 from ringg_provider.launch.settling import Settling
 from ringg_provider.launch.table import launches
 from ringg_provider.launch.terms import Intent, IntentStore, Launched, ListState, fingerprint
-from ringg_provider.operators import intents
 from ringg_provider.operators.intents import TaskStateIntents, note_first_attempt
 from tests.launch.hostile import (
     FATES,
@@ -377,16 +376,13 @@ class Tier2Machine(HostileMachine):
             self.engine.dispose()
 
 
+pytestmark = pytest.mark.usefixtures("forgetful")
+
+
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
     """Hundreds of thousands of launches need not tell of themselves."""
     caplog.set_level("WARNING", logger="ringg_provider")
-
-
-@pytest.fixture(autouse=True)
-def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On every Airflow a clear may empty the store, as it does from 3.4 on."""
-    monkeypatch.setattr(intents, "clearing_forgets", lambda: True)
 
 
 def thorough(examples: int, steps: int = 40) -> settings:

@@ -65,12 +65,6 @@ def test_an_intent_outlives_a_long_weekend_and_the_stores_own_default() -> None:
     assert timedelta(days=7) < INTENT_RETENTION
 
 
-@pytest.fixture
-def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An Airflow that discards a task's state when the task is cleared, unless it is to be kept."""
-    monkeypatch.setattr(intents, "clearing_forgets", lambda: True)
-
-
 def attempted() -> TaskStateModel:
     """The store of a task whose first attempt has begun."""
     note_first_attempt(state := TaskStateModel())

@@ -8,22 +8,19 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from ringg_provider.exceptions import LaunchOutcomeUnknown
-from ringg_provider.operators import intents, launching
+from ringg_provider.operators import launching
 from ringg_provider.operators.ringg import RinggLaunchOperator
 from tests.launch.hostile import TaskStateModel
 from tests.operators.ringg.starts import AGENT, COMMON, CONFIG, LINE, launches, posts, starting
 from tests.support.sandbox import Sandbox
 from tests.support.tasks import Run, TaskInstance
 
+pytestmark = pytest.mark.usefixtures("forgetful", "quick_settling")
+
 
 @pytest.fixture(autouse=True)
 def clock() -> None:
     """What is looked for takes time."""
-
-
-@pytest.fixture(autouse=True)
-def clearing_forgets(monkeypatch: pytest.MonkeyPatch, quick_settling: None) -> None:
-    monkeypatch.setattr(intents, "clearing_forgets", lambda: True)
 
 
 def attempt(store: TaskStateModel, number: int = 1, *, max_tries: int = 0, clear_number: int = 0) -> Any:
