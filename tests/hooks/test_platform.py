@@ -157,7 +157,7 @@ def test_an_extra_that_is_no_object_is_named_everywhere(monkeypatch: pytest.Monk
     hook = RinggHook("ours")
     try:
         BaseHook.get_connection("ours")
-    except AirflowNotFoundException:  # Airflow 3.1 reads no such connection, and says that there is none
+    except (AirflowNotFoundException, ImportError):  # Airflow 3.1 reads no such connection, and says that there is none
         with pytest.raises(AirflowNotFoundException, match="ours"), hook:
             hook.client  # noqa: B018
         return
