@@ -31,7 +31,7 @@ def ringg_new_calls():
         """Return how many callbacks are asked for by the calls that are new since the announcement before.
 
         From that announcement to this run's own, so that every call belongs to one run: Airflow 3.4 makes a run of
-        each announcement, older ones (and 3.4 with ``[scheduler] batch_asset_events``) one of all that wait.
+        each announcement; with ``[scheduler] batch_asset_events``, and before 3.4, a run may have several.
         """
         import sqlalchemy as sa
 

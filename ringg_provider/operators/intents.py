@@ -18,7 +18,7 @@ _ATTEMPTED = "attempted"
 
 @cache
 def clearing_forgets() -> bool:
-    """Whether clearing a task discards its state (Airflow 3.4+), unless "Keep task state and resume" is chosen."""
+    """Whether clearing tasks in the UI or by the API discards their state, unless it is to be kept (Airflow 3.4+)."""
     major, minor, *_ = version("apache-airflow-task-sdk").split(".")
     return (int(major), int(minor)) >= (1, 4)
 
