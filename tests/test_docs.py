@@ -47,14 +47,9 @@ def test_the_dag_to_paste_is_short_and_calls_everybody_once_as_it_stands(
         engine = sa.create_engine(f"sqlite:///{tmp_path / 'warehouse.db'}")
         file = json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")})
         monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", file)
+    (people,) = re.findall(r"executescript\('''(.*?)'''\)", README, re.DOTALL)
     with engine.begin() as connection:
-        for statement in (
-            "CREATE TABLE contacts (contact_id text, full_name text, phone text, segment text)",
-            "CREATE TABLE do_not_call (phone text)",
-            "INSERT INTO contacts VALUES ('1', 'Asha', '98450 00001', 'renewal')",
-            "INSERT INTO contacts VALUES ('2', 'Ravi', '098450-00002', 'renewal')",
-            "INSERT INTO do_not_call VALUES ('+919845000002')",
-        ):
+        for statement in filter(str.strip, people.split(";")):
             connection.execute(sa.text(statement))
     for _ in range(2):
         run = run_dag(source)
