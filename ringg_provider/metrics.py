@@ -48,6 +48,29 @@ class Metric:
             log.debug("The metric %s could not be sent (%s).", self.name, type(error).__name__)
 
 
+def set_up() -> None:
+    """Let metrics be sent from a process that Airflow runs no task in.
+
+    From Airflow 3.2 on, ``Stats`` sends nothing before it is told where to. Airflow tells its tasks' own; of its API
+    server it tells another one than providers use.
+    """
+    try:
+        from airflow.providers.common.compat.sdk import Stats, conf
+        from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
+    except ImportError:
+        return  # Airflow 3.1: it finds out by itself
+    stats: Any = Stats
+    choose: Any = get_stats_factory
+    try:
+        try:
+            legacy = conf.getboolean("metrics", "legacy_names_on", fallback=True)
+            stats.initialize(factory=choose(), export_legacy_names=legacy)
+        except TypeError:  # Airflow 3.2
+            stats.initialize(factory=choose(stats))
+    except Exception as error:  # noqa: BLE001 - nothing that is counted depends on being counted
+        log.warning("No metrics are sent (%s).", type(error).__name__)
+
+
 LISTED = Metric("ringg.contacts.listed", "counter", "people who were put on a list that was uploaded")
 LEFT_OUT = Metric(
     "ringg.contacts.left_out", "counter", "rows that are on no list, by the reason", tags=("platform", "reason")

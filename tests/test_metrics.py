@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +10,10 @@ from typing import Any
 import pytest
 
 from ringg_provider import metrics
-from ringg_provider.metrics import LEFT_OUT, METRICS, STARTED
+from ringg_provider.metrics import LEFT_OUT, METRICS, STARTED, set_up
 from tests.support.airflow_home import home_of
 from tests.support.databases import Warehouse
+from tests.support.statsd import StatsdServer, ours, statsd_server
 
 ROOT = Path(__file__).parents[1]
 NUMBER, NAME = "9876543987", "Zyxmarkedname"
@@ -53,28 +52,14 @@ with DAG("marked", schedule=None, start_date=datetime(2026, 1, 1), default_args=
 
 
 @pytest.fixture
-def statsd() -> Iterator[socket.socket]:
-    """A StatsD server, as far as its clients can tell."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 * 2**20)
-        server.bind(("127.0.0.1", 0))
-        server.settimeout(0.2)
+def statsd() -> Iterator[StatsdServer]:
+    with statsd_server() as server:
         yield server
-
-
-def received(server: socket.socket) -> list[str]:
-    """All that came, line by line."""
-    lines: list[str] = []
-    try:
-        while True:
-            lines += server.recv(65_536).decode().splitlines()
-    except TimeoutError:
-        return lines
 
 
 @pytest.mark.slow
 def test_a_night_is_counted(
-    sandbox_factory: Any, sqlite_warehouse: Warehouse, statsd: socket.socket, tmp_path: Path,
+    sandbox_factory: Any, sqlite_warehouse: Warehouse, statsd: StatsdServer, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     sandbox_factory("g3", history_rate_window_seconds=0)
@@ -87,22 +72,15 @@ def test_a_night_is_counted(
     home = home_of(
         tmp_path,
         DAG,
-        AIRFLOW__METRICS__STATSD_ON="True",
-        AIRFLOW__METRICS__STATSD_PORT=str(statsd.getsockname()[1]),
-        AIRFLOW__METRICS__STATSD_PREFIX="airflow",
-        AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED="True",
+        **statsd.environment,
     )
     output = home.airflow("dags", "test", "marked")
     assert [task for task, state in home.task_states() if state != "success"] == ["refused"], [
         line for line in output.splitlines() if "Exception:" in line or "Error:" in line
     ]
-    lines = received(statsd)
+    lines = statsd.lines()
     assert not [line for line in lines if NUMBER in line or NAME in line]
-    sent: Counter[str] = Counter()
-    for line in lines:
-        name, _, value = line.removeprefix("airflow.").rpartition(":")
-        if name.startswith("ringg."):
-            sent[name] += int(value.partition("|")[0])
+    sent = ours(lines)
     assert sent.pop("ringg.publish.bytes,platform=ringg") > 1000
     assert sent.pop("ringg.history.requests,platform=ringg") >= 1
     assert sent == {
@@ -145,6 +123,14 @@ def test_a_metric_that_cannot_be_sent_fails_nothing(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("airflow.providers.common.compat.sdk.Stats.incr", broken)
     STARTED.send(platform="ringg")
+
+
+def test_metrics_that_cannot_be_set_up_fail_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(**_: Any) -> None:
+        raise OSError("no such host")
+
+    monkeypatch.setattr("airflow.providers.common.compat.sdk.Stats.initialize", broken, raising=False)
+    set_up()
 
 
 def test_only_the_tags_that_are_listed_can_be_sent() -> None:

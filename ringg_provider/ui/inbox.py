@@ -24,7 +24,7 @@ from ringg_provider.hooks.sql import engine_of, sql_hook
 from ringg_provider.inbox.receiver import PATH, Receiver, build_app
 from ringg_provider.inbox.senders import Sender
 from ringg_provider.inbox.store import inbox_table
-from ringg_provider.metrics import INBOX_ODD, INBOX_REQUESTS
+from ringg_provider.metrics import INBOX_ODD, INBOX_REQUESTS, set_up
 from ringg_provider.sql.creating import create_tables
 from ringg_provider.sql.dialects import require_state
 from ringg_provider.ui.settings import Settings
@@ -47,6 +47,7 @@ def mounted_app() -> Receiver:
 
 
 def _app(state_conn_id: str | None, schema: str | None, table: str, *, prefix: str) -> Receiver:
+    set_up()
     return build_app(
         look_up,
         partial(_open, state_conn_id),

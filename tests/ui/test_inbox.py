@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -20,8 +21,10 @@ from demo.server import free_port
 from ringg_provider.inbox.senders import Sender
 from ringg_provider.ui.inbox import look_up
 from tests.inbox.payloads import NAME, NUMBER, SAID, ringg
-from tests.support.api_server import PEOPLE, ApiServer
+from tests.support.api_server import PEOPLE, ApiServer, running_api_server
 from tests.support.databases import Warehouse
+from tests.support.environment import airflow_environment, migrate
+from tests.support.statsd import StatsdServer, statsd_server
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -182,3 +185,56 @@ def test_the_command_says_what_it_lacks_before_it_takes_anything(airflow_home: P
         assert done.returncode == 1
         assert words in done.stderr
         assert "Traceback" not in done.stderr
+
+
+# What it counts, where Airflow's own metrics go.
+
+STORED = "ringg.inbox.requests,platform=ringg,outcome=stored"
+
+
+@pytest.fixture
+def statsd() -> Iterator[StatsdServer]:
+    with statsd_server() as server:
+        yield server
+
+
+@pytest.fixture
+def counted(statsd: StatsdServer, tmp_path: Path) -> dict[str, str]:
+    """An Airflow with an inbox, a connection of its own, and a StatsD server."""
+    state = json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "state.db")})
+    return {
+        **statsd.environment,
+        "AIRFLOW_CONN_STATE": state,
+        "AIRFLOW_CONN_INBOX_CONN": connection(webhook_secret=SECRET),
+        "AIRFLOW__RINGG__STATE_CONN_ID": "state",
+        "AIRFLOW__RINGG__INBOX": "True",
+    }
+
+
+def test_the_command_counts_deliveries(counted: dict[str, str], statsd: StatsdServer, tmp_path: Path) -> None:
+    home = tmp_path / "airflow"
+    home.mkdir()
+    migrate(home)
+    with running({**os.environ, **airflow_environment(home), **counted}) as (url, _):
+        delivered = httpx.post(f"{url}/ringg/webhooks/inbox_conn", content=ringg(), headers=BEARER, timeout=60)
+        assert delivered.status_code == 200
+        assert statsd.until(STORED)[STORED] == 1
+
+
+def test_the_api_server_counts_deliveries(counted: dict[str, str], statsd: StatsdServer, tmp_path: Path) -> None:
+    with running_api_server(tmp_path, **counted) as server:
+        delivered = httpx.post(f"{server.url}/ringg/webhooks/inbox_conn", content=ringg(), headers=BEARER, timeout=60)
+        assert delivered.status_code == 200
+        assert statsd.until(STORED)[STORED] == 1
+
+
+def test_where_there_is_no_statsd_server_deliveries_are_taken_all_the_same(
+    counted: dict[str, str], tmp_path: Path
+) -> None:
+    home = tmp_path / "airflow"
+    home.mkdir()
+    migrate(home)
+    elsewhere = {"AIRFLOW__METRICS__STATSD_HOST": "nowhere.invalid"}
+    with running({**os.environ, **airflow_environment(home), **counted, **elsewhere}) as (url, _):
+        delivered = httpx.post(f"{url}/ringg/webhooks/inbox_conn", content=ringg(), headers=BEARER, timeout=60)
+        assert delivered.status_code == 200
