@@ -29,6 +29,7 @@ from tests.support.dags import DagRunner  # noqa: E402
 from tests.support.databases import Warehouse, engines  # noqa: E402
 from tests.support.mariadb import EmbeddedMariaDB, hold_to_mysqls_rules, server_program  # noqa: E402
 from tests.support.sandbox import Sandbox, running_sandbox  # noqa: E402
+from tests.support.statsd import StatsdServer, counting_here  # noqa: E402
 
 Server = TypeVar("Server", bound=EmbeddedServer)
 
@@ -197,3 +198,10 @@ def run_dag(airflow_home: Path) -> Iterator[DagRunner]:
     runner = DagRunner(airflow_home / "dags")
     yield runner
     runner.clean()
+
+
+@pytest.fixture
+def counted() -> Iterator[StatsdServer]:
+    """A StatsD server that this process sends its metrics to."""
+    with counting_here() as server:
+        yield server

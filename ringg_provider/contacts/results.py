@@ -106,7 +106,7 @@ def uploaded(options: ListOptions, sifter: Sifter, flow: str, items: Sequence[La
             log.warning("%s is empty: there are too few people for it.", _wave_said(wave["wave"]).capitalize())
     summary = {
         "rows": sifter.rows,
-        "reasons": {str(reason): count for reason, count in sifter.counts.most_common()},
+        "reasons": {str(reason): count for reason, count in _reasons(sifter, items).most_common()},
         "flow": flow,
         "lists": list(map(_in_summary, items)),
         "dry_run": options.dry_run,
@@ -120,11 +120,20 @@ def left_out(sifter: Sifter) -> dict[str, int]:
     return {code: count for code, count in sifter.counts.most_common() if code is not Disposition.LISTED}
 
 
+def _reasons(sifter: Sifter, items: Sequence[LaunchItem]) -> Counter[Disposition]:
+    """How many rows there are of each disposition: whom the platform refused by its own count is on no list."""
+    refused = sum(item.rejected for item in items if item.wave != REHEARSAL)
+    counts = Counter(sifter.counts)
+    counts[Disposition.LISTED] -= refused
+    counts[Disposition.REJECTED_BY_PLATFORM] += refused
+    return +counts
+
+
 def _said(options: ListOptions, sifter: Sifter, flow: str, items: Sequence[LaunchItem]) -> str:
     """How the run ended, in one line."""
     people = listed(items)
-    refused = {Disposition.REJECTED_BY_PLATFORM: sum(item.rejected for item in items)}
-    others = wording.tallied(left_out(sifter) | refused) or "nobody"
+    reasons = _reasons(sifter, items)
+    others = wording.tallied({code: reasons[code] for code in reasons if code is not Disposition.LISTED}) or "nobody"
     rows = wording.counted(sifter.rows, "row")
     if not items:
         return f"Nothing was uploaded, from {rows} of the query. Left out: {others}."

@@ -7,7 +7,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,13 @@ class Folder:
         return self.item(contacts, of, f"list {number}")
 
     def judge(self, items: Sequence[LaunchItem], cleaner: PhoneCleaner) -> tuple[Sequence[LaunchItem], Refusals]:
-        return items, {str(item.list_id): self.refuses for item in items}
+        refused = {str(item.list_id): self.refuses for item in items}
+        return [self._judged(item) for item in items], refused
+
+    def _judged(self, item: LaunchItem) -> LaunchItem:
+        on_it = (self.place / str(item.list_id)).read_text()
+        rejected = sum(phone in on_it for phone in self.refuses)
+        return replace(item, rows=(item.rows or 0) - rejected, rejected=rejected)
 
     def lists(self) -> list[list[str]]:
         """The numbers on each list."""
@@ -120,7 +126,7 @@ def test_everybody_is_on_a_list_and_noted(people: Warehouse, folder: Folder) -> 
     result = run(people, folder, contacts_table="people_ledger", max_rows_per_list=2)
     assert folder.lists() == [[ASHA, RAVI], [MEENA]]
     assert [item.list_id for item in result.items] == ["list 1", "list 2"]
-    assert result.summary["reasons"] == {"listed": 3}
+    assert result.summary["reasons"] == {"listed": 2, "rejected_by_platform": 1}
     assert noted(people) == {
         f"run {ASHA}": "listed",
         f"run {RAVI}": "rejected_by_platform",

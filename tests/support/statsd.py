@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import socket
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from ringg_provider.metrics import set_up
 
 PREFIX = "airflow"
 
@@ -40,6 +46,10 @@ class StatsdServer:
         except TimeoutError:
             return lines
 
+    def sent(self) -> Counter[str]:
+        """What has come of ours since it was asked last."""
+        return ours(self.lines())
+
     def until(self, name: str, seconds: float = 30) -> Counter[str]:
         """What has come of ours, once a metric is among it or the time is up.
 
@@ -49,7 +59,7 @@ class StatsdServer:
         sent: Counter[str] = Counter()
         until = time.monotonic() + seconds
         while name not in sent and time.monotonic() < until:
-            sent += ours(self.lines())
+            sent.update(self.sent())
         return sent
 
 
@@ -71,3 +81,25 @@ def statsd_server() -> Iterator[StatsdServer]:
         listening.bind(("127.0.0.1", 0))
         listening.settimeout(0.2)
         yield StatsdServer(listening)
+
+
+@contextmanager
+def counting_here() -> Iterator[StatsdServer]:
+    """Let this process send its metrics to a server of its own, and to nobody afterwards."""
+    from airflow.providers.common.compat.sdk import Stats
+
+    stats: Any = Stats
+    with statsd_server() as server, pytest.MonkeyPatch.context() as patch:
+        for name, value in server.environment.items():
+            patch.setenv(name, value)
+        if hasattr(stats, "initialize"):
+            set_up()
+        else:  # Airflow 3.1 finds out once, when it is loaded
+            from airflow.metrics.statsd_logger import get_statsd_logger
+
+            patch.setattr(type(stats), "factory", get_statsd_logger)
+            patch.setattr(stats, "instance", None)
+        yield server
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # Airflow closes no socket that it sent by
+        set_up()

@@ -18,6 +18,7 @@ from ringg_provider.operators.ringg import RinggLaunchOperator
 from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
 from tests.contacts.dirty_rows import ROWS
 from tests.support.databases import Warehouse
+from tests.support.statsd import StatsdServer
 from tests.support.tasks import Run, TaskInstance
 
 AGENT = "22222222-2222-4222-8222-222222222222"
@@ -275,6 +276,28 @@ class TestWhatIsUploaded:
         for flow in ("standard", "large"):
             lists, _ = transfer(flow=flow, contacts_table="ringg_contacts", transliterate_callee_name=True)
             assert [(item["rows"], item["rejected"]) for item in lists] == [(1, 1)]
+
+    @pytest.mark.parametrize("flow", ["standard", "large"])
+    def test_whom_the_platform_refuses_is_left_out_in_the_summary_and_in_the_metrics(
+        self, warehouse: Warehouse, sandbox: Any, counted: StatsdServer, flow: str
+    ) -> None:
+        fill(warehouse, [("9876543210", "Asha"), ("9876543211", "12345"), ("12", "Nobody")])
+        more = {"contacts_table": "ringg_contacts", "transliterate_callee_name": True, "rehearsal": ["+919812345678"]}
+        _, summary = transfer(flow=flow, **more)
+        assert summary["reasons"] == {"listed": 1, "rejected_by_platform": 1, "phone_not_dialable": 1}
+        assert sum(summary["reasons"].values()) == summary["rows"]
+        sent = counted.sent()
+        assert sent["ringg.contacts.listed,platform=ringg"] == 1
+        assert sent["ringg.contacts.left_out,platform=ringg,reason=rejected_by_platform"] == 1
+
+    def test_a_rehearsal_that_the_platform_refuses_is_no_row_of_the_query(
+        self, warehouse: Warehouse, sandbox: Any
+    ) -> None:
+        fill(warehouse, [("9876543211", "12345")])
+        more = {"contacts_table": "ringg_contacts", "transliterate_callee_name": True, "rehearsal": ["+919812345678"]}
+        lists, summary = transfer(flow="large", **more)
+        assert [(item["wave"], item["rejected"]) for item in lists] == [(0, 1), (1, 1)]
+        assert summary["reasons"] == {"rejected_by_platform": 1}
 
 
 class TestVariables:

@@ -199,7 +199,7 @@ def statsd() -> Iterator[StatsdServer]:
 
 
 @pytest.fixture
-def counted(statsd: StatsdServer, tmp_path: Path) -> dict[str, str]:
+def inbox_counted(statsd: StatsdServer, tmp_path: Path) -> dict[str, str]:
     """An Airflow with an inbox, a connection of its own, and a StatsD server."""
     state = json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "state.db")})
     return {
@@ -211,30 +211,30 @@ def counted(statsd: StatsdServer, tmp_path: Path) -> dict[str, str]:
     }
 
 
-def test_the_command_counts_deliveries(counted: dict[str, str], statsd: StatsdServer, tmp_path: Path) -> None:
+def test_the_command_counts_deliveries(inbox_counted: dict[str, str], statsd: StatsdServer, tmp_path: Path) -> None:
     home = tmp_path / "airflow"
     home.mkdir()
     migrate(home)
-    with running({**os.environ, **airflow_environment(home), **counted}) as (url, _):
+    with running({**os.environ, **airflow_environment(home), **inbox_counted}) as (url, _):
         delivered = httpx.post(f"{url}/ringg/webhooks/inbox_conn", content=ringg(), headers=BEARER, timeout=60)
         assert delivered.status_code == 200
         assert statsd.until(STORED)[STORED] == 1
 
 
-def test_the_api_server_counts_deliveries(counted: dict[str, str], statsd: StatsdServer, tmp_path: Path) -> None:
-    with running_api_server(tmp_path, **counted) as server:
+def test_the_api_server_counts_deliveries(inbox_counted: dict[str, str], statsd: StatsdServer, tmp_path: Path) -> None:
+    with running_api_server(tmp_path, **inbox_counted) as server:
         delivered = httpx.post(f"{server.url}/ringg/webhooks/inbox_conn", content=ringg(), headers=BEARER, timeout=60)
         assert delivered.status_code == 200
         assert statsd.until(STORED)[STORED] == 1
 
 
 def test_where_there_is_no_statsd_server_deliveries_are_taken_all_the_same(
-    counted: dict[str, str], tmp_path: Path
+    inbox_counted: dict[str, str], tmp_path: Path
 ) -> None:
     home = tmp_path / "airflow"
     home.mkdir()
     migrate(home)
     elsewhere = {"AIRFLOW__METRICS__STATSD_HOST": "nowhere.invalid"}
-    with running({**os.environ, **airflow_environment(home), **counted, **elsewhere}) as (url, _):
+    with running({**os.environ, **airflow_environment(home), **inbox_counted, **elsewhere}) as (url, _):
         delivered = httpx.post(f"{url}/ringg/webhooks/inbox_conn", content=ringg(), headers=BEARER, timeout=60)
         assert delivered.status_code == 200
