@@ -107,6 +107,7 @@ class CallStore:
         """Merge what webhooks told, in any order: a row that is behind the stored one only fills in what that lacks.
 
         :param rows: partial rows with `told_at`, no two of the same call; see `told`.
+        :return: `changed` counts those that were there, and of which something new came to be known.
         """
         counts = merge_rows(
             self.engine,
@@ -115,6 +116,7 @@ class CallStore:
             keys=["call_id"],
             supersedes=lambda stored, staged: stored["erased_at"].is_(None),  # noqa: ARG005 - as a merge calls it
             derive=told(self._carried, self._derive),
+            news=_brings_news,
         )
         self.inserted += counts.inserted
         return counts

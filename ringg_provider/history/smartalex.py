@@ -29,12 +29,14 @@ from ringg_provider.smartalex.requests import CallFilter, Generation
 from ringg_provider.smartalex.responses import Call, Callback, Campaign, CampaignState
 from ringg_provider.sql import fitting
 from ringg_provider.sql.creating import create_tables, described
-from ringg_provider.sql.merge import Columns, merge_rows
+from ringg_provider.sql.merge import Columns, MergeCounts, merge_rows
 from ringg_provider.sql.types import Json, Key, Money, Seconds, Text, UtcDateTime
 
 STATE = "smartalex_history_state"
 PENDING, DONE = "pending", "done"
 
+#: What makes a call worth looking at again for those who read the table.
+_NEWS = ("campaign_id", "status", "ended_at", "duration_seconds", "cost", "sentiment", "summary", "recording_url")
 _DETAILS_PER_MERGE = 50
 _LOOKED_AT_FOR = dt.timedelta(days=2)
 
@@ -195,7 +197,7 @@ class CallLoad:
                 counts.calls_read += 1
                 yield self._row(call, campaign_id)
 
-        counts.inserted += merge_calls(self.engine, self.table, rows())
+        counts.inserted += merge_calls(self.engine, self.table, rows()).inserted
         if readable.failure is None:
             failures.note_success()
         else:
@@ -266,13 +268,13 @@ def told_row(call: Call, *, read_at: dt.datetime, campaign_id: str | None = None
     }
 
 
-def merge_calls(engine: sa.Engine, table: sa.Table, rows: Iterable[Row]) -> int:
+def merge_calls(engine: sa.Engine, table: sa.Table, rows: Iterable[Row]) -> MergeCounts:
     """Merge calls by their id, never from an end back.
 
     :param engine: the database.
     :param table: see `smartalex_calls_table`.
     :param rows: full or partial ones, see `told_row`.
-    :return: how many are new.
+    :return: `inserted` counts new ones, `changed` those that were there, and of which something new came to be known.
     :raises QueryFailed, DatabaseUnavailable: the database refused.
     """
     names = {column.name for column in table.columns}
@@ -284,7 +286,12 @@ def merge_calls(engine: sa.Engine, table: sa.Table, rows: Iterable[Row]) -> int:
         supersedes=lambda stored, staged: sa.or_(stored["is_final"] != sa.true(), staged["is_final"] == sa.true()),
         carry_over=names - {"call_id", "read_at", "first_read_at"},
         derive=_first_read,
-    ).inserted
+        news=_brings_news,
+    )
+
+
+def _brings_news(stored: Columns, merged: Columns) -> sa.ColumnElement[bool]:
+    return sa.or_(*(merged[name].is_distinct_from(stored[name]) for name in _NEWS))
 
 
 @dataclass

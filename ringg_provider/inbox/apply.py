@@ -50,7 +50,8 @@ class ApplyCounts:
     :param unreadable: those that were given up, with the reason in their row,
     :param ignored: and those that are about no call.
     :param told: rows of calls that something was told of.
-    :param inserted: of them, new ones.
+    :param inserted: of them, new ones,
+    :param changed: and those that were there, and of which something new came to be known.
     :param settled: deliveries that were the last word on a call.
     :param attempts: rings that are new.
     :param campaigns: campaigns whose calls were counted anew.
@@ -62,6 +63,7 @@ class ApplyCounts:
     ignored: int = 0
     told: int = 0
     inserted: int = 0
+    changed: int = 0
     settled: int = 0
     attempts: int = 0
     campaigns: int = 0
@@ -71,7 +73,8 @@ class ApplyCounts:
         """For a person, in one line."""
         deliveries = wording.counted(self.deliveries, "delivery", "deliveries")
         calls = wording.counted(self.told, "call")
-        applied = f"{deliveries} applied to {calls} ({self.inserted:,} new, {self.settled:,} settled)"
+        became = f"{self.inserted:,} new, {self.changed:,} changed, {self.settled:,} settled"
+        applied = f"{deliveries} applied to {calls} ({became})"
         said = [applied if self.deliveries else "nothing new has come"]
         notable = (
             (self.attempts, "new attempt", None, ""),
@@ -249,9 +252,10 @@ class RinggApply(Apply[Webhook]):
         self._campaigns.reopen(campaigns)
         # Before their calls: a cap that sees a call sees how often it rang.
         self.counts.attempts += merge_attempts(self.engine, self.attempts, attempts).inserted
-        self._store.merge_told(calls)
+        merged = self._store.merge_told(calls)
         self.counts.told += len(calls)
-        self.counts.inserted = self._store.inserted
+        self.counts.inserted += merged.inserted
+        self.counts.changed += merged.changed
         self.counts.settled += sum(is_last_word(event) for _, event in events)
 
     def finish(self) -> None:
@@ -310,6 +314,8 @@ class SmartAlexApply(Apply[Call]):
             row = told_row(call, read_at=now)
             known = rows.setdefault(str(row["call_id"]), row)
             known |= {name: value for name, value in row.items() if value is not None}
-        self.counts.inserted += merge_calls(self.engine, self.calls, rows.values())
+        merged = merge_calls(self.engine, self.calls, rows.values())
         self.counts.told += len(rows)
+        self.counts.inserted += merged.inserted
+        self.counts.changed += merged.changed
         self.counts.settled += sum(call.is_final for _, call in events)

@@ -31,14 +31,21 @@ class MergeCounts:
     :param inserted: rows whose key was not in the table.
     :param updated: rows that replaced a stored one.
     :param kept: rows left out, because the stored one is further on.
+    :param changed: of the updated ones, those that bring news; 0 where it was not asked what news is.
     """
 
     inserted: int = 0
     updated: int = 0
     kept: int = 0
+    changed: int = 0
 
     def __add__(self, other: MergeCounts) -> MergeCounts:
-        return MergeCounts(self.inserted + other.inserted, self.updated + other.updated, self.kept + other.kept)
+        return MergeCounts(
+            self.inserted + other.inserted,
+            self.updated + other.updated,
+            self.kept + other.kept,
+            self.changed + other.changed,
+        )
 
 
 def merge_rows(
@@ -50,6 +57,7 @@ def merge_rows(
     supersedes: Callable[[Columns, Columns], sa.ColumnElement[bool]] | None = None,
     carry_over: Iterable[str] = (),
     derive: Callable[[Columns, Columns, Columns], Columns] | None = None,
+    news: Callable[[Columns, Columns], sa.ColumnElement[bool]] | None = None,
     batch_size: int = 2_000,
 ) -> MergeCounts:
     """Insert new rows and replace stored ones that have the same key, in one transaction.
@@ -66,11 +74,13 @@ def merge_rows(
     :param carry_over: columns that keep their stored value where the staged row has NULL.
     :param derive: `derive(stored, staged, merged)` gives columns that are computed from the others; `stored` is
         all NULL for a new row, `merged` is what will stand after `carry_over`.
+    :param news: `news(stored, merged)` says in SQL whether a row that replaces a stored one counts as changed. Left
+        out: none does.
     :param batch_size: rows per round trip while staging.
     :return: how many rows were inserted, replaced, and left out.
     :raises QueryFailed, DatabaseUnavailable: the database refused. The error carries no value of any row.
     """
-    work = _Work(table, tuple(keys), supersedes, frozenset(carry_over), derive)
+    work = _Work(table, tuple(keys), supersedes, frozenset(carry_over), derive, news)
     # What the source of the rows raises is not for the database to explain.
     errors = (SQLAlchemyError, engine.dialect.loaded_dbapi.Error)
     with span("ringg.sql.merge", table=table.fullname) as merging:
@@ -88,6 +98,7 @@ def statements(
     supersedes: Callable[[Columns, Columns], sa.ColumnElement[bool]] | None = None,
     carry_over: Iterable[str] = (),
     derive: Callable[[Columns, Columns, Columns], Columns] | None = None,
+    news: Callable[[Columns, Columns], sa.ColumnElement[bool]] | None = None,
     database: Database,
 ) -> list[sa.Executable]:
     """List every statement of a merge in its order, to see what a database will be asked for.
@@ -96,7 +107,7 @@ def statements(
 
     :param database: which one.
     """
-    work = _Work(table, tuple(keys), supersedes, frozenset(carry_over), derive)
+    work = _Work(table, tuple(keys), supersedes, frozenset(carry_over), derive, news)
     drops = [sa.schema.DropTable(work.merged), sa.schema.DropTable(work.staging)]
     return [
         sa.schema.CreateTable(work.staging),
@@ -105,6 +116,7 @@ def statements(
         work.count_offered(),
         work.compute(),
         work.count_merged(),
+        *([] if news is None else [work.count_changed(news)]),
         work.delete(database),
         work.insert(),
         *drops,
@@ -125,12 +137,14 @@ class _Work:
         supersedes: Callable[[Columns, Columns], sa.ColumnElement[bool]] | None,
         carry_over: frozenset[str],
         derive: Callable[[Columns, Columns, Columns], Columns] | None,
+        news: Callable[[Columns, Columns], sa.ColumnElement[bool]] | None,
     ) -> None:
         self.table = table
         self.keys = keys
         self.supersedes = supersedes
         self.carry_over = carry_over
         self.derive = derive
+        self.news = news
         self.names = [column.name for column in table.columns]
         # The rows as they came, and the rows as they will stand.
         position = sa.Column(_POSITION, sa.BigInteger, primary_key=True, autoincrement=False)
@@ -171,10 +185,11 @@ class _Work:
             offered = connection.execute(self.count_offered()).scalar_one()
             connection.execute(self.compute())
             standing = connection.execute(self.count_merged()).scalar_one()
+            changed = 0 if self.news is None else connection.execute(self.count_changed(self.news)).scalar_one()
             deleted = connection.execute(self.delete(database_of(connection))).rowcount
             connection.execute(self.insert())
         replaced = min(deleted, standing)  # fewer than were deleted where a key was stored twice
-        return MergeCounts(inserted=standing - replaced, updated=replaced, kept=offered - standing)
+        return MergeCounts(inserted=standing - replaced, updated=replaced, kept=offered - standing, changed=changed)
 
     def count_offered(self) -> sa.Select[Any]:
         """How many different keys were staged."""
@@ -184,6 +199,13 @@ class _Work:
     def count_merged(self) -> sa.Select[Any]:
         """How many rows will be written."""
         return sa.select(sa.func.count()).select_from(self.merged)
+
+    def count_changed(self, news: Callable[[Columns, Columns], sa.ColumnElement[bool]]) -> sa.Select[Any]:
+        """How many rows bring news of the stored one that they will replace."""
+        same = sa.and_(*(self.merged.c[key] == self.table.c[key] for key in self.keys))
+        # A key that is stored twice counts once.
+        brings_news = sa.exists().where(same, news(dict(self.table.c.items()), dict(self.merged.c.items())))
+        return sa.select(sa.func.count()).select_from(self.merged).where(brings_news)
 
     def delete(self, database: Database) -> sa.Delete:
         """Take away the stored rows that are replaced, by an index of the stored or a hash of the new ones."""

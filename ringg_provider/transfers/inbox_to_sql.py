@@ -99,7 +99,7 @@ class InboxToSqlOperator(LineageOperator):
         self._counts = dataclasses.asdict(counts)
         applied = counts.deliveries - counts.unreadable
         HISTORY_ROWS.send(counts.inserted, platform=self.platform, change="new")
-        HISTORY_ROWS.send(counts.told - counts.inserted, platform=self.platform, change="changed")
+        HISTORY_ROWS.send(counts.changed, platform=self.platform, change="changed")
         INBOX_DELIVERIES.send(applied, platform=self.platform, outcome="applied")
         INBOX_DELIVERIES.send(counts.unreadable, platform=self.platform, outcome="unreadable")
 

@@ -119,6 +119,17 @@ def test_a_call_is_settled_by_its_last_webhook(engine: sa.Engine) -> None:
     assert (campaign["history_state"], campaign["history_reason"]) == ("open", "calls are not read to the end")
 
 
+def test_what_says_nothing_new_of_a_call_does_not_change_it(engine: sa.Engine) -> None:
+    tell(engine, STARTED)
+    assert apply(engine).inserted == 1
+    tell(engine, LAST)
+    assert apply(engine).changed == 1
+    for number in range(2):
+        tell(engine, LAST | {"copy": number})
+        counts = apply(engine)
+        assert (counts.told, counts.inserted, counts.changed) == (1, 0, 0)
+
+
 def test_an_attempt_is_one_row_whoever_tells_of_it(engine: sa.Engine) -> None:
     tell(engine, COMPLETED, RETRY, LAST)
     apply(engine)
@@ -268,6 +279,11 @@ def test_smartalexs_calls_are_read_as_its_lists_have_them(engine: sa.Engine) -> 
     made = SmartAlexApply(engine, "smartalex", now=lambda: NOW)
     counts = made.run()
     assert (counts.deliveries, counts.inserted, counts.ignored, counts.unreadable) == (5, 2, 1, 1)
+    tell(engine, {"id": "evt_5", "type": "call.completed", "data": ended}, conn_id="smartalex")
+    again = SmartAlexApply(engine, "smartalex", now=lambda: NOW).run()
+    assert (again.told, again.inserted, again.changed) == (1, 0, 0)
+    tell(engine, {"id": "evt_6", "type": "call.completed", "data": ended | {"cost": 0.2}}, conn_id="smartalex")
+    assert SmartAlexApply(engine, "smartalex", now=lambda: NOW).run().changed == 1
     one, two = all_of(engine, smartalex_calls_table())
     assert (one["status"], one["is_final"], one["campaign_id"]) == ("no_answer", True, "campaign_1")
     assert (two["call_id"], two["status"], two["is_final"]) == ("call_2", "failed", True)

@@ -144,6 +144,22 @@ def test_derived_columns_are_computed_from_the_row_as_it_will_stand(engine: sa.E
     assert _rows(engine, table)["a"]["version"] == 3
 
 
+def test_a_row_that_says_nothing_new_is_updated_and_not_changed(engine: sa.Engine, table: sa.Table) -> None:
+    def merge(*rows: dict[str, Any]) -> MergeCounts:
+        return merge_rows(
+            engine,
+            table,
+            rows,
+            keys=["id"],
+            news=lambda stored, merged: merged["note"].is_distinct_from(stored["note"]),
+        )
+
+    first = {"id": "a", "version": 1, "note": "x", "price": Decimal("0.15")}
+    assert merge(first, {"id": "b", "version": 1}) == MergeCounts(inserted=2)
+    assert merge(first | {"version": 2}, {"id": "b", "version": 2}) == MergeCounts(updated=2)
+    assert merge(first | {"note": None}, {"id": "b", "note": "y"}) == MergeCounts(updated=2, changed=2)
+
+
 def test_several_columns_can_be_the_key(engine: sa.Engine) -> None:
     pairs = described(
         "pairs",

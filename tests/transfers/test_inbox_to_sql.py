@@ -17,6 +17,7 @@ from ringg_provider.transfers.smartalex_inbox_to_sql import SmartAlexInboxToSqlO
 from tests.inbox.payloads import NAME, NUMBER, SAID, ringg, smartalex
 from tests.support.databases import Warehouse, each_of
 from tests.support.log import TaskLog
+from tests.support.statsd import StatsdServer
 from tests.support.tasks import context
 
 state = each_of("warehouse", "sqlite_warehouse")
@@ -48,12 +49,25 @@ def test_what_came_is_in_the_tables_and_in_one_line_of_the_log(
     )
     assert {"ringg_calls", "ringg_attempts", "ringg_campaigns", "ringg_call_counts"} <= state.tables()
     assert log.line("Inbox:") == (
-        "Inbox: 3 deliveries applied to 1 call (1 new, 1 settled), 1 new attempt, 1 campaign counted anew,"
+        "Inbox: 3 deliveries applied to 1 call (1 new, 0 changed, 1 settled), 1 new attempt, 1 campaign counted anew,"
         " 1 delivery unreadable, kept with the reason."
     )
     for personal in (NUMBER, NAME, SAID):
         assert personal not in log.text
     assert apply()["deliveries"] == 0
+
+
+def test_a_delivery_that_says_nothing_new_is_no_change(state: Warehouse, counted: StatsdServer) -> None:
+    news, changed = "ringg.history.rows,platform=ringg,change=new", "ringg.history.rows,platform=ringg,change=changed"
+    for body, expected in (
+        (ringg("call_started", status="registered"), {news: 1}),
+        (ringg("all_processing_completed"), {changed: 1}),
+        (ringg("all_processing_completed", copy=True), {}),
+    ):
+        tell(state, body)
+        apply()
+        sent = counted.sent()
+        assert {name: sent[name] for name in (news, changed) if name in sent} == expected
 
 
 def test_old_deliveries_go_by_a_parameter(state: Warehouse) -> None:
