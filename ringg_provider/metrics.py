@@ -1,7 +1,7 @@
 """The metrics that tasks send through Airflow's own ``Stats``: StatsD or OpenTelemetry, whichever ``[metrics]`` names.
 
 All of them are in :data:`METRICS`, which ``docs/observability.md`` lists too. A tag has few values, and none of them is
-an id, a name or a number of anybody.
+an id, a name or a number of anybody. Counters of several workspaces add up; a gauge says by its connection whose it is.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 log = logging.getLogger(__name__)
+
+#: What a gauge is told apart by, of which two workspaces would otherwise overwrite one another's.
+_OF_A_WORKSPACE = ("platform", "conn_id")
 
 
 @dataclass(frozen=True)
@@ -90,8 +93,10 @@ HISTORY_ROWS = Metric(
 )
 HISTORY_REQUESTS = Metric("ringg.history.requests", "counter", "list requests that loading the history took")
 HISTORY_SAVED = Metric("ringg.history.requests_saved", "counter", "list requests that webhooks made needless")
-HISTORY_OPEN = Metric("ringg.history.open", "gauge", "calls in the table that still lack something")
-HISTORY_INCOMPLETE = Metric("ringg.history.incomplete", "gauge", "calls in the table that were given up")
+HISTORY_OPEN = Metric("ringg.history.open", "gauge", "calls in the table that still lack something", _OF_A_WORKSPACE)
+HISTORY_INCOMPLETE = Metric(
+    "ringg.history.incomplete", "gauge", "calls in the table that were given up", _OF_A_WORKSPACE
+)
 INBOX_REQUESTS = Metric(
     "ringg.inbox.requests",
     "counter",
@@ -99,12 +104,15 @@ INBOX_REQUESTS = Metric(
     ("platform", "outcome"),
 )
 INBOX_ODD = Metric("ringg.inbox.odd", "counter", "deliveries that were stored and are odd", ("platform", "kind"))
-CALLBACKS_PENDING = Metric("ringg.callbacks.pending", "gauge", "callbacks that are still to be made")
+CALLBACKS_PENDING = Metric("ringg.callbacks.pending", "gauge", "callbacks that are still to be made", _OF_A_WORKSPACE)
 PROMISES = Metric(
     "ringg.promises", "counter", "promises to call back, by what became of them", tags=("platform", "outcome")
 )
 PROMISES_STANDING = Metric(
-    "ringg.promises.standing", "gauge", "promises that are still to be kept, by their state", tags=("platform", "state")
+    "ringg.promises.standing",
+    "gauge",
+    "promises that are still to be kept, by their state",
+    (*_OF_A_WORKSPACE, "state"),
 )
 INBOX_DELIVERIES = Metric(
     "ringg.inbox.deliveries", "counter", "deliveries that were applied, or given up", tags=("platform", "outcome")

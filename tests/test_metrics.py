@@ -17,6 +17,7 @@ from tests.support.statsd import StatsdServer, ours, statsd_server
 
 ROOT = Path(__file__).parents[1]
 NUMBER, NAME = "9876543987", "Zyxmarkedname"
+OPEN = "ringg.history.open,platform=ringg,conn_id=ringg_sandbox"
 
 DAG = """
 from datetime import datetime
@@ -93,8 +94,8 @@ def test_a_night_is_counted(
         "ringg.launch.adopted,platform=ringg": 1,
         "ringg.launch.refused,platform=ringg,error=InvalidRequest": 1,
         "ringg.history.rows,platform=ringg,change=new": 1,
-        "ringg.history.open,platform=ringg": sent["ringg.history.open,platform=ringg"],
-        "ringg.history.incomplete,platform=ringg": 0,
+        OPEN: sent[OPEN],
+        "ringg.history.incomplete,platform=ringg,conn_id=ringg_sandbox": 0,
         "ringg.publish.rows,platform=ringg": sent["ringg.publish.rows,platform=ringg"],
     }
     assert sent["ringg.publish.rows,platform=ringg"] >= 4
@@ -136,3 +137,9 @@ def test_metrics_that_cannot_be_set_up_fail_nothing(monkeypatch: pytest.MonkeyPa
 def test_only_the_tags_that_are_listed_can_be_sent() -> None:
     with pytest.raises(AssertionError, match=r"ringg\.contacts\.left_out"):
         LEFT_OUT.send(platform="ringg", number=NUMBER)
+
+
+def test_a_gauge_says_of_which_workspace_it_is() -> None:
+    assert {
+        metric.name for metric in METRICS.values() if metric.kind == "gauge" and "conn_id" not in metric.tags
+    } == set()

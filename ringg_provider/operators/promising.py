@@ -135,6 +135,11 @@ class PromisesOperator(LineageOperator):
         :param terms: when a promise counts as what.
         """
 
+    @property
+    @abstractmethod
+    def conn_id(self) -> str:
+        """The connection by which these people are called."""
+
     @abstractmethod
     def reads(self) -> Sequence[str]:
         """The tables that are read."""
@@ -171,7 +176,7 @@ class PromisesOperator(LineageOperator):
         for became in _BECAME:
             PROMISES.send(told[became], platform=self.platform, outcome=became)
         for state in _STANDING:
-            PROMISES_STANDING.send(told[state], platform=self.platform, state=state)
+            PROMISES_STANDING.send(told[state], platform=self.platform, conn_id=self.conn_id, state=state)
 
         def assets() -> list[Asset]:
             return [table_asset(self.state.conn_id, self.callbacks_table, self.schema or None)]

@@ -171,6 +171,8 @@ class RinggCallsToSqlOperator(LineageOperator):
                 counts = LoadCounts()
             else:
                 counts = load.run(scope)
+                # Of the table nothing is known where it was not looked at.
+                self._gauge(counts)
         self.log.info("Call history: %s.", counts)
         self._tell(context, counts)
         return dataclasses.asdict(counts)
@@ -234,11 +236,14 @@ class RinggCallsToSqlOperator(LineageOperator):
         HISTORY_ROWS.send(counts.changed, platform=RinggHook.conn_type, change="changed")
         HISTORY_REQUESTS.send(counts.requests, platform=RinggHook.conn_type)
         HISTORY_SAVED.send(counts.requests_saved, platform=RinggHook.conn_type)
-        HISTORY_OPEN.send(counts.open, platform=RinggHook.conn_type)
-        HISTORY_INCOMPLETE.send(counts.incomplete, platform=RinggHook.conn_type)
         is_news = bool(counts.inserted or counts.changed)
         announce(self.outlets, context, self._counts, lambda: [self._asset()], is_news=is_news)
         self.tell_hook_lineage()
+
+    def _gauge(self, counts: LoadCounts) -> None:
+        tags = {"platform": RinggHook.conn_type, "conn_id": self.ringg_conn_id}
+        HISTORY_OPEN.send(counts.open, **tags)
+        HISTORY_INCOMPLETE.send(counts.incomplete, **tags)
 
     def _asset(self) -> Asset:
         from ringg_provider.lineage.assets import table_asset

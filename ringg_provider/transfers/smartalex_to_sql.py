@@ -213,7 +213,9 @@ class SmartAlexCallbacksToSqlOperator(_SmartAlexToSqlOperator):
             wording.counted(counts.pending, "callback"),
             f"{counts.done:,}",
         )
-        CALLBACKS_PENDING.send(counts.pending, platform=SmartAlexHook.conn_type)
+        # Those of some campaigns are not all that are pending.
+        if not self.campaigns:
+            CALLBACKS_PENDING.send(counts.pending, platform=SmartAlexHook.conn_type, conn_id=self.smartalex_conn_id)
         return self.tell(context, dataclasses.asdict(counts), counts.pending + counts.done)
 
     def read_from(self, hook: SmartAlexHook) -> OnPlatform:

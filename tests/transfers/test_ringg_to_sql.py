@@ -19,6 +19,7 @@ from ringg_provider.transfers.ringg_to_sql import RinggCallsToSqlOperator, insta
 from tests.history.launching import ended, launch, wait_until
 from tests.support.databases import Warehouse
 from tests.support.sandbox import Sandbox
+from tests.support.statsd import StatsdServer
 
 
 class OutletEvents:
@@ -348,3 +349,14 @@ def test_what_is_no_point_in_time_is_refused(written: Any) -> None:
     with pytest.raises(InvalidRequest) as caught:
         instant(written, "start")
     assert caught.value.field == "start"
+
+
+def test_only_a_load_that_looks_at_the_table_says_how_many_calls_are_open(
+    platform: Sandbox, sqlite_warehouse: Warehouse, counted: StatsdServer, tmp_path: Path
+) -> None:
+    launch(platform, tmp_path, 3)
+    execute(operator())
+    tags = "platform=ringg,conn_id=ringg_sandbox"
+    assert {f"ringg.history.open,{tags}", f"ringg.history.incomplete,{tags}"} <= set(counted.sent())
+    execute(operator(bulk_list_ids=[]))
+    assert counted.sent() == {}

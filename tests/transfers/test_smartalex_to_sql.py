@@ -20,6 +20,7 @@ from ringg_provider.transfers.smartalex_to_sql import SmartAlexCallbacksToSqlOpe
 from tests.support.databases import Warehouse
 from tests.support.log import TaskLog
 from tests.support.sandbox import Sandbox
+from tests.support.statsd import StatsdServer
 from tests.support.tasks import context
 
 PEOPLE = [f"+1555123{n:04}" for n in range(3)]
@@ -164,6 +165,16 @@ def test_callbacks_are_pending_until_the_platform_lists_them_no_more(slow: Sandb
         row["state"] == "done" and row["done_at"] for row in warehouse.query("SELECT * FROM smartalex_callbacks")
     )
     assert load_callbacks() == {"pending": 0, "done": 0}
+
+
+def test_only_a_load_of_all_campaigns_says_how_many_callbacks_are_pending(
+    slow: Sandbox, warehouse: Warehouse, counted: StatsdServer
+) -> None:
+    campaign, _ = launched(slow), launched(slow)
+    assert load_callbacks(campaign_ids=campaign)["pending"] == 2
+    assert counted.sent() == {}
+    load_callbacks()
+    assert counted.sent() == {"ringg.callbacks.pending,platform=smartalex,conn_id=smartalex_sandbox": 4}
 
 
 def test_what_is_no_campaign_id_is_refused(slow: Sandbox) -> None:

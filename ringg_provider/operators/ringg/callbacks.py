@@ -71,6 +71,11 @@ class RinggCallbacksOperator(PromisesOperator):
             look_back=self.look_back,
         ).run()
 
+    @property
+    def conn_id(self) -> str:
+        """The connection by which these people are called."""
+        return self.ringg_conn_id
+
     def reads(self) -> Sequence[str]:
         """The calls."""
         return [self.table]

@@ -64,6 +64,11 @@ class SmartAlexCallbacksOperator(PromisesOperator):
             look_back=self.look_back,
         ).run()
 
+    @property
+    def conn_id(self) -> str:
+        """The connection by which these people are called."""
+        return self.smartalex_conn_id
+
     def reads(self) -> Sequence[str]:
         """The callbacks and the calls."""
         return [self.pending_table, self.table]

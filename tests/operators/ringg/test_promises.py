@@ -12,6 +12,7 @@ from ringg_provider.contacts.people import people_table
 from ringg_provider.history.tables import calls_table
 from ringg_provider.operators.ringg import RinggCallbacksOperator
 from tests.support.databases import Warehouse
+from tests.support.statsd import StatsdServer
 from tests.support.tasks import context
 
 
@@ -48,6 +49,19 @@ def test_a_promise_names_the_person_as_the_table_of_contacts_does(
     )
     assert operator.execute(context())["new"] == 1
     assert [row["contact_key"] for row in sqlite_warehouse.query("SELECT contact_key FROM ringg_callbacks")] == [key]
+
+
+def test_what_stands_is_said_of_the_connection_by_which_these_people_are_called(
+    sqlite_warehouse: Warehouse, counted: StatsdServer
+) -> None:
+    calls_table().create(sqlite_warehouse.engine)
+    RinggCallbacksOperator(
+        task_id="update", ringg_conn_id="north", state_conn_id="warehouse", purpose="service"
+    ).execute(context())
+    assert counted.sent() == {
+        f"ringg.promises.standing,platform=ringg,conn_id=north,state={state}": 0
+        for state in ("open", "unclear", "listed")
+    }
 
 
 def test_openlineage_is_told_what_was_done(sqlite_warehouse: Warehouse) -> None:
