@@ -9,6 +9,7 @@ import re
 from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 
+from airflow import __version__ as airflow_version
 from airflow.sdk.definitions.deadline import BaseDeadlineReference
 
 from ringg_provider.exceptions import InvalidRequest
@@ -16,6 +17,9 @@ from ringg_provider.hours.schedule import DailyWindow, closing_after
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+#: From 3.4 on Airflow reads the method's parameters itself, and warns of a class that names them.
+_ASKS_FOR_KWARGS = tuple(map(int, airflow_version.split(".")[:2])) < (3, 4)
 
 
 class CallingHoursClose(BaseDeadlineReference):
@@ -29,8 +33,9 @@ class CallingHoursClose(BaseDeadlineReference):
     :raises InvalidRequest: one of them is none.
     """
 
-    #: What Airflow passes to ``_evaluate_with``.
-    required_kwargs = frozenset({"dag_id", "run_id"})
+    if _ASKS_FOR_KWARGS:
+        #: What Airflow passes to ``_evaluate_with``.
+        required_kwargs = frozenset({"dag_id", "run_id"})
 
     def __init__(self, closes: str, timezone: str) -> None:
         if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", str(closes)):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ringg_provider.operators.private import Private
 from tests.support.provided import offered_operators
 
 OPERATORS = offered_operators()
@@ -24,6 +25,26 @@ TEMPLATED_NAMES = {
     "contacts",
     "rejects_path",
     "recordings_path",
+}
+#: What an author may write about a person, in text of their own or as a key or a file's name.
+UNTOLD = {
+    "about",
+    "callback_url",
+    "campaign_name",
+    "contacts",
+    "description",
+    "from_numbers",
+    "hook_params",
+    "launch",
+    "launch_key",
+    "launches",
+    "name",
+    "objective",
+    "recordings_path",
+    "rejects_path",
+    "sql",
+    "state_suppression_sql",
+    "suppression_sql",
 }
 TEMPLATED_ENDINGS = ("_conn_id", "_id", "_time")
 #: Parameters that end like an id and are none.
@@ -120,3 +141,9 @@ def test_every_operator_has_a_connection_to_a_platform_and_a_docstring(operator:
     assert any(name.endswith("_conn_id") for name in own_parameters(operator))
     assert inspect.getdoc(operator)
     assert operator.__doc__
+
+
+def test_what_may_be_about_a_person_is_no_attribute_that_lineage_copies(operator: Any) -> None:
+    made = instance(operator)
+    assert [name for name in sorted(UNTOLD & vars(made).keys()) if not isinstance(vars(made)[name], Private)] == []
+    assert not PERSONAL & vars(made).keys()

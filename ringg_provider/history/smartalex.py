@@ -110,11 +110,13 @@ class CallCounts:
 
     :param calls_read: rows that came, repeated ones too.
     :param inserted: calls that were new.
+    :param changed: calls that were there, and of which something new came to be known.
     :param details_read: calls whose details were read.
     """
 
     calls_read: int = 0
     inserted: int = 0
+    changed: int = 0
     details_read: int = 0
 
 
@@ -197,7 +199,9 @@ class CallLoad:
                 counts.calls_read += 1
                 yield self._row(call, campaign_id)
 
-        counts.inserted += merge_calls(self.engine, self.table, rows()).inserted
+        merged = merge_calls(self.engine, self.table, rows())
+        counts.inserted += merged.inserted
+        counts.changed += merged.changed
         if readable.failure is None:
             failures.note_success()
         else:

@@ -58,8 +58,8 @@ class Braked:
     def error(self) -> CampaignBraked:
         """What a task fails with that would start more."""
         return CampaignBraked(
-            f"Launch key {self.launch_key!r} was stopped for good: {self.said}. What ran is stopped, and the rest is "
-            "never started under this key.",
+            f"This launch key was stopped for good: {self.said}. What ran is stopped, and the rest is never started "
+            "under it.",
             brake=self.brake,
             share=self.share,
             count=self.count,

@@ -162,28 +162,31 @@ class KeyedIntents:
         return found.first() is not None
 
     def _refused(self, list_id: str, present: Sequence[Row[Any]], *, was_listed: bool) -> RinggProviderError:
-        """Why a list that is not in the key's present set is not started, and what is to be done."""
+        """Why a list that is not in the key's present set is not started, and what is to be done.
+
+        The key itself is in no error: lineage and traces copy an error's text, and a key may name a person.
+        """
         launched = next((row for row in present if row.state != LISTED), None)
         us = self._launcher
         if launched is not None and us is not None and (launched.dag_id, launched.run_id) == (us.dag_id, us.run_id):
             return WrongState(
-                f"List {list_id} is never started: task {launched.task_id} of this very run launched key "
-                f"{self.launch_key!r} with other lists. Give each set of contacts a key of its own."
+                f"List {list_id} is never started: task {launched.task_id} of this very run launched its key with "
+                "other lists. Give each set of contacts a key of its own."
             )
         if launched is not None:
             run = f"run {launched.run_id} of DAG {launched.dag_id}" if launched.run_id else "another run"
             return LaunchedByAnotherRun(
-                f"List {list_id} is not started: {run} launched key {self.launch_key!r} with lists of its own, and a "
-                "key is launched once. There is nothing left to do."
+                f"List {list_id} is not started: {run} launched its key with lists of its own, and a key is launched "
+                "once. There is nothing left to do."
             )
         if was_listed and present:
             return ReplacedByAnotherRun(
-                f"List {list_id} is never started: another run uploaded its own lists under launch key "
-                f"{self.launch_key!r} after it, and has not launched them yet. If that run never does, {_CLEAR}."
+                f"List {list_id} is never started: another run uploaded its own lists under its launch key after it, "
+                f"and has not launched them yet. If that run never does, {_CLEAR}."
             )
         return WrongState(
-            f"List {list_id} is not in the present set of launch key {self.launch_key!r}, so it is never started. To "
-            f"call the people of the key, {_CLEAR}."
+            f"List {list_id} is not in the present set of its launch key, so it is never started. To call the people "
+            f"of the key, {_CLEAR}."
         )
 
 

@@ -143,8 +143,8 @@ class LaunchLedger:
             if stored is not None:
                 return stored
         raise ReplacedByAnotherRun(
-            f"The set of launch key {launch_key!r} is being replaced by other runs at the same moment; nothing was "
-            "started by this task. Trying again finds what they launched."
+            "The set of this launch key is being replaced by other runs at the same moment; nothing was started by "
+            "this task. Trying again finds what they launched."
         )
 
     def _replace(

@@ -176,7 +176,7 @@ class Reservations:
         """
         stored = self.find(launch_key, part)
         if stored is None:
-            raise _nothing_reserved(launch_key, part)
+            raise _nothing_reserved(part)
         return self.reserve(budget, launch_key, part, stored.amount, at)
 
     def settle(self, launch_key: str, part: str, cost: object, at: datetime, *, final: bool = True) -> Reservation:
@@ -195,7 +195,7 @@ class Reservations:
 
         def charge(connection: sa.Connection, stored: Reservation | None) -> Reservation:
             if stored is None:
-                raise _nothing_reserved(launch_key, part)
+                raise _nothing_reserved(part)
             settled = final or stored.state == SETTLED
             known = spent if final else max(spent, stored.cost or Decimal(0))
             charged = known if settled else max(known, stored.amount)
@@ -376,8 +376,8 @@ class _MovedMeanwhile(Exception):
     """Another attempt has moved the reservation to a period whose row is not held."""
 
 
-def _nothing_reserved(launch_key: str, part: str) -> WrongState:
-    return WrongState(f"Nothing is reserved for {part} of launch key {launch_key!r}.")
+def _nothing_reserved(part: str) -> WrongState:
+    return WrongState(f"Nothing is reserved for {part} of this launch key.")
 
 
 def _exhausted(budget: Budget, period: Period, wanted: Decimal, left: Decimal) -> BudgetExhausted:

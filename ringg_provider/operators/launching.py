@@ -37,6 +37,7 @@ from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.intents import NoIntents, TaskStateIntents, note_first_attempt
 from ringg_provider.operators.ledgers import launcher_of, ledger_connection, open_ledger
+from ringg_provider.operators.private import Untold
 from ringg_provider.operators.reaching import ReachingPlatform
 from ringg_provider.operators.timely import TimelyOperator, clears_of
 from ringg_provider.operators.waiting import dag_zone, ended, kill_deadline, sleep_until_told, wait_until
@@ -100,6 +101,8 @@ class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
     """
 
     launching_template_fields: ClassVar[Sequence[str]] = ("launch_key", "state_conn_id", "ledger_conn_id")
+
+    launch_key = Untold[str | None]()
 
     def __init__(
         self,
@@ -218,6 +221,7 @@ class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
 
         with failing_without_retry():
             intents = self._intents(context, start)
+            launched: Launched | None = None
             try:
                 with self._counted(), span("ringg.launch", platform=self.platform, list_id=list_id) as launching:
                     launched = launch(
@@ -232,6 +236,9 @@ class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
                         unwanted=lambda: self._marked_failed(context),
                     )
                     launching.set_attribute("ringg.adopted", launched.adopted)
+                (ADOPTED if launched.adopted else STARTED).send(platform=self.platform)
+                self.tell_hook_lineage()
+                self._show(context, launched, start)
             except LaunchOutcomeUnknown:
                 # Whether it was started is unknown; that it shall not go on is not.
                 if self._marked_failed(context):
@@ -240,11 +247,9 @@ class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
             except LaunchedByAnotherRun as elsewhere:
                 raise AirflowSkipException(str(elsewhere)) from elsewhere
             except AirflowTaskTimeout:
-                self._cancel_if_started(target, intents, list_id)
+                # It comes wherever the task is at, and so also while a start is only told about.
+                self._cancel_if_started(target, intents, list_id if launched is None else launched.list_id)
                 raise
-            (ADOPTED if launched.adopted else STARTED).send(platform=self.platform)
-            self.tell_hook_lineage()
-            self._show(context, launched, start)
             if self.told_to_stop:
                 self._stop_as_told(context, launched.list_id)
         if not self.wait_for_completion:

@@ -1,13 +1,15 @@
-"""Arguments that hold personal data or secrets: templates in them are rendered, and nobody else gets to see them.
+"""Arguments that not everybody may see.
 
 Airflow stores the template fields of a task in its database, and its lineage sends whatever attribute of an operator
-can be written as JSON. Such an argument is therefore no template field, and its value is kept out of reach.
+can be written as JSON. What is personal or secret is therefore no template field, and its value is kept out of reach:
+`Private`. What may stand in Airflow's database, as the author's own text, but in no lineage, is `Untold`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from airflow.providers.common.compat.sdk import BaseOperator, XComArg, literal
 from jinja2 import Environment, TemplateError, UndefinedError
@@ -17,6 +19,8 @@ from ringg_provider.exceptions import InvalidRequest, RinggProviderError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+T = TypeVar("T")
 
 
 class Private:
@@ -34,6 +38,11 @@ class Private:
 
     def __repr__(self) -> str:
         return f"<{self._name}: not shown>"
+
+    @property
+    def value(self) -> Any:
+        """As it was given, its templates not rendered."""
+        return self._value
 
     def rendered(self, task: BaseOperator, context: Context) -> Any:
         """The value, with its templates rendered as those of a template field are, and checked as they are.
@@ -56,8 +65,7 @@ class Private:
         except RinggProviderError:
             raise
         except TemplateError as error:
-            # The text of any other quotes the template.
-            why = str(error) if isinstance(error, UndefinedError) else type(error).__name__
+            why = _undefined_name(error, self._value) or type(error).__name__
             failure: RinggProviderError = InvalidRequest(
                 f"{self._name}: a template in it cannot be rendered: {why}.", field=self._name
             )
@@ -65,6 +73,40 @@ class Private:
             failure = RinggProviderError(f"{self._name}: a template in it failed with {type(error).__name__}.")
         # Out here, so that an error that quotes the value is not even the context of ours.
         raise failure
+
+
+class Untold(Generic[T]):
+    """An attribute of an operator that no lineage copies: queries, keys and free text may hold a person's.
+
+    To the operator, to Airflow's templates and to its copies it is an attribute as any other.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, task: None, owner: type) -> Untold[T]: ...
+
+    @overload
+    def __get__(self, task: object, owner: type) -> T: ...
+
+    def __get__(self, task: object | None, owner: type) -> Untold[T] | T:
+        if task is None:
+            return self
+        try:
+            value: T = vars(task)[self._name].value
+        except KeyError:
+            raise AttributeError(f"{owner.__name__!r} object has no attribute {self._name!r}") from None
+        return value
+
+    def __set__(self, task: object, value: T) -> None:
+        vars(task)[self._name] = Private(self._name, value)
+
+
+def _undefined_name(error: TemplateError, template: Any) -> str | None:
+    """That a variable is undefined whose name the author wrote; any other text quotes the template, or data."""
+    told = re.fullmatch(r"'([A-Za-z_]\w*)' is undefined", str(error), re.ASCII)
+    return str(error) if isinstance(error, UndefinedError) and told and told[1] in str(template) else None
 
 
 def _only_templates(value: Any, environment: Environment) -> Any:

@@ -35,6 +35,7 @@ from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.asking import is_yes
 from ringg_provider.operators.braking import BrakingOperator
 from ringg_provider.operators.errors import failing_without_retry
+from ringg_provider.operators.private import Untold
 from ringg_provider.operators.waiting import kill_deadline, sleep_until_told
 from ringg_provider.triggers.events import ROLLOUT_ENDS, UPLOAD_ENDS, EventStatus, read_event
 
@@ -69,6 +70,8 @@ class RolloutOperator(BrakingOperator):
     """
 
     rollout_template_fields: ClassVar[Sequence[str]] = ("launches",)
+
+    launches = Untold[Sequence[dict[str, Any]]]()
 
     def __init__(
         self,

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 #: is the day in UTC, which at two in the morning in India is yesterday.
 RINGG_DAY = "{{ dag_run.run_after.astimezone(dag.timezone) | ds }}"
 
+#: Which iteration of a Task Loop (Airflow 3.4) this is, as the end of a key or a name; nothing outside of one.
+ITERATION = "{{ '-%d' % loop.index if loop is defined and loop is not none else '' }}"
+
 #: A step: as it stands (True), left out (False), with more arguments (a dict), or made by a callable of yours, which is
 #: given the arguments that the step would have.
 Step = bool | Mapping[str, Any] | Callable[..., Any]
@@ -98,9 +101,9 @@ class CampaignGroup(TaskGroup):
 
     @property
     def day_key(self) -> str:
-        """The default launch key: DAG, group and day, and in a mapped group which segment."""
+        """The default launch key: DAG, group and day, in a mapped group which segment, in a loop which iteration."""
         segment = "-{{ ti.map_index }}" if self.is_in_mapped_group else ""
-        return f"{{{{ dag.dag_id }}}}-{self.group_id}-{RINGG_DAY}{segment}"
+        return f"{{{{ dag.dag_id }}}}-{self.group_id}-{RINGG_DAY}{segment}{ITERATION}"
 
     def uploading(
         self,
@@ -126,7 +129,7 @@ class CampaignGroup(TaskGroup):
         uploaded = made(
             step,
             operator,
-            campaign_name=campaign_name or f"{self.group_id} {RINGG_DAY}",
+            campaign_name=campaign_name or f"{self.group_id} {RINGG_DAY}{ITERATION}",
             launch_key=launch_key or self.day_key,
             **arguments,
             **(rollout.of_upload() if rollout else {}),

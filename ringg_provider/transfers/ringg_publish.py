@@ -16,6 +16,7 @@ from ringg_provider.hooks.sql import engine_of, sql_engine, sql_hook
 from ringg_provider.lineage.operator import LineageOperator
 from ringg_provider.metrics import PUBLISH_BYTES, PUBLISH_GONE, PUBLISH_ROWS
 from ringg_provider.operators.arguments import with_checked_arguments
+from ringg_provider.operators.private import Untold
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -80,6 +81,8 @@ class RinggPublishOperator(LineageOperator):
     ui_color = "#e4eef8"
     #: Whose tables they are, for metrics and lineage.
     platform: ClassVar[str] = RinggHook.conn_type
+
+    hook_params = Untold[Mapping[str, Any] | None]()
 
     def __init__(
         self,

@@ -20,6 +20,7 @@ from ringg_provider.lineage.operator import LineageOperator
 from ringg_provider.metrics import HISTORY_INCOMPLETE, HISTORY_OPEN, HISTORY_REQUESTS, HISTORY_ROWS, HISTORY_SAVED
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.files import object_path
+from ringg_provider.operators.private import Untold
 from ringg_provider.operators.waiting import dag_zone
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ class RinggCallsToSqlOperator(LineageOperator):
         "recordings_conn_id",
     )
     ui_color = "#e4eef8"
+
+    recordings_path = Untold[str | None]()
 
     def __init__(
         self,

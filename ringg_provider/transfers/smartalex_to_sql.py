@@ -71,7 +71,7 @@ class _SmartAlexToSqlOperator(LineageOperator):
     def read_from(self, hook: SmartAlexHook) -> OnPlatform:
         """What is read of the platform."""
 
-    def tell(self, context: Context, counts: dict[str, int], written: int) -> dict[str, int]:
+    def tell(self, context: Context, counts: dict[str, int], written: int, *, is_news: bool) -> dict[str, int]:
         """Keep the counts for the lineage, tell those who wait for the table, and give the counts back."""
         from ringg_provider.lineage.assets import announce, table_asset
 
@@ -80,7 +80,7 @@ class _SmartAlexToSqlOperator(LineageOperator):
         def assets() -> list[Asset]:
             return [table_asset(self.state.conn_id, self.table, self.schema or None)]
 
-        announce(self.outlets, context, counts, assets, is_news=written > 0)
+        announce(self.outlets, context, counts, assets, is_news=is_news)
         self.tell_hook_lineage()
         return counts
 
@@ -160,13 +160,16 @@ class SmartAlexCallsToSqlOperator(_SmartAlexToSqlOperator):
             load = CallLoad(client, engine, table, self.include_details, self.lookback, zone=zone)
             counts = load.run(self.campaigns, instant(self.start, "start"), instant(self.end, "end"))
         self.log.info(
-            "Call history: %s read (%s new), the details of %s.",
+            "Call history: %s read (%s new, %s changed), the details of %s.",
             wording.counted(counts.calls_read, "call"),
             f"{counts.inserted:,}",
+            f"{counts.changed:,}",
             wording.counted(counts.details_read, "call"),
         )
         HISTORY_ROWS.send(counts.inserted, platform=SmartAlexHook.conn_type, change="new")
-        return self.tell(context, dataclasses.asdict(counts), counts.inserted)
+        HISTORY_ROWS.send(counts.changed, platform=SmartAlexHook.conn_type, change="changed")
+        written = counts.inserted + counts.changed
+        return self.tell(context, dataclasses.asdict(counts), written, is_news=bool(written or counts.details_read))
 
     def read_from(self, hook: SmartAlexHook) -> OnPlatform:
         """The workspace's calls."""
@@ -216,7 +219,8 @@ class SmartAlexCallbacksToSqlOperator(_SmartAlexToSqlOperator):
         # Those of some campaigns are not all that are pending.
         if not self.campaigns:
             CALLBACKS_PENDING.send(counts.pending, platform=SmartAlexHook.conn_type, conn_id=self.smartalex_conn_id)
-        return self.tell(context, dataclasses.asdict(counts), counts.pending + counts.done)
+        written = counts.pending + counts.done
+        return self.tell(context, dataclasses.asdict(counts), written, is_news=written > 0)
 
     def read_from(self, hook: SmartAlexHook) -> OnPlatform:
         """The callbacks that it still has to make."""

@@ -36,7 +36,7 @@ from ringg_provider.metrics import LEFT_OUT, LISTED, LISTS
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.files import object_path
 from ringg_provider.operators.ledgers import launcher_of, ledger_connection, open_ledger, task_key
-from ringg_provider.operators.private import Private
+from ringg_provider.operators.private import Private, Untold
 from ringg_provider.operators.timely import TimelyOperator, clears_of
 
 if TYPE_CHECKING:
@@ -155,6 +155,14 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
     #: The platform's calls, which the frequency cap reads.
     default_history_table: ClassVar[str] = CALLS
     template_fields_renderers = {"sql": "sql", "suppression_sql": "sql", "state_suppression_sql": "sql"}
+
+    sql = Untold[str]()
+    campaign_name = Untold[str]()
+    hook_params = Untold[Mapping[str, Any] | None]()
+    suppression_sql = Untold[str | None]()
+    state_suppression_sql = Untold[str | None]()
+    rejects_path = Untold[str | None]()
+    launch_key = Untold[str | None]()
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from ringg_provider.api.arguments import Count
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.history.options import SMARTALEX_CALLS
 from ringg_provider.hooks.smartalex import SmartAlexHook
+from ringg_provider.operators.private import Untold
 from ringg_provider.smartalex.limits import CONTACTS_PER_REQUEST
 from ringg_provider.smartalex.requests import CONTACT_FIELDS, CampaignSettings
 from ringg_provider.transfers.sql_to_lists import SqlToListsOperator
@@ -58,6 +59,8 @@ class SqlToSmartAlexOperator(SqlToListsOperator):
         "description",
     )
     ui_color = "#efe4d6"
+
+    description = Untold[str | None]()
 
     def __init__(
         self,

@@ -69,7 +69,7 @@ def read_event(event: object, waited_for: str | None, ends: frozenset[EventStatu
     told: Mapping[object, object] = event if isinstance(event, Mapping) else {}
     found = told.get("id")
     if not isinstance(found, str) or found != (waited_for or found):
-        raise UnexpectedResponse(f"The trigger that waited for {waited_for or 'this task'} sent no usable event.")
+        raise UnexpectedResponse("The trigger that this task waited for sent no usable event.")
     message = str(told.get("message", ""))
     if told.get("status") == EventStatus.ERROR:
         raise UnexpectedResponse(message)
@@ -78,4 +78,4 @@ def read_event(event: object, waited_for: str | None, ends: frozenset[EventStatu
     for status in ends | _DEADLINES:
         if told.get("status") == status:
             return WaitEvent(status, found, message)
-    raise UnexpectedResponse(f"The trigger that waited for {found} sent an event of an unknown kind.")
+    raise UnexpectedResponse("The trigger that this task waited for sent an event of an unknown kind.")

@@ -93,11 +93,11 @@ class RolloutTrigger(CallingTrigger):
                 except TimeoutError:
                     late = self.overdue()
                     said = "is to be looked at again" if late is None else f"had not ended when {late.value} was over"
-                    return self.event(late or EventStatus.DUE, f"Rollout {self.launch_key} {said}.")
+                    return self.event(late or EventStatus.DUE, f"The rollout {said}.")
                 for campaign_id, progress in latest.items():
                     reporters[campaign_id].report(progress, self.log)
                 if self._is_news(latest):
-                    return self.event(EventStatus.DUE, f"Rollout {self.launch_key} has news.")
+                    return self.event(EventStatus.DUE, "The rollout has news.")
 
     async def stop(self, client: Any) -> str:
         """Stop every campaign; one that cannot be stopped does not keep the others from it."""

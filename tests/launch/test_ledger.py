@@ -258,7 +258,7 @@ def test_lists_that_gave_way_to_launched_ones_end_with_the_name_of_the_run_that_
         ledger.for_key(KEY, launcher=OURS).find("a")
     ledger.for_key(KEY, launcher=THEIRS).claim(intent("b"))
     for ask in (lambda: ledger.for_key(KEY, launcher=OURS).find("a"), lambda: ledger.for_key(KEY).claim(intent("a"))):
-        with pytest.raises(LaunchedByAnotherRun, match="run run-2 of DAG nightly launched key"):
+        with pytest.raises(LaunchedByAnotherRun, match="run run-2 of DAG nightly launched its key"):
             ask()
     assert ledger.started_set(KEY) == [item("b")], "the whole run, when it is cleared, adopts"
 
@@ -277,7 +277,7 @@ def test_two_tasks_of_one_run_that_share_a_key_are_a_mistake_and_no_race(ledger:
     ledger.replace_set(KEY, [item("a")], OURS)
     ledger.replace_set(KEY, [item("b")], OURS)
     ledger.for_key(KEY, launcher=OURS).claim(intent("b"))
-    with pytest.raises(WrongState, match=r"of this very run launched key .* a key of its own"):
+    with pytest.raises(WrongState, match=r"of this very run launched its key .* a key of its own"):
         ledger.for_key(KEY, launcher=OURS).find("a")
 
 
@@ -428,7 +428,7 @@ def test_the_rows_of_an_older_version_mean_what_they_meant(old_database: Warehou
     assert ledger.replace_set("sent", [item("new")]) == [item("a"), item("b")]
     assert ledger.for_key("sent").find("a") == Intent("a", "same", {"list_id": "a"})
     assert ledger.for_key("sent").find("b") is None
-    with pytest.raises(LaunchedByAnotherRun, match="another run launched key 'started'"):
+    with pytest.raises(LaunchedByAnotherRun, match="another run launched its key"):
         ledger.for_key("started").find("old")
     with pytest.raises(LaunchedByAnotherRun):
         ledger.for_key("started").claim(intent("a stranger"))

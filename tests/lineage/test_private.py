@@ -1,7 +1,8 @@
 """Arguments that hold personal data or secrets are in no lineage event, and nowhere in what Airflow stores.
 
 The real OpenLineage provider writes its events to a file, once with its usual facets and once with whatever it finds on
-an operator. Every operator that takes such an argument runs, and once more as a mapped task.
+an operator. Every operator that takes such an argument runs, and once more as a mapped task. What an author spells out,
+in a query, a key or a name, is in Airflow's own database; in an event it is not either.
 """
 
 from __future__ import annotations
@@ -94,3 +95,67 @@ def test_no_lineage_event_holds_what_is_private(
     # What it copies when it is to copy everything, or the search proves nothing.
     assert ("variables_map" in events.read_text()) is (full == "True")
     assert home.holding(MARKS, output, events) == []
+
+
+SPELT_OUT = ("9876543985", "Zyxkeyofaperson", "Zyxlabel", "Zyxfile", "Qwtokenofacallback", "Zyxobjective")
+AUTHORS = """
+from datetime import datetime
+from airflow.sdk import DAG
+from ringg_provider.operators.ringg import RinggLaunchOperator, RinggTerminateOperator
+from ringg_provider.operators.smartalex import SmartAlexCreateCampaignOperator
+from ringg_provider.transfers.sql_to_ringg import SqlToRinggOperator
+from tests.operators.ringg.starts import AGENT, LINE
+
+HOURS = {"call_start_time": "00:00", "call_end_time": "23:59", "timezone": "Asia/Kolkata"}
+QUERY = "SELECT phone, name FROM people WHERE phone <> '9876543985'"
+LISTS = dict(
+    ringg_conn_id="ringg_sandbox", agent_id=AGENT, variables_map={"callee_name": "name"}, sql_conn_id="warehouse",
+    call_config={"call_time": HOURS}, campaign_name="Zyxlabel", phone_column="phone", country_code="+91", sql=QUERY,
+    suppression_sql="SELECT '9876543985'", launch_key="Zyxkeyofaperson", ledger_conn_id="warehouse",
+    rejects_path="FOLDER/Zyxfile.csv",
+)
+START = dict(ringg_conn_id="ringg_sandbox", from_numbers=[LINE], callback_url="https://example.com/Qwtokenofacallback")
+
+with DAG("spelt_out", schedule=None, start_date=datetime(2026, 1, 1), default_args={"trigger_rule": "all_done"}):
+    lists = SqlToRinggOperator(task_id="lists", **LISTS)
+    launch = RinggLaunchOperator.partial(task_id="launch", **START).expand(launch=lists.output)
+    other = SqlToRinggOperator(task_id="other_lists", **LISTS | {"launch_key": "another"})
+    # Lists of another set, under a key that this run has launched.
+    refused = RinggLaunchOperator.partial(
+        task_id="refused", launch_key="Zyxkeyofaperson", ledger_conn_id="warehouse", **START
+    ).expand(launch=other.output)
+    stop = RinggTerminateOperator(
+        task_id="stop", ringg_conn_id="ringg_sandbox", country_code="+91", sql_conn_id="warehouse",
+        sql="SELECT '9876543985'",
+    )
+    draft = SmartAlexCreateCampaignOperator(
+        task_id="draft", smartalex_conn_id="smartalex_sandbox", name="Zyxlabel", objective="Zyxobjective",
+        description="Zyxlabel", agent_id="agent_survey",
+        settings={"calling_hours_start": "00:00", "calling_hours_end": "23:59", "timezone": "UTC"},
+    )
+    launch >> other
+    refused >> stop
+"""
+
+
+@pytest.mark.slow
+def test_no_lineage_event_holds_what_an_author_spelt_out_not_even_that_of_a_failure(
+    sqlite_warehouse: Warehouse, sandbox: Any, tmp_path: Path
+) -> None:
+    sqlite_warehouse.execute("CREATE TABLE people (phone TEXT, name TEXT)")
+    sqlite_warehouse.execute("INSERT INTO people VALUES (:phone, :name)", phone=NUMBER, name=NAME)
+    events = tmp_path / "events.jsonl"
+    home = home_of(
+        tmp_path,
+        AUTHORS.replace("FOLDER", str(tmp_path)),
+        AIRFLOW__OPENLINEAGE__INCLUDE_FULL_TASK_INFO="True",
+        AIRFLOW__OPENLINEAGE__TRANSPORT=json.dumps({"type": "file", "log_file_path": str(events), "append": True}),
+    )
+    output = home.airflow("dags", "test", "spelt_out")
+    assert [task for task, state in home.task_states() if state != "success"] == ["refused"], output[-3000:]
+    told = events.read_text()
+    failure = next(event for event in map(json.loads, told.splitlines()) if event["eventType"] == "FAIL")
+    assert "launched its key with other lists" in json.dumps(failure["run"]["facets"]["errorMessage"])
+    # What it copies when it is to copy everything, or the search proves nothing.
+    assert "variables_map" in told
+    assert [mark for mark in (*SPELT_OUT, *MARKS) if mark in told] == []

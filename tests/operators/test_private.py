@@ -11,7 +11,7 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, BaseOperator, literal
 
 from ringg_provider.exceptions import InvalidRequest, RinggProviderError
-from ringg_provider.operators.private import Private
+from ringg_provider.operators.private import Private, Untold
 from tests.support.tasks import context
 
 NUMBER = "+919876543210"
@@ -23,6 +23,14 @@ class Task(BaseOperator):
     def __init__(self, *, parameters: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.private = Private("parameters", parameters)
+        self.sql = f"SELECT '{NUMBER}'"
+
+
+class Querying(Task):
+    """An operator with an argument that no lineage is told."""
+
+    template_fields = ("sql",)
+    sql = Untold[str]()
 
 
 def rendered(value: Any, **more: Any) -> Any:
@@ -34,6 +42,26 @@ def rendered(value: Any, **more: Any) -> Any:
 def test_copies_and_pickles_of_the_operator_keep_the_value(again: Any) -> None:
     task = again(Task(task_id="task", parameters={"phone": NUMBER}))
     assert task.private.rendered(task, context()) == {"phone": NUMBER}
+
+
+@pytest.mark.parametrize(
+    "again", [lambda task: task, copy.copy, copy.deepcopy, lambda task: pickle.loads(pickle.dumps(task))]
+)
+def test_an_untold_argument_is_an_attribute_and_nothing_that_json_takes(again: Any) -> None:
+    task = again(Querying(task_id="task"))
+    assert task.sql == f"SELECT '{NUMBER}'"
+    with pytest.raises(TypeError):
+        json.dumps(vars(task)["sql"])
+    assert NUMBER not in str(vars(task)["sql"])
+    task.sql = "SELECT {{ who }}"
+    task.render_template_fields(context() | {"who": 7})
+    assert task.sql == "SELECT 7"
+
+
+def test_an_untold_argument_that_was_never_given_is_no_attribute() -> None:
+    task = Querying(task_id="task")
+    vars(task).pop("sql")
+    assert not hasattr(task, "sql")
 
 
 def test_no_text_and_no_json_shows_it() -> None:
@@ -73,6 +101,8 @@ def test_native_rendering_makes_objects_of_templates_and_leaves_text_alone() -> 
     ("template", "error", "words"),
     [
         (NUMBER + " {{ nobody.at_all }}", InvalidRequest, "parameters: .*'nobody' is undefined"),
+        ("{{ {'a': 1}['" + NUMBER + "'].x }}", InvalidRequest, "parameters: .*UndefinedError"),
+        ("{{ who[number].x }}", InvalidRequest, "parameters: .*UndefinedError"),
         (NUMBER + " {{ unfinished", InvalidRequest, "parameters: .*TemplateSyntaxError"),
         ("{{ broken('" + NUMBER + "x') }}", RinggProviderError, "parameters: .*failed with ValueError"),
     ],
@@ -81,6 +111,6 @@ def test_an_error_in_a_template_names_the_argument_and_quotes_nothing(
     template: str, error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words) as caught:
-        rendered([template], broken=int)
+        rendered([template], broken=int, who={}, number=NUMBER)
     assert NUMBER not in str(caught.value)
     assert caught.value.__context__ is None

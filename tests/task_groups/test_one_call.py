@@ -13,11 +13,13 @@ import pytest
 from airflow import sdk
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
+from jinja2 import Template
 
 from demo.contacts import load
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.operators.ringg import RinggRolloutOperator
 from ringg_provider.task_groups import RinggCampaign, Rollout, SmartAlexCampaign
+from ringg_provider.task_groups.campaign import ITERATION
 from tests.support.dags import EXAMPLES, DagRunner
 from tests.support.databases import Warehouse
 
@@ -313,8 +315,9 @@ def test_the_key_is_the_groups_and_the_days(run_dag: DagRunner) -> None:
     dag = run_dag.load(one_call("RinggCampaign('one', **RINGG); SmartAlexCampaign('two', **SMARTALEX)"))
     keys = {task.task_id: getattr(task, "launch_key", None) for task in dag.tasks}
     day = "{{ dag_run.run_after.astimezone(dag.timezone) | ds }}"
-    assert keys["one.upload_contacts"] == "{{ dag.dag_id }}-one-" + day
-    assert keys["two.create_drafts"] == "{{ dag.dag_id }}-two-" + day
+    assert keys["one.upload_contacts"] == "{{ dag.dag_id }}-one-" + day + ITERATION
+    assert keys["two.create_drafts"] == "{{ dag.dag_id }}-two-" + day + ITERATION
+    assert Template(ITERATION).render() == Template(ITERATION).render(loop=None) == ""
 
 
 def test_the_dags_own_default_args_come_before_the_groups(run_dag: DagRunner) -> None:

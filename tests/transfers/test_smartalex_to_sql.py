@@ -68,7 +68,7 @@ def test_every_call_is_there_once_however_often_it_is_read(
 ) -> None:
     campaign = launched(slow)
     speak(slow, monkeypatch, generation)
-    assert load_calls() == {"calls_read": 3, "inserted": 3, "details_read": 3}
+    assert load_calls() == {"calls_read": 3, "inserted": 3, "changed": 0, "details_read": 3}
     slow.skip(hours=48)
     assert load_calls()["inserted"] == 2
     assert load_calls()["inserted"] == 0
@@ -145,6 +145,7 @@ def test_one_campaign_can_be_read_alone(slow: Sandbox, warehouse: Warehouse) -> 
     assert load_calls(campaign_ids=first, include_details=False) == {
         "calls_read": 3,
         "inserted": 3,
+        "changed": 0,
         "details_read": 0,
     }
 

@@ -142,7 +142,7 @@ def test_a_launch_takes_its_ledger_from_the_state_database(redshift: Warehouse, 
     assert summary["already_launched"]
     assert again == lists
     other, _ = transfer(sql_conn_id="redshift")
-    with pytest.raises(AirflowSkipException, match="launched key"):
+    with pytest.raises(AirflowSkipException, match="launched its key"):
         start(other[0] | {"launch_key": "key"}, "another run")
 
 

@@ -60,3 +60,44 @@ def test_every_iteration_calls_its_own_people_once_and_notes_them_apart(
     assert sorted(dials["numbers"]) == sorted(f"+91{row['phone']}" for row in people.query("SELECT phone FROM people"))
     noted = people.query("SELECT COUNT(*) AS people FROM ringg_contacts GROUP BY launch_key ORDER BY 1")
     assert [row["people"] for row in noted] == [1, 2, 3], "before, each iteration's people replaced the last one's"
+
+
+CAMPAIGN = """
+from datetime import datetime
+from airflow.sdk import DAG, task_group
+from ringg_provider.task_groups import RinggCampaign, SmartAlexCampaign
+from tests.operators.ringg.starts import AGENT, LINE
+
+SHARED = dict(
+    sql_conn_id="warehouse", sql="SELECT phone, name FROM people WHERE turn = {{ loop.index }}",
+    suppression_sql=None, purpose=None, phone_column="phone", country_code="+91", poll_interval=1,
+)
+RINGG = dict(
+    variables_map={"callee_name": "name"}, agent_id=AGENT, from_numbers=[LINE], ringg_conn_id="ringg_sandbox",
+    call_config={"call_time": {"call_start_time": "00:00", "call_end_time": "23:59", "timezone": "Asia/Kolkata"}},
+)
+SMARTALEX = dict(
+    contact_columns={"first_name": "name"}, agent_id="agent_survey", smartalex_conn_id="smartalex_sandbox",
+    settings={"calling_hours_start": "00:00", "calling_hours_end": "23:59", "timezone": "Asia/Kolkata"},
+)
+
+with DAG("rounds_of_PLATFORM", schedule=None, start_date=datetime(2026, 1, 1)):
+    @task_group
+    def one_round():
+        PLATFORMCampaign(**SHARED, **CAPITALS)
+
+    one_round.loop(max_iterations=3)
+"""
+
+
+@pytest.mark.parametrize("platform", ["Ringg", "SmartAlex"])
+def test_a_campaign_in_one_call_has_a_key_of_its_own_in_each_iteration(
+    people: Warehouse, sandbox: Sandbox, run_dag: DagRunner, platform: str
+) -> None:
+    source = CAMPAIGN.replace("PLATFORM", platform).replace("CAPITALS", platform.upper())
+    assert run_dag(source).state == "success"
+    keys = people.query("SELECT launch_key FROM ringg_launches WHERE state = 'started' ORDER BY launch_key")
+    assert [row["launch_key"][-2:] for row in keys] == ["-0", "-1", "-2"], "before, the first was found by the others"
+    dials = sandbox.dials()
+    assert dials["max_calls_per_number"] == 1
+    assert sorted(dials["numbers"]) == sorted(f"+91{row['phone']}" for row in people.query("SELECT phone FROM people"))

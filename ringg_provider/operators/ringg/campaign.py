@@ -19,6 +19,7 @@ from ringg_provider.launch.progress import Progress, StallWatch
 from ringg_provider.links.ringg import RinggCampaignLink
 from ringg_provider.operators.launching import LaunchOperator
 from ringg_provider.operators.on_platform import OnRingg
+from ringg_provider.operators.private import Untold
 from ringg_provider.operators.ringg.balance import expected_cost
 from ringg_provider.ringg.campaigns import RinggLaunchTarget, read_progress
 from ringg_provider.ringg.preflight import check_agent, check_callers
@@ -61,6 +62,9 @@ class BaseRinggCampaignOperator(OnRingg):
 
     #: Connection of the state database; a parameter of the subclasses.
     state_conn_id: str | None = None
+
+    from_numbers = Untold[list[PlusText] | PlusText | None]()
+    hook_params = Untold[Mapping[str, Any] | None]()
 
     def __init__(
         self,
@@ -130,6 +134,8 @@ class BaseRinggStartOperator(BaseRinggCampaignOperator, LaunchOperator):
     ui_color = "#d9e8fb"
     #: What the parameter with the planned start is called.
     start_parameter: ClassVar[str] = "campaign_start_time"
+
+    callback_url = Untold[str | None]()
 
     def __init__(self, *, callback_url: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)

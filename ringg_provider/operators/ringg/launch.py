@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.operators.arguments import with_checked_arguments
+from ringg_provider.operators.private import Untold
 from ringg_provider.operators.promised import refuse_if_not_promised
 from ringg_provider.operators.ringg.campaign import BaseRinggStartOperator
 from ringg_provider.operators.ringg.lists import BaseRinggListOperator
@@ -38,6 +39,8 @@ class RinggLaunchOperator(BaseRinggListOperator):
         "launch",
         *BaseRinggStartOperator.start_template_fields,
     )
+
+    launch = Untold[dict[str, Any]]()
 
     def __init__(self, *, launch: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)

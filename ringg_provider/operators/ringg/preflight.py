@@ -17,6 +17,7 @@ from ringg_provider.hours.purposes import Purpose
 from ringg_provider.hours.schedule import Time
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.operators.arguments import with_checked_arguments
+from ringg_provider.operators.private import Untold
 from ringg_provider.operators.ringg.campaign import BaseRinggCampaignOperator
 from ringg_provider.operators.timely import TimelyOperator
 from ringg_provider.ringg.limits import Flow
@@ -95,6 +96,9 @@ class RinggPreflightOperator(BaseRinggCampaignOperator, TimelyOperator):
         *BaseRinggCampaignOperator.campaign_template_fields,
     )
     ui_color = "#fbf3d9"
+
+    launches = Untold[list[dict[str, Any]] | None]()
+    about = Untold[Mapping[str, str] | None]()
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from ringg_provider.hooks.ringg import RinggHook
 from ringg_provider.hooks.sql import sql_connection
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.on_platform import OnRingg
-from ringg_provider.operators.private import Private
+from ringg_provider.operators.private import Private, Untold
 from ringg_provider.ringg.client import RinggClient
 from ringg_provider.ringg.limits import MAX_PER_TERMINATE
 from ringg_provider.ringg.requests import Terminate
@@ -63,6 +63,9 @@ class RinggTerminateOperator(OnRingg):
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers = {"sql": "sql"}
     ui_color = "#fbe0dc"
+
+    hook_params = Untold[Mapping[str, Any] | None]()
+    sql = Untold[str | None]()
 
     def __init__(
         self,

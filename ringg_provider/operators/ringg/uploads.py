@@ -14,6 +14,7 @@ from ringg_provider.hours.schedule import Time
 from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.files import local_copy
 from ringg_provider.operators.on_platform import OnRingg
+from ringg_provider.operators.private import Untold
 from ringg_provider.operators.timely import TimelyOperator
 from ringg_provider.ringg.limits import Flow
 from ringg_provider.ringg.requests import CallConfig, CampaignSpec
@@ -39,6 +40,9 @@ class _RinggUploadOperator(OnRingg, TimelyOperator):
     )
     ui_color = "#e8e4f8"
     flow: ClassVar[Flow]
+
+    campaign_name = Untold[str]()
+    contacts = Untold[str]()
 
     def __init__(
         self,

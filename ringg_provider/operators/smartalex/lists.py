@@ -10,7 +10,7 @@ from ringg_provider.api.arguments import Count, DialPrefix, Parameters
 from ringg_provider.exceptions import WrongState
 from ringg_provider.hooks.sql import sql_connection
 from ringg_provider.operators.arguments import with_checked_arguments
-from ringg_provider.operators.private import Private
+from ringg_provider.operators.private import Private, Untold
 from ringg_provider.operators.smartalex.campaign import BaseSmartAlexOperator
 from ringg_provider.operators.timely import TimelyOperator
 from ringg_provider.smartalex.limits import CONTACTS_PER_REQUEST
@@ -46,6 +46,10 @@ class SmartAlexCreateCampaignOperator(BaseSmartAlexOperator):
         "objective",
         "phone_number_id",
     )
+
+    name = Untold[str]()
+    description = Untold[str | None]()
+    objective = Untold[str | None]()
 
     def __init__(
         self,
@@ -118,6 +122,9 @@ class SmartAlexAddContactsOperator(BaseSmartAlexOperator, TimelyOperator):
     )
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers = {"sql": "sql"}
+
+    sql = Untold[str]()
+    hook_params = Untold[Mapping[str, Any] | None]()
 
     def __init__(
         self,
