@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from airflow.providers.common.compat.sdk import Asset, AssetAlias
+
 
 @dataclass
 class Run:
@@ -40,3 +42,21 @@ class TaskInstance:
 def context(**run: Any) -> Any:
     """The context of an attempt; `run` are fields of its DAG run."""
     return {"ti": TaskInstance(), "dag_run": Run(**run)}
+
+
+class OutletEvents:
+    """Stands where Airflow's outlet events stand, and remembers; in Airflow 3.1 an alias is no key of a dict."""
+
+    class Event:
+        def __init__(self) -> None:
+            self.extra: dict[str, Any] = {}
+            self.added: list[tuple[Asset, dict[str, Any]]] = []
+
+        def add(self, asset: Asset, extra: dict[str, Any]) -> None:
+            self.added.append((asset, extra))
+
+    def __init__(self) -> None:
+        self._events: dict[str, OutletEvents.Event] = {}
+
+    def __getitem__(self, outlet: Asset | AssetAlias) -> Event:
+        return self._events.setdefault(outlet.name, self.Event())

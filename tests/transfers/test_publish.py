@@ -19,8 +19,7 @@ from ringg_provider.transfers.smartalex_publish import SmartAlexPublishOperator
 from ringg_provider.warehouse import create_ringg_tables, require_history_within
 from tests.publish.copies import AT, CALLS, CAMPAIGNS, CONTACTS, SMARTALEX, call, contact, rows_of, write
 from tests.support.databases import Warehouse
-from tests.support.tasks import context
-from tests.transfers.test_ringg_to_sql import OutletEvents
+from tests.support.tasks import OutletEvents, context
 
 NIGHT = dt.timedelta(days=3)
 NOW = dt.datetime.now(dt.UTC)

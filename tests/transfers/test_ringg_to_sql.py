@@ -20,24 +20,7 @@ from tests.history.launching import ended, launch, wait_until
 from tests.support.databases import Warehouse
 from tests.support.sandbox import Sandbox
 from tests.support.statsd import StatsdServer
-
-
-class OutletEvents:
-    """Stands where Airflow's outlet events stand, and remembers; in Airflow 3.1 an alias is no key of a dict."""
-
-    class Event:
-        def __init__(self) -> None:
-            self.extra: dict[str, Any] = {}
-            self.added: list[tuple[Asset, dict[str, Any]]] = []
-
-        def add(self, asset: Asset, extra: dict[str, Any]) -> None:
-            self.added.append((asset, extra))
-
-    def __init__(self) -> None:
-        self._events: dict[str, OutletEvents.Event] = {}
-
-    def __getitem__(self, outlet: Asset | AssetAlias) -> Event:
-        return self._events.setdefault(outlet.name, self.Event())
+from tests.support.tasks import OutletEvents
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pendulum
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, AssetAlias
 
 from ringg_provider.history.smartalex import smartalex_calls_table
 from ringg_provider.history.smartalex_campaigns import tell
@@ -21,7 +21,7 @@ from tests.support.databases import Warehouse
 from tests.support.log import TaskLog
 from tests.support.sandbox import Sandbox
 from tests.support.statsd import StatsdServer
-from tests.support.tasks import context
+from tests.support.tasks import OutletEvents, context
 
 PEOPLE = [f"+1555123{n:04}" for n in range(3)]
 WHERE = {"sql_conn_id": "warehouse", "smartalex_conn_id": "smartalex_sandbox"}
@@ -54,8 +54,9 @@ def speak(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, generation: str) ->
     )
 
 
-def load_calls(**options: Any) -> dict[str, int]:
-    return SmartAlexCallsToSqlOperator(task_id="calls", **WHERE, **options).execute(context())
+def load_calls(events: OutletEvents | None = None, **options: Any) -> dict[str, int]:
+    told: Any = {**context(), "outlet_events": events or OutletEvents()}
+    return SmartAlexCallsToSqlOperator(task_id="calls", **WHERE, **options).execute(told)
 
 
 def load_callbacks(**options: Any) -> dict[str, int]:
@@ -100,7 +101,7 @@ def test_a_load_says_how_each_campaign_stands(
     header, row = told.splitlines()[1:]
     assert header.split() == ["campaign", "calls", "dialled", "reached", "failed", "cost", "last", "call", "history"]
     assert row.split()[:5] == [campaign, "3", "3", "1", "1"]
-    assert log.line("Call history: ", "info") == "Call history: 3 calls read (3 new), the details of 3 calls."
+    assert log.line("Call history: ", "info") == "Call history: 3 calls read (3 new, 0 changed), the details of 3 calls."
 
 
 def test_a_campaign_that_reached_nobody_is_warned_of_once_it_has_ended(
@@ -136,6 +137,21 @@ def test_a_campaign_that_ended_without_a_call_is_warned_of(
         "Look at its calling hours, its credits and whether it was stopped; see the runbook, 'Nobody is called, and the"
         " run is green'."
     )
+
+
+@pytest.mark.parametrize("generation", ["old", "new"])
+def test_an_outcome_that_came_later_is_told_as_a_change_and_what_was_read_again_is_not(
+    slow: Sandbox, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, generation: str
+) -> None:
+    launched(slow)
+    speak(slow, monkeypatch, generation)
+    load_calls()
+    warehouse.execute("UPDATE smartalex_calls SET status = 'ringing', is_final = false, cost = NULL")
+    news, nothing = OutletEvents(), OutletEvents()
+    assert load_calls(outlets=[AssetAlias("calls")], events=news)["changed"] == 3
+    assert [added[1]["changed"] for added in news[AssetAlias("calls")].added] == [3]
+    assert load_calls(outlets=[AssetAlias("calls")], events=nothing)["changed"] == 0
+    assert nothing[AssetAlias("calls")].added == []
 
 
 def test_one_campaign_can_be_read_alone(slow: Sandbox, warehouse: Warehouse) -> None:

@@ -196,6 +196,19 @@ def test_execution_timeout_terminates_the_campaign_unless_told_not_to(
     assert terminated(sandbox) == cancel_on_kill
 
 
+def test_execution_timeout_stops_a_campaign_whose_start_is_only_told_about(sandbox: Sandbox, upload: Any) -> None:
+    attempt = context()
+
+    def until_time_is_over(*_: Any, **__: Any) -> None:
+        raise AirflowTaskTimeout
+
+    attempt["ti"].xcom_push = until_time_is_over
+    with pytest.raises(AirflowTaskTimeout):
+        starting("standard", upload("standard")).execute(attempt)
+    assert launches(sandbox) == [1]
+    assert terminated(sandbox)
+
+
 @pytest.mark.parametrize("sandbox", ["g2"], indirect=True)
 @pytest.mark.parametrize("sent", [True, False])
 @pytest.mark.usefixtures("quick_settling")
