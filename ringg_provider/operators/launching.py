@@ -10,9 +10,11 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, Protocol, TypeVar
 
 from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
     AirflowSkipException,
     AirflowTaskTimeout,
     conf,
@@ -21,6 +23,8 @@ from airflow.providers.common.compat.sdk import (
 from ringg_provider import wording
 from ringg_provider.api.arguments import BlankText, Seconds
 from ringg_provider.exceptions import (
+    CampaignFailed,
+    CampaignTerminated,
     InvalidRequest,
     LaunchedByAnotherRun,
     LaunchInterrupted,
@@ -53,6 +57,26 @@ if TYPE_CHECKING:
 
     from ringg_provider.hooks.platform import PlatformHook
     from ringg_provider.lineage.datasets import Lineage
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Task = TypeVar("Task", bound="LaunchOperator")
+
+#: What ends a launch that nobody refused: it was told to stop, or a person has stopped the campaign.
+_NO_REFUSALS = (LaunchInterrupted, CampaignTerminated)
+
+
+def launching(method: Callable[Concatenate[Task, P], R]) -> Callable[Concatenate[Task, P], R]:
+    """For what Airflow calls of an operator before all is started: with checked arguments, and refusals are counted."""
+    checked = with_checked_arguments(method)
+
+    @wraps(method)
+    def counted(task: Task, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with task.counting_refusals():
+            return checked(task, *args, **kwargs)
+
+    return counted
 
 
 class Start(Protocol):
@@ -223,7 +247,10 @@ class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
             intents = self._intents(context, start)
             launched: Launched | None = None
             try:
-                with self._counted(), span("ringg.launch", platform=self.platform, list_id=list_id) as launching:
+                with (
+                    self._counted(intents, list_id),
+                    span("ringg.launch", platform=self.platform, list_id=list_id) as launching,
+                ):
                     launched = launch(
                         list_id,
                         start.asked(),
@@ -256,9 +283,29 @@ class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
             return launched.list_id
         return self._wait(context, launched)
 
+    #: Whether nothing is left to be started, so that what fails from here on refuses no launch.
+    is_launched = False
+    #: Whether a start may have been sent that nobody has seen succeed, or fail.
+    _may_be_sent = False
+
     @contextmanager
-    def _counted(self) -> Iterator[None]:
-        """Count a launch that does not end with a campaign that stands as started."""
+    def counting_refusals(self) -> Iterator[None]:
+        """Count a launch that ends before a start, whatever ends it; what ends skipped was not refused."""
+        self.is_launched = self._may_be_sent = False
+        try:
+            yield
+        except AirflowSkipException:
+            raise
+        except (Exception, AirflowTaskTimeout) as error:
+            why = error.__cause__ if isinstance(error, AirflowFailException) and error.__cause__ else error
+            if not (self.is_launched or self._may_be_sent or isinstance(why, _NO_REFUSALS)):
+                REFUSED.send(platform=self.platform, error=type(why).__name__)
+            raise
+
+    @contextmanager
+    def _counted(self, intents: IntentStore, list_id: str) -> Iterator[None]:
+        """Count a start of which nobody knows, and note what else becomes of one."""
+        self._may_be_sent = True
         try:
             yield
         except LaunchOutcomeUnknown:
@@ -268,8 +315,14 @@ class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
             ADOPTED.send(platform=self.platform)
             raise
         except RinggProviderError as error:
-            REFUSED.send(platform=self.platform, error=type(error).__name__)
+            # Who finds a campaign failed that was started before was not refused.
+            self._may_be_sent = isinstance(error, CampaignFailed) and _stands(intents, list_id)
             raise
+        self._may_be_sent, self.is_launched = False, self.is_last(list_id)
+
+    def is_last(self, list_id: str) -> bool:
+        """Whether no other list is to be started after this one."""
+        return True
 
     def take_ledger_of(self, item: LaunchItem) -> str:
         """Start a list that stands in a ledger through that ledger, also where the DAG forgot to name it here.
@@ -470,6 +523,13 @@ class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
             self.log.info("Campaign %s was stopped: no new calls; live ones end by themselves.", campaign_id)
         except RinggProviderError as error:
             self.log.error("Campaign %s could not be terminated (%s). Stop it by hand.", campaign_id, error)
+
+
+def _stands(intents: IntentStore, list_id: str) -> bool:
+    """Whether a start of the list was sent before, or may have been."""
+    with suppress(RinggProviderError):
+        return intents.find(list_id) is not None
+    return False
 
 
 def waited_too_long(campaign_id: str) -> TimeoutError:

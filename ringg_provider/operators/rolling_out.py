@@ -31,10 +31,10 @@ from ringg_provider.exceptions import (
 )
 from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.progress import Progress
-from ringg_provider.operators.arguments import with_checked_arguments
 from ringg_provider.operators.asking import is_yes
 from ringg_provider.operators.braking import BrakingOperator
 from ringg_provider.operators.errors import failing_without_retry
+from ringg_provider.operators.launching import launching
 from ringg_provider.operators.private import Untold
 from ringg_provider.operators.waiting import kill_deadline, sleep_until_told
 from ringg_provider.triggers.events import ROLLOUT_ENDS, UPLOAD_ENDS, EventStatus, read_event
@@ -125,6 +125,10 @@ class RolloutOperator(BrakingOperator):
     def require_listed(self, listed: int | None) -> None:
         """Not of one list: all are asked for together, before the first is started."""
 
+    def is_last(self, list_id: str) -> bool:
+        """Whether it is the last list of the last wave."""
+        return list_id == self._waves()[-1].list_ids[-1]
+
     def due(self, planned: datetime | None) -> datetime | None:
         """The first wave as it was planned, a later one when the one before was judged, if that is later."""
         times = [at for at in (planned, self.wave_due) if at is not None]
@@ -135,7 +139,7 @@ class RolloutOperator(BrakingOperator):
     #: When the present wave was to begin, aware; None where it was planned with the run.
     wave_due: datetime | None = None
 
-    @with_checked_arguments
+    @launching
     def execute(self, context: Context) -> list[str]:
         """Launch the first wave, and go on."""
         # What a rollout needs is loaded when it runs, and not with every DAG file.
@@ -145,7 +149,7 @@ class RolloutOperator(BrakingOperator):
         deadline = None if self.timeout is None else time.time() + self.timeout
         return self._go_on(context, Course(deadline=deadline, kill_deadline=kill_deadline(self, context)))
 
-    @with_checked_arguments
+    @launching
     def execute_due(
         self, context: Context, event: Mapping[str, Any] | None, course: Mapping[str, Any] | None = None
     ) -> list[str]:
@@ -153,8 +157,8 @@ class RolloutOperator(BrakingOperator):
         from ringg_provider.launch.course import Course
 
         going = Course() if course is None else Course.of(course)
-        told = read_event(event, going.waits_for, ROLLOUT_ENDS | UPLOAD_ENDS)
         self._remember(going)
+        told = read_event(event, going.waits_for, ROLLOUT_ENDS | UPLOAD_ENDS)
         match told.status:
             case EventStatus.TIMEOUT:
                 raise TimeoutError(f"{told.message} What was started goes on; the next attempt adopts it.")
@@ -163,7 +167,7 @@ class RolloutOperator(BrakingOperator):
                 raise AirflowTaskTimeout(told.message)
         return self._go_on(context, going)
 
-    @with_checked_arguments
+    @launching
     def execute_complete(  # type: ignore[override]
         self, context: Context, event: Mapping[str, Any] | None, course: Mapping[str, Any] | None = None
     ) -> list[str]:
@@ -228,8 +232,9 @@ class RolloutOperator(BrakingOperator):
             self.log.warning("%s", warning)
 
     def _remember(self, course: Course) -> None:
-        """Know again the launch key, and which lists may be calling."""
+        """Know again the launch key, which lists may be calling, and whether these are all."""
         waves = self._waves()
+        self.is_launched = course.begun and course.wave == waves[-1].number
         if course.wave is not None:
             self.under_way = tuple(one for wave in waves if wave.number <= course.wave for one in wave.list_ids)
 
@@ -387,6 +392,7 @@ class RolloutOperator(BrakingOperator):
                 with suppress(CampaignBraked):
                     started += [list_id] if intents.find(list_id) is not None else []
             self.under_way = tuple(started)
+            self.is_launched = len(started) == len(self.launches)
             self._stop_all()
             raise braked.error()
         return ledger

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.operators.arguments import with_checked_arguments
+from ringg_provider.operators.launching import launching
 from ringg_provider.operators.private import Untold
 from ringg_provider.operators.promised import refuse_if_not_promised
 from ringg_provider.operators.ringg.campaign import BaseRinggStartOperator
@@ -51,7 +51,7 @@ class RinggLaunchOperator(BaseRinggListOperator):
         item = LaunchItem.of(self.launch)
         return item.list_id, item.agent_id, item.flow, item.rows
 
-    @with_checked_arguments
+    @launching
     def execute(self, context: Context) -> str:
         """Wait for the upload where the flow has one, then launch."""
         with self.hook:
@@ -66,7 +66,7 @@ class RinggLaunchOperator(BaseRinggListOperator):
                 self.wait_for_upload(start.list_id)
             return self.launch_list(context, start)
 
-    @with_checked_arguments
+    @launching
     def execute_uploaded(self, context: Context, event: Mapping[str, Any] | None) -> str:
         """Resume when the platform has checked the upload; what it found is read again, not taken from the event."""
         with self.hook:

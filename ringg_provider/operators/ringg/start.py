@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ringg_provider.api.arguments import DialPrefix, Percent, WholeNumber
 from ringg_provider.hours.schedule import Time
-from ringg_provider.operators.arguments import with_checked_arguments
+from ringg_provider.operators.launching import launching
 from ringg_provider.operators.ringg.campaign import BaseRinggStartOperator
 from ringg_provider.ringg.requests import CallConfig
 from ringg_provider.ringg.starts import LargeStart, StandardStart
@@ -74,7 +74,7 @@ class RinggStartCampaignOperator(BaseRinggStartOperator):
         """The list that the arguments name."""
         return self.list_id, self.agent_id, "standard", self.rows
 
-    @with_checked_arguments
+    @launching
     def execute(self, context: Context) -> str:
         """Look, intend, start once, settle; then wait if asked to."""
         start = StandardStart(
@@ -154,7 +154,7 @@ class RinggMakeCallAsyncOperator(BaseRinggStartOperator):
         """The list that the arguments name."""
         return self.bulk_list_id, self.agent_id, "large", self.rows
 
-    @with_checked_arguments
+    @launching
     def execute(self, context: Context) -> str:
         """Look, intend, start once, settle; then wait if asked to."""
         start = LargeStart(

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.hours.schedule import Time
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.operators.arguments import with_checked_arguments
-from ringg_provider.operators.launching import LaunchOperator
+from ringg_provider.operators.launching import LaunchOperator, launching
 from ringg_provider.operators.promised import refuse_if_not_promised
 from ringg_provider.operators.smartalex.campaign import BaseSmartAlexCampaignOperator, planned_at
 from ringg_provider.smartalex.campaigns import SmartAlexLaunchTarget, SmartAlexStart
@@ -54,7 +53,7 @@ class SmartAlexStartCampaignOperator(BaseSmartAlexCampaignOperator):
         self.campaign_id = campaign_id
         self.planned_start = planned_start
 
-    @with_checked_arguments
+    @launching
     def execute(self, context: Context) -> str:
         """Look, intend, start once, settle; then wait if asked to."""
         start = SmartAlexStart(*self._asked_for())
