@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from functools import wraps
-from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
     AirflowSkipException,
     AirflowTaskTimeout,
     conf,
@@ -23,8 +21,6 @@ from airflow.providers.common.compat.sdk import (
 from ringg_provider import wording
 from ringg_provider.api.arguments import BlankText, Seconds
 from ringg_provider.exceptions import (
-    CampaignFailed,
-    CampaignTerminated,
     InvalidRequest,
     LaunchedByAnotherRun,
     LaunchInterrupted,
@@ -36,8 +32,9 @@ from ringg_provider.launch.progress import Progress, ProgressReporter, Stage
 from ringg_provider.launch.protocol import launch
 from ringg_provider.launch.terms import IntentStore, Launched, LaunchTarget, ListState
 from ringg_provider.lineage.operator import LineageOperator
-from ringg_provider.metrics import ADOPTED, ENDED, REFUSED, STARTED, UNKNOWN
+from ringg_provider.metrics import ADOPTED, ENDED, STARTED
 from ringg_provider.operators.arguments import with_checked_arguments
+from ringg_provider.operators.counting import CountingLaunches
 from ringg_provider.operators.errors import failing_without_retry
 from ringg_provider.operators.intents import NoIntents, TaskStateIntents, note_first_attempt
 from ringg_provider.operators.ledgers import launcher_of, ledger_connection, open_ledger
@@ -57,26 +54,6 @@ if TYPE_CHECKING:
 
     from ringg_provider.hooks.platform import PlatformHook
     from ringg_provider.lineage.datasets import Lineage
-
-
-P = ParamSpec("P")
-R = TypeVar("R")
-Task = TypeVar("Task", bound="LaunchOperator")
-
-#: What ends a launch that nobody refused: it was told to stop, or a person has stopped the campaign.
-_NO_REFUSALS = (LaunchInterrupted, CampaignTerminated)
-
-
-def launching(method: Callable[Concatenate[Task, P], R]) -> Callable[Concatenate[Task, P], R]:
-    """For what Airflow calls of an operator before all is started: with checked arguments, and refusals are counted."""
-    checked = with_checked_arguments(method)
-
-    @wraps(method)
-    def counted(task: Task, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        with task.counting_refusals():
-            return checked(task, *args, **kwargs)
-
-    return counted
 
 
 class Start(Protocol):
@@ -99,7 +76,7 @@ class Start(Protocol):
         """All that is known of the list, for the ledger."""
 
 
-class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
+class LaunchOperator(CountingLaunches, ReachingPlatform, LineageOperator, TimelyOperator):
     """Base of the operators that start a campaign and may wait for its end.
 
     :param wait_for_completion: wait until the campaign has ended. Default False.
@@ -248,8 +225,8 @@ class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
             launched: Launched | None = None
             try:
                 with (
-                    self._counted(intents, list_id),
-                    span("ringg.launch", platform=self.platform, list_id=list_id) as launching,
+                    self.counting_start(intents, list_id),
+                    span("ringg.launch", platform=self.platform, list_id=list_id) as traced,
                 ):
                     launched = launch(
                         list_id,
@@ -262,7 +239,7 @@ class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
                         interrupted=lambda: self.told_to_stop,
                         unwanted=lambda: self._marked_failed(context),
                     )
-                    launching.set_attribute("ringg.adopted", launched.adopted)
+                    traced.set_attribute("ringg.adopted", launched.adopted)
                 (ADOPTED if launched.adopted else STARTED).send(platform=self.platform)
                 self.tell_hook_lineage()
                 self._show(context, launched, start)
@@ -282,47 +259,6 @@ class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
         if not self.wait_for_completion:
             return launched.list_id
         return self._wait(context, launched)
-
-    #: Whether nothing is left to be started, so that what fails from here on refuses no launch.
-    is_launched = False
-    #: Whether a start may have been sent that nobody has seen succeed, or fail.
-    _may_be_sent = False
-
-    @contextmanager
-    def counting_refusals(self) -> Iterator[None]:
-        """Count a launch that ends before a start, whatever ends it; what ends skipped was not refused."""
-        self.is_launched = self._may_be_sent = False
-        try:
-            yield
-        except AirflowSkipException:
-            raise
-        except (Exception, AirflowTaskTimeout) as error:
-            why = error.__cause__ if isinstance(error, AirflowFailException) and error.__cause__ else error
-            if not (self.is_launched or self._may_be_sent or isinstance(why, _NO_REFUSALS)):
-                REFUSED.send(platform=self.platform, error=type(why).__name__)
-            raise
-
-    @contextmanager
-    def _counted(self, intents: IntentStore, list_id: str) -> Iterator[None]:
-        """Count a start of which nobody knows, and note what else becomes of one."""
-        self._may_be_sent = True
-        try:
-            yield
-        except LaunchOutcomeUnknown:
-            UNKNOWN.send(platform=self.platform)
-            raise
-        except LaunchedByAnotherRun:
-            ADOPTED.send(platform=self.platform)
-            raise
-        except RinggProviderError as error:
-            # Who finds a campaign failed that was started before was not refused.
-            self._may_be_sent = isinstance(error, CampaignFailed) and _stands(intents, list_id)
-            raise
-        self._may_be_sent, self.is_launched = False, self.is_last(list_id)
-
-    def is_last(self, list_id: str) -> bool:
-        """Whether no other list is to be started after this one."""
-        return True
 
     def take_ledger_of(self, item: LaunchItem) -> str:
         """Start a list that stands in a ledger through that ledger, also where the DAG forgot to name it here.
@@ -523,13 +459,6 @@ class LaunchOperator(ReachingPlatform, LineageOperator, TimelyOperator):
             self.log.info("Campaign %s was stopped: no new calls; live ones end by themselves.", campaign_id)
         except RinggProviderError as error:
             self.log.error("Campaign %s could not be terminated (%s). Stop it by hand.", campaign_id, error)
-
-
-def _stands(intents: IntentStore, list_id: str) -> bool:
-    """Whether a start of the list was sent before, or may have been."""
-    with suppress(RinggProviderError):
-        return intents.find(list_id) is not None
-    return False
 
 
 def waited_too_long(campaign_id: str) -> TimeoutError:

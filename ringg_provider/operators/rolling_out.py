@@ -33,8 +33,8 @@ from ringg_provider.launch.item import LaunchItem
 from ringg_provider.launch.progress import Progress
 from ringg_provider.operators.asking import is_yes
 from ringg_provider.operators.braking import BrakingOperator
+from ringg_provider.operators.counting import launching
 from ringg_provider.operators.errors import failing_without_retry
-from ringg_provider.operators.launching import launching
 from ringg_provider.operators.private import Untold
 from ringg_provider.operators.waiting import kill_deadline, sleep_until_told
 from ringg_provider.triggers.events import ROLLOUT_ENDS, UPLOAD_ENDS, EventStatus, read_event

@@ -101,7 +101,8 @@ def test_a_load_says_how_each_campaign_stands(
     header, row = told.splitlines()[1:]
     assert header.split() == ["campaign", "calls", "dialled", "reached", "failed", "cost", "last", "call", "history"]
     assert row.split()[:5] == [campaign, "3", "3", "1", "1"]
-    assert log.line("Call history: ", "info") == "Call history: 3 calls read (3 new, 0 changed), the details of 3 calls."
+    read = "Call history: 3 calls read (3 new, 0 changed), the details of 3 calls."
+    assert log.line("Call history: ", "info") == read
 
 
 def test_a_campaign_that_reached_nobody_is_warned_of_once_it_has_ended(

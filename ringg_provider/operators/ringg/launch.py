@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.operators.launching import launching
+from ringg_provider.operators.counting import launching
 from ringg_provider.operators.private import Untold
 from ringg_provider.operators.promised import refuse_if_not_promised
 from ringg_provider.operators.ringg.campaign import BaseRinggStartOperator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ringg_provider.api.arguments import DialPrefix, Percent, WholeNumber
 from ringg_provider.hours.schedule import Time
-from ringg_provider.operators.launching import launching
+from ringg_provider.operators.counting import launching
 from ringg_provider.operators.ringg.campaign import BaseRinggStartOperator
 from ringg_provider.ringg.requests import CallConfig
 from ringg_provider.ringg.starts import LargeStart, StandardStart

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ringg_provider.exceptions import InvalidRequest
 from ringg_provider.hours.schedule import Time
 from ringg_provider.launch.item import LaunchItem
-from ringg_provider.operators.launching import LaunchOperator, launching
+from ringg_provider.operators.counting import launching
+from ringg_provider.operators.launching import LaunchOperator
 from ringg_provider.operators.promised import refuse_if_not_promised
 from ringg_provider.operators.smartalex.campaign import BaseSmartAlexCampaignOperator, planned_at
 from ringg_provider.smartalex.campaigns import SmartAlexLaunchTarget, SmartAlexStart
