@@ -1,4 +1,9 @@
-"""Files that a DAG names: a local path, or any address that ``ObjectStoragePath`` understands."""
+"""Files that a DAG names: a local path, or any address that ``ObjectStoragePath`` understands.
+
+Airflow's own path tells its hook lineage, and so OpenLineage, the address of each file that it opens, copies or moves.
+A file may be named after a person, and a hundred recordings would leave no room there for a table. So files are opened
+by `UnseenPath`, which tells nobody; it has no other way to copy or move one.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
@@ -39,7 +45,17 @@ def local_copy(contacts: str | Path) -> Iterator[Path]:
         yield copy
 
 
-def object_path(address: str, field: str, conn_id: str | None = None) -> ObjectStoragePath:
+class UnseenPath(ObjectStoragePath):
+    """An ``ObjectStoragePath`` whose files are opened without telling Airflow's hook lineage."""
+
+    __slots__ = ()
+
+    def open(self, mode: str = "r", **kwargs: Any) -> Any:  # type: ignore[override]
+        """Open the file as its file system does."""
+        return self.fs.open(self.path, mode, **kwargs)
+
+
+def object_path(address: str, field: str, conn_id: str | None = None) -> UnseenPath:
     """The place that an address names.
 
     :param address: as ``ObjectStoragePath`` understands it.
@@ -48,7 +64,7 @@ def object_path(address: str, field: str, conn_id: str | None = None) -> ObjectS
     :raises InvalidRequest: no file system is known for it.
     """
     try:
-        path = ObjectStoragePath(address, conn_id=conn_id)
+        path = UnseenPath(address, conn_id=conn_id)
         path.fs  # noqa: B018 - before Airflow 3.2 it is looked for only here
     except (ImportError, ValueError) as error:
         raise InvalidRequest(
