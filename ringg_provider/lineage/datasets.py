@@ -5,6 +5,7 @@ Nothing personal can be in it: no value of a query, no row, no key of a contact 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 def qualified(table: str, schema: str | None) -> str:
     """A table's name with its schema, unless it has one or there is none to add."""
     return f"{schema}.{table}" if schema and "." not in table else table
+
+
+def parts(name: str) -> list[str]:
+    """The parts of a qualified name as the database has them: without the quotes of any dialect.
+
+    :param name: such as ``schema.table`` or ``"My lake".calls.ringg_calls``.
+    """
+    return ["".join(part) for part in re.findall(r'"([^"]*)"|`([^`]*)`|([^.]+)', name)]
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,7 @@ class InDatabase:
     hook_params: Mapping[str, Any] | None = None
 
     def qualified(self, table: str) -> str:
-        """A table's name as a query has it."""
+        """A table's name with its schema, where one is known."""
         return qualified(table, self.schema)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from airflow.providers.common.compat.openlineage.utils.sql import get_openlineage_facets_with_sql
@@ -24,12 +25,15 @@ from openlineage.client.facet_v2 import (
 )
 
 from ringg_provider.hooks.sql import sql_hook
-from ringg_provider.lineage.datasets import InDatabase, Lineage, OnPlatform
+from ringg_provider.lineage.datasets import InDatabase, Lineage, OnPlatform, parts
 
 log = logging.getLogger(__name__)
 
-#: Drivers' own marks for a value, which the parser of OpenLineage takes for an error.
-_PLACEHOLDERS = re.compile(r"%\(\w+\)s|%s")
+#: What drivers want written for a value, or for a percent sign beside values; the parser of OpenLineage takes most of it
+#: for an error, and then knows no table of the query.
+_OF_DRIVERS = re.compile(r"(?P<list>\bIN\s+)?%(?:\([^)]*\)[sbt]|[sbt]\b)|%%", re.IGNORECASE)
+#: Dialects that quote a name in backticks; the others take the standard's quotes.
+_BACKTICKS = frozenset({"bigquery", "databricks", "mysql"})
 
 
 @define
@@ -111,31 +115,68 @@ def _in_database(kind: type[InputDataset | OutputDataset], place: InDatabase) ->
     if not place.queries and not place.tables:
         return []
     try:
-        named = _tables(place)
+        return [_dataset(kind, table, rows) for table, rows in _tables(place)]
     except Exception as error:  # noqa: BLE001 - lineage fails no task, and the text of a driver may quote anything
         log.info("The tables of connection %r have no lineage (%s).", place.conn_id, type(error).__name__)
         return []
-    rows = {_last(name): count for name, count in place.tables.items()}
-    return [_dataset(kind, table, rows.get(_last(table.name))) for table in named]
 
 
-def _tables(place: InDatabase) -> Sequence[Dataset]:
-    ours = {_last(table): f"SELECT 1 FROM {place.qualified(table)}" for table in place.tables}
+def _tables(place: InDatabase) -> list[tuple[Dataset, int | None]]:
+    """The tables of all statements, and how many rows of each are known to be meant.
+
+    Of several tables in one question the database knows, Airflow's code tells none that it does not know: a
+    materialized view, or a table that is still to be made. So the parser is asked for the tables of each statement by
+    itself. The database, which costs a connection, is asked once, for all of them: what it adds are columns, and the
+    case in which it keeps a name.
+    """
     hook = sql_hook(place.conn_id, hook_params=place.hook_params)
+    # PostgreSQL opens a connection to tell it.
+    hook.get_openlineage_default_schema = cache(hook.get_openlineage_default_schema)
 
-    def named(statements: list[str]) -> list[Dataset]:
-        found = get_openlineage_facets_with_sql(hook=hook, sql=statements, conn_id=place.conn_id, database=None)
-        # A table that is not there yet has no database in MySQL.
-        return [] if found is None else [table for table in found.inputs if not table.name.startswith("None.")]
+    def named(*statements: str, in_database: bool = False) -> dict[tuple[str, str], Dataset]:
+        found = get_openlineage_facets_with_sql(
+            hook=hook, sql=list(statements), conn_id=place.conn_id, database=None, use_connection=in_database
+        )
+        tables = [] if found is None else found.inputs
+        return {_key(table): table for table in tables if not _has_no_schema(table)}
 
-    there = named([*(_PLACEHOLDERS.sub("NULL", query) for query in place.queries), *ours.values()])
-    seen = {_last(table.name) for table in there}
-    # Beside tables that are there, one that this very task is about to make is passed over; alone it has a name.
-    return [*there, *(table for name, query in ours.items() if name not in seen for table in named([query]))]
+    queries = [_OF_DRIVERS.sub(_for_the_parser, query) for query in place.queries]
+    ours = {f"SELECT 1 FROM {_quoted(place, table, hook)}": rows for table, rows in place.tables.items()}
+    known = named(*queries, *ours, in_database=True)
+    meant, rows = dict(known), dict.fromkeys(known, None)
+    for statement in (*queries, *ours):
+        for key, table in named(statement).items():
+            meant.setdefault(key, table)
+            rows[key] = ours.get(statement, rows.get(key))
+    return [(table, rows[key]) for key, table in meant.items()]
 
 
-def _last(name: str) -> str:
-    return name.rpartition(".")[2].strip('"`').lower()
+def _key(table: Dataset) -> tuple[str, str]:
+    """By what a table is known again: the parser keeps the case in which a query has its name."""
+    return table.namespace, table.name.lower()
+
+
+def _has_no_schema(table: Dataset) -> bool:
+    """Whether the name is one of nowhere: MySQL's hook knows no schema but of a table that is there."""
+    return "none" in table.name.lower().split(".")[:-1]
+
+
+def _quoted(place: InDatabase, table: str, hook: Any) -> str:
+    """One of our tables, as a query must have its name; its schema may hold capitals, or a hyphen."""
+    connection = hook.get_connection(place.conn_id)
+    dialect = hook.get_openlineage_database_dialect(connection)
+    names = parts(place.qualified(table))
+    if dialect == "mysql" and len(names) == 1:
+        # Without it MySQL tells a table of this name in any database.
+        names = [hook.schema or connection.schema, *names]
+    mark = "`" if dialect in _BACKTICKS else '"'
+    return ".".join(f"{mark}{name.replace(mark, mark * 2)}{mark}" for name in names if name)
+
+
+def _for_the_parser(match: re.Match[str]) -> str:
+    if match[0] == "%%":
+        return "%"
+    return "NULL" if match["list"] is None else f"{match['list']}(NULL)"
 
 
 def _dataset(kind: type[InputDataset | OutputDataset], named: Dataset, rows: int | None) -> Any:
