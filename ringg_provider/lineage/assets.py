@@ -7,19 +7,23 @@ then means the same asset by it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from airflow.providers.common.compat.sdk import Asset, AssetAlias, BaseHook
 
-from ringg_provider.lineage.datasets import qualified
+from ringg_provider.lineage.datasets import parts, qualified
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from openlineage.client.event_v2 import Dataset
 
     from ringg_provider.lineage.datasets import OnPlatform
+
+log = logging.getLogger(__name__)
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
@@ -58,23 +62,26 @@ def asset_of(thing: OnPlatform) -> Asset:
     return create_asset(platform=thing.platform, host=thing.host, name=thing.name)
 
 
-def table_asset(conn_id: str, table: str, schema: str | None = None) -> Asset:
+def table_asset(
+    conn_id: str, table: str, schema: str | None = None, hook_params: Mapping[str, Any] | None = None
+) -> Asset:
     """The asset of a table, under the address that Airflow's providers give it.
 
     :param conn_id: the connection to its database.
     :param table: its name; ``schema.table`` is understood too.
     :param schema: where it lives. Default the connection's own.
+    :param hook_params: more arguments for the connection's hook, which may lead to another database. Default none.
     :return: where nobody has an address for such a database (SQLite, DuckDB), one made of the connection's name.
     """
-    full = qualified(table, schema)
-    *given, name = (part.strip('"`') for part in full.split("."))
+    *given, name = parts(qualified(table, schema))
     connection = BaseHook.get_connection(conn_id)
     known = _ADDRESSES.get(connection.conn_type or "")
-    address = None if known is None else known(connection, conn_id, given)
+    address = None if known is None else known(_Place(conn_id, connection, hook_params or {}, given))
     if address is None or None in address or "" in address:
+        full = _in_uri(".".join([*given, name]))
         return Asset(name=f"{conn_id}.{full}", uri=f"x-ringg-sql://{conn_id}/{full}")
     base, *path = address
-    return Asset(uri="/".join([str(base), *map(str, path), name]))
+    return Asset(uri="/".join([str(base), *(_in_uri(str(part)) for part in (*path, name))]))
 
 
 def announce(
@@ -91,70 +98,109 @@ def announce(
         when there is news.
     :param context: of the task.
     :param counts: for their ``extra``; whoever may read assets reads them.
-    :param assets: makes what an alias stands for; asked only where it is needed.
+    :param assets: makes what an alias stands for, one after the other; asked only where it is needed. It may have to
+        ask a database, and what it cannot make is not told: the task has done its work, and another attempt, which
+        would do it again, has no better name for it.
     :param is_news: whether anything was written.
     """
     for outlet in outlets:
-        if isinstance(outlet, AssetAlias):
-            for asset in assets() if is_news else ():
-                context["outlet_events"][outlet].add(asset, extra=dict(counts))
-        elif isinstance(outlet, Asset):
+        if isinstance(outlet, Asset):
             context["outlet_events"][outlet].extra.update(counts)
+        elif isinstance(outlet, AssetAlias) and is_news:
+            try:
+                for asset in assets():
+                    context["outlet_events"][outlet].add(asset, extra=dict(counts))
+            except Exception as error:  # noqa: BLE001 - the text of a driver may quote anything
+                log.warning(
+                    "An asset of the alias %r could not be named (%s). Its event is missing, and those that would come"
+                    " after it; what is scheduled by them does not begin by itself.",
+                    outlet.name,
+                    type(error).__name__,
+                )
+
+
+def _in_uri(part: str) -> str:
+    """A part of an address, in which Airflow takes a slash or a question mark for its end, and refuses an umlaut."""
+    return quote(part, safe="$")
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a table is said to be.
+
+    :param conn_id: the connection's id.
+    :param connection: the connection.
+    :param hook_params: what its hook is told beside it.
+    :param given: the parts of the table's name before the last one.
+    """
+
+    conn_id: str
+    connection: Any
+    hook_params: Mapping[str, Any]
+    given: Sequence[str]
+
+    def told(self, name: str) -> str | None:
+        """A field of the connection's extra, also where Airflow's forms stored it under a long name; or the hook's."""
+        extra = self.connection.extra_dejson
+        long = f"extra__{self.connection.conn_type}__{name}"
+        found = self.hook_params.get(name) or extra.get(name) or extra.get(long)
+        return None if found is None else str(found)
+
+    @property
+    def schema(self) -> str | None:
+        """What comes right before the table's name, where the connection's field of this name is that."""
+        found: str | None = self.given[-1] if self.given else self.hook_params.get("schema") or self.connection.schema
+        return found
+
+    def above_schema(self, otherwise: str | None) -> str | None:
+        """What comes before that, unless the table's name says it."""
+        return self.given[0] if len(self.given) > 1 else otherwise
 
 
 # Each gives the address and the path before the table's name; None where something is not known.
 
 
-def _postgres(connection: Any, conn_id: str, given: Sequence[str]) -> tuple[str | None, ...] | None:
-    extra = connection.extra_dejson
-    if not connection.host or extra.get("redshift"):
+def _postgres(place: _Place) -> tuple[str | None, ...] | None:
+    connection = place.connection
+    if not connection.host or connection.extra_dejson.get("redshift"):
         return None
-    schema = given[-1] if given else _default_schema(conn_id)
-    database = given[0] if len(given) > 1 else connection.schema
+    schema = place.given[-1] if place.given else _default_schema(place)
+    database = place.above_schema(place.hook_params.get("database") or connection.schema)
     return f"postgres://{connection.host}:{connection.port or 5432}", database, schema
 
 
-def _mysql(connection: Any, conn_id: str, given: Sequence[str]) -> tuple[str | None, ...]:  # noqa: ARG001
-    where = f"mysql://{connection.host or 'localhost'}:{connection.port or 3306}"
-    return where, given[-1] if given else connection.schema
+def _mysql(place: _Place) -> tuple[str | None, ...]:
+    connection = place.connection
+    return f"mysql://{connection.host or 'localhost'}:{connection.port or 3306}", place.schema
 
 
-def _snowflake(connection: Any, conn_id: str, given: Sequence[str]) -> tuple[str | None, ...] | None:  # noqa: ARG001
-    account = _extra(connection, "account")
+def _snowflake(place: _Place) -> tuple[str | None, ...] | None:
+    account = place.told("account")
     if not account:
         return None
-    if region := _extra(connection, "region"):
+    if region := place.told("region"):
         account = f"{account}.{region}"
-    database = given[0] if len(given) > 1 else _extra(connection, "database")
-    return f"snowflake://{account}", database, given[-1] if given else connection.schema
+    return f"snowflake://{account}", place.above_schema(place.told("database")), place.schema
 
 
-def _bigquery(connection: Any, conn_id: str, given: Sequence[str]) -> tuple[str | None, ...] | None:  # noqa: ARG001
-    project = given[0] if len(given) > 1 else _extra(connection, "project")
-    return None if not project or not given else (f"bigquery://{project}", given[-1])
+def _bigquery(place: _Place) -> tuple[str | None, ...] | None:
+    project = place.above_schema(place.told("project"))
+    return None if not project or not place.given else (f"bigquery://{project}", place.given[-1])
 
 
-def _databricks(connection: Any, conn_id: str, given: Sequence[str]) -> tuple[str | None, ...] | None:  # noqa: ARG001
-    host = urlsplit(connection.host or "").hostname or connection.host
-    catalog = given[0] if len(given) > 1 else _extra(connection, "catalog")
-    return None if not host else (f"databricks://{host}", catalog, given[-1] if given else connection.schema)
+def _databricks(place: _Place) -> tuple[str | None, ...] | None:
+    host = urlsplit(place.connection.host or "").hostname or place.connection.host
+    return None if not host else (f"databricks://{host}", place.above_schema(place.told("catalog")), place.schema)
 
 
-def _extra(connection: Any, name: str) -> str | None:
-    """A field of a connection's extra, also where Airflow's forms stored it under a long name."""
-    extra = connection.extra_dejson
-    found = extra.get(name) or extra.get(f"extra__{connection.conn_type}__{name}")
-    return None if found is None else str(found)
-
-
-def _default_schema(conn_id: str) -> str | None:
+def _default_schema(place: _Place) -> str | None:
     from ringg_provider.hooks.sql import sql_engine
 
-    with sql_engine(conn_id) as engine, engine.connect():
+    with sql_engine(place.conn_id, hook_params=place.hook_params) as engine, engine.connect():
         return engine.dialect.default_schema_name
 
 
-_ADDRESSES: Mapping[str, Callable[[Any, str, Sequence[str]], tuple[str | None, ...] | None]] = {
+_ADDRESSES: Mapping[str, Callable[[_Place], tuple[str | None, ...] | None]] = {
     "postgres": _postgres,
     "mysql": _mysql,
     "snowflake": _snowflake,

@@ -44,4 +44,4 @@ def _assets(thing: InDatabase | OnPlatform) -> Iterator[tuple[BaseHook, Asset]]:
     elif thing.tables:
         hook = sql_hook(thing.conn_id, hook_params=thing.hook_params)
         for table in thing.tables:
-            yield hook, table_asset(thing.conn_id, table, thing.schema)
+            yield hook, table_asset(thing.conn_id, table, thing.schema, thing.hook_params)

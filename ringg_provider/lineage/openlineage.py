@@ -29,8 +29,8 @@ from ringg_provider.lineage.datasets import InDatabase, Lineage, OnPlatform, par
 
 log = logging.getLogger(__name__)
 
-#: What drivers want written for a value, or for a percent sign beside values; the parser of OpenLineage takes most of it
-#: for an error, and then knows no table of the query.
+#: What drivers want written for a value, or for a percent sign beside one. The parser of OpenLineage takes most of it
+#: for an error, and then it knows no table of the query.
 _OF_DRIVERS = re.compile(r"(?P<list>\bIN\s+)?%(?:\([^)]*\)[sbt]|[sbt]\b)|%%", re.IGNORECASE)
 #: Dialects that quote a name in backticks; the others take the standard's quotes.
 _BACKTICKS = frozenset({"bigquery", "databricks", "mysql"})

@@ -187,10 +187,11 @@ class CallbacksToListsOperator(SqlToListsOperator):
     def _reads_history(self) -> bool:
         return True
 
-    def _assets(self) -> list[Asset]:
+    def _assets(self) -> Iterator[Asset]:
         from ringg_provider.lineage.assets import table_asset
 
-        return [*super()._assets(), table_asset(self.state.conn_id, self.callbacks_table)]
+        yield from super()._assets()
+        yield table_asset(self.state.conn_id, self.callbacks_table, hook_params=self.state.hook_params)
 
     def _run(self, context: Context) -> PipelineResult:
         # Loaded when a task runs, and not with every DAG file.

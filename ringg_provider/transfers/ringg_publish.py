@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -223,8 +223,9 @@ class RinggPublishOperator(LineageOperator):
         PUBLISH_GONE.send(counts.gone, platform=self.platform)
         PUBLISH_BYTES.send(counts.bytes, platform=self.platform)
 
-        def assets() -> list[Asset]:
-            return [table_asset(self.warehouse_conn_id, name, self.schema or None) for name in names]
+        def assets() -> Iterator[Asset]:
+            for name in names:
+                yield table_asset(self.warehouse_conn_id, name, self.schema or None, self.hook_params)
 
         is_news = bool(counts.rows or counts.gone or counts.whole)
         announce(self.outlets, context, self._counts, assets, is_news=is_news)

@@ -6,7 +6,7 @@ What every platform's operator shares. The work is `contacts/pipeline.py`'s; a s
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import date
 from functools import partial
@@ -299,13 +299,14 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
         announce(self.outlets, context, {"contacts": uploaded}, self._assets, is_news=uploaded > 0)
         self.tell_hook_lineage()
 
-    def _assets(self) -> list[Asset]:
+    def _assets(self) -> Iterator[Asset]:
         """What an alias among the outlets stands for."""
         from ringg_provider.lineage.assets import asset_of, table_asset
         from ringg_provider.lineage.datasets import campaigns_of
 
-        tables = [table_asset(self.state.conn_id, self.contacts_table)] if self.contacts_table else []
-        return [asset_of(campaigns_of(self.hook, self.agent_id)), *tables]
+        yield asset_of(campaigns_of(self.hook, self.agent_id))
+        if self.contacts_table:
+            yield table_asset(self.state.conn_id, self.contacts_table, hook_params=self.state.hook_params)
 
     def reads_and_writes(self) -> Lineage:
         """The tables of the queries and the history in; campaigns, and the tables of people and launches, out."""

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from airflow.providers.common.compat.sdk import Asset
+from airflow.providers.common.compat.sdk import Asset, AssetAlias
+from airflow.sdk.execution_time.context import OutletEventAccessors
 
-from ringg_provider.lineage.assets import convert_asset_to_openlineage, create_asset, sanitize_uri, table_asset
+from ringg_provider.hooks.sql import sql_hook
+from ringg_provider.lineage.assets import (
+    announce,
+    convert_asset_to_openlineage,
+    create_asset,
+    sanitize_uri,
+    table_asset,
+)
 from tests.support.databases import Warehouse
 
 DAG = """
@@ -93,6 +102,76 @@ def test_a_table_has_the_address_of_airflows_own_providers(
     assert asset.uri == uri
     assert "hidden" not in f"{asset.name}{asset.uri}"
     assert table_asset("lake", f"{schema}.t").uri == uri if schema else True
+
+
+@pytest.mark.parametrize(
+    ("connection", "hook_params", "uri"),
+    [
+        ({"conn_type": "mysql", "host": "db", "schema": "calls"}, {"schema": "other"}, "mysql://db:3306/other/t"),
+        (
+            {"conn_type": "snowflake", "schema": "PUBLIC", "extra": {"account": "org-acc", "database": "LAKE"}},
+            {"database": "OTHER", "schema": "CALLS", "warehouse": "SMALL"},
+            "snowflake://org-acc/OTHER/CALLS/t",
+        ),
+        (
+            {"conn_type": "databricks", "host": "https://abc.cloud.databricks.com"},
+            {"catalog": "main", "schema": "calls"},
+            "databricks://abc.cloud.databricks.com/main/calls/t",
+        ),
+    ],
+)
+def test_the_address_is_that_to_which_arguments_of_the_hook_lead(
+    connection: dict[str, Any], hook_params: dict[str, Any], uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_LAKE", json.dumps(connection))
+    assert table_asset("lake", "t", hook_params=hook_params).uri == uri
+
+
+def test_on_postgresql_the_hook_itself_says_which_database_and_schema(warehouse: Warehouse, postgres: Any) -> None:
+    other = Warehouse(postgres.create_database("other_calls"), "")
+    other.execute("CREATE SCHEMA crm")
+    other.engine.dispose()
+    hook_params = {"database": "other_calls", "options": "-c search_path=crm"}
+    hook = sql_hook("warehouse", hook_params=hook_params)
+    asked = hook.get_first("SELECT current_database(), current_schema()")
+    uri = table_asset("warehouse", "t", hook_params=hook_params).uri
+    postgres.drop_database("other_calls")
+    assert uri.rsplit("/", 3)[1:] == [*asked, "t"] == ["other_calls", "crm", "t"]
+
+
+@pytest.mark.parametrize(
+    ("connection", "table", "uri"),
+    [
+        ({"conn_type": "mysql", "host": "db", "schema": "für uns"}, "t", "mysql://db:3306/f%C3%BCr%20uns/t"),
+        ({"conn_type": "mysql", "host": "db", "schema": "calls"}, "wer/was?", "mysql://db:3306/calls/wer%2Fwas%3F"),
+        ({"conn_type": "sqlite", "host": "/tmp/x.db"}, "kontakte_für", "x-ringg-sql://lake/kontakte_f%C3%BCr"),
+    ],
+)
+def test_a_name_that_is_no_address_is_written_as_part_of_one(
+    connection: dict[str, Any], table: str, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_LAKE", json.dumps(connection))
+    assert table_asset("lake", table).uri == uri
+
+
+def test_what_has_been_done_is_not_failed_by_a_table_that_cannot_be_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    down = {"conn_type": "postgres", "host": "127.0.0.1", "port": 9, "schema": "calls", "password": "hidden"}
+    monkeypatch.setenv("AIRFLOW_CONN_DOWN", json.dumps(down))
+    events, alias, asset = OutletEventAccessors(), AssetAlias("lists"), Asset("every_run")
+
+    def assets() -> Any:
+        yield Asset("ringg://host/campaigns/agent")
+        yield table_asset("down", "ringg_contacts")
+
+    with caplog.at_level(logging.WARNING):
+        announce([alias, asset], {"outlet_events": events}, {"contacts": 3}, assets, is_news=True)
+    # What could be named before it is told, and what comes after it, too.
+    assert [each.dest_asset_key.uri for each in events[alias].asset_alias_events] == ["ringg://host/campaigns/agent"]
+    assert events[asset].extra == {"contacts": 3}
+    assert "the alias 'lists' could not be named (OperationalError)" in caplog.text
+    assert "hidden" not in caplog.text
 
 
 def test_a_platforms_asset_is_the_dataset_of_its_lineage() -> None:
