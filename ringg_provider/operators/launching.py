@@ -175,13 +175,18 @@ class LaunchOperator(CountingLaunches, ReachingPlatform, LineageOperator, Timely
         return planned
 
     def reads_and_writes(self) -> Lineage:
-        """A campaign of an agent in, calls out."""
-        from ringg_provider.lineage.datasets import Lineage, calls_of, campaigns_of
+        """A campaign of an agent in; calls, and the ledger where there is one, out."""
+        from ringg_provider.launch.table import launches
+        from ringg_provider.lineage.datasets import InDatabase, Lineage, calls_of, campaigns_of
 
         list_id, agent_id, flow, rows = self.listed()
+        kept = ledger_connection(self.launch_key, self.ledger_conn_id, self.state_conn_id)
         return Lineage(
             inputs=[campaigns_of(self.hook, agent_id)] if agent_id else [],
-            outputs=[calls_of(self.hook)],
+            outputs=[
+                calls_of(self.hook),
+                *([InDatabase(kept.conn_id, tables={launches.name: None})] if kept else []),
+            ],
             job={"ringg_launch": {"platform": self.platform, "flow": flow, "agentId": agent_id}},
             run={"ringg_campaign": {"campaignId": list_id, "contacts": rows}},
         )

@@ -10,6 +10,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from ringg_provider.launch.course import Course, Wave
     from ringg_provider.launch.ledger import LaunchLedger
     from ringg_provider.launch.terms import Launched
+    from ringg_provider.lineage.datasets import Lineage
 
 
 class RolloutOperator(BrakingOperator):
@@ -70,6 +72,8 @@ class RolloutOperator(BrakingOperator):
     """
 
     rollout_template_fields: ClassVar[Sequence[str]] = ("launches",)
+    #: The table of calls, in the state database; a parameter of the subclasses.
+    history_table: str
 
     launches = Untold[Sequence[dict[str, Any]]]()
 
@@ -121,6 +125,15 @@ class RolloutOperator(BrakingOperator):
         if not items:
             return None, None, self.platform, 0
         return None, items[0].agent_id, items[0].flow, sum(item.rows or 0 for item in items if item.wave != 0)
+
+    def reads_and_writes(self) -> Lineage:
+        """The same with the calls, which are judged, and read from the platform where they are not fresh."""
+        from ringg_provider.lineage.datasets import InDatabase
+
+        known = super().reads_and_writes()
+        conn_id = self.state_conn_id or self.ledger_conn_id
+        judged = [InDatabase(conn_id, tables={self.history_table: None})] if conn_id else []
+        return replace(known, inputs=[*known.inputs, *judged], outputs=[*known.outputs, *judged])
 
     def require_listed(self, listed: int | None) -> None:
         """Not of one list: all are asked for together, before the first is started."""

@@ -244,11 +244,14 @@ class RinggPublishOperator(LineageOperator):
         return [self.campaigns_table, self.table, self.attempts_table, *of_both]
 
     def reads_and_writes(self) -> Lineage:
-        """The tables of the state in, those of the warehouse out."""
+        """The tables of the state in; those of the warehouse, and the view over them, out."""
+        from ringg_provider.history.outcomes import OUTCOMES
         from ringg_provider.lineage.datasets import InDatabase, Lineage
 
         names = self._names or self.tables or self._all_names()
         copies = [name.rpartition(".")[2] for name in names]
+        if self._view(copies) is not None:
+            copies.append(OUTCOMES)
         return Lineage(
             inputs=[InDatabase(self.state_conn_id, tables=dict.fromkeys(names), schema=self.state_schema or None)],
             outputs=[

@@ -259,11 +259,12 @@ class RinggCallsToSqlOperator(LineageOperator):
     def reads_and_writes(self) -> Lineage:
         """The workspace's calls in; the tables of calls and campaigns, and the view of outcomes, out."""
         from ringg_provider.history.outcomes import OUTCOMES
-        from ringg_provider.lineage.datasets import InDatabase, Lineage, calls_of
+        from ringg_provider.lineage.datasets import InDatabase, Lineage, calls_of, qualified
 
         counts = self._counts or {}
         written = counts["inserted"] + counts["changed"] if counts else None
-        view = {OUTCOMES: None} if self.contacts_table else {}
+        # Beside the table of contacts, wherever its name says that this is.
+        view = {qualified(OUTCOMES, self.contacts_table.rpartition(".")[0]): None} if self.contacts_table else {}
         return Lineage(
             inputs=[calls_of(RinggHook(self.ringg_conn_id), counts.get("calls_read"))],
             outputs=[

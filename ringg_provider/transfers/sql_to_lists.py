@@ -309,7 +309,7 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
             yield table_asset(self.state.conn_id, self.contacts_table, hook_params=self.state.hook_params)
 
     def reads_and_writes(self) -> Lineage:
-        """The tables of the queries and the history in; campaigns, and the tables of people and launches, out."""
+        """The tables of the queries and of calls in; campaigns, and the tables of people and launches, out."""
         from ringg_provider.launch.table import launches
         from ringg_provider.lineage.datasets import InDatabase, Lineage, campaigns_of
 
@@ -320,10 +320,7 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
         return Lineage(
             inputs=[
                 InDatabase(self.chosen_from, _given(self.sql, self.suppression_sql), hook_params=self.hook_params),
-                in_state(
-                    queries=_given(self.state_suppression_sql),
-                    tables={self.history_table or self.default_history_table: None} if self._reads_history else {},
-                ),
+                in_state(queries=_given(self.state_suppression_sql), tables=dict.fromkeys(self._history_tables())),
             ],
             outputs=[
                 campaigns_of(self.hook, self.agent_id, self._uploaded),
@@ -332,6 +329,12 @@ class SqlToListsOperator(LineageOperator, TimelyOperator):
             ],
             run={} if summary is None else {"ringg_contacts": {"platform": self.hook.conn_type, **_counts(summary)}},
         )
+
+    def _history_tables(self) -> list[str]:
+        """The tables of calls that are read."""
+        attempts = self.describe_attempts() if self._has_cap else None
+        calls = [self.history_table or self.default_history_table] if self._reads_history else []
+        return calls if attempts is None else [*calls, attempts.fullname]
 
     def on_kill(self) -> None:
         """Remove the temporary files at once: this runs in a signal handler, and a SIGKILL may follow."""

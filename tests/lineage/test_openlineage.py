@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from ringg_provider.history.attempts import attempts_table
 from tests.support.airflow_home import AirflowHome, home_of
 from tests.support.databases import Warehouse
 from tests.support.openlineage import event_of, events_in, names, require_specified
@@ -85,11 +86,11 @@ with DAG("night", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
         "warehouse_theirs": ("warehouse", [PEOPLE.replace("%(name)s", "''") + " LIMIT 0", OPTED_OUT]),
         "state_theirs": ("state", [SUPPRESSED]),
         "tables_theirs": ("state", [f"SELECT 1 FROM {table}" for table in (
-            "ringg_contacts", "ringg_launches", "ringg_calls", "ringg_campaigns", "smartalex_calls",
+            "ringg_contacts", "ringg_launches", "ringg_calls", "ringg_attempts", "ringg_campaigns", "smartalex_calls",
             "smartalex_callbacks", "ringg_outcomes")]),
         "copies_theirs": ("warehouse", [f"SELECT 1 FROM copy.{table}" for table in (
-            "ringg_calls", "ringg_campaigns", "ringg_contacts", "ringg_launches", "smartalex_calls",
-            "smartalex_callbacks")]),
+            "ringg_calls", "ringg_attempts", "ringg_campaigns", "ringg_contacts", "ringg_launches",
+            "smartalex_calls", "smartalex_callbacks", "ringg_outcomes")]),
     }
     for task_id, (conn_id, sql) in QUERIES.items():
         alex_publish >> SQLExecuteQueryOperator(task_id=task_id, conn_id=conn_id, sql=sql, split_statements=False)
@@ -122,6 +123,7 @@ def night(
     warehouse.execute("INSERT INTO crm.orders VALUES (:k), ('x')", k=KEY)
     complaints = Warehouse(state, "")
     complaints.execute("CREATE TABLE complaints (person_key TEXT)")
+    attempts_table().create(complaints.engine)
     complaints.engine.dispose()
     events = tmp_path / "events.jsonl"
     home = home_of(
@@ -169,11 +171,11 @@ def test_a_night_tells_where_its_people_came_from_and_where_their_calls_went(
 
     queried = theirs["warehouse_theirs"] | theirs["state_theirs"]
     for task, history, campaigns in (
-        ("lists", "ringg_calls", f"{ringg}/campaigns/{AGENT}"),
-        ("drafts", "smartalex_calls", f"{alex}/campaigns/agent_survey"),
+        ("lists", ("ringg_calls", "ringg_attempts"), f"{ringg}/campaigns/{AGENT}"),
+        ("drafts", ("smartalex_calls",), f"{alex}/campaigns/agent_survey"),
     ):
         for kind in ("START", "COMPLETE"):
-            assert names(told(task, kind)["inputs"]) == queried | in_state(history)
+            assert names(told(task, kind)["inputs"]) == queried | in_state(*history)
             assert names(told(task, kind)["outputs"]) == {campaigns} | in_state("ringg_contacts", "ringg_launches")
         rows = {each["name"]: each.get("outputFacets", {}) for each in told(task)["outputs"]}
         assert rows[campaigns.split("/", 3)[3]]["outputStatistics"]["rowCount"] == 1
@@ -187,7 +189,7 @@ def test_a_night_tells_where_its_people_came_from_and_where_their_calls_went(
         ("start", alex, f"{alex}/campaigns/agent_survey"),
     ):
         assert names(told(task)["inputs"]) == {campaigns}
-        assert names(told(task)["outputs"]) == {f"{source}/calls"}
+        assert names(told(task)["outputs"]) == {f"{source}/calls"} | in_state("ringg_launches")
         assert told(task)["run"]["facets"]["ringg_campaign"]["contacts"] == 1
         assert told(task)["job"]["facets"]["ringg_launch"]["agentId"] == campaigns.rpartition("/")[2]
 
@@ -201,12 +203,12 @@ def test_a_night_tells_where_its_people_came_from_and_where_their_calls_went(
         assert all(isinstance(count, int) for count in told(task)["run"]["facets"]["ringg_history"]["counts"].values())
 
     both = ("ringg_contacts", "ringg_launches")
-    for task, tables in (
-        ("publish", ("ringg_calls", "ringg_campaigns", *both)),
-        ("alex_publish", ("smartalex_calls", "smartalex_callbacks", *both)),
+    for task, tables, view in (
+        ("publish", ("ringg_calls", "ringg_attempts", "ringg_campaigns", *both), ("ringg_outcomes",)),
+        ("alex_publish", ("smartalex_calls", "smartalex_callbacks", *both), ()),
     ):
         assert names(told(task)["inputs"]) == in_state(*tables)
-        copies = {f"{server}/{place.database}.copy.{table}" for table in tables}
+        copies = {f"{server}/{place.database}.copy.{table}" for table in (*tables, *view)}
         assert names(told(task)["outputs"]) == copies
         assert copies <= theirs["copies_theirs"]
         assert told(task)["run"]["facets"]["ringg_publication"]["counts"]["rows"] >= 1

@@ -77,5 +77,5 @@ class RinggCallbacksOperator(PromisesOperator):
         return self.ringg_conn_id
 
     def reads(self) -> Sequence[str]:
-        """The calls."""
-        return [self.table]
+        """The calls, and who people are."""
+        return [self.table, *([] if self.contacts_table is None else [self.contacts_table])]
