@@ -67,6 +67,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "ringg_provider.operators.braking",
                     "ringg_provider.operators.budgeted",
+                    "ringg_provider.operators.counting",
                     "ringg_provider.operators.launching",
                     "ringg_provider.operators.on_platform",
                     "ringg_provider.operators.promising",
