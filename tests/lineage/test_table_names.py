@@ -22,7 +22,7 @@ def theirs(*statements: str) -> set[str]:
         SQLExecuteQueryOperator(task_id="theirs", conn_id="warehouse", sql=sql).get_openlineage_facets_on_start()
         for sql in statements
     ]
-    return {table.name for each in told for table in each.inputs}
+    return {table.name for each in told if each is not None for table in each.inputs}
 
 
 def ours(*queries: str, **place: Any) -> list[str]:
