@@ -41,7 +41,7 @@ from tests.support.statsd import StatsdServer
 from tests.support.tasks import context
 
 RINGG: dict[str, Any] = {"task_id": "launch", "ringg_conn_id": "ringg_sandbox", "from_numbers": [LINE]}
-ALEX = {"task_id": "launch", "smartalex_conn_id": "smartalex_sandbox"}
+ALEX: dict[str, Any] = {"task_id": "launch", "smartalex_conn_id": "smartalex_sandbox"}
 
 
 def item(list_id: str, flow: str = "standard", **more: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -95,9 +96,7 @@ def counting_here() -> Iterator[StatsdServer]:
         if hasattr(stats, "initialize"):
             set_up()
         else:  # Airflow 3.1 finds out once, when it is loaded
-            from airflow.metrics.statsd_logger import get_statsd_logger
-
-            patch.setattr(type(stats), "factory", get_statsd_logger)
+            patch.setattr(type(stats), "factory", import_module("airflow.metrics.statsd_logger").get_statsd_logger)
             patch.setattr(stats, "instance", None)
         yield server
     with warnings.catch_warnings():
