@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 from pathlib import Path
 
 import pytest
@@ -31,6 +31,11 @@ def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
 @pytest.mark.slow
 def test_the_project_of_the_documentation_passes_its_own_tests(tmp_path: Path) -> None:
     project = shutil.copytree(PROJECT, tmp_path / "project", ignore=shutil.ignore_patterns("__pycache__"))
+    if version("apache-airflow-core") == "3.1.0":  # as the page says
+        conftest = project / "conftest.py"
+        migrate = next(line for line in conftest.read_text().splitlines() if '"migrate"' in line)
+        reserialize = migrate.replace('"db", "migrate"', '"dags", "reserialize"')
+        conftest.write_text(conftest.read_text().replace(migrate, f"{migrate}\n{reserialize}"))
     done = run_pytest(project)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert re.search(r"\b3 passed", done.stdout)
