@@ -133,7 +133,9 @@ def _said(options: ListOptions, sifter: Sifter, flow: str, items: Sequence[Launc
     """How the run ended, in one line."""
     people = listed(items)
     reasons = _reasons(sifter, items)
-    others = wording.tallied({code: reasons[code] for code in reasons if code is not Disposition.LISTED}) or "nobody"
+    others = (
+        wording.tallied({code: n for code, n in reasons.most_common() if code is not Disposition.LISTED}) or "nobody"
+    )
     rows = wording.counted(sifter.rows, "row")
     if not items:
         return f"Nothing was uploaded, from {rows} of the query. Left out: {others}."

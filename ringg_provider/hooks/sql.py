@@ -70,6 +70,7 @@ def sql_engine(
     :raises InvalidRequest: as above, or the connection demands in its extra what SQLAlchemy would not hold to.
     """
     engine = engine_of(sql_hook(conn_id, field=field, hook_params=hook_params), field=field)
+    _dialects[_place(conn_id, hook_params)] = engine.dialect
     try:
         yield engine
     finally:
@@ -135,7 +136,28 @@ def unpooled_engine(conn_id: str, *, field: str = "sql_conn_id") -> Engine:
     :param field: the parameter that named it, for the error. Default ``sql_conn_id``.
     :raises InvalidRequest: as above.
     """
-    return engine_of(sql_hook(conn_id, field=field), field=field, poolclass=NullPool)
+    engine = engine_of(sql_hook(conn_id, field=field), field=field, poolclass=NullPool)
+    _dialects[_place(conn_id, None)] = engine.dialect
+    return engine
+
+
+def default_schema(conn_id: str, hook_params: Mapping[str, Any] | None = None) -> str | None:
+    """The schema that a connection has by default, as far as this process has seen; nobody is asked.
+
+    :param conn_id: the connection.
+    :param hook_params: more arguments for its hook. Default none.
+    :return: None where the present connection was not opened yet, or has none.
+    """
+    dialect = _dialects.get(_place(conn_id, hook_params))
+    return None if dialect is None else dialect.default_schema_name
+
+
+def _place(conn_id: str, hook_params: Mapping[str, Any] | None) -> tuple[str, str]:
+    return conn_id, repr(sorted((hook_params or {}).items()))
+
+
+#: What each engine that was made last for a connection knows of its database.
+_dialects: dict[tuple[str, str], sa.Dialect] = {}
 
 
 def engine_of(hook: Any, *, field: str = "sql_conn_id", **options: Any) -> Engine:

@@ -63,7 +63,12 @@ def asset_of(thing: OnPlatform) -> Asset:
 
 
 def table_asset(
-    conn_id: str, table: str, schema: str | None = None, hook_params: Mapping[str, Any] | None = None
+    conn_id: str,
+    table: str,
+    schema: str | None = None,
+    hook_params: Mapping[str, Any] | None = None,
+    *,
+    may_ask: bool = True,
 ) -> Asset:
     """The asset of a table, under the address that Airflow's providers give it.
 
@@ -71,12 +76,14 @@ def table_asset(
     :param table: its name; ``schema.table`` is understood too.
     :param schema: where it lives. Default the connection's own.
     :param hook_params: more arguments for the connection's hook, which may lead to another database. Default none.
+    :param may_ask: open the database for what this process does not know of it yet. Default True.
     :return: where nobody has an address for such a database (SQLite, DuckDB), one made of the connection's name.
+    :raises LookupError: it would have to be asked, and may not be.
     """
     *given, name = parts(qualified(table, schema))
     connection = BaseHook.get_connection(conn_id)
     known = _ADDRESSES.get(connection.conn_type or "")
-    address = None if known is None else known(_Place(conn_id, connection, hook_params or {}, given))
+    address = None if known is None else known(_Place(conn_id, connection, hook_params or {}, given, may_ask))
     if address is None or None in address or "" in address:
         full = _in_uri(".".join([*given, name]))
         return Asset(name=f"{conn_id}.{full}", uri=f"x-ringg-sql://{conn_id}/{full}")
@@ -132,12 +139,14 @@ class _Place:
     :param connection: the connection.
     :param hook_params: what its hook is told beside it.
     :param given: the parts of the table's name before the last one.
+    :param may_ask: whether its database may be opened.
     """
 
     conn_id: str
     connection: Any
     hook_params: Mapping[str, Any]
     given: Sequence[str]
+    may_ask: bool
 
     def told(self, name: str) -> str | None:
         """A field of the connection's extra, also where Airflow's forms stored it under a long name; or the hook's."""
@@ -194,8 +203,12 @@ def _databricks(place: _Place) -> tuple[str | None, ...] | None:
 
 
 def _default_schema(place: _Place) -> str | None:
-    from ringg_provider.hooks.sql import sql_engine
+    from ringg_provider.hooks.sql import default_schema, sql_engine
 
+    if (seen := default_schema(place.conn_id, place.hook_params)) is not None:
+        return seen
+    if not place.may_ask:
+        raise LookupError("the default schema is not known yet")
     with sql_engine(place.conn_id, hook_params=place.hook_params) as engine, engine.connect():
         return engine.dialect.default_schema_name
 

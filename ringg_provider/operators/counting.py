@@ -48,26 +48,25 @@ class CountingLaunches(OnPlatform):
     #: Whether nothing is left to be started, so that what fails from here on refuses no launch.
     is_launched = False
     #: Whether a start may have been sent that nobody has seen succeed, or fail.
-    _may_be_sent = False
+    may_be_sent = False
 
     @contextmanager
     def counting_refusals(self) -> Iterator[None]:
         """Count a launch that ends before a start, whatever ends it; what ends skipped was not refused."""
-        self.is_launched = self._may_be_sent = False
+        self.is_launched = self.may_be_sent = False
         try:
             yield
         except AirflowSkipException:
             raise
         except (Exception, AirflowTaskTimeout) as error:
             why = error.__cause__ if isinstance(error, AirflowFailException) and error.__cause__ else error
-            if not (self.is_launched or self._may_be_sent or isinstance(why, _NO_REFUSALS)):
+            if not (self.is_launched or self.may_be_sent or isinstance(why, _NO_REFUSALS)):
                 REFUSED.send(platform=self.platform, error=type(why).__name__)
             raise
 
     @contextmanager
     def counting_start(self, intents: IntentStore, list_id: str) -> Iterator[None]:
         """Count a start of which nobody knows, and note what else becomes of one."""
-        self._may_be_sent = True
         try:
             yield
         except LaunchOutcomeUnknown:
@@ -78,9 +77,9 @@ class CountingLaunches(OnPlatform):
             raise
         except RinggProviderError as error:
             # Who finds a campaign failed that was started before was not refused.
-            self._may_be_sent = isinstance(error, CampaignFailed) and _stands(intents, list_id)
+            self.may_be_sent = isinstance(error, CampaignFailed) and _stands(intents, list_id)
             raise
-        self._may_be_sent, self.is_launched = False, self.is_last(list_id)
+        self.may_be_sent, self.is_launched = False, self.is_last(list_id)
 
     def is_last(self, list_id: str) -> bool:
         """Whether no other list is to be started after this one."""
@@ -89,6 +88,7 @@ class CountingLaunches(OnPlatform):
 
 def _stands(intents: IntentStore, list_id: str) -> bool:
     """Whether a start of the list was sent before, or may have been."""
-    with suppress(RinggProviderError):
+    # It must not take the place of the error that the launch has ended with.
+    with suppress(Exception):
         return intents.find(list_id) is not None
     return False

@@ -223,7 +223,9 @@ class LaunchOperator(CountingLaunches, ReachingPlatform, LineageOperator, Timely
         def prepare() -> Mapping[str, Any]:
             self.require_listed(start.item().rows)
             check()
-            return start.request()
+            request = start.request()
+            self.may_be_sent = True
+            return request
 
         with failing_without_retry():
             intents = self._intents(context, start)
@@ -246,8 +248,8 @@ class LaunchOperator(CountingLaunches, ReachingPlatform, LineageOperator, Timely
                     )
                     traced.set_attribute("ringg.adopted", launched.adopted)
                 (ADOPTED if launched.adopted else STARTED).send(platform=self.platform)
-                self.tell_hook_lineage()
                 self._show(context, launched, start)
+                self.tell_hook_lineage()
             except LaunchOutcomeUnknown:
                 # Whether it was started is unknown; that it shall not go on is not.
                 if self._marked_failed(context):

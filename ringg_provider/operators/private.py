@@ -94,13 +94,18 @@ class Untold(Generic[T]):
         if task is None:
             return self
         try:
-            value: T = vars(task)[self._name].value
+            kept = vars(task)[self._name]
         except KeyError:
             raise AttributeError(f"{owner.__name__!r} object has no attribute {self._name!r}") from None
+        value: T = kept.value if isinstance(kept, Private) else kept
         return value
 
     def __set__(self, task: object, value: T) -> None:
-        vars(task)[self._name] = Private(self._name, value)
+        # Who copies the attributes of a task one by one has it wrapped already.
+        vars(task)[self._name] = value if isinstance(value, Private) else Private(self._name, value)
+
+    def __delete__(self, task: object) -> None:
+        vars(task).pop(self._name, None)
 
 
 def _undefined_name(error: TemplateError, template: Any) -> str | None:

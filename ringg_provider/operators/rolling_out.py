@@ -140,7 +140,18 @@ class RolloutOperator(BrakingOperator):
 
     def is_last(self, list_id: str) -> bool:
         """Whether it is the last list of the last wave."""
-        return list_id == self._waves()[-1].list_ids[-1]
+        return list_id == self._last
+
+    #: The last list of all, in this attempt.
+    _last: str | None = None
+    #: Whether this attempt has told the hook lineage.
+    _has_told = False
+
+    def tell_hook_lineage(self) -> None:
+        """Once an attempt: all lists are told of together."""
+        if not self._has_told:
+            self._has_told = True
+            super().tell_hook_lineage()
 
     def due(self, planned: datetime | None) -> datetime | None:
         """The first wave as it was planned, a later one when the one before was judged, if that is later."""
@@ -204,6 +215,7 @@ class RolloutOperator(BrakingOperator):
         """From wherever an attempt has come to, to the end of the last wave."""
         with failing_without_retry(), self.hook:
             waves = self._waves()
+            self._last = waves[-1].list_ids[-1]
             self._ledger()
             super().require_listed(sum(wave.people for wave in waves if not wave.is_rehearsal))
             with self._stopping_all(context):

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 #: is the day in UTC, which at two in the morning in India is yesterday.
 RINGG_DAY = "{{ dag_run.run_after.astimezone(dag.timezone) | ds }}"
 
-#: Which iteration of a Task Loop (Airflow 3.4) this is, as the end of a key or a name; nothing outside of one.
-ITERATION = "{{ '-%d' % loop.index if loop is defined and loop is not none else '' }}"
+#: Which iteration of a Task Loop (Airflow 3.4) this is, as the end of a key or a name; nothing outside of one, and for
+#: the first, which had no such end before there was one.
+ITERATION = "{{ '-%d' % loop.index if loop is defined and loop is not none and loop.index else '' }}"
 
 #: A step: as it stands (True), left out (False), with more arguments (a dict), or made by a callable of yours, which is
 #: given the arguments that the step would have.

@@ -9,8 +9,16 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from ringg_provider.hooks import sql
+from ringg_provider.lineage import hook_lineage
+from ringg_provider.lineage.datasets import InDatabase, Lineage
 from tests.support.airflow_home import AirflowHome, home_of
 from tests.support.databases import Warehouse
+
+try:
+    from airflow.sdk.lineage import HookLineageCollector
+except ImportError:  # Airflow 3.1
+    from airflow.lineage.hook import HookLineageCollector
 
 NUMBER, NAME = "9876543987", "Zyxmarkedname"
 
@@ -85,6 +93,28 @@ def home_that_collects(folder: Path, dag: str, **environment: str) -> tuple[Airf
         **environment,
     )
     return home, collected
+
+
+def test_no_database_is_opened_to_name_a_table_and_one_that_was_open_is_known(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector = HookLineageCollector()
+    monkeypatch.setattr(hook_lineage, "get_hook_lineage_collector", lambda: collector)
+    monkeypatch.setattr(sql, "_dialects", {})
+
+    def told() -> set[str]:
+        hook_lineage.report(
+            lambda: Lineage(outputs=[InDatabase("warehouse", tables={"ringg_launches": 1, "crm.people": None})])
+        )
+        return {urlsplit(each.asset.uri).path.split("/", 2)[2] for each in collector.collected_assets.outputs}
+
+    opened: list[bool] = []
+    with monkeypatch.context() as watched:
+        watched.setattr(sql._Opener, "connect", lambda *_: opened.append(True))
+        assert told() == {"crm/people"}
+    assert opened == []
+    with sql.sql_engine("warehouse") as engine, engine.connect():
+        assert told() == {"crm/people", "public/ringg_launches"}
 
 
 @pytest.mark.slow

@@ -58,6 +58,17 @@ def test_an_untold_argument_is_an_attribute_and_nothing_that_json_takes(again: A
     assert task.sql == "SELECT 7"
 
 
+def test_an_untold_argument_is_not_wrapped_twice_by_who_copies_attributes_one_by_one() -> None:
+    task, other = Querying(task_id="task"), Querying(task_id="other")
+    task.sql = "SELECT 1"
+    setattr(other, "sql", vars(task)["sql"])  # noqa: B010 - as such a copy does it
+    assert other.sql == "SELECT 1"
+    vars(other)["sql"] = "SELECT 2"
+    assert other.sql == "SELECT 2"
+    del other.sql
+    assert not hasattr(other, "sql")
+
+
 def test_an_untold_argument_that_was_never_given_is_no_attribute() -> None:
     task = Querying(task_id="task")
     vars(task).pop("sql")

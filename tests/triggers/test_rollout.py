@@ -45,7 +45,7 @@ async def test_the_end_of_all_its_campaigns_is_news_and_that_of_one_is_none(sand
     assert "looked at again" in event["message"]
     await asyncio.to_thread(sandbox.settings, forced_statuses={first: "completed", second: "failed"})
     event = await event_of(rollout_trigger([first, second], look_at=time.time() + 60))
-    assert (event["status"], event["message"]) == ("due", "Rollout tonight has news.")
+    assert (event["status"], event["message"]) == ("due", "The rollout has news.")
 
 
 async def test_a_deadline_is_told_as_such(sandbox: Sandbox) -> None:
