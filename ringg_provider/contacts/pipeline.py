@@ -359,7 +359,7 @@ class ContactPipeline:
                 "Nobody is to be called: the query's %s left out (%s). See the runbook, 'Nobody is called,"
                 " and the run is green'.",
                 "only row is" if rows == 1 else f"{rows:,} rows are all",
-                wording.tallied(left_out(sifter)),
+                wording.tallied(left_out(sifter.counts)),
             )
         for why, people in sifter.held.most_common(_MOST_WHYS):
             (log.info if counts[Disposition.LISTED] else log.warning)(

@@ -115,9 +115,9 @@ def uploaded(options: ListOptions, sifter: Sifter, flow: str, items: Sequence[La
     return PipelineResult(items, summary | {"waves": waves} if waves else summary)
 
 
-def left_out(sifter: Sifter) -> dict[str, int]:
+def left_out(counts: Counter[Disposition]) -> dict[str, int]:
     """How many rows are on no list, by reason, the most frequent first."""
-    return {code: count for code, count in sifter.counts.most_common() if code is not Disposition.LISTED}
+    return {code: count for code, count in counts.most_common() if code is not Disposition.LISTED}
 
 
 def _reasons(sifter: Sifter, items: Sequence[LaunchItem]) -> Counter[Disposition]:
@@ -132,10 +132,7 @@ def _reasons(sifter: Sifter, items: Sequence[LaunchItem]) -> Counter[Disposition
 def _said(options: ListOptions, sifter: Sifter, flow: str, items: Sequence[LaunchItem]) -> str:
     """How the run ended, in one line."""
     people = listed(items)
-    reasons = _reasons(sifter, items)
-    others = (
-        wording.tallied({code: n for code, n in reasons.most_common() if code is not Disposition.LISTED}) or "nobody"
-    )
+    others = wording.tallied(left_out(_reasons(sifter, items))) or "nobody"
     rows = wording.counted(sifter.rows, "row")
     if not items:
         return f"Nothing was uploaded, from {rows} of the query. Left out: {others}."

@@ -69,8 +69,7 @@ def sql_engine(
     :return: a context manager that yields the engine and closes its connections at the end.
     :raises InvalidRequest: as above, or the connection demands in its extra what SQLAlchemy would not hold to.
     """
-    engine = engine_of(sql_hook(conn_id, field=field, hook_params=hook_params), field=field)
-    _dialects[_place(conn_id, hook_params)] = engine.dialect
+    engine = _known_engine(conn_id, field, hook_params)
     try:
         yield engine
     finally:
@@ -136,9 +135,7 @@ def unpooled_engine(conn_id: str, *, field: str = "sql_conn_id") -> Engine:
     :param field: the parameter that named it, for the error. Default ``sql_conn_id``.
     :raises InvalidRequest: as above.
     """
-    engine = engine_of(sql_hook(conn_id, field=field), field=field, poolclass=NullPool)
-    _dialects[_place(conn_id, None)] = engine.dialect
-    return engine
+    return _known_engine(conn_id, field, None, poolclass=NullPool)
 
 
 def default_schema(conn_id: str, hook_params: Mapping[str, Any] | None = None) -> str | None:
@@ -150,6 +147,13 @@ def default_schema(conn_id: str, hook_params: Mapping[str, Any] | None = None) -
     """
     dialect = _dialects.get(_place(conn_id, hook_params))
     return None if dialect is None else dialect.default_schema_name
+
+
+def _known_engine(conn_id: str, field: str, hook_params: Mapping[str, Any] | None, **options: Any) -> Engine:
+    """An engine for a connection, of whose database `default_schema` knows from then on."""
+    engine = engine_of(sql_hook(conn_id, field=field, hook_params=hook_params), field=field, **options)
+    _dialects[_place(conn_id, hook_params)] = engine.dialect
+    return engine
 
 
 def _place(conn_id: str, hook_params: Mapping[str, Any] | None) -> tuple[str, str]:

@@ -141,7 +141,7 @@ def _tables(place: InDatabase) -> list[tuple[Dataset, int | None]]:
         return {_key(table): table for table in tables if not _has_no_schema(table)}
 
     queries = [_OF_DRIVERS.sub(_for_the_parser, query) for query in place.queries]
-    ours = {f"SELECT 1 FROM {_quoted(place, table, hook)}": rows for table, rows in place.tables.items()}
+    ours = _selects(place, hook)
     known = named(*queries, *ours, in_database=True)
     meant, rows = dict(known), dict.fromkeys(known, None)
     for statement in (*queries, *ours):
@@ -161,16 +161,23 @@ def _has_no_schema(table: Dataset) -> bool:
     return "none" in table.name.lower().split(".")[:-1]
 
 
-def _quoted(place: InDatabase, table: str, hook: Any) -> str:
-    """One of our tables, as a query must have its name; its schema may hold capitals, or a hyphen."""
+def _selects(place: InDatabase, hook: Any) -> dict[str, int | None]:
+    """A statement for each of our own tables -> how many rows of it are meant."""
+    if not place.tables:
+        return {}
     connection = hook.get_connection(place.conn_id)
     dialect = hook.get_openlineage_database_dialect(connection)
-    names = parts(place.qualified(table))
-    if dialect == "mysql" and len(names) == 1:
-        # Without it MySQL tells a table of this name in any database.
-        names = [hook.schema or connection.schema, *names]
+    # Without it MySQL tells a table of this name in any database.
+    schema = hook.schema or connection.schema if dialect == "mysql" else None
     mark = "`" if dialect in _BACKTICKS else '"'
-    return ".".join(f"{mark}{name.replace(mark, mark * 2)}{mark}" for name in names if name)
+
+    def quoted(table: str) -> str:
+        """The name as a query must have it; its schema may hold capitals, or a hyphen."""
+        names = parts(place.qualified(table))
+        full = [schema, *names] if schema and len(names) == 1 else names
+        return ".".join(f"{mark}{name.replace(mark, mark * 2)}{mark}" for name in full if name)
+
+    return {f"SELECT 1 FROM {quoted(table)}": rows for table, rows in place.tables.items()}
 
 
 def _for_the_parser(match: re.Match[str]) -> str:

@@ -77,7 +77,7 @@ def merge_rows(
     :param news: `news(stored, merged)` says in SQL whether a row that replaces a stored one counts as changed. Left
         out: none does.
     :param batch_size: rows per round trip while staging.
-    :return: how many rows were inserted, replaced, and left out.
+    :return: how many rows were inserted, replaced, left out, and changed.
     :raises QueryFailed, DatabaseUnavailable: the database refused. The error carries no value of any row.
     """
     work = _Work(table, tuple(keys), supersedes, frozenset(carry_over), derive, news)
@@ -191,6 +191,11 @@ class _Work:
         replaced = min(deleted, standing)  # fewer than were deleted where a key was stored twice
         return MergeCounts(inserted=standing - replaced, updated=replaced, kept=offered - standing, changed=changed)
 
+    @property
+    def replaced(self) -> sa.ColumnElement[bool]:
+        """Which stored row a row replaces that will be written."""
+        return sa.and_(*(self.merged.c[key] == self.table.c[key] for key in self.keys))
+
     def count_offered(self) -> sa.Select[Any]:
         """How many different keys were staged."""
         distinct = sa.select(*(self.staging.c[key] for key in self.keys)).distinct().subquery("offered")
@@ -202,20 +207,18 @@ class _Work:
 
     def count_changed(self, news: Callable[[Columns, Columns], sa.ColumnElement[bool]]) -> sa.Select[Any]:
         """How many rows bring news of the stored one that they will replace."""
-        same = sa.and_(*(self.merged.c[key] == self.table.c[key] for key in self.keys))
         # A key that is stored twice counts once.
-        brings_news = sa.exists().where(same, news(dict(self.table.c.items()), dict(self.merged.c.items())))
+        brings_news = sa.exists().where(self.replaced, news(dict(self.table.c.items()), dict(self.merged.c.items())))
         return sa.select(sa.func.count()).select_from(self.merged).where(brings_news)
 
     def delete(self, database: Database) -> sa.Delete:
         """Take away the stored rows that are replaced, by an index of the stored or a hash of the new ones."""
-        same = sa.and_(*(self.merged.c[key] == self.table.c[key] for key in self.keys))
         if database.joins_to_delete:
-            return sa.delete(self.table).where(same)
+            return sa.delete(self.table).where(self.replaced)
         if len(self.keys) == 1:
             (key,) = self.keys
             return sa.delete(self.table).where(self.table.c[key].in_(sa.select(self.merged.c[key])))
-        return sa.delete(self.table).where(sa.exists().where(same))
+        return sa.delete(self.table).where(sa.exists().where(self.replaced))
 
     def insert(self) -> sa.Insert:
         """Put the rows in place."""

@@ -6,7 +6,6 @@ tables by the same names.
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,7 +17,7 @@ import pytest
 from ringg_provider.history.attempts import attempts_table
 from tests.support.airflow_home import AirflowHome, home_of
 from tests.support.databases import Warehouse
-from tests.support.openlineage import event_of, events_in, names, require_specified
+from tests.support.openlineage import event_of, events_in, names, require_specified, told_to
 from tests.support.sandbox import Sandbox
 
 NUMBER, NAME, KEY = "9876543987", "Zyxmarkedname", "person-zq77"
@@ -129,8 +128,7 @@ def night(
     home = home_of(
         tmp_path,
         DAG,
-        AIRFLOW__OPENLINEAGE__INCLUDE_FULL_TASK_INFO=request.param,
-        AIRFLOW__OPENLINEAGE__TRANSPORT=json.dumps({"type": "file", "log_file_path": str(events), "append": True}),
+        **told_to(events, full=request.param),
         MARKED=f"{NUMBER} {NAME}",
     )
     output = home.airflow("dags", "test", "night")

@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.airflow_home import home_of
 from tests.support.databases import Warehouse
+from tests.support.openlineage import told_to
 
 NUMBER, OTHER, NAME, SECRET = "9876543987", "9876543986", "Zyxmarkedname", "Qwheadersecret"
 MARKS = (NUMBER, OTHER, NAME, SECRET, "sandbox-key")
@@ -69,19 +70,21 @@ with DAG("marked", schedule=None, start_date=datetime(2026, 1, 1), default_args=
 TASKS = {"ringg_lists", "refused", "mapped_ringg_lists", "smartalex_lists", "add", "stop", "stop_selected", "events"}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("full", ["False", "True"], ids=["usual facets", "full task info"])
-def test_no_lineage_event_holds_what_is_private(
-    sqlite_warehouse: Warehouse, sandbox: Any, tmp_path: Path, full: str
-) -> None:
+@pytest.fixture(autouse=True)
+def people(sqlite_warehouse: Warehouse) -> None:
+    """The one who is marked."""
     sqlite_warehouse.execute("CREATE TABLE people (phone TEXT, name TEXT)")
     sqlite_warehouse.execute("INSERT INTO people VALUES (:phone, :name)", phone=NUMBER, name=NAME)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("full", ["False", "True"], ids=["usual facets", "full task info"])
+def test_no_lineage_event_holds_what_is_private(sandbox: Any, tmp_path: Path, full: str) -> None:
     events = tmp_path / "events.jsonl"
     home = home_of(
         tmp_path,
         DAG,
-        AIRFLOW__OPENLINEAGE__INCLUDE_FULL_TASK_INFO=full,
-        AIRFLOW__OPENLINEAGE__TRANSPORT=json.dumps({"type": "file", "log_file_path": str(events), "append": True}),
+        **told_to(events, full=full),
         AIRFLOW_VAR_MARKED=NUMBER,
         MARKED=f"{NUMBER} {OTHER} {NAME} {SECRET}",
     )
@@ -140,17 +143,10 @@ with DAG("spelt_out", schedule=None, start_date=datetime(2026, 1, 1), default_ar
 
 @pytest.mark.slow
 def test_no_lineage_event_holds_what_an_author_spelt_out_not_even_that_of_a_failure(
-    sqlite_warehouse: Warehouse, sandbox: Any, tmp_path: Path
+    sandbox: Any, tmp_path: Path
 ) -> None:
-    sqlite_warehouse.execute("CREATE TABLE people (phone TEXT, name TEXT)")
-    sqlite_warehouse.execute("INSERT INTO people VALUES (:phone, :name)", phone=NUMBER, name=NAME)
     events = tmp_path / "events.jsonl"
-    home = home_of(
-        tmp_path,
-        AUTHORS.replace("FOLDER", str(tmp_path)),
-        AIRFLOW__OPENLINEAGE__INCLUDE_FULL_TASK_INFO="True",
-        AIRFLOW__OPENLINEAGE__TRANSPORT=json.dumps({"type": "file", "log_file_path": str(events), "append": True}),
-    )
+    home = home_of(tmp_path, AUTHORS.replace("FOLDER", str(tmp_path)), **told_to(events))
     output = home.airflow("dags", "test", "spelt_out")
     assert [task for task, state in home.task_states() if state != "success"] == ["refused"], output[-3000:]
     told = events.read_text()

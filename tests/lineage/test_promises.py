@@ -5,7 +5,6 @@ The real provider, in a real Airflow, on PostgreSQL, for both platforms, and wit
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +17,7 @@ from ringg_provider.callbacks.table import callbacks_table
 from ringg_provider.history.smartalex import callbacks_table as pending_table
 from tests.support.airflow_home import home_of
 from tests.support.databases import Warehouse
-from tests.support.openlineage import event_of, events_in, names, require_specified
+from tests.support.openlineage import event_of, events_in, names, require_specified, told_to
 from tests.support.sandbox import Sandbox
 
 NAME, KEY, WORDS = "Zyxmarkedname", "person-zq77", "qwmarkedwords"
@@ -137,8 +136,7 @@ def test_promises_tell_where_they_come_from_and_what_is_made_of_them_and_nothing
     home = home_of(
         tmp_path,
         DAG,
-        AIRFLOW__OPENLINEAGE__INCLUDE_FULL_TASK_INFO="True",
-        AIRFLOW__OPENLINEAGE__TRANSPORT=json.dumps({"type": "file", "log_file_path": str(events), "append": True}),
+        **told_to(events),
         MARKED=f"{code} {opted_out}",
     )
     output = home.airflow("dags", "test", "promised")

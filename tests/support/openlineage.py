@@ -21,6 +21,20 @@ from openlineage.client import generated
 _META = {"_producer", "_schemaURL", "_deleted"}
 
 
+def told_to(file: Path, *, full: str = "True") -> dict[str, str]:
+    """What an Airflow's environment needs, so that its events are written to a file.
+
+    Args:
+        file: that one.
+        full: whether they hold whatever is found on an operator, as Airflow's configuration has it.
+    """
+    transport = {"type": "file", "log_file_path": str(file), "append": True}
+    return {
+        "AIRFLOW__OPENLINEAGE__INCLUDE_FULL_TASK_INFO": full,
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
+    }
+
+
 def events_in(file: Path) -> list[dict[str, Any]]:
     """All events, the oldest first."""
     return [json.loads(line) for line in file.read_text().splitlines()]
